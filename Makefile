@@ -1,0 +1,45 @@
+# Everything runs in .venv, which `make setup` makes; PYTHON chooses the interpreter it is made from.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: setup demo test unit lint docs bench results clean
+
+setup: $(READY)  ## the environment, and nothing else
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "tutelage needs Python 3.11 or newer: make setup PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[report,conflicts,tensorboard,dev]'
+	touch $(READY)
+
+demo: $(READY)  ## teacher, plain student and distilled student on real MNIST, next to the published figures
+	$(BIN)/tutelage run mnist:hinton --preset quick
+
+test: lint unit e2e  ## every test
+
+unit: $(READY)
+	$(BIN)/python -m pytest tests/unit tests/contract tests/reference src
+
+e2e: $(READY)
+	$(BIN)/python -m pytest tests/e2e
+
+lint: $(READY)  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(READY)  ## the generated pages: reference, methods, results
+	$(BIN)/python docs/generate.py
+
+bench: $(READY)  ## speed, and runs that are killed: minutes, never part of the tests
+	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/jitter.py
+	$(BIN)/python benchmarks/killed.py
+
+clean:
+	rm -rf $(VENV) dist build
