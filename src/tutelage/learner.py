@@ -1,0 +1,185 @@
+"""A student, what it must get right, who teaches it; and what it does in a step once it is on stage."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
+from torch.nn.utils import get_total_norm
+
+from tutelage.combine import Combine, WeightedSum
+from tutelage.objective import Clock, Losses, Objective, Scene
+from tutelage.optimizers.factory import Factory
+from tutelage.shapes import at_least_float32
+from tutelage.speakers.frozen import Call, Speaker, on_input
+from tutelage.taps import Read, Tapped
+
+
+def everything(_name: str) -> bool:
+    return True
+
+
+@dataclass
+class Learner:
+    """A student and all that makes it learn. ``trains`` gets the optimizer's names, such as ``student.fc.weight``.
+
+    What does not train leaves the optimizer, and a module below which nothing trains stays in eval mode, statistics
+    and all. ``call`` says how the student is called, ``read`` how a tensor is got from a layer that returns none.
+    """
+
+    student: nn.Module
+    objective: Objective
+    optimizer: Factory
+    combine: Combine = field(default_factory=WeightedSum)
+    teachers: Mapping[str, Speaker] = field(default_factory=dict)
+    call: Call = on_input
+    trains: Callable[[str], bool] = everything
+    read: Mapping[str, Read] = field(default_factory=dict)
+
+
+class Spoilt(NamedTuple):
+    """The first thing that was not finite: a term's name or ``gradient``, and the step it happened in."""
+
+    what: str
+    step: int
+
+
+class Actor:
+    """A learner at work: its taps, optimizer, running means, and the first loss that was not finite."""
+
+    tapped: Tapped
+    stage: nn.Module
+    parameters: dict[str, nn.Parameter]
+    optimizer: torch.optim.Optimizer
+
+    def __init__(self, name: str, learner: Learner) -> None:
+        self.name = name
+        self.learner = learner
+        self.owned = nn.ModuleDict(
+            {"student": learner.student, "objective": learner.objective, "combine": learner.combine}
+        )
+        terms = learner.objective.terms
+        self.possible = [name for name, term in terms.items() if callable(term.weight) or term.weight != 0]
+        if not self.possible:
+            raise ValueError(f"Learner {name!r} has nothing to learn: no term of its objective has a weight above 0.")
+        self.active: Sequence[str] = self.possible
+        self.weights: dict[str, float] = {}
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+        self.device = next((p.device for p in learner.student.parameters()), torch.device("cpu"))
+        self._watched = [*terms, "gradient"]
+        self._spoilt: Spoilt | None = None
+        self._bad = torch.full((), -1, device=self.device)  # on an accelerator: step and place of the first, or -1
+
+    def tap(self, addresses: set[str]) -> None:
+        self.tapped = Tapped(self.learner.student, addresses, self.learner.read)
+
+    def build_optimizer(self) -> None:
+        named = self.owned.named_parameters()
+        self.parameters = {name: p for name, p in named if p.requires_grad and self.learner.trains(name)}
+        if shapeless := [name for name, p in self.parameters.items() if isinstance(p, UninitializedParameter)]:
+            raise ValueError(f"{shapeless} never got a shape: nothing reads them; give sizes, or drop their term.")
+        if not self.parameters:
+            raise ValueError(f"Nothing of learner {self.name!r} trains: no parameter needs a gradient and is chosen.")
+        self.optimizer = self.learner.optimizer(list(self.parameters.items()))
+
+    def train_mode(self) -> None:
+        """Train mode where something trains; where nothing does, eval mode, so that no BatchNorm buffer moves."""
+        for name, p in self.owned.named_parameters():
+            p.requires_grad_(name in self.parameters)
+        self.owned.train()
+        for module in self.owned.modules():
+            trainable = [p.requires_grad for p in module.parameters()]
+            if trainable and not any(trainable):
+                module.eval()
+
+    def reads(self, terms: Sequence[str]) -> set[tuple[str, str]]:
+        return self.learner.objective.reads(terms) | self.learner.combine.reads() if terms else set()
+
+    def begin(self, clock: Clock) -> None:
+        self.weights = self.learner.objective.weights(clock)
+        self.active = [name for name, weight in self.weights.items() if weight != 0]
+        self.optimizer.zero_grad()
+
+    def losses(self, scene: Scene) -> Losses:
+        losses: Losses = self.learner.objective(scene, self.active)
+        return losses
+
+    def add(self, losses: Losses, scene: Scene, share: float, step: int) -> None:
+        for name, loss in losses.items():
+            value = at_least_float32(loss.detach())  # a running sum in bfloat16 would soon stand still
+            self._watch(name, value, step)
+            self.sums[name] = self.sums.get(name, 0) + share * value
+        weighted = {n: self.weights[n] * share * loss for n, loss in losses.items() if loss.requires_grad}
+        if weighted:
+            self.learner.combine.add(weighted, scene, self.parameters)
+
+    def settle(self, step: int) -> None:
+        """The whole gradient of this step, looked at."""
+        self.learner.combine.settle(self.parameters)
+        gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
+        if gradients:
+            self._watch("gradient", get_total_norm(gradients), step)
+        self.counts = {name: self.counts.get(name, 0) + (name in self.active) for name in self.weights}
+
+    def move(self) -> None:
+        """The optimizer's step, unless anything has not been finite: then the weights stay as they were before it."""
+        if self.device.type != "cpu":
+            self._step_unless_bad()
+        elif self._spoilt is None:
+            self.optimizer.step()
+
+    def _watch(self, what: str, value: Tensor, step: int) -> None:
+        if self.device.type == "cpu":  # looking costs nothing here
+            if self._spoilt is None and not isfinite(value.item()):
+                self._spoilt = Spoilt(what, step)
+        else:  # looking would make the host wait: leave a mark on the device
+            code = step * len(self._watched) + self._watched.index(what)
+            self._bad = torch.where((self._bad < 0) & ~value.isfinite(), code, self._bad)
+
+    @torch.no_grad()
+    def _step_unless_bad(self) -> None:
+        """Decided on the device, without waiting: fused optimizers skip by themselves, others are taken back."""
+        wrapped = self.optimizer._optimizer_step_post_hooks  # they change weights after the step, whatever it was
+        if getattr(self.optimizer, "_step_supports_amp_scaling", False) and not wrapped:
+            self.optimizer.found_inf = (self._bad >= 0).float()  # type: ignore[attr-defined]
+            self.optimizer.grad_scale = None  # type: ignore[attr-defined]
+            self.optimizer.step()
+            return
+        before = {p: p.clone() for p in self.parameters.values() if p.grad is not None}
+        self.optimizer.step()
+        for p, old in before.items():
+            p.copy_(torch.where(self._bad < 0, p, old))
+
+    @property
+    def spoilt(self) -> Spoilt | None:
+        """The first thing that was not finite, if any. On an accelerator this is where the host waits."""
+        if self.device.type != "cpu" and (code := int(self._bad)) >= 0:
+            step, place = divmod(code, len(self._watched))
+            return Spoilt(self._watched[place], step)
+        return self._spoilt
+
+    def means(self) -> dict[str, float]:
+        return {name: total.item() / self.counts[name] for name, total in self.sums.items() if self.counts[name]}
+
+    def forget_means(self) -> None:
+        self.sums, self.counts = {}, {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "owned": self.owned.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "means": {"sums": self.sums, "counts": self.counts, "weights": self.weights},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.owned.load_state_dict(state["owned"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for p, kept in self.optimizer.state.items():
+            for what, x in kept.items():
+                if isinstance(x, Tensor) and x.shape == p.shape:  # in the weight's own layout: fused optimizers want it
+                    kept[what] = torch.empty_like(p, dtype=x.dtype).copy_(x)
+        self.sums, self.counts, self.weights = (dict(state["means"][x]) for x in ("sums", "counts", "weights"))

@@ -1,0 +1,139 @@
+"""The machine underneath: what it is, and what it can really do. Imports torch only when asked something about it."""
+
+import ctypes
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # x86, x86, ARM, ARM
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+
+
+def best_device() -> "torch.device":
+    """The accelerator if there is one that works, else the CPU."""
+    import torch
+
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+
+
+def has_bfloat16(device: "torch.device | str") -> bool:
+    """Whether the device multiplies bfloat16 in hardware: elsewhere it is emulated, up to 30 times slower than float32.
+
+    Asked of the processor's features, never guessed; ``False`` for a kind of device that cannot be asked.
+    """
+    import torch
+
+    device = torch.device(device)
+    if device.type == "cpu":
+        features = torch.cpu.get_capabilities()
+        return any(features.get(unit) is True for unit in BFLOAT16_UNITS)
+    if device.type == "cuda" and torch.cuda.is_available():
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return False
+
+
+def tune_allocator() -> bool:
+    """Let freed memory stay with this process; whether that could be arranged (Linux with glibc only).
+
+    By default glibc returns every large tensor's pages to the system and fetches them anew in the next step, which
+    costs a teacher's forward pass on a CPU about a quarter of its time. The process keeps its peak memory instead.
+    For programs, at their start; never on import.
+    """
+    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    # Some versions refuse a threshold above 32 MiB: then that much is still better than the 128 KiB it starts with.
+    return bool(
+        (mallopt(M_MMAP_THRESHOLD, 2**30) or mallopt(M_MMAP_THRESHOLD, 2**25)) and mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    )
+
+
+def environment(precision: str = "float32") -> dict[str, Any]:
+    """What a number may depend on: versions, processor, threads, memory (bytes), precision, git commit, date (UTC).
+
+    The commit is that of the source checkout this package runs from, ending in ``-dirty`` if files differ from it, and
+    ``None`` where there is no checkout. No paths, no names of machines or people.
+    """
+    import torch
+
+    return {
+        "tutelage": _version("tutelage"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": _version("numpy"),
+        "platform": system(),
+        "processor": processor(),
+        "cores": cores(),
+        "threads": torch.get_num_threads(),
+        "memory_bytes": memory_bytes(),
+        "precision": precision,
+        "git_commit": git_commit(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def cores() -> int:
+    """The number of processors that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def system() -> str:
+    """The operating system, the first two numbers of its release, the architecture, and the C library."""
+    release = ".".join(platform.release().split(".")[:2])
+    return " ".join(filter(None, (platform.system(), release, platform.machine(), *platform.libc_ver())))
+
+
+def processor() -> str:
+    """The processor's name as the system gives it, with the accelerator's where there is one."""
+    import torch
+
+    names = [_cpu_name()]
+    if torch.cuda.is_available():
+        names.append(torch.cuda.get_device_name())
+    return " + ".join(names)
+
+
+def memory_bytes() -> int | None:
+    """The size of the machine's memory, ``None`` where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
+        return None
+
+
+def git_commit(checkout: Path = Path(__file__).parents[2]) -> str | None:
+    """The commit of ``checkout``, ending in ``-dirty`` if tracked files differ from it; ``None`` without a commit."""
+    if not (checkout / ".git").exists():  # an installed package may lie inside somebody else's repository
+        return None
+    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None
+
+
+def _cpu_name() -> str:
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

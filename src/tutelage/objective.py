@@ -1,0 +1,157 @@
+"""What is compared with what: named losses, each told where to find its arguments."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from math import isfinite
+from typing import Any, NamedTuple, TypeAlias
+
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from tutelage.ranks import gathered
+from tutelage.shapes import Relational
+
+Loss: TypeAlias = Callable[..., Tensor]
+Scene: TypeAlias = Mapping[str, Mapping[str, Tensor]]
+"""Who -> what they showed in this step, e.g. ``scene["teacher"]["layer3"]`` or ``scene["batch"]["target"]``."""
+Losses: TypeAlias = dict[str, Tensor]
+Address: TypeAlias = str | Sequence[str]
+
+
+class Clock(NamedTuple):
+    """How far the training is: epochs and optimizer steps done, and the share of its epochs that is done (0 to 1)."""
+
+    epoch: int
+    step: int
+    fraction: float
+
+
+Weight: TypeAlias = float | Callable[[Clock], float]
+
+
+class Term(nn.Module):
+    """``loss``, called with what stands at ``addresses`` of the scene.
+
+    An address is ``who.what``; a list of addresses hands the loss a list of tensors. ``weight`` is a number or a
+    function of the clock; while it is exactly 0, the term costs nothing. ``across=True`` marks a loss that relates the
+    samples of a batch to each other, so that the mean over two halves of a batch is not the whole: it sees the batches
+    of all ranks together, and refuses to be accumulated.
+
+    Raises ``ValueError`` for a weight that is negative or not finite, for an address that does not read ``who.what``,
+    and for a loss that returns ``Relational`` without ``across=True``.
+
+    >>> from torch.nn.functional import cross_entropy
+    >>> label = Term(cross_entropy, "student.output", "batch.target", weight=lambda clock: 1 - clock.fraction)
+    >>> sorted(label.reads())
+    [('batch', 'target'), ('student', 'output')]
+    """
+
+    def __init__(self, loss: Loss, *addresses: Address, weight: Weight = 1.0, across: bool = False) -> None:
+        super().__init__()
+        if _relates_samples(loss) and not across:
+            raise ValueError(f"{_name(loss)} relates the samples of a batch to each other; say Term(…, across=True).")
+        self.loss = loss
+        self.addresses = addresses
+        self.weight = weight if callable(weight) else _checked(weight)
+        self.across = across
+        list(self.reads())  # refuses misspelt addresses here, where the traceback still shows who wrote them
+
+    def forward(self, scene: Scene) -> Tensor:
+        arguments = [_look_up(scene, address) for address in self.addresses]
+        if self.across and dist.is_available() and dist.is_initialized():
+            arguments = [[gathered(y) for y in x] if isinstance(x, list) else gathered(x) for x in arguments]
+        return self.loss(*arguments)
+
+    def weight_at(self, clock: Clock) -> float:
+        return _checked(self.weight(clock)) if callable(self.weight) else self.weight
+
+    def reads(self) -> Iterator[tuple[str, str]]:
+        for address in self.addresses:
+            for one in [address] if isinstance(address, str) else address:
+                yield _split(one)
+
+
+class Objective(nn.Module):
+    """Named terms. ``objective(scene, names)`` is one raw loss a name: nothing is weighed, nothing is added up."""
+
+    def __init__(self, **terms: Term) -> None:
+        super().__init__()
+        if taken := sorted(name for name in terms if hasattr(self, name)):
+            raise ValueError(f"An Objective has attributes called {taken}; name these terms differently.")
+        for name, term in terms.items():
+            self.add_module(name, term)
+
+    def forward(self, scene: Scene, names: Sequence[str]) -> Losses:
+        return {name: self.terms[name](scene) for name in names}
+
+    @property
+    def terms(self) -> dict[str, Term]:
+        return {name: term for name, term in self.named_children() if isinstance(term, Term)}
+
+    def weights(self, clock: Clock) -> dict[str, float]:
+        return {name: term.weight_at(clock) for name, term in self.terms.items()}
+
+    def reads(self, names: Sequence[str]) -> set[tuple[str, str]]:
+        """Everything ``(who, what)`` that the terms called ``names`` look at: exactly what has to be shown."""
+        return {read for name in names for read in self.terms[name].reads()}
+
+
+def through(model: nn.Module) -> Callable[..., Any]:
+    """``model`` as a function that gradients pass through but that learns nothing: for adversaries and critics.
+
+    A functional call with detached parameters. Nothing is registered, so no objective owns the model and no optimizer
+    moves it; its own training mode stays in force.
+
+    >>> import torch
+    >>> critic, x = nn.Linear(2, 1), torch.ones(1, 2, requires_grad=True)
+    >>> through(critic)(x).sum().backward()
+    >>> x.grad is not None, critic.weight.grad is None
+    (True, True)
+    """
+
+    def call(*inputs: Any, **named: Any) -> Any:
+        weights = {name: p.detach() for name, p in model.named_parameters()}
+        return functional_call(model, weights, inputs, named)
+
+    return call
+
+
+def _checked(weight: float) -> float:
+    if not (isfinite(weight) and weight >= 0):
+        raise ValueError(f"The weight of a term is a finite number, 0 or more; got {weight}.")
+    return float(weight)
+
+
+def _relates_samples(loss: Loss) -> bool:
+    while isinstance(loss, partial):
+        loss = loss.func
+    function = type(loss).forward if isinstance(loss, nn.Module) else loss
+    return getattr(function, "__annotations__", {}).get("return") in (Relational, "Relational")
+
+
+def _name(loss: Loss) -> str:
+    while isinstance(loss, partial):
+        loss = loss.func
+    return getattr(loss, "__name__", type(loss).__name__)
+
+
+def _split(address: str) -> tuple[str, str]:
+    who, _, what = address.partition(".")
+    if not (who and what):
+        raise ValueError(f"An address reads 'who.what', such as 'teacher.layer3'; got {address!r}.")
+    return who, what
+
+
+def _look_up(scene: Scene, address: Address) -> Tensor | list[Tensor]:
+    if not isinstance(address, str):
+        return [_at(scene, one) for one in address]
+    return _at(scene, address)
+
+
+def _at(scene: Scene, address: str) -> Tensor:
+    who, what = _split(address)
+    if who not in scene or what not in scene[who]:
+        shown = sorted(f"{w}.{x}" for w in scene for x in scene[w])
+        raise ValueError(f"Nothing at {address!r} in this step. On stage: {', '.join(shown)}.")
+    return scene[who][what]

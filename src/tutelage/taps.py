@@ -1,0 +1,128 @@
+"""Read a network's inner activations without touching its code."""
+
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+Activations: TypeAlias = dict[str, Tensor]
+"""Layer name -> what it returned, ``layer:input`` -> what it was given, ``OUTPUT`` -> what the network returned."""
+Read: TypeAlias = Callable[[Any], Tensor]
+
+OUTPUT = "output"
+AS_IT_IS: Mapping[str, Read] = MappingProxyType({})
+
+
+class Tapped(nn.Module):
+    """``model``, answering with the activations at ``addresses`` instead of its plain output.
+
+    An address is a layer (``layer3``), the input of one (``fc:input``), or ``output``, what the whole network returns.
+    If ``output`` is not wanted, the forward pass ends with the last activation that is. ``wanted`` may shrink and grow
+    between two passes, within ``addresses``. A layer that returns no tensor needs an entry in ``read``.
+
+    Raises ``ValueError`` for a layer that does not exist, stays silent, runs twice, or is later overwritten in place.
+
+    >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> {name: tuple(x.shape) for name, x in Tapped(net, ["1", "output"])(torch.ones(3, 4)).items()}
+    {'1': (3, 8), 'output': (3, 2)}
+    """
+
+    def __init__(
+        self, model: nn.Module, addresses: Iterable[str] = (OUTPUT,), read: Mapping[str, Read] = AS_IT_IS
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.wanted = frozenset(addresses)
+        self._read = read
+        self._caught: dict[str, tuple[Tensor, int]] | None = None  # a dict during our own forward pass only
+        self._modes = [(module, module.training) for module in model.modules()]
+        self._trainable = [(p, p.requires_grad) for p in model.parameters()]
+        self._handles: list[RemovableHandle] = []
+        try:
+            for address in sorted(self.wanted - {OUTPUT}):
+                self._handles.append(self._tap(address))
+        except ValueError:
+            self.untap()
+            raise
+
+    def forward(self, *args: Any, **kwargs: Any) -> Activations:
+        caught: dict[str, tuple[Tensor, int]] = {}
+        self._caught = caught
+        try:
+            self._catch(OUTPUT, self.model(*args, **kwargs))
+        except _NobodyReadsOn:
+            pass
+        finally:
+            self._caught = None
+        self._check(caught)
+        return {address: x for address, (x, _) in caught.items()}
+
+    def untap(self) -> nn.Module:
+        """The model as it was before: no hooks; training mode and ``requires_grad`` of every part put back."""
+        for handle in self._handles:
+            handle.remove()
+        for module, mode in self._modes:
+            if module.training != mode:  # setting an attribute of a module is slow
+                module.training = mode
+        for p, trainable in self._trainable:
+            if p.requires_grad != trainable:
+                p.requires_grad_(trainable)
+        return self.model
+
+    def _tap(self, address: str) -> RemovableHandle:
+        name, _, side = address.partition(":")
+        layer = find_layer(self.model, name)
+        if side == "input":
+            return layer.register_forward_pre_hook(
+                lambda _layer, args, kwargs: self._catch(address, next(iter((*args, *kwargs.values())), None)),
+                with_kwargs=True,
+            )
+        if side:
+            raise ValueError(f"A layer is addressed as {name!r} or '{name}:input'; got {address!r}.")
+        return layer.register_forward_hook(lambda _layer, _args, output: self._catch(address, output))
+
+    def _catch(self, address: str, value: Any) -> None:
+        if self._caught is None or address not in self.wanted:
+            return
+        if address in self._caught:
+            raise ValueError(f"Layer {address!r} ran twice in one forward pass; tap the module that encloses it.")
+        read: Read = self._read.get(address, _unchanged)
+        shown = read(value)
+        if not isinstance(shown, Tensor):
+            kind = type(shown).__name__
+            raise ValueError(f"{address!r} is a {kind}, not a tensor; pass read={{{address!r}: how to get one}}.")
+        self._caught[address] = shown, 0 if torch.compiler.is_compiling() else shown._version
+        if len(self._caught) == len(self.wanted) and address != OUTPUT and not torch.compiler.is_compiling():
+            raise _NobodyReadsOn
+
+    def _check(self, caught: Mapping[str, tuple[Tensor, int]]) -> None:
+        if silent := sorted(self.wanted - caught.keys()):
+            raise ValueError(f"Layers {silent} did not run. If the model is compiled, compile the Tapped one instead.")
+        if torch.compiler.is_compiling():  # compiled graphs have no version counters
+            return
+        if overwritten := sorted(address for address, (x, version) in caught.items() if x._version != version):
+            raise ValueError(
+                f"{overwritten} were overwritten in place after they were read (ReLU(inplace=True) does that); "
+                "tap the layer that overwrites, or make it work out of place."
+            )
+
+
+def find_layer(model: nn.Module, name: str) -> nn.Module:
+    try:
+        return model.get_submodule(name)
+    except AttributeError:
+        names = [name for name, _ in model.named_modules()]
+        close = get_close_matches(name, names, n=3) or names[1:6]
+        raise ValueError(f"{type(model).__name__} has no layer {name!r}. Did you mean one of {close}?") from None
+
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+class _NobodyReadsOn(BaseException):
+    """Ends a forward pass early; not an ``Exception``, so that no model swallows it."""
