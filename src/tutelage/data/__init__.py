@@ -1,0 +1,1 @@
+"""Where batches come from: sets in memory, the views they show, subsets, and files that are found or fetched."""

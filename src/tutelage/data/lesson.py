@@ -1,0 +1,35 @@
+"""What a network is shown: a set, how it looks, in which portions, in whose order."""
+
+from dataclasses import dataclass
+
+from tutelage.data.batches import Batches
+from tutelage.data.labelled import Labelled
+from tutelage.data.views import Choose, Show, in_turn, plain, views
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """``train`` in batches, each sample in one of ``num_views`` ways to ``show`` it; ``validation`` is for choices."""
+
+    train: Labelled
+    validation: Labelled | None = None
+    show: Show = plain
+    num_views: int = 1
+    batch_size: int = 125
+    seed: int = 0
+    choose: Choose = in_turn
+
+    def batches(self) -> Batches:
+        return views(
+            self.train,
+            self.show,
+            num_views=self.num_views,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            choose=self.choose,
+        )
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch, the short last one included."""
+        return -(-len(self.train) // self.batch_size)

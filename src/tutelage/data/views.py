@@ -1,0 +1,173 @@
+"""Views by counting: what a sample looks like follows from (seed, epoch, index), not from a global generator.
+
+So a resumed run sees the same pictures as an uninterrupted one, two students with one seed see the same, and a
+teacher's answers can be kept per view.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tutelage.data.batches import Batch, Batches
+from tutelage.data.draws import checked_seed, order
+from tutelage.data.draws import draw as draw  # offered here too: they are what views are chosen by
+from tutelage.data.draws import in_turn as in_turn
+from tutelage.data.labelled import Labelled
+
+Show: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""``show(inputs, view)``: what a batch of inputs looks like, each in its own view (int64)."""
+Choose: TypeAlias = Callable[[int, int, Tensor, int], Tensor]
+"""``choose(seed, epoch, index, num_views)``: the view of each sample in an epoch."""
+
+JITTERS = 25
+"""The number of views of ``jitter`` at its reach of 2."""
+CROP_FLIPS = 162
+"""The number of views of ``crop_flip`` at its margin of 4."""
+
+
+def views(
+    data: Labelled, show: Show, *, num_views: int, batch_size: int, seed: int = 0, choose: Choose = draw
+) -> Batches:
+    """Shuffled batches of ``data``, each sample shown in a view of its own; grey levels 0 … 255 as float32 0 … 1.
+
+    A batch holds ``input, target, index, view`` where the set lies; the last one of an epoch may be short. The order
+    follows from (seed, epoch), a view from (seed, epoch, index) alone: whoever enters an epoch at batch ``first`` sees
+    its rest to the bit, and a subset shows each sample in the view that the whole set would. With
+    ``choose=in_turn`` each sample meets all views equally often.
+
+    Raises ``ValueError`` for an empty set, fewer than 1 view or sample a batch, and a negative seed.
+
+    >>> from tutelage.data.synthetic import digits
+    >>> source = views(digits(20, seed=0), jitter, num_views=JITTERS, batch_size=8, seed=1)
+    >>> [tuple(batch["input"].shape) for batch in source(0, 1)]
+    [(8, 1, 28, 28), (4, 1, 28, 28)]
+    """
+    _refuse_nothing(data, batch_size)
+    if num_views < 1:
+        raise ValueError(f"A sample has at least 1 view; num_views is {num_views}.")
+    seed = checked_seed(seed)
+
+    def batches(epoch: int, first: int) -> Iterator[Batch]:
+        places = order(seed, epoch, len(data)).to(data.index.device)
+        index = data.index[places]
+        return _shown(data, places, index, choose(seed, epoch, index, num_views), show, batch_size, first)
+
+    return batches
+
+
+def plain(images: Tensor, _view: Tensor) -> Tensor:
+    """The images as they are: the one view of a set without augmentation (``num_views=1``)."""
+    return images
+
+
+def in_order(data: Labelled, *, batch_size: int, show: Show = plain) -> Batches:
+    """All of ``data`` in its own order and in view 0, as ``views`` gives batches: for measuring.
+
+    Raises ``ValueError`` for an empty set and for fewer than 1 sample a batch.
+    """
+    _refuse_nothing(data, batch_size)
+
+    def batches(_epoch: int, first: int) -> Iterator[Batch]:
+        places = torch.arange(len(data), device=data.index.device)
+        return _shown(data, places, data.index, torch.zeros_like(places), show, batch_size, first)
+
+    return batches
+
+
+def jitter(images: Tensor, view: Tensor, reach: int = 2) -> Tensor:
+    """Images (N, C, H, W) moved by up to ``reach`` pixels each way, with zeros where nothing is: ``(2 · reach + 1)²``.
+
+    In view ``v`` the window begins ``v // (2 · reach + 1) - reach`` rows and ``v % (2 · reach + 1) - reach`` columns
+    off; the middle view (12 of 25) is the image itself. Raises ``ValueError`` for a view beyond the last.
+
+    Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv:1503.02531, §3.
+    """
+    _refuse_beyond(view, (2 * reach + 1) ** 2)
+    row, column = _offsets(view, 2 * reach + 1)
+    which = torch.arange(len(images), device=images.device)
+    return _windows(F.pad(images.contiguous(), [reach] * 4), which, row, column, images.shape[2:])
+
+
+def crop_flip(images: Tensor, view: Tensor, margin: int = 4) -> Tensor:
+    """Images (N, C, H, W) moved by up to ``margin`` pixels and perhaps mirrored: ``2 · (2 · margin + 1)²`` views.
+
+    In view ``v`` the window lies as in view ``v // 2`` of ``jitter``; odd views are mirrored. Raises ``ValueError``
+    for a view beyond the last.
+    """
+    side = 2 * margin + 1
+    _refuse_beyond(view, 2 * side**2)
+    row, column = _offsets(view // 2, side)
+    odd = view.to(images.device) % 2
+    padded = F.pad(images.contiguous(), [margin] * 4)
+    both = torch.cat([padded, padded.flip(3)])  # a mirrored crop is a crop of the mirrored image
+    which = torch.arange(len(images), device=images.device) + odd * len(images)
+    return _windows(both, which, row, torch.where(odd == 1, side - 1 - column, column), images.shape[2:])
+
+
+def normalised(show: Show, mean: tuple[float, ...], deviation: tuple[float, ...]) -> Show:
+    """``show`` as float32 with ``mean`` subtracted and divided by ``deviation``, each a number a channel (of 0 … 1).
+
+    >>> grey = normalised(plain, (0.5,), (0.25,))
+    >>> grey(torch.tensor([[[[255]]]], dtype=torch.uint8), torch.tensor([0])).item()
+    2.0
+    """
+
+    def shown(images: Tensor, view: Tensor) -> Tensor:
+        x = as_float32(show(images, view))
+        centre, width = (x.new_tensor(value)[:, None, None] for value in (mean, deviation))
+        return (x - centre) / width
+
+    return shown
+
+
+def as_float32(images: Tensor) -> Tensor:
+    """Grey levels (uint8) 0 … 255 as 0 … 1, other fractions as they are; whole numbers such as tokens stay whole."""
+    if images.dtype == torch.uint8:
+        return images.float().div_(255)
+    return images.float() if images.is_floating_point() else images
+
+
+def _shown(
+    data: Labelled, places: Tensor, index: Tensor, view: Tensor, show: Show, batch_size: int, first: int
+) -> Iterator[Batch]:
+    target = data.targets[places]
+    for start in range(first * batch_size, len(places), batch_size):
+        part = slice(start, start + batch_size)
+        shown = show(data.inputs.index_select(0, places[part]), view[part])
+        yield {"input": as_float32(shown), "target": target[part], "index": index[part], "view": view[part]}
+
+
+def _offsets(view: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    return view // side, view % side
+
+
+def _windows(padded: Tensor, which: Tensor, row: Tensor, column: Tensor, size: torch.Size) -> Tensor:
+    """The window of ``size`` (H, W) at (row, column) of image ``which`` of ``padded``, in one gather of whole windows.
+
+    All windows of all images are one overlapping view of the memory, numbered by the place of their first pixel:
+    selecting rows of it copies whole windows and needs no index for each pixel.
+    """
+    device = padded.device
+    _, channels, height, width = padded.shape
+    image, plane = channels * height * width, height * width
+    last = padded.numel() - (channels - 1) * plane - (size[0] - 1) * width - (size[1] - 1)
+    windows = padded.as_strided((last, channels, *size), (1, plane, width, 1))
+    begin = which.to(device) * image + row.to(device) * width + column.to(device)
+    return windows.index_select(0, begin)
+
+
+def _refuse_nothing(data: Labelled, batch_size: int) -> None:
+    if not len(data):
+        raise ValueError(f"The set {data.name!r} is empty; there is nothing to make batches of.")
+    if batch_size < 1:
+        raise ValueError(f"A batch holds at least 1 sample; batch_size is {batch_size}.")
+
+
+def _refuse_beyond(view: Tensor, num_views: int) -> None:
+    if view.device.type != "cpu":
+        return  # looking at a number would make the host wait for the accelerator
+    if len(view) and not 0 <= int(view.min()) <= int(view.max()) < num_views:
+        raise ValueError(f"There are {num_views} views, 0 to {num_views - 1}; asked for {int(view.max())}.")

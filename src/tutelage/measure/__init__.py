@@ -1,0 +1,1 @@
+"""Numbers from a network and data: errors, agreement, calibration, cost, latency."""

@@ -1,0 +1,56 @@
+"""What a network answers, without training it."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+from tutelage.data.batches import Batch
+from tutelage.data.labelled import Labelled
+from tutelage.data.views import Show, in_order, plain
+from tutelage.shapes import Logits, at_least_float32
+
+
+def predict(model: nn.Module, data: Labelled, *, show: Show = plain, batch_size: int = 1000) -> Logits:
+    """The logits for every sample of ``data`` in its order: (N, C), float32 or wider, where the data lies.
+
+    In eval mode and without gradient; afterwards each part of the model is in the mode it was in before. The model may
+    lie on another device than the data. Raises ``ValueError`` for an empty set.
+
+    >>> from tutelage.data.synthetic import digits
+    >>> from tutelage.models.mlp import mlp
+    >>> predict(mlp(), digits(20, seed=0)).shape
+    torch.Size([20, 10])
+    """
+    return predict_batches(model, in_order(data, batch_size=batch_size, show=show)(0, 0)).to(data.inputs.device)
+
+
+def predict_batches(model: nn.Module, batches: Iterable[Batch]) -> Logits:
+    """As ``predict``, for the ``input`` of any batches; the logits are where the model is."""
+    device = device_of(model)
+    with evaluating(model):
+        logits = [at_least_float32(model(batch["input"].to(device, non_blocking=True))) for batch in batches]
+    if not logits:
+        raise ValueError("There is nothing to predict: the batches are empty.")
+    return torch.cat(logits)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The model in eval mode, without gradients; at the end, each part of it in the mode it was in before."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model is: the device of its first parameter or buffer, the CPU if it has none."""
+    first: Tensor | None = next(chain(model.parameters(), model.buffers()), None)
+    return torch.device("cpu") if first is None else first.device
