@@ -1,0 +1,205 @@
+"""Files that are whole or absent: tensors as safetensors, everything else as JSON in the same file, written at once."""
+
+import errno
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+PLAIN = (str, int, float, bool, type(None))
+
+
+@contextmanager
+def atomically(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` to write to; at the end it is synced to disk and takes its name.
+
+    Whoever reads ``path``, at any moment and after any crash, finds the old file or the new one, never a part. Raises
+    ``OSError`` with one sentence where the disk is full or the folder cannot be written to.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _explained(error, path) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes that were killed while writing left half-written. Only for whoever alone writes there."""
+    for leftover in folder.glob(".*.[0-9]*"):
+        leftover.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """``content`` as indented JSON, atomically."""
+    with atomically(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """What ``write_json`` wrote. Raises ``ValueError`` for a file that is not JSON, by name."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not readable as JSON ({error}); remove it, or restore it from a copy.") from None
+
+
+def save(path: Path, state: Any) -> None:
+    """A nested state of dicts, lists, tuples, tensors and plain values, as one safetensors file, atomically.
+
+    Tensors that share their memory are stored once.
+    """
+    tensors: dict[str, Tensor] = {}
+    names: dict[tuple[Any, ...], str] = {}
+
+    def encode(x: Any) -> Any:
+        if isinstance(x, Tensor):
+            name = names.setdefault(_identity(x) if x.numel() else (len(names),), str(len(tensors)))
+            tensors.setdefault(name, x)
+            return {"tensor": name}
+        if isinstance(x, Mapping):
+            return {"dict": [[encode(key), encode(value)] for key, value in x.items()]}
+        if isinstance(x, list | tuple):
+            return {"tuple" if isinstance(x, tuple) else "list": [encode(value) for value in x]}
+        if isinstance(x, PLAIN):
+            return x
+        raise ValueError(f"A checkpoint holds tensors and plain values; got a {type(x).__name__}: {x!r}.")
+
+    content = json.dumps(encode(state))
+    _write_tensors(path, tensors, {"tutelage": content})
+
+
+def load(path: Path) -> Any:
+    """What ``save`` wrote, on the CPU.
+
+    Raises ``ValueError`` for anything that is not such a file: cut short, damaged, or a pickle, which is never opened.
+    """
+    tensors, metadata = _read_tensors(path)
+    if "tutelage" not in metadata:
+        raise ValueError(f"{path} holds tensors but no training state; a checkpoint of tutelage was expected.")
+
+    def decode(x: Any) -> Any:
+        if not isinstance(x, dict):
+            return x
+        ((kind, content),) = x.items()
+        if kind == "tensor":
+            return tensors[content]
+        if kind == "dict":
+            return {decode(key): decode(value) for key, value in content}
+        values = [decode(value) for value in content]
+        return tuple(values) if kind == "tuple" else values
+
+    return decode(json.loads(metadata["tutelage"]))
+
+
+def save_weights(path: Path, model: nn.Module) -> None:
+    """Parameters and buffers under their own names, as any safetensors reader takes them; tied tensors once."""
+    tensors: dict[str, Tensor] = {}
+    first: dict[tuple[Any, ...], str] = {}
+    tied: dict[str, str] = {}
+    for name, x in model.state_dict().items():
+        original = first.setdefault(_identity(x), name) if x.numel() else name
+        if original == name:
+            tensors[name] = x
+        else:
+            tied[name] = original
+    _write_tensors(path, tensors, {"tied": json.dumps(tied)})
+
+
+def load_weights(path: Path, model: nn.Module) -> nn.Module:
+    """``model`` with the weights in ``path``. Raises ``ValueError`` where they belong to another architecture."""
+    tensors, metadata = _read_tensors(path)
+    tensors |= {name: tensors[original] for name, original in json.loads(metadata.get("tied", "{}")).items()}
+    own = {name: tuple(x.shape) for name, x in model.state_dict().items()}
+    stored = {name: tuple(x.shape) for name, x in tensors.items()}
+    if own != stored:
+        raise ValueError(
+            f"{path} holds the weights of another architecture than this {type(model).__name__}: {_gap(own, stored)}."
+        )
+    model.load_state_dict(tensors)
+    return model
+
+
+def _gap(own: Mapping[str, tuple[int, ...]], stored: Mapping[str, tuple[int, ...]]) -> str:
+    for name in own.keys() - stored.keys():
+        return f"it lacks {name!r}"
+    for name in stored.keys() - own.keys():
+        return f"it has {name!r}, which the model does not"
+    name = next(name for name in own if own[name] != stored[name])
+    return f"{name!r} is {stored[name]} there and {own[name]} here"
+
+
+def _write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    with atomically(path) as temporary:
+        try:
+            save_file(_apart(tensors), temporary, metadata)
+        except SafetensorError as error:  # it wraps the operating system's own errors
+            number = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(number[1]) if number else errno.EIO, str(error)) from None
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """On the CPU, each in memory of its own: safetensors refuses views of one memory."""
+    apart: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, x in tensors.items():
+        whole = x.detach().cpu().contiguous()
+        place = whole.untyped_storage().data_ptr()
+        apart[name] = whole.clone() if place in seen else whole
+        seen.add(place)
+    return apart
+
+
+def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return {name: opened.get_tensor(name) for name in opened.keys()}, opened.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, ValueError, RuntimeError) as error:
+        with path.open("rb") as file:  # only now: the length that safetensors begins with may look like a pickle
+            start = file.read(2)
+        if start == b"PK" or start[:1] == b"\x80":
+            raise ValueError(
+                f"{path} is a pickle, which may hold code: it was not opened; use safetensors."
+            ) from None
+        raise ValueError(f"{path} is damaged or cut short ({error}); remove it to start this part again.") from None
+
+
+def _identity(x: Tensor) -> tuple[Any, ...]:
+    return x.device, x.data_ptr(), x.dtype, tuple(x.shape), x.stride()
+
+
+def _explained(error: OSError, path: Path) -> OSError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return OSError(f"The disk is full: {path} was not written, what was there is intact; make room, start again.")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+        return PermissionError(f"{path.parent} cannot be written to ({error.strerror}); choose another folder.")
+    return OSError(f"{path} was not written: {error}.")
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state that later steps do not change."""
+    return {name: torch.clone(x.detach()) for name, x in state.items()}

@@ -1,0 +1,29 @@
+"""Many teachers, side by side."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+
+from tutelage.objective import Scene
+from tutelage.speakers.frozen import Speaker
+from tutelage.taps import Activations
+
+
+def ensemble(speakers: Sequence[Speaker]) -> Speaker:
+    """Everything the members show, stacked: logits become (members, batch, classes). Nothing is averaged here.
+
+    Whether probabilities or logits are averaged, and at which temperature, is the loss's choice. To cache an ensemble,
+    cache its members.
+
+    Raises ``ValueError`` for no members.
+    """
+    if not speakers:
+        raise ValueError("An ensemble has at least 1 member; got none.")
+    return partial(stacked, tuple(speakers))
+
+
+def stacked(members: Sequence[Speaker], scene: Scene, wanted: frozenset[str]) -> Activations:
+    """What each of ``members`` shows of ``wanted``, along a new first dimension."""
+    shown = [member(scene, wanted) for member in members]
+    return {what: torch.stack([one[what] for one in shown]) for what in wanted}

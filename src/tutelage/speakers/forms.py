@@ -1,0 +1,108 @@
+"""In which form a cache keeps a teacher's answers: every number, every number in half precision, or the largest few."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import log
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Row: TypeAlias = tuple[int, ...]
+"""The shape of one sample's activation: ``(classes,)`` for logits."""
+Parts: TypeAlias = dict[str, Tensor]
+"""What is kept of an activation, by name; the first dimension of each part is the sample's."""
+
+
+class Part(NamedTuple):
+    """What is kept for one row: numbers of a type in a shape."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Form:
+    """``layout(row)`` says what one row takes; ``decode(encode(x), row)`` is what comes back of it, in float32."""
+
+    name: str
+    layout: Callable[[Row], dict[str, Part]]
+    encode: Callable[[Tensor], Parts]
+    decode: Callable[[Parts, Row], Tensor]
+
+
+def dense(dtype: torch.dtype = torch.float32) -> Form:
+    """All numbers: float32 keeps every bit of float32, float16 takes half the room and has 11 bits of precision.
+
+    Raises ``ValueError`` for another type, and for a finite number that is beyond float16 (65504).
+
+    >>> dense(torch.float16).layout((10,))
+    {'values': Part(dtype=torch.float16, shape=(10,))}
+    """
+    if dtype not in (torch.float32, torch.float16):
+        raise ValueError(f"Answers are kept as torch.float32 or torch.float16; got {dtype}.")
+
+    def layout(row: Row) -> dict[str, Part]:
+        return {"values": Part(dtype, row)}
+
+    def encode(shown: Tensor) -> Parts:
+        values = shown.to(dtype)
+        if dtype == torch.float16 and not torch.equal(values.isinf(), shown.isinf()):
+            largest = shown[shown.isfinite()].abs().max().item()
+            raise ValueError(
+                f"float16 reaches 65504, but the teacher shows {largest:g}; keep its answers as dense(torch.float32)."
+            )
+        return {"values": values}
+
+    def decode(parts: Parts, _row: Row) -> Tensor:
+        return parts["values"].float()
+
+    return Form(str(dtype).removeprefix("torch."), layout, encode, decode)
+
+
+def top(count: int) -> Form:
+    """The log-probabilities of the ``count`` likeliest classes; the rest of the mass is spread evenly.
+
+    What comes back are log-probabilities, which are logits that already sum to one: exact for the likeliest classes at
+    temperature 1 (to float16's 11 bits), flat beyond. A row takes ``2 · (count + 1)`` bytes and one, two or four for
+    each class number: 22 to 32 bytes for the top 10 of 100, instead of 400.
+
+    Raises ``ValueError`` for a count below 1, for activations that are not logits (N, C), and for C ≤ ``count``.
+
+    >>> form = top(1)
+    >>> parts = form.encode(torch.tensor([[0.8, 0.1, 0.1]]).log())
+    >>> [round(p, 3) for p in form.decode(parts, (3,)).exp()[0].tolist()]
+    [0.8, 0.1, 0.1]
+    """
+    if count < 1:
+        raise ValueError(f"At least the 1 likeliest class is kept; got {count}.")
+
+    def layout(row: Row) -> dict[str, Part]:
+        if len(row) != 1 or row[0] <= count:
+            raise ValueError(
+                f"Keeping the {count} likeliest classes needs logits (N, C) with more than {count} classes; "
+                f"this activation has {list(row)} for each sample: keep it as dense(torch.float16)."
+            )
+        kept = Part(torch.float16, (count + 1,))  # the last one is the rest: 1 - the sum would be rounding noise
+        return {"log_probabilities": kept, "classes": Part(_narrowest(row[0]), (count,))}
+
+    def encode(shown: Tensor) -> Parts:
+        log_p = F.log_softmax(shown.float(), dim=-1)
+        largest, classes = log_p.topk(count)
+        rest = log_p.scatter(1, classes, -torch.inf).logsumexp(1, keepdim=True)
+        kept = torch.cat([largest, rest], dim=1).half()
+        return {"log_probabilities": kept, "classes": classes.to(_narrowest(shown.shape[1]))}
+
+    def decode(parts: Parts, row: Row) -> Tensor:
+        largest, rest = parts["log_probabilities"].float().split([count, 1], dim=1)
+        spread: Tensor = (rest - log(row[0] - count)).expand(-1, row[0])
+        return spread.scatter(1, parts["classes"].long(), largest)
+
+    return Form(f"top-{count}", layout, encode, decode)
+
+
+def _narrowest(classes: int) -> torch.dtype:
+    if classes <= 2**8:
+        return torch.uint8
+    return torch.int16 if classes <= 2**15 else torch.int32

@@ -1,0 +1,67 @@
+"""A finished network as a teacher."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeAlias
+
+import torch
+from torch import nn
+
+from tutelage.objective import Scene
+from tutelage.taps import AS_IT_IS, OUTPUT, Activations, Read, Tapped
+
+Speaker: TypeAlias = Callable[[Scene, frozenset[str]], Activations]
+"""Asked with the scene so far and what is wanted of it; any function may speak."""
+Call: TypeAlias = Callable[[nn.Module, Scene], Activations]
+"""How a network is called; it answers with its activations, because it is tapped."""
+
+
+def on_input(model: nn.Module, scene: Scene) -> Activations:
+    """The usual call: ``model(batch.input)``."""
+    shown: Activations = model(scene["batch"]["input"])
+    return shown
+
+
+def frozen(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = AS_IT_IS) -> Speaker:
+    """``model`` in eval mode, without gradient, showing exactly what is wanted of it: any number of layers at once.
+
+    It is tapped for the length of one call, so nothing is ever left behind, and the model's own mode comes back, even
+    if the call fails. Learners that share a teacher should share the speaker: one speaker is asked once a batch.
+    ``call`` says how the model is called, ``read`` how a tensor is got from a layer that returns none.
+
+    Raises ``ValueError``, as ``Tapped`` does, for a layer that does not exist, stays silent, runs twice, or is later
+    overwritten in place.
+
+    >>> speaker = frozen(nn.Sequential(nn.Linear(4, 8), nn.Dropout(), nn.Linear(8, 2)))
+    >>> shown = speaker({"batch": {"input": torch.ones(3, 4)}}, frozenset({"0", "output"}))
+    >>> {name: tuple(x.shape) for name, x in sorted(shown.items())}
+    {'0': (3, 8), 'output': (3, 2)}
+    """
+    checked: set[frozenset[str]] = set()
+
+    @torch.no_grad()
+    def speak(scene: Scene, wanted: frozenset[str]) -> Activations:
+        whole = wanted if wanted in checked else wanted | {OUTPUT}  # once to the end: finds layers that run twice
+        with _evaluating(model):
+            tapped = Tapped(model, whole, read)
+            try:
+                shown = call(tapped, scene)
+            finally:
+                tapped.untap()
+        checked.add(wanted)
+        return {what: shown[what] for what in wanted}
+
+    return speak
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Only modules in train mode are touched: setting an attribute of every module at every step is slow."""
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
