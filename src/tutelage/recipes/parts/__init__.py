@@ -1,0 +1,1 @@
+"""What several recipes of one data set share; nothing in here is a recipe."""

@@ -1,0 +1,228 @@
+"""Prediction, cost, latency, and the portrait of a run's networks."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from tutelage.data.labelled import labelled
+from tutelage.data.synthetic import digits
+from tutelage.measure.cost import file_bytes, macs, parameters
+from tutelage.measure.disagreements import KINDS
+from tutelage.measure.errors import errors
+from tutelage.measure.latency import latency
+from tutelage.measure.portrait import Sitter, portrait
+from tutelage.measure.predict import evaluating, predict, predict_batches
+from tutelage.models.mlp import mlp
+
+
+class TestPredict:
+    def test_answers_in_the_order_of_the_data_whatever_the_batches(self):
+        data, network = digits(25, seed=0), mlp((784, 10, 10), dropout=0.5).train()
+        whole = network.eval()(data.inputs.float() / 255).detach()
+        for batch_size in (1, 7, 1000):
+            torch.testing.assert_close(predict(network, data, batch_size=batch_size), whole)
+
+    def test_leaves_every_part_in_the_mode_it_was_in(self):
+        network = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784), nn.Dropout(), nn.Linear(784, 10)).train()
+        network[1].eval()
+        before = {name: x.clone() for name, x in network.state_dict().items()}
+        predict(network, digits(8, seed=0))
+        assert [module.training for module in network.modules()] == [True, True, False, True, True]
+        assert all(torch.equal(x, network.state_dict()[name]) for name, x in before.items())
+
+    def test_puts_the_modes_back_even_if_the_network_fails(self):
+        network = mlp((5, 10)).train()
+        with pytest.raises(RuntimeError):
+            predict(network, digits(8, seed=0))
+        assert network.training and torch.is_grad_enabled()
+
+    def test_keeps_no_graph_and_is_float32_also_for_a_network_of_bfloat16(self):
+        class Narrow(nn.Linear):
+            def forward(self, x):
+                return super().forward(x.flatten(1)).bfloat16()
+
+        logits = predict(Narrow(784, 10), digits(3, seed=0))
+        assert not logits.requires_grad and logits.dtype is torch.float32
+
+    def test_shows_the_pictures_as_it_is_told(self):
+        data, network = digits(4, seed=0), mlp((784, 10))
+        dark = predict(network, data, show=lambda images, _view: torch.zeros_like(images))
+        assert torch.equal(
+            dark, predict(network, data[:0].__class__("dark", 0 * data.inputs, data.targets, data.index, data.classes))
+        )
+
+    def test_of_nothing_is_refused(self):
+        with pytest.raises(ValueError, match="nothing to predict"):
+            predict_batches(mlp(), [])
+
+    def test_of_a_network_without_weights_works(self):
+        assert predict(nn.Flatten(), digits(4, seed=0)).shape == (4, 784)
+
+    def test_an_evaluating_network_may_be_evaluated_again(self):
+        network = mlp().train()
+        with evaluating(network):
+            with evaluating(network):
+                assert not torch.is_grad_enabled()
+            assert not network.training and not torch.is_grad_enabled()
+        assert network.training
+
+
+def attention():
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.heads = nn.MultiheadAttention(16, 2, batch_first=True)
+
+        def forward(self, x):
+            return self.heads(x, x, x)[0]
+
+    return Attention()
+
+
+class First(nn.Module):
+    """The first thing that a recurrent layer returns."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(x)[0]
+
+
+class Secret(nn.Linear):
+    """A linear layer that multiplies in a way nobody counts."""
+
+    def forward(self, x):
+        return (x[:, None] * self.weight).sum(-1)
+
+
+SEQUENCE = torch.zeros(1, 10, 16)
+PICTURE = torch.zeros(1, 3, 8, 8)
+COUNTED = {
+    "an MLP": (lambda: mlp((784, 1200, 1200, 10)), torch.zeros(1, 1, 28, 28), 784 * 1200 + 1200 * 1200 + 1200 * 10),
+    "a convolution": (lambda: nn.Conv2d(3, 8, 3), PICTURE, 3 * 8 * 9 * 36),
+    "a depthwise convolution": (lambda: nn.Conv2d(3, 3, 3, groups=3), PICTURE, 3 * 9 * 36),
+    "a strided convolution": (lambda: nn.Conv2d(3, 8, 3, stride=2, padding=1), PICTURE, 3 * 8 * 9 * 16),
+    "attention": (attention, SEQUENCE, 4 * 16 * 16 * 10 + 2 * 10 * 10 * 16),
+    "a transformer layer": (
+        lambda: nn.TransformerEncoderLayer(16, 2, 32, batch_first=True),
+        SEQUENCE,
+        4 * 16 * 16 * 10 + 2 * 10 * 10 * 16 + 2 * 16 * 32 * 10,
+    ),
+    "an LSTM": (lambda: First(nn.LSTM(16, 16, batch_first=True)), SEQUENCE, 4 * 2 * 16 * 16 * 10),
+    "a GRU": (lambda: First(nn.GRU(16, 16, batch_first=True)), SEQUENCE, 3 * 2 * 16 * 16 * 10),
+    "no product at all": (lambda: nn.Sequential(nn.BatchNorm2d(3), nn.ReLU()), PICTURE, 0),
+}
+
+
+class TestCost:
+    def test_the_teacher_of_the_mnist_table(self):
+        network = mlp((784, 1200, 1200, 10))
+        assert macs(network, torch.zeros(1, 784)) == 2_392_800
+        assert parameters(network) == 2_392_800 + 1200 + 1200 + 10 == 2_395_210
+
+    @pytest.mark.parametrize("name", COUNTED)
+    def test_multiplications_are_those_of_the_formula(self, name):
+        build, example, expected = COUNTED[name]
+        assert macs(build(), example) == expected
+
+    def test_multiplications_grow_with_the_batch(self):
+        assert macs(mlp(), torch.zeros(3, 784)) == 3 * macs(mlp(), torch.zeros(1, 784))
+
+    def test_counting_leaves_the_network_as_it_was(self):
+        network = mlp(dropout=0.5).train()
+        macs(network, torch.zeros(1, 784))
+        assert network.training and all(p.device.type == "cpu" and p.requires_grad for p in network.parameters())
+        assert not any(m._forward_hooks or m._forward_pre_hooks for m in network.modules())
+
+    def test_a_layer_that_ought_to_multiply_and_counts_nothing_is_refused_by_name(self):
+        with pytest.raises(ValueError, match=r"multiplications of '1' \(Secret\) cannot be counted"):
+            macs(nn.Sequential(nn.Linear(4, 4), Secret(4, 4)), torch.zeros(1, 4))
+
+    def test_tied_weights_are_counted_and_stored_once(self):
+        network = nn.Sequential(nn.Linear(50, 50), nn.Linear(50, 50))
+        loose, loose_bytes = parameters(network), file_bytes(network)
+        network[1].weight = network[0].weight
+        assert loose - parameters(network) == 2500 and loose_bytes - file_bytes(network) >= 4 * 2500
+        assert macs(network, torch.zeros(1, 50)) == 2 * 2500
+
+    def test_frozen_weights_count(self):
+        network = mlp().requires_grad_(False)
+        assert parameters(network) == parameters(mlp())
+
+    def test_bytes_are_those_of_the_file(self, tmp_path):
+        network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(2, 3).bfloat16())
+        save_file(network.state_dict(), tmp_path / "network.safetensors")
+        assert file_bytes(network) == (tmp_path / "network.safetensors").stat().st_size
+
+
+class TestLatency:
+    def test_grows_with_the_work_and_its_quartiles_are_in_order(self):
+        networks = {"small": mlp((784, 10)), "large": mlp((784, 1500, 1500, 10))}
+        found = latency(networks, torch.rand(4, 784), rounds=9)
+        assert found.keys() == networks.keys() and found["small"].keys() == {"1", "64"}
+        for sizes in found.values():
+            assert all(0 < x["q1"] <= x["median"] <= x["q3"] and x["threads"] == 1 for x in sizes.values())
+        assert found["large"]["64"]["q1"] > found["small"]["64"]["median"]
+
+    def test_asks_in_turns_in_eval_mode_and_without_gradient(self):
+        asked = []
+
+        class Witness(nn.Module):
+            def __init__(self, name):
+                super().__init__()
+                self.name = name
+
+            def forward(self, x):
+                asked.append((self.name, len(x), self.training or torch.is_grad_enabled()))
+                return x
+
+        networks = {name: Witness(name).train() for name in "abc"}
+        latency(networks, torch.rand(2, 3), batch_sizes=(5,), rounds=3, warm_up=1)
+        assert [name for name, *_ in asked] == [*"abc", *"bca", *"cab", *"abc"]
+        assert {(size, live) for _, size, live in asked} == {(5, False)} and networks["a"].training
+
+    @pytest.mark.parametrize("wrong", [{"batch_sizes": (0,)}, {"batch_sizes": ()}, {"rounds": 1}, {"warm_up": -1}])
+    def test_of_nothing_is_refused(self, wrong):
+        with pytest.raises(ValueError, match="Latency takes one model or more"):
+            latency({"a": mlp()}, torch.rand(1, 784), **wrong)
+        with pytest.raises(ValueError, match="got 0 models"):
+            latency({}, torch.rand(1, 784))
+
+
+class TestPortrait:
+    def sitters(self, *roles):
+        best = {"epoch": 3, "errors": 7}
+        return {role: Sitter(mlp((784, 8, 10)), role, f"the {role}", role, best=best) for role in roles}
+
+    def test_says_of_every_network_what_the_report_asks(self):
+        data, sitters = digits(60, seed=0), self.sitters("teacher", "student", "alone")
+        networks = portrait(sitters, data)["networks"]
+        assert [network["name"] for network in networks] == list(sitters)
+        for network in networks:
+            assert network.keys() == {
+                *["name", "role", "label", "stage", "count", "errors", "interval", "best", "validation", "agreement"],
+                *["calibration", "parameters", "macs", "bytes", "latency_ms", "confusion"],
+            }
+            model = sitters[network["name"]].model
+            assert network["errors"] == errors(predict(model, data), data.targets) and network["count"] == 60
+            assert network["macs"] == 784 * 8 + 80 and network["best"] == {"epoch": 3, "errors": 7}
+            assert network["validation"] is None and network["latency_ms"].keys() == {"1", "64"}
+        assert [network["agreement"] is None for network in networks] == [True, False, False]
+
+    def test_can_be_written_as_json(self):
+        seen = portrait(self.sitters("teacher", "student"), digits(60, seed=0))
+        assert json.loads(json.dumps(seen, allow_nan=False))["examples"][0]["kind"] in KINDS
+
+    def test_has_no_examples_without_a_teacher_or_without_pictures(self):
+        assert portrait(self.sitters("student", "alone"), digits(20, seed=0))["examples"] == []
+        rows = labelled("rows", torch.rand(20, 784), torch.randint(10, (20,)))
+        assert portrait(self.sitters("teacher", "student"), rows)["examples"] == []
+
+    def test_of_nobody_is_refused(self):
+        with pytest.raises(ValueError, match="one network or more; got none"):
+            portrait({}, digits(20, seed=0))
