@@ -31,7 +31,7 @@ def hinton(
     teacher_units: int = 1200,
     student_units: int = 800,
     teacher_epochs: int = 100,
-    alone_epochs: int = 40,
+    alone_epochs: int = 20,
     student_epochs: int = 40,
     jittered_epochs: int = 100,
     teacher_lr: float = 0.15,
@@ -296,7 +296,7 @@ def unseen(
     pairs = unseen.corrected(narrow.last, shown, {7, 8}, sign=-1)
     run.publish(
         tables=[unseen.table("A transfer set without 3s", threes), unseen.table("A transfer set of 7s and 8s", pairs)],
-        headline=f"A student that never saw a 3 makes {threes[0].errors} test errors, {threes[0].on_classes} of them on "
+        headline=f"A student that never saw a 3 makes {threes[0].errors} errors, {threes[0].on_classes} of them on "
         f"3s; corrected by {threes[1].shift:g}, {threes[1].errors}. One that only saw 7s and 8s is wrong on "
         f"{pairs[0].percent:.1f} % of all digits; corrected by {pairs[1].shift:g}, on {pairs[1].percent:.1f} %.",
     )
