@@ -60,7 +60,7 @@ class Run:
     def __enter__(self) -> Self:
         try:
             self._held.enter_context(locked(self.folder / "lock", self._refuse_second))
-        except (NotADirectoryError, FileExistsError, PermissionError) as error:
+        except (NotADirectoryError, FileNotFoundError, FileExistsError, PermissionError) as error:
             raise PermissionError(f"{self.folder} cannot be used as a run folder ({error.strerror}); "
                                   "choose another one with --folder or --runs.") from error  # fmt: skip
         try:

@@ -1,0 +1,3 @@
+"""The command ``tutelage``."""
+
+from tutelage.cli.command import main as main

@@ -1,0 +1,98 @@
+"""``tutelage COMMAND``: which command, and what a failure of it means."""
+
+import importlib.metadata
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TypeAlias
+
+from tutelage.cli.failures import DONE, EXIT_CODES, INTERRUPTED, UNEXPECTED, Usage, did_you_mean, exit_code, sentence
+
+Command: TypeAlias = Callable[[Sequence[str]], int]
+
+COMMANDS = {
+    "ls": ("[MODULE …]", "list the recipes with their presets"),
+    "run": ("RECIPE [--preset P] [flags]", "run one experiment, or continue it"),
+    "sweep": ("RECIPE --flag V V … [--jobs N]", "run every combination of the given values"),
+    "report": ("RUNS … [--by FLAG …]", "write the report of one run, or of many"),
+    "completion": ("bash|zsh|fish", "print the script that completes commands and flags"),
+}
+"""Command -> what comes after it, and what it does. ``tutelage.cli.<command>`` holds the function."""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Do what the words say and return the exit code; every failure becomes one sentence on standard error."""
+    words = list(sys.argv[1:] if words is None else words)
+    wordy = "--traceback" in words or os.environ.get("TUTELAGE_TRACEBACK", "0") not in ("", "0")
+    try:
+        code = dispatch([word for word in words if word != "--traceback"])
+        sys.stdout.flush()
+        return code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else DONE if end.code is None else UNEXPECTED
+    except BrokenPipeError:  # `tutelage ls | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except BaseException as failure:
+        code = exit_code(failure, spoken=_modules_in(words))
+        if wordy or code == UNEXPECTED:
+            traceback.print_exc()
+        if code not in (INTERRUPTED, UNEXPECTED):
+            print(f"tutelage: {sentence(failure)}", file=sys.stderr)
+        return code
+
+
+def dispatch(words: Sequence[str]) -> int:
+    """Call the command that the first word names."""
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(overview())
+        return DONE
+    if words[0] in ("-V", "--version", "version"):
+        print(version())
+        return DONE
+    name, *rest = words
+    if name not in COMMANDS:
+        raise Usage(f"there is no command {name!r}{did_you_mean(name, COMMANDS) or '.'} `tutelage --help` lists all.")
+    command = command_named(name)
+    if rest[:1] in (["-h"], ["--help"]) and name != "report":  # whose flags do not depend on a recipe
+        print(f"usage: tutelage {name} {COMMANDS[name][0]}\n\n{inspect.getdoc(command)}\n\n{EXIT_CODES}")
+        return DONE
+    return command(rest)
+
+
+def command_named(name: str) -> Command:
+    found: Command = getattr(import_module(f"tutelage.cli.{name}"), name)
+    return found
+
+
+def overview() -> str:
+    """The help of the command as a whole."""
+    usage = [f"  tutelage {name} {arguments}" for name, (arguments, _) in COMMANDS.items()]
+    width = max(map(len, usage)) + 2
+    lines = [f"{line:{width}}{does}" for line, (_, does) in zip(usage, COMMANDS.values(), strict=True)]
+    return "\n".join(
+        [
+            "Turn a big trained network into a small, fast one, and show what that cost.",
+            "",
+            *lines,
+            "",
+            "`tutelage run RECIPE --help` explains the flags of a recipe, `tutelage --version` says what is installed,",
+            "--traceback (or TUTELAGE_TRACEBACK=1) shows where an error comes from.",
+            "",
+            EXIT_CODES,
+        ]
+    )
+
+
+def version() -> str:
+    """Versions from the packages' metadata: nothing is imported for it."""
+    known = {name: importlib.metadata.version(name) for name in ("tutelage", "torch")}
+    return f"tutelage {known['tutelage']} (Python {sys.version.split()[0]}, torch {known['torch']})"
+
+
+def _modules_in(words: Sequence[str]) -> list[str]:
+    """Modules of the user that the command line names: their ``ValueError`` is a sentence, too."""
+    return [word.partition(":")[0] for word in words if ":" in word]

@@ -1,0 +1,60 @@
+"""The flags that every run has, whatever the recipe."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from tyro.conf import FlagCreatePairsOff, arg
+
+Switch: TypeAlias = FlagCreatePairsOff[bool]
+"""Only ever turned on: ``--exact`` needs no ``--no-exact``."""
+
+
+def _root() -> Path:
+    return Path(os.environ.get("TUTELAGE_RUNS", "runs"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """The flags of every run."""
+
+    preset: Annotated[
+        str | None, arg(metavar="P", help_behavior_hint="", help="Start from these defaults; `tutelage ls` lists them.")
+    ] = None
+    from_: Annotated[
+        str | None,
+        arg(
+            name="from",
+            metavar="FILE",
+            help_behavior_hint="",
+            help="Start from the arguments in this file: a run's arguments.json, or {flag: value}.",
+        ),
+    ] = None
+    runs: Annotated[Path, arg(metavar="ROOT", help="Where run folders are made (or TUTELAGE_RUNS).")] = field(
+        default_factory=_root
+    )
+    folder: Annotated[
+        Path | None,
+        arg(metavar="DIR", help_behavior_hint="", help="This run's folder, instead of one named after its arguments."),
+    ] = None
+    data: Annotated[
+        Path | None, arg(metavar="DIR", help_behavior_hint="", help="Where data sets lie (or TUTELAGE_DATA).")
+    ] = None
+    exact: Annotated[Switch, arg(help_behavior_hint="", help="Float32, without folding or a change of layout.")] = False
+    device: Annotated[
+        str | None,
+        arg(metavar="D", help_behavior_hint="", help="cpu, cuda, cuda:1, mps; the best there is if not given."),
+    ] = None
+    threads: Annotated[
+        int | None,
+        arg(metavar="N", help_behavior_hint="", help="Threads of this process; torch's choice if not given."),
+    ] = None
+    quiet: Annotated[Switch, arg(help_behavior_hint="", help="Say nothing but the result.")] = False
+    verbose: Annotated[Switch, arg(help_behavior_hint="", help="A line for every epoch, with every term.")] = False
+    tensorboard: Annotated[
+        Switch, arg(help_behavior_hint="", help="Also write TensorBoard event files into the run folder.")
+    ] = False
+    traceback: Annotated[
+        Switch, arg(help_behavior_hint="", help="Show where an error comes from (or TUTELAGE_TRACEBACK=1).")
+    ] = False

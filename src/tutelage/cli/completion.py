@@ -1,0 +1,97 @@
+"""``tutelage completion``: Tab in the shell asks ``tutelage completion --line …`` what could come next."""
+
+from collections.abc import Sequence
+
+from tutelage.cli.common import Common
+from tutelage.cli.failures import DONE, Usage, did_you_mean
+from tutelage.cli.find import find, recipes_in, shipped
+from tutelage.cli.flags import flags_of, flags_of_bundle
+from tutelage.cli.sweep import Sweeping
+
+SCRIPTS = {
+    "bash": """\
+_tutelage() {
+    local word="${COMP_LINE:0:COMP_POINT}" IFS=$'\\n'
+    COMPREPLY=($(tutelage completion --line "$word" 2>/dev/null))
+    word="${word##* }"
+    if [[ "$word" == *:* ]]; then  # bash splits words at colons
+        local before="${word%"${word##*:}"}"
+        COMPREPLY=("${COMPREPLY[@]#"$before"}")
+    fi
+}
+complete -o default -F _tutelage tutelage
+""",
+    "zsh": """\
+#compdef tutelage
+_tutelage() {
+    local -a found
+    found=("${(@f)$(tutelage completion --line "${LBUFFER}" 2>/dev/null)}")
+    if [[ -n "${found[1]}" ]]; then compadd -- "${found[@]}"; else _files; fi
+}
+compdef _tutelage tutelage
+""",
+    "fish": """\
+complete -c tutelage -a '(tutelage completion --line (commandline -cp | string collect) 2>/dev/null)'
+""",
+}
+
+
+def completion(words: Sequence[str]) -> int:
+    """Print the completion script for bash, zsh or fish.
+
+    bash: eval "$(tutelage completion bash)" in ~/.bashrc · zsh: the same in ~/.zshrc, after compinit ·
+    fish: tutelage completion fish > ~/.config/fish/completions/tutelage.fish
+    """
+    match list(words):
+        case ["--line", line]:
+            print("\n".join(candidates(line)))
+        case [shell] if shell in SCRIPTS:
+            print(SCRIPTS[shell], end="")
+        case [shell]:
+            raise Usage(
+                f"Completion is there for {', '.join(SCRIPTS)}, not for {shell!r}{did_you_mean(shell, SCRIPTS)}"
+            )
+        case _:
+            raise Usage(f"Which shell? tutelage completion {'|'.join(SCRIPTS)}")
+    return DONE
+
+
+def candidates(line: str) -> list[str]:
+    """What the last word of ``line`` may become; nothing where a file name or a free value is wanted.
+
+    >>> candidates("tutelage re"), candidates("tutelage completion ")
+    (['report'], ['bash', 'zsh', 'fish'])
+    """
+    from tutelage.cli.command import COMMANDS
+
+    *before, word = line.split(" ")
+    return [x for x in _possible([w for w in before if w], list(COMMANDS)) if x.startswith(word)]
+
+
+def _possible(before: Sequence[str], commands: list[str]) -> list[str]:
+    match before:
+        case [_]:
+            return [*commands, "--help", "--version"]
+        case [_, "run" | "sweep"]:
+            return [recipe.name for name, module in shipped().items() for recipe in recipes_in(module, name)]
+        case [_, "run" | "sweep" as verb, path, *rest]:
+            return _flags(path, verb, rest[-1] if rest else "")
+        case [_, "completion"]:
+            return list(SCRIPTS)
+        case [_, "report", *_]:
+            return ["--by", "--out", "--open"]
+        case _:
+            return []
+
+
+def _flags(path: str, verb: str, last: str) -> list[str]:
+    try:
+        recipe, _ = find(path)
+    except (Usage, ImportError):
+        return []
+    mine = [spelling for flag in flags_of(recipe.function) for spelling in flag.spellings]
+    bundle = Sweeping if verb == "sweep" else Common
+    every = [flag.spelled for flag in flags_of_bundle(bundle)]
+    if last == "--preset":
+        return list(recipe.presets)
+    return [] if last in every and last in ("--from", "--runs", "--folder", "--data") else [*mine, *every, "--help"]

@@ -1,0 +1,92 @@
+"""What a failure means: an exit code, and for everything that is not our own mistake one sentence."""
+
+import difflib
+import dis
+import errno
+from collections.abc import Collection, Iterable
+from types import TracebackType
+
+DONE, UNEXPECTED, USAGE, FILES, STOPPED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
+
+EXIT_CODES = """\
+exit codes:
+    0  done
+    1  something unexpected, with its traceback: please report it
+    2  usage: an unknown command, recipe or flag, or a value that makes no sense
+    3  data or files: missing, damaged, not writable, in use, disk full, an extra not installed
+    4  the training stopped: a loss or a gradient was not finite
+  130  interrupted (Ctrl-C): the same command continues
+  143  terminated (SIGTERM): the same command continues"""
+
+_SYSTEM = {
+    errno.ENOSPC: "the disk is full; free some space and start the same command again, it continues",
+    errno.EDQUOT: "the disk quota is used up; free some space and start the same command again, it continues",
+    errno.EACCES: "no permission; choose a folder that you may write with --runs or --folder",
+    errno.EROFS: "the file system is read-only; choose another folder with --runs or --folder",
+}
+
+
+_READERS = ("tutelage.checkpoint", "tutelage.data", "tutelage.run", "tutelage.stages", "tutelage.report.read")
+"""What they refuse are files, not flags."""
+
+
+class Usage(ValueError):
+    """The command line asks for something that does not exist or makes no sense."""
+
+
+def exit_code(failure: BaseException, *, spoken: Collection[str] = ()) -> int:
+    """What the process should end with.
+
+    A ``ValueError`` is the user's where the sentence was written for users: by a ``raise`` of this package, or of a
+    package in ``spoken`` (the user's own recipe). The same error out of torch, numpy or ``int("x")`` is a programmer's.
+    """
+    if isinstance(failure, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(failure, Usage):
+        return USAGE
+    if isinstance(failure, FloatingPointError):
+        return STOPPED
+    if isinstance(failure, OSError):
+        return FILES
+    module = raised_in(failure.__traceback__)
+    if module.split(".")[0] not in {"tutelage", *(name.split(".")[0] for name in spoken)}:
+        return UNEXPECTED
+    extra = isinstance(failure, ImportError) and "pip install" in str(failure)
+    if extra or (isinstance(failure, ValueError) and module.startswith(_READERS)):
+        return FILES
+    return USAGE if isinstance(failure, ValueError) else UNEXPECTED
+
+
+def raised_in(traceback: TracebackType | None) -> str:
+    """The module whose ``raise`` it was, ``""`` for an error that no Python code raised on purpose."""
+    if traceback is None:
+        return ""
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    frame = traceback.tb_frame
+    on_purpose = frame.f_code.co_code[traceback.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+    return str(frame.f_globals.get("__name__", "")) if on_purpose else ""
+
+
+def sentence(failure: BaseException) -> str:
+    """The failure in words, on one line.
+
+    >>> sentence(OSError(errno.ENOSPC, "No space left on device", "runs/log.jsonl"))
+    'runs/log.jsonl: the disk is full; free some space and start the same command again, it continues'
+    >>> sentence(ValueError("Temperature must be above 0."))
+    'Temperature must be above 0.'
+    """
+    if isinstance(failure, OSError) and failure.errno is not None:
+        said = _SYSTEM.get(failure.errno, failure.strerror or str(failure))
+        return f"{failure.filename}: {said}" if failure.filename is not None else said
+    return " ".join(str(failure).split()) or type(failure).__name__
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """``"; did you mean 'report'?"`` or, where nothing is near, nothing.
+
+    >>> did_you_mean("reprot", ["run", "report"])
+    "; did you mean 'report'?"
+    """
+    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""

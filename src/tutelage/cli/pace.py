@@ -1,0 +1,62 @@
+"""How far a stage is and when it will be done, in numbers and in words."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+Clock: TypeAlias = Callable[[], float]
+
+
+class Pace:
+    """How far a stage is, and how long the rest will take at the pace of this process."""
+
+    def __init__(self, name: str, epochs: int, done: int, clock: Clock) -> None:
+        self.name, self.epochs, self.done, self.clock = name, epochs, float(done), clock
+        self.start, self.first = clock(), float(done)
+        self.validation = ""
+        self.steps: float | None = None  # an epoch
+
+    def within(self, step: int, steps: int | None) -> None:
+        """``step`` steps of the stage are done; how many an epoch has is known after the first one at the latest."""
+        if per_epoch := steps or self.steps:
+            epoch = int(self.done)
+            self.done = min(max(step / per_epoch, epoch), epoch + 0.999)
+
+    def over(self, record: Mapping[str, Any]) -> None:
+        self.done = float(record["epoch"])
+        self.steps = record["step"] / record["epoch"]
+        self.validation = in_words(record.get("validation"))
+
+    @property
+    def eta(self) -> str:
+        """Hours, minutes and seconds to go, ``-:--`` before anything is done."""
+        if self.done <= self.first:
+            return "-:--"
+        return duration((self.clock() - self.start) / (self.done - self.first) * (self.epochs - self.done))
+
+
+def in_words(validation: Mapping[str, Any] | None) -> str:
+    """The figure of a log record.
+
+    >>> in_words({"errors": 71, "count": 5000, "loss": 0.05})
+    'validation 1.42 % (71 of 5000 wrong)'
+    """
+    if not validation:
+        return ""
+    errors, count = validation["errors"], validation["count"]
+    return f"validation {100 * errors / count:.2f} % ({errors} of {count} wrong)"
+
+
+def terms_of(record: Mapping[str, Any]) -> str:
+    """Every term of every learner with its raw loss."""
+    losses = record.get("losses", {})
+    return ", ".join(f"{who}.{term} {value:.4g}" for who, terms in losses.items() for term, value in terms.items())
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds.
+
+    >>> duration(75.4), duration(3675)
+    ('1:15', '1:01:15')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"

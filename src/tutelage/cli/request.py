@@ -1,0 +1,104 @@
+"""What a command line asks for: a recipe, its preset, every argument, and the words that ask for it again."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from tutelage.cli.common import Common
+from tutelage.cli.failures import Usage, did_you_mean
+from tutelage.cli.find import PLAIN, Experiment, Recipe, find
+from tutelage.cli.flags import Flag, flags_of, flags_of_bundle, parse, prose_of, rebound
+
+_OF_THE_CALL = ("preset", "from_", "quiet", "verbose", "traceback")  # they change nothing in the run folder
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run before it begins. ``defaults`` are those of the preset, ``arguments`` what was asked for."""
+
+    recipe: Recipe
+    preset: str
+    arguments: dict[str, Any]
+    defaults: dict[str, Any]
+    common: Common
+
+    @property
+    def experiment(self) -> Experiment:
+        return self.recipe.function
+
+    @property
+    def words(self) -> list[str]:
+        """The shortest command that asks for the same: what ``arguments.json`` quotes and a sweep starts."""
+        preset = ["--preset", self.preset] if self.preset != PLAIN else []
+        return ["tutelage", "run", self.recipe.name, *preset, *self.changed, *_changed(self.common)]
+
+    @property
+    def changed(self) -> list[str]:
+        """The flags that are not at the preset's default."""
+        flags = [f for f in flags_of(self.experiment) if self.arguments[f.name] != self.defaults.get(f.name, MISSING)]
+        return [word for flag in flags for word in flag.words(self.arguments[flag.name])]
+
+    @property
+    def command(self) -> str:
+        return shlex.join(self.words)
+
+
+def understood(path: str, words: Sequence[str], *, bundle: type[Common] = Common, verb: str = "run") -> Request:
+    """The request behind ``tutelage run PATH WORDS…``; ``Usage`` where it makes no sense.
+
+    Later wins: signature, preset, ``--from``, explicit flags.
+    """
+    recipe, named = find(path)
+    source = _value_of("--from", words)
+    saved = _saved(source, recipe) if source is not None else {}
+    preset = _value_of("--preset", words) or (named if named != PLAIN else str(saved.get("preset") or PLAIN))
+    flags = flags_of(recipe.with_preset(preset))
+    prog, text = f"tutelage {verb} {recipe.name}", prose_of(recipe.function)
+    defaults = {flag.name: flag.default for flag in flags if flag.default is not MISSING}
+    if source is not None:
+        stored = [_named(name, flags, source) for name in saved["arguments"]]
+        typed = [word for flag in stored for word in flag.words(saved["arguments"][flag.name])]
+        flags = rebound(flags, parse(stored, bundle, typed, prog=prog, description=text)[0])
+    arguments, common = parse(flags, bundle, words, prog=prog, description=text)
+    return Request(recipe, preset, arguments, defaults, common)
+
+
+def _value_of(flag: str, words: Sequence[str]) -> str | None:
+    """The last value of a flag that decides what the other flags are."""
+    split = [word.partition("=") for word in words]
+    given = [value for name, sign, value in split if name == flag and sign]
+    apart = [after for word, after in pairwise(words) if word == flag]
+    return [*given, *apart][-1] if given or apart else None
+
+
+def _saved(source: str, recipe: Recipe) -> dict[str, Any]:
+    try:
+        content = json.loads(Path(source).read_text(encoding="utf-8"))
+    except ValueError as broken:
+        raise Usage(f"--from {source} is not JSON: {broken}.") from None
+    if not isinstance(content, dict):
+        raise Usage(f"--from {source} should hold {{flag: value, …}}, but holds a {type(content).__name__}.")
+    if not isinstance(content.get("arguments"), dict):
+        return {"arguments": content}
+    if content.get("recipe", recipe.name) != recipe.name:
+        raise Usage(f"--from {source} holds the arguments of {content['recipe']}, not of {recipe.name}.")
+    return content
+
+
+def _named(name: str, flags: Sequence[Flag], source: str) -> Flag:
+    known = {flag.name: flag for flag in flags}
+    if name not in known:
+        raise Usage(f"--from {source} sets {name!r}, which is no flag here{did_you_mean(name, known) or '.'}")
+    return known[name]
+
+
+def _changed(common: Common) -> list[str]:
+    spelled = {field.name: flag for field, flag in zip(fields(Common), flags_of_bundle(Common), strict=True)}
+    usual = Common()
+    values = {name: getattr(common, name) for name in spelled if name not in _OF_THE_CALL}
+    changed = [(name, value) for name, value in values.items() if value != getattr(usual, name)]
+    return [word for name, value in changed for word in spelled[name].words(value)]

@@ -1,0 +1,110 @@
+"""``tutelage run``: one recipe, from its flags to its report."""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from tutelage.cli.conclude import conclude
+from tutelage.cli.display import shown
+from tutelage.cli.events import Events
+from tutelage.cli.failures import DONE, TERMINATED, Usage
+from tutelage.cli.find import first_recipe
+from tutelage.cli.request import Request, understood
+from tutelage.progress import Progress
+
+if TYPE_CHECKING:
+    from tutelage.run import Run  # torch, which --help does without
+
+
+def run(words: Sequence[str]) -> int:
+    """Run a recipe, or go on with it: the same command started again continues where it stopped.
+
+    The recipe's own flags come first in its help, those of every run after them. Explicit flags win over --from, and
+    --from over --preset. What a run leaves in its folder: arguments, environment, log, networks, results, report.
+    """
+    path, rest = first_recipe(words, "run")
+    request = understood(path, rest)
+    with resumable(request.command):
+        folder = perform(request)
+        try:
+            conclude([folder])
+        except ImportError as extra:  # the run is done and its numbers are there; only the page is not
+            print(f"tutelage: no report.html: {extra}, then `tutelage report {folder}`", file=sys.stderr)
+    return DONE
+
+
+def perform(request: Request) -> Path:
+    """Do what was asked for, and return the folder that it is in."""
+    common = request.common
+    if common.threads is not None and common.threads < 1:
+        raise Usage(f"--threads is a number of threads, so at least 1; got {common.threads}.")
+    from tutelage.machine import tune_allocator
+
+    tune_allocator()
+    use(common.device, common.threads)
+    with ExitStack() as stack:
+        progress = stack.enter_context(shown(quiet=common.quiet, verbose=common.verbose))
+        work = stack.enter_context(opened(request, progress))
+        if common.tensorboard:
+            work.progress = stack.enter_context(closing(Events(work.folder, progress)))
+        request.experiment(work, **request.arguments)
+    return work.folder
+
+
+def use(device: str | None, threads: int | None) -> None:
+    """Set the number of threads, and raise ``Usage`` for a device that this machine does not have."""
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        torch.empty(0, device=device or "cpu")
+    except (RuntimeError, AssertionError) as error:  # torch built without it raises the second
+        raise Usage(f"--device {device} cannot be used here: {str(error).splitlines()[0]}") from None
+
+
+def opened(request: Request, progress: Progress) -> "Run":
+    """The run behind the request, not yet entered."""
+    from tutelage.run import Run
+
+    common = request.common
+    return Run(
+        request.recipe.name,
+        request.preset,
+        request.arguments,
+        request.defaults,
+        command=request.command,
+        root=common.runs,
+        folder=common.folder,
+        data=common.data,
+        exact=common.exact,
+        device=common.device,
+        progress=progress,
+    )
+
+
+@contextmanager
+def resumable(command: str, again: Callable[..., Any] | signal.Handlers = signal.SIG_DFL) -> Iterator[None]:
+    """Ctrl-C and SIGTERM raise, so that all is left in order, and say how to go on; the second one does ``again``.
+
+    While a stage trains it takes the signals itself, to stop after a whole step.
+    """
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, again)
+        raise SystemExit(TERMINATED) if number == signal.SIGTERM else KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, KeyboardInterrupt) or end.code == TERMINATED:
+            print(f"tutelage: stopped; nothing is lost. Go on with: {command}", file=sys.stderr)
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

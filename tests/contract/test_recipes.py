@@ -1,0 +1,76 @@
+"""What every recipe must offer and leave behind, checked for every recipe that ships (found, not listed)."""
+
+import inspect
+import json
+
+import pytest
+import torch
+
+from tutelage.cli.find import Recipe, recipes_in, shipped
+from tutelage.cli.flags import flags_of
+from tutelage.run import Run, load
+
+RECIPES = [recipe for name, module in shipped().items() for recipe in recipes_in(module, name)]
+
+
+def explains_every_flag(recipe: Recipe) -> None:
+    silent = [flag.name for flag in flags_of(recipe.function) if not flag.help]
+    assert not silent, f"{recipe.name} does not say what {silent} mean"
+
+
+def has_the_three_presets(recipe: Recipe) -> None:
+    assert {"smoke", "quick", "paper"} <= recipe.presets.keys(), f"{recipe.name} lacks a preset"
+
+
+def cites_its_source(recipe: Recipe) -> None:
+    assert "arXiv" in (inspect.getmodule(recipe.function).PAPER), f"{recipe.name} names no source"
+
+
+LAWS = [explains_every_flag, has_the_three_presets, cites_its_source]
+
+
+def performed(recipe: Recipe, root) -> Run:
+    preset = recipe.with_preset("smoke")
+    arguments = {flag.name: flag.default for flag in flags_of(preset)}
+    with Run(recipe.name, "smoke", arguments, arguments, root=root, device="cpu") as run:
+        preset(run, **arguments)
+    return run
+
+
+def results(run: Run) -> dict:
+    found = json.loads((run.folder / "results.json").read_text())
+    for network in found["networks"]:
+        del network["latency_ms"]
+    return found
+
+
+def test_there_are_recipes():
+    assert len(RECIPES) >= 4
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_every_recipe_keeps_the_law(recipe, law):
+    law(recipe)
+
+
+def test_a_recipe_that_breaks_the_laws_is_caught():
+    def careless(run, *, epochs: int = 1) -> None:
+        """Does something."""
+
+    recipe = Recipe("lab:careless", careless, {"smoke": careless})
+    for law in LAWS:
+        with pytest.raises((AssertionError, AttributeError)):
+            law(recipe)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_the_smoke_preset_leaves_a_student_and_started_again_the_same_results(recipe, tmp_path):
+    first = performed(recipe, tmp_path)
+    found = results(first)
+    assert found["headline"] and found["networks"] and found["methods"]
+    assert found["claims"] == []  # drawn digits say nothing about a published figure
+    assert load(first.folder)(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+    log = (first.folder / "log.jsonl").read_bytes()
+    again = performed(recipe, tmp_path)
+    assert results(again) == found and (again.folder / "log.jsonl").read_bytes() == log

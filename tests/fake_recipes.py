@@ -1,0 +1,106 @@
+"""Recipes as a user would write them: a module of one's own, torch imported only where something is trained."""
+# ruff: noqa: ARG001 - flags of every kind: for most only the type matters
+
+import os
+import signal
+import time
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+INTERRUPT: list[int] = []  # a signal that arrives once, in the middle of the second epoch
+
+
+def toy(
+    run,
+    *,
+    temperature: float = 4.0,
+    epochs: int = 3,
+    widths: tuple[int, ...] = (30, 300),
+    betas: tuple[float, float] = (0.9, 0.99),
+    kind: Literal["soft", "hard"] = "soft",
+    jitter: bool = False,
+    limit: int | None = None,
+    teacher: Path = Path("teacher"),
+    pause: float = 0.0,
+    seed: int = 0,
+) -> None:
+    """Train one tiny network at a temperature.
+
+    The body of the docstring, which the help shows.
+
+    Args:
+        temperature: softness of the targets, above 0
+        epochs: how often the data is
+            shown
+        seed: of everything that is drawn
+    """
+    if temperature <= 0:
+        raise ValueError(f"The temperature must be above 0, but is {temperature}.")
+    trained = run.stage("student", _net, partial(_fit, epochs=epochs, pause=pause), seed=seed)
+    errors = float(10 * temperature + seed)
+    run.claim("errors", published=74, measured=errors, unit="test errors", source="nobody, 2026", high=25)
+    run.publish(
+        headline=f"At temperature {temperature} it makes {errors} errors.",
+        networks=[{"name": "student", "role": "student", "label": "tiny", "stage": "student", "count": 100,
+                   "errors": errors, "interval": [errors - 5, errors + 5], "parameters": 45}],
+    )  # fmt: skip
+    run.deliver(trained.last)
+
+
+toy_quick = partial(toy, epochs=1, temperature=2.0)
+toy_paper = partial(toy, epochs=120)
+
+
+def failing(run, *, how: Literal["value", "bug", "nan", "disk", "interrupt", "terminate"] = "value") -> None:
+    """Fail in one of many ways."""
+    match how:
+        case "value":
+            raise ValueError("The weight must not be negative, but is -1.")
+        case "bug":
+            int("x")
+        case "nan":
+            raise FloatingPointError("Term 'soft' is nan in epoch 3, batch 7.")
+        case "disk":
+            raise OSError(28, "No space left on device", "log.jsonl")
+        case "interrupt":
+            os.kill(os.getpid(), signal.SIGINT)
+        case "terminate":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _net():
+    from torch import nn
+
+    return nn.Linear(8, 5)
+
+
+def _fit(stage, model, *, epochs, pause):
+    from examples import SGD, label, vectors
+    from tutelage.learner import Learner
+    from tutelage.objective import Objective
+
+    def batches(epoch, first):
+        for batch in vectors()[first:]:
+            time.sleep(pause)
+            if epoch == 1 and INTERRUPT:
+                os.kill(os.getpid(), INTERRUPT.pop())
+            yield batch
+
+    learners = {"student": Learner(model, Objective(label=label()), SGD)}
+    stage.train(learners, batches, epochs, model=model, validate=partial(_wrong, model))
+
+
+def _wrong(model):
+    from examples import vectors
+
+    wrong = [(model(batch["input"]).argmax(-1) != batch["target"]).sum().item() for batch in vectors()]
+    return {"errors": sum(wrong), "count": 32}
+
+
+def _private(run, *, seed: int = 0) -> None:
+    """Not a recipe."""
+
+
+def helper(model, *, seed: int = 0) -> None:
+    """Not a recipe either."""
