@@ -36,14 +36,13 @@ def log_of(folder):
     return [{**json.loads(line), "seconds": 0} for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-def test_help_version_and_completion_answer_without_torch_and_within_half_a_second():
+def test_help_version_and_completion_answer_without_torch():
     code = (
-        "import sys, time, contextlib, io; start = time.process_time()\n"
+        "import sys, contextlib, io\n"
         "from tutelage.cli import main\n"
         "out = io.StringIO()\n"
         "with contextlib.redirect_stdout(out):\n"
         "    assert main(['--help']) == 0\n"
-        "print(time.process_time() - start)\n"
         "with contextlib.redirect_stdout(out):\n"
         "    for words in (['--version'], ['run', '--help'], ['run', 'fake_recipes:toy', '--help'],\n"
         "                  ['ls', 'fake_recipes'], ['completion', '--line', 'tutelage run fake_recipes:toy --']):\n"
@@ -53,9 +52,7 @@ def test_help_version_and_completion_answer_without_torch_and_within_half_a_seco
     )
     here = str(Path(fake_recipes.__file__).parent)
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=here)
-    seconds, loaded = said.stdout.splitlines()
-    assert float(seconds) < 0.5
-    assert loaded == "[]"
+    assert said.stdout == "[]\n"  # how long it takes is measured in benchmarks/overhead.py
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -31,6 +31,10 @@ class Asked:
         Path | None,
         arg(metavar="DIR", help_behavior_hint="", help="Where the report goes; into the one run, or beside the many."),
     ] = None
+    keep: Annotated[
+        Path | None,
+        arg(metavar="DIR", help_behavior_hint="", help="Also keep the numbers here, and RESULTS.md, for a repository."),
+    ] = None
     open: Annotated[Switch, arg(help_behavior_hint="", help="Open it in a browser.")] = False
 
 
@@ -43,7 +47,7 @@ def report(words: Sequence[str]) -> int:
     asked = typed(Asked, words, prog="tutelage report", description=inspect.getdoc(report) or "")
     if not asked.runs:
         raise Usage("which runs? tutelage report RUNS …, where RUNS are run folders or folders that hold some.")
-    page = conclude(list(asked.runs), by=[flag.replace("-", "_") for flag in asked.by], out=asked.out)
+    page = conclude(list(asked.runs), by=[flag.replace("-", "_") for flag in asked.by], out=asked.out, keep=asked.keep)
     if asked.open:
         webbrowser.open(page.resolve().as_uri())
     return DONE

@@ -109,7 +109,8 @@ def hinton(
 
 hinton_smoke = partial(
     hinton, images="synthetic", teacher_units=100, student_units=20, teacher_epochs=6, alone_epochs=4, student_epochs=4,
-    jittered_epochs=4, teacher_lr=0.05, batch_size=25, teacher_batch_size=25, validation=200, decisive=False,
+    jittered_epochs=4, teacher_lr=0.05, student_lr=0.01, batch_size=25, teacher_batch_size=25, validation=200,
+    decisive=False,
 )  # fmt: skip
 hinton_quick = partial(hinton, teacher_epochs=15, alone_epochs=8, student_epochs=10, jittered_epochs=0, decisive=False)
 hinton_paper = partial(hinton)

@@ -143,7 +143,10 @@ class Portrayed:
 def publish(run: Run, shown: Sets, cast: Mapping[str, Portrayed], methods: Sequence[str]) -> dict[str, int]:
     """Measure every network on the test set, put it all into the results, and return the last epochs' test errors."""
     seen = portrait({name: _sitter(who, shown) for name, who in cast.items()}, shown.test)
-    run.publish(**seen, classes=shown.test.classes, methods=list(methods))
+    data = {
+        f"{x.name}, {len(x)} samples": x.checksum for x in (shown.train, shown.validation, shown.test) if x is not None
+    }
+    run.publish(**seen, classes=shown.test.classes, methods=list(methods), data=data)
     return {network["name"]: network["errors"] for network in seen["networks"]}
 
 

@@ -1,0 +1,69 @@
+"""BibTeX of the methods that ran, read from the methods' own files without importing them (no torch is needed)."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+NAME = "CITATIONS"  # a module's constant: name of a method -> BibTeX, possibly by way of other constants
+
+
+def bibtex(methods: Iterable[str]) -> tuple[str, ...]:
+    """The BibTeX entries of ``methods`` (``tutelage.losses.kd:soft_targets``), each once, in order of first use.
+
+    A method whose file cannot be found, or which has no entry in its file's ``CITATIONS``, adds nothing.
+    """
+    found: dict[str, str] = {}
+    for method in methods:
+        module, _, name = method.partition(":")
+        for entry in re.split(r"\n(?=@)", _citations(module).get(name, "").strip()):
+            if entry:
+                found.setdefault(entry.partition(",")[0], entry.strip())
+    return tuple(found.values())
+
+
+@cache
+def _citations(module: str) -> dict[str, str]:
+    file = _file(module)
+    known: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for node in ast.parse(file.read_text(encoding="utf-8")).body if file else []:
+        value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+        names = _targets(node)
+        if isinstance(value, ast.Dict) and NAME in names:
+            pairs = zip(value.keys, value.values, strict=True)
+            found = {str(key.value): _text(item, known) for key, item in pairs if isinstance(key, ast.Constant)}
+        elif value is not None:
+            known.update(dict.fromkeys(names, _text(value, known)))
+    return found
+
+
+def _targets(node: ast.stmt) -> list[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _text(node: ast.expr, known: dict[str, str]) -> str:
+    """The text that an expression of texts, names, sums and lists stands for; nothing for any other."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.Name):
+        return known.get(node.id, "")
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _text(node.left, known) + _text(node.right, known)
+    if isinstance(node, ast.Tuple | ast.List):
+        return "\n".join(_text(item, known).strip() for item in node.elts)
+    return ""
+
+
+def _file(module: str) -> Path | None:
+    parts = module.split(".")
+    if not all(part.isidentifier() for part in parts):
+        return None
+    for root in (str(Path(__file__).parents[2]), *sys.path):
+        for file in (Path(root, *parts).with_suffix(".py"), Path(root, *parts, "__init__.py")):
+            if file.is_file():
+                return file
+    return None

@@ -1,0 +1,115 @@
+"""Learning curves: one column of small plots a stage, the validation on top, every term's raw loss below it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import mean
+
+from tutelage.report.draw import LETTER, Axis, Point, axis, bottom, left, line, path, svg, text
+from tutelage.report.numbers import plain, significant
+from tutelage.report.schema import Epoch
+from tutelage.report.seeds import Group
+
+WIDTH, LEFT, RIGHT, HEAD, BODY, GAP = 320, 46, 12, 22, 72, 14
+POINTS = 160  # a line of more is thinned: a screen shows no more
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One quantity over epochs: a line a seed."""
+
+    title: str
+    seeds: tuple[tuple[Point, ...], ...]
+    remark: str = ""
+    log: bool = False
+
+    @property
+    def mean(self) -> list[Point]:
+        """The mean over seeds, at the epochs that all of them reached."""
+        tables = [dict(seed) for seed in self.seeds]
+        shared = [epoch for epoch in tables[0] if all(epoch in table for table in tables)]
+        return [(epoch, mean(table[epoch] for table in tables)) for epoch in shared]
+
+
+def stages(group: Group) -> tuple[str, ...]:
+    """The stages that left a log, in the order of training."""
+    return tuple(dict.fromkeys(epoch.stage for run in group.runs for epoch in run.log))
+
+
+def panels(group: Group, stage: str) -> tuple[Panel, ...]:
+    """What a stage logged: validation errors (where there is a validation), then each learner's terms."""
+    runs = [[epoch for epoch in run.log if epoch.stage == stage] for run in group.runs]
+    runs = [epochs for epochs in runs if epochs]
+    first = runs[0][-1]
+    found = []
+    if any(epoch.validation for epoch in runs[0]):
+        seeds = _series(runs, lambda epoch: epoch.validation.errors if epoch.validation else None)
+        found.append(Panel("validation errors", seeds, _best(runs), _wide(seeds)))
+    for learner, terms in first.losses.items():
+        for term in terms:
+            seeds = _series(runs, lambda epoch, a=learner, b=term: epoch.losses.get(a, {}).get(b))  # type: ignore[misc]
+            title = f"{term} loss" if len(first.losses) == 1 else f"{learner}: {term} loss"
+            found.append(Panel(title, seeds, _weight(runs[0], learner, term), _wide(seeds)))
+    return tuple(panel for panel in found if panel.seeds)
+
+
+def _series(runs: Sequence[Sequence[Epoch]], read: Callable[[Epoch], float | None]) -> tuple[tuple[Point, ...], ...]:
+    lines = (tuple((e.epoch, value) for e in run if (value := read(e)) is not None) for run in runs)
+    return tuple(line for line in lines if line)
+
+
+def _wide(seeds: Sequence[Sequence[Point]]) -> bool:
+    values = [y for seed in seeds for _, y in seed]
+    return bool(values) and min(values) > 0 and max(values) / min(values) > 12
+
+
+def _best(runs: Sequence[Sequence[Epoch]]) -> str:
+    marked = [epoch for epoch in runs[0] if epoch.best and epoch.validation]
+    if len(runs) > 1 or not marked or marked[-1].validation is None:
+        return ""
+    return f"best {plain(marked[-1].validation.errors)}, epoch {marked[-1].epoch}"
+
+
+def _weight(epochs: Sequence[Epoch], learner: str, term: str) -> str:
+    weights = [epoch.weights.get(learner, {}).get(term) for epoch in epochs]
+    known = [weight for weight in weights if weight is not None]
+    if not known or set(known) == {1.0}:
+        return ""
+    if known[0] == known[-1]:
+        return f"weight {significant(known[0], 2)}"
+    return f"weight {significant(known[0], 2)} to {significant(known[-1], 2)}"
+
+
+def stage(group: Group, name: str, role: str) -> str:
+    """One stage's column of plots; thin lines are seeds, the thick one their mean."""
+    shown = panels(group, name)
+    epochs = [x for panel in shown for seed in panel.seeds for x, _ in seed]
+    x = Axis(min(0, *epochs), max(*epochs, 1), LEFT, WIDTH - RIGHT)
+    parts, top = [], 0.0
+    for panel in shown:
+        parts.append(_panel(panel, x, top, role))
+        top += HEAD + BODY + GAP
+    parts.append(bottom(x, top - GAP, "epoch", step=1))
+    return svg(f"Learning curves of the stage {name}", WIDTH, top - GAP + 42, parts)
+
+
+def _panel(panel: Panel, x: Axis, top: float, role: str) -> str:
+    values = [y for seed in panel.seeds for _, y in seed]
+    y = axis(values, top + HEAD + BODY, top + HEAD, log=panel.log, zero=not panel.log)
+    title = panel.title + (" (log)" if panel.log else "")
+    remark = panel.remark if LETTER * (len(title) + len(panel.remark) + 2) < x.end - x.start else ""
+    parts = [text(LEFT, top + 13, title, "pt"), text(x.end, top + 13, remark, "t", "end")]
+    parts += [left(y, x, 4), line((x.start, y.start), (x.end, y.start), "axis")]
+    if len(panel.seeds) > 1:
+        parts += [path(_screen(seed, x, y), f"seed {role}") for seed in panel.seeds]
+    return "".join([*parts, path(_screen(panel.mean, x, y), f"curve {role}")])
+
+
+def _screen(points: Sequence[Point], x: Axis, y: Axis) -> list[Point]:
+    return [(x.at(a), y.at(b)) for a, b in thinned(points)]
+
+
+def thinned(points: Sequence[Point], most: int = POINTS) -> list[Point]:
+    """At most ``most`` of the points, evenly spaced, the first and the last among them."""
+    if len(points) <= most:
+        return list(points)
+    return [points[round(i * (len(points) - 1) / (most - 1))] for i in range(most)]

@@ -1,0 +1,74 @@
+"""Plain JSON values to typed dataclasses, with errors that name the place."""
+
+import dataclasses
+import math
+import types
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+
+
+def decode(kind: type[T], value: object, where: str) -> T:
+    """``value`` as a ``kind``: a dataclass, ``str``, ``int``, ``float``, ``bool``, or a tuple, dict or option of them.
+
+    Keys that ``kind`` does not have are ignored, so that an older report reads a newer run. Raises ``ValueError`` that
+    names the place (``results.json: networks[0].errors``), what was expected there and what came.
+
+    >>> decode(tuple[float, ...], [1, 2.5], "a.json")
+    (1.0, 2.5)
+    >>> decode(int, "x", "a.json: epochs")
+    Traceback (most recent call last):
+    ValueError: a.json: epochs should be a whole number, but is 'x'.
+    """
+    result: T = _decode(kind, value, where)
+    return result
+
+
+def _decode(kind: Any, value: Any, where: str) -> Any:
+    if kind is Any:
+        return value
+    if dataclasses.is_dataclass(kind):
+        return _record(kind, value, where)
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (types.UnionType, Union):
+        return None if value is None else _decode(next(k for k in inner if k is not type(None)), value, where)
+    if origin is tuple:
+        return _sequence(inner, value, where)
+    if origin is dict:
+        _expect(isinstance(value, dict), "an object", value, where)
+        return {key: _decode(inner[1], item, f"{where}.{key}") for key, item in value.items()}
+    return _scalar(kind, value, where)
+
+
+def _record(kind: Any, value: Any, where: str) -> Any:
+    _expect(isinstance(value, dict), "an object", value, where)
+    hints, found = get_type_hints(kind), {}
+    for field in dataclasses.fields(kind):
+        place = f"{where}.{field.name}" if ":" in where else f"{where}: {field.name}"
+        if field.name in value:
+            found[field.name] = _decode(hints[field.name], value[field.name], place)
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise ValueError(f"{place} is missing.")
+    return kind(**found)
+
+
+def _sequence(inner: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    _expect(isinstance(value, list | tuple), "a list", value, where)
+    kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else inner
+    _expect(len(kinds) == len(value), f"a list of {len(kinds)}", value, where)
+    return tuple(_decode(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value, strict=True)))
+
+
+def _scalar(kind: type, value: Any, where: str) -> Any:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    _expect(isinstance(value, kind) and (kind is bool) == isinstance(value, bool), NAMES[kind], value, where)
+    _expect(not isinstance(value, float) or math.isfinite(value), "a finite number", value, where)
+    return value
+
+
+def _expect(right: bool, what: str, value: object, where: str) -> None:
+    if not right:
+        found = repr(value)
+        raise ValueError(f"{where} should be {what}, but is {found if len(found) <= 60 else found[:57] + '...'}.")

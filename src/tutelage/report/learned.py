@@ -1,0 +1,63 @@
+"""How a group got there and what its networks learned: curves, calibration, confusions and examples."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tutelage.report import curves, pictures, plots
+from tutelage.report.numbers import plain, significant
+from tutelage.report.read import Run
+from tutelage.report.schema import Example
+from tutelage.report.seeds import Group
+
+OPEN_STAGES = 6  # learning curves that are shown at once, the others on request
+
+
+def part(group: Group) -> dict[str, Any]:
+    """A group's learning curves and what its networks learned, ready to be printed."""
+    first, results = group.runs[0], group.runs[0].results
+    roles = {network.stage: network.role for network in results.networks}
+    drawn = [(name, curves.stage(group, name, roles.get(name, "baseline"))) for name in curves.stages(group)]
+    known = [n for n in group.networks if n.calibration and n.first.role in ("teacher", "student", "alone")]
+    calibrated = [
+        (n.first.name, n.first.role, significant(100 * c.error, 2), plots.reliability(c, n.first.name, n.first.role))
+        for n in known[:6]
+        if (c := n.calibration)
+    ]
+    return {
+        "name": group.name,
+        "seeds": len(group.runs),
+        "first_seed": first.seed,
+        "stages": drawn[:OPEN_STAGES],
+        "more_stages": drawn[OPEN_STAGES:],
+        "reliability": calibrated,
+        "confusion": _confusion(group),
+        "examples": _examples(first),
+    }
+
+
+def _confusion(group: Group) -> list[tuple[str, str, str, str, float]]:
+    main, classes = group.main, group.runs[0].results.classes
+    worst = main.confusion()[:8] if main is not None else []
+    most = worst[0][2] if worst else 1
+    return [
+        (_class(classes, a), _class(classes, b), plain(n), main.first.name if main else "", n / most)
+        for a, b, n in worst
+    ]
+
+
+def _examples(run: Run) -> list[tuple[str, list[dict[str, Any]]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for example in run.results.examples:
+        found.setdefault(example.kind, []).append(_example(example, run.results.classes))
+    return list(found.items())
+
+
+def _example(example: Example, classes: Sequence[str]) -> dict[str, Any]:
+    answers = {"teacher": example.teacher, "student": example.student}
+    says = {who: [(_class(classes, c), f"{100 * p:.0f} %") for c, p in answer] for who, answer in answers.items()}
+    picture = pictures.address(example.pixels, example.shape)
+    return {"image": picture, "target": _class(classes, example.target), "index": example.index, **says}
+
+
+def _class(classes: Sequence[str], number: int) -> str:
+    return classes[number] if 0 <= number < len(classes) else str(number)

@@ -1,0 +1,176 @@
+"""The report's other plots: accuracy against cost, reliability, and a recipe's own curves."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from tutelage.report.draw import LETTER, SHAPES, Axis, Point, apart, axis, bottom, left, line, mark, path, svg, text
+from tutelage.report.schema import Calibration
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+PLACES = (  # of a name beside its point, the best first
+    *((11, 4, "start"), (-11, 4, "end"), (8, -10, "start"), (-8, -10, "end"), (8, 19, "start"), (-8, 19, "end")),
+    *((0, -14, "middle"), (0, 24, "middle"), (22, 4, "start"), (-22, 4, "end")),
+)
+HUES = ("student", "teacher", "alone", "member", "baseline")
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One network on a plot of ``y``, errors in per cent, against cost ``x``, with the interval of ``y``."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+    role: str
+    name: str
+    tip: str
+
+
+def front(spots: Sequence[Spot]) -> list[Spot]:
+    """The Pareto front: the spots that no other one equals or beats in both cost and errors, by cost."""
+    found: list[Spot] = []
+    for spot in sorted(spots, key=lambda spot: (spot.x, spot.y)):
+        if not found or spot.y < found[-1].y:
+            found.append(spot)
+    return found
+
+
+def pareto(spots: Sequence[Spot], title: str, across: str) -> str:
+    """Every network as a point with its interval and its name, and the Pareto front as a staircase.
+
+    Accuracy goes up; where the errors differ more than threefold their scale is logarithmic, and the axis says so.
+    """
+    width, height = 340, 310
+    x = axis([spot.x for spot in spots], 46, width - 12, log=True)
+    if max(s.x for s in spots) / min(s.x for s in spots) < 1.5:
+        middle = math.sqrt(max(s.x for s in spots) * min(s.x for s in spots))
+        x = Axis(middle / 2, middle * 2, x.start, x.end, log=True)
+    values = [value for spot in spots for value in (spot.low, spot.y, spot.high)]
+    log = min(values) > 0 and max(values) / min(values) > 3
+    y, floor = axis(values, 24, height - 48, log=log), height - 48
+    y = replace(y, low=max(y.low, 0.0), high=min(y.high, 100.0))
+    up = "accuracy, % (log scale of the errors)" if log else "accuracy, %"
+    steps: list[Point] = []
+    for spot in front(spots):
+        steps += [(x.at(spot.x), steps[-1][1] if steps else floor), (x.at(spot.x), y.at(spot.y))]
+    parts = [text(4, 13, up, "at"), left(y, x, 6, _accuracy), bottom(x, floor, f"{across} (log scale)", 4)]
+    parts.append(path([*steps, (x.end, steps[-1][1])], "front"))
+    places = _dodged([x.at(spot.x) for spot in spots])
+    for spot, at in zip(spots, places, strict=True):
+        parts.append(line((at, y.at(spot.low)), (at, y.at(spot.high)), f"bar {spot.role}"))
+    points = [(at, y.at(spot.y)) for spot, at in zip(spots, places, strict=True)]
+    for spot, (a, b) in zip(spots, points, strict=True):
+        parts.append(mark(a, b, SHAPES[spot.role], spot.role, spot.tip))
+    bars = [(at - 1, y.at(spot.low), at + 1, y.at(spot.high)) for spot, at in zip(spots, places, strict=True)]
+    return svg(title, width, height, [*parts, *_names(spots, points, bars, (x.start, y.start - 10, x.end, floor))])
+
+
+def _accuracy(errors: float) -> str:
+    return f"{100 - errors:.6g}"
+
+
+def _dodged(places: Sequence[float]) -> list[float]:
+    """Points of the same cost side by side, so that their intervals can be told apart."""
+    found: list[float] = []
+    for i, place in enumerate(places):
+        same = [j for j, other in enumerate(places) if abs(other - place) < 2]
+        found.append(place + min(9, 40 / len(same)) * (same.index(i) - (len(same) - 1) / 2))
+    return found
+
+
+def _names(spots: Sequence[Spot], points: Sequence[Point], bars: Sequence[Box], frame: Box) -> list[str]:
+    """The spots' names beside their points, where they cover least; one that finds no free place is left out."""
+    taken: list[Box] = [*((a - 7, b - 7, a + 7, b + 7) for a, b in points), *bars]
+    parts = []
+    ahead = front(spots)
+    first = {role: next((i for i, spot in enumerate(spots) if spot.role == role), -1) for role in HUES[:3]}
+    order = sorted(range(len(spots)), key=lambda i: (i not in first.values(), spots[i] not in ahead, i))
+    for i in order:
+        (a, b), wide = points[i], LETTER * len(spots[i].name)
+        options = [(a + dx, b + dy, anchor) for dx, dy, anchor in PLACES]
+        starts = [u - wide * ("start", "middle", "end").index(anchor) / 2 for u, _, anchor in options]
+        boxes = [(u, v - 11, u + wide, v + 3) for u, (_, v, _) in zip(starts, options, strict=True)]
+        costs = [sum(_overlap(box, other) for other in taken) + 50 * _outside(box, frame) for box in boxes]
+        best = min(range(len(boxes)), key=costs.__getitem__)
+        if costs[best] > 25 and i not in first.values():
+            continue
+        taken.append(boxes[best])
+        u, v, anchor = options[best]
+        parts.append(text(u, v, spots[i].name, "name", anchor))
+    return parts
+
+
+def _overlap(a: Box, b: Box) -> float:
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
+def _outside(box: Box, frame: Box) -> float:
+    return sum(max(0.0, d) for d in (frame[0] - box[0], frame[1] - box[1], box[2] - frame[2], box[3] - frame[3]))
+
+
+def reliability(calibration: Calibration, name: str, role: str) -> str:
+    """Accuracy over confidence; the area of a point is the share of its bin, the diagonal is perfect calibration."""
+    side = 240
+    x, y = Axis(0, 1, 40, side - 10), Axis(0, 1, side - 44, 26)
+    parts = [
+        text(4, 13, "accuracy", "at"),
+        left(y, x, 4),
+        bottom(x, y.start, "confidence", 4),
+        line((x.at(0), y.at(0)), (x.at(1), y.at(1)), "ideal"),
+    ]
+    bins = zip(calibration.confidence, calibration.accuracy, calibration.share, strict=True)
+    points = [(x.at(c), y.at(a), share) for c, a, share in bins if c is not None and a is not None and share > 0]
+    parts.append(path([(a, b) for a, b, _ in points], f"curve {role}") if points else "")
+    for a, b, share in points:
+        parts.append(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="{2 + 7 * share**0.5:.1f}" class="bin {role}"/>')
+    return svg(f"Reliability of {name}: accuracy over confidence", side, side, parts)
+
+
+@dataclass(frozen=True)
+class Series:
+    """A named line of (x, y, half height of the interval at y, 0 for none); ``style`` is a role or ``k0`` to ``k4``."""
+
+    name: str
+    style: str
+    shape: str
+    points: tuple[tuple[float, float, float], ...]
+
+
+def lines(series: Sequence[Series], title: str, across: str, up: str, *, log_x: bool = False) -> str:
+    """Lines over a flag or a column, each named at its end."""
+    wide = LETTER * max(len(one.name) for one in series) + 14
+    width, height = 420, 290
+    xs = sorted({x for one in series for x, _, _ in one.points})
+    log_x = log_x and xs[0] > 0 and len(xs) > 1
+    x = axis(xs, 46, width - wide, log=log_x)
+    spans = [v for one in series for _, y, d in one.points for v in (y - d, y + d)]
+    log_y = min(spans) > 0 and max(spans) / min(spans) > 12
+    y = axis(spans, height - 48, 26, log=log_y)
+    up, across = up + log_y * " (log scale)", across + log_x * " (log scale)"
+    parts = [text(4, 13, up, "at"), left(y, x, 5), _values(x, xs, y.start, across)]
+    ends = apart([y.at(one.points[-1][1]) for one in series], 15)
+    for one, end in zip(series, ends, strict=True):
+        spots = [(x.at(a), y.at(b)) for a, b, _ in one.points]
+        parts.append(path(spots, f"curve {one.style}") if len(spots) > 1 else "")
+        for (a, b, d), spot in zip(one.points, spots, strict=True):
+            tip = f"{one.name}: {up} {b:g} at {across} {a:g}"
+            parts.append(line((spot[0], y.at(b - d)), (spot[0], y.at(b + d)), f"bar {one.style}") if d else "")
+            parts.append(mark(*spot, one.shape, one.style, tip))
+        if abs(end - spots[-1][1]) > 4 or spots[-1][0] < x.end - 40:
+            parts.append(line((spots[-1][0] + 7, spots[-1][1]), (x.end + 5, end), "lead"))
+        parts.append(text(x.end + 8, end + 4, one.name, "name"))
+    return svg(title, width, height, parts)
+
+
+def _values(x: Axis, values: Sequence[float], y: float, title: str) -> str:
+    """An axis that is marked where the values are, if there are few of them."""
+    places = [x.at(value) for value in values]
+    if len(values) > 9 or any(b - a < 17 for a, b in pairwise(places)):
+        return bottom(x, y, title, 6)
+    parts = [line((x.start, y), (x.end, y), "axis"), text((x.start + x.end) / 2, y + 35, title, "at", "middle")]
+    for value, place in zip(values, places, strict=True):
+        parts += [line((place, y), (place, y + 4), "axis"), text(place, y + 17, f"{value:g}", "t", "middle")]
+    return "".join(parts)

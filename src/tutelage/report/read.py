@@ -1,0 +1,87 @@
+"""A run folder as typed values: the only door through which a run enters its report."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tutelage.report.decode import decode
+from tutelage.report.schema import Arguments, Epoch, Results, Stage
+
+PARTS = ("arguments", "environment", "log", "stages", "results")  # the files of a run, in reading order
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, and ``parts``, the JSON that it was read from."""
+
+    asked: Arguments
+    environment: dict[str, Any]
+    log: tuple[Epoch, ...]
+    stages: tuple[Stage, ...]
+    results: Results
+    parts: dict[str, Any] = field(repr=False)
+
+    @property
+    def seed(self) -> Any:
+        """The run's seed, 0 for a recipe that has none."""
+        return self.asked.arguments.get("seed", 0)
+
+
+def read(folder: Path | str) -> Run:
+    """The run in ``folder``.
+
+    Raises ``FileNotFoundError`` where the folder is no run or has no results yet, ``ValueError`` where one of its files
+    is damaged; the sentence names the file, and the line where that is known.
+    """
+    folder = Path(folder)
+    if not (folder / "arguments.json").is_file():
+        raise FileNotFoundError(f"{folder} is not a run folder: it has no arguments.json. Give the folder of one run.")
+    if not (folder / "results.json").is_file():
+        raise FileNotFoundError(
+            f"{folder} has no results yet (no results.json): start the same command again to finish the run."
+        )
+    log = folder / "log.jsonl"
+    parts = {name: _load(folder / f"{name}.json") for name in PARTS if name != "log"}
+    parts["log"] = _lines(log) if log.is_file() else []
+    return typed(parts, f"{folder}/")
+
+
+def typed(parts: dict[str, Any], where: str = "") -> Run:
+    """The run whose files' contents are ``parts``; ``where`` stands before the file's name in errors."""
+    return Run(
+        decode(Arguments, parts["arguments"], f"{where}arguments.json"),
+        decode(dict[str, Any], parts["environment"], f"{where}environment.json"),
+        tuple(decode(Epoch, line, f"{where}log.jsonl: line {n}") for n, line in enumerate(parts["log"], 1)),
+        decode(tuple[Stage, ...], parts["stages"], f"{where}stages.json: "),
+        decode(Results, parts["results"], f"{where}results.json"),
+        parts,
+    )
+
+
+def find(folder: Path | str) -> list[Path]:
+    """Every finished run in ``folder``, itself included, sorted; raises ``FileNotFoundError`` where there is none."""
+    files = sorted(Path(folder).rglob("results.json"))
+    found = [file.parent for file in files if file.with_name("arguments.json").is_file()]
+    if not found:
+        raise FileNotFoundError(f"There is no finished run in {folder}: no folder in it has a results.json.")
+    return found
+
+
+def _load(file: Path) -> Any:
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is missing from the run: start the run's command again to write it.")
+    return _parse(file.read_text(encoding="utf-8"), file, 0)
+
+
+def _lines(file: Path) -> list[Any]:
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [_parse(line, file, number) for number, line in enumerate(lines) if line.strip()]
+
+
+def _parse(text: str, file: Path, before: int) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        place = f"line {before + error.lineno}, column {error.colno}"
+        raise ValueError(f"{file} is damaged at {place}: {error.msg}. Start the run's command again.") from None

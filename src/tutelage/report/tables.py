@@ -1,0 +1,128 @@
+"""A recipe's own tables over seeds, and the curves that they or the flags of many runs draw."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tutelage.report.draw import SHAPES
+from tutelage.report.numbers import plain
+from tutelage.report.plots import Series, lines
+from tutelage.report.schema import Curve, Table
+from tutelage.report.seeds import Group, Spread, rank
+
+MARKS = ("disc", "square", "triangle", "ring", "diamond")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table ready to be printed: texts, which columns are numbers, and the curve where the recipe asked for one."""
+
+    group: str
+    title: str
+    note: str
+    columns: tuple[tuple[str, bool], ...]
+    rows: tuple[tuple[str, ...], ...]
+    curve: str
+    n: int
+
+
+def shown(group: Group) -> list[Shown]:
+    """The tables that every run of the group has, cells that differ as mean ± sd over seeds."""
+    found = []
+    for table in group.runs[0].results.tables:
+        others = [_same(run.results.tables, table) for run in group.runs]
+        same = [other for other in others if other is not None and len(other.rows) == len(table.rows)]
+        rows = [
+            tuple(_merged(cells) for cells in zip(*rows, strict=True))
+            for rows in zip(*(t.rows for t in same), strict=True)
+        ]
+        numbers = [all(not isinstance(row[i], str) for row in rows) for i in range(len(table.columns))]
+        columns = tuple(zip(table.columns, numbers, strict=True))
+        texts = tuple(tuple(_cell(cell) for cell in row) for row in rows)
+        curve = draw(table, rows, table.curve) if table.curve else ""
+        found.append(Shown(group.name, table.title, table.note, columns, texts, curve, len(same)))
+    return found
+
+
+def _same(tables: Sequence[Table], table: Table) -> Table | None:
+    return next((other for other in tables if (other.title, other.columns) == (table.title, table.columns)), None)
+
+
+def _merged(cells: Sequence[Any]) -> Any:
+    if all(cell == cells[0] for cell in cells):
+        return cells[0]
+    if all(isinstance(cell, int | float) for cell in cells):
+        return Spread(tuple(float(cell) for cell in cells))
+    return " / ".join(dict.fromkeys(_cell(cell) for cell in cells))
+
+
+def _cell(cell: Any) -> str:
+    if cell is None:
+        return "–"
+    if isinstance(cell, float) and not cell.is_integer() and abs(cell) < 1000:
+        return f"{cell:.4g}"
+    return plain(cell) if isinstance(cell, int | float) and not isinstance(cell, bool) else str(cell)
+
+
+def draw(table: Table, rows: Sequence[Sequence[Any]], curve: Curve) -> str:
+    """The lines that ``curve`` asks of a table; nothing where its columns are no numbers.
+
+    Raises ``ValueError`` if the table has no such column.
+    """
+    missing = [name for name in (curve.x, curve.y, curve.by) if name is not None and name not in table.columns]
+    if missing:
+        raise ValueError(
+            f"The table {table.title!r} has no column {missing[0]!r} to draw; it has {list(table.columns)}."
+        )
+    x, y = table.columns.index(curve.x), table.columns.index(curve.y)
+    by = table.columns.index(curve.by) if curve.by else None
+    found: dict[str, list[tuple[float, float, float]]] = {}
+    for row in rows:
+        if isinstance(row[x], int | float) and isinstance(row[y], int | float | Spread):
+            name = curve.y if by is None else f"{_cell(row[by])} {curve.by}"
+            found.setdefault(name, []).append((float(row[x]), *_height(row[y])))
+    series = [
+        Series(name, f"k{i % 5}", MARKS[i % 5], tuple(sorted(points))) for i, (name, points) in enumerate(found.items())
+    ]
+    return lines(series, table.title, curve.x, curve.y, log_x=curve.log_x) if series else ""
+
+
+def _height(value: float | Spread) -> tuple[float, float]:
+    return (value.mean, value.sd or 0.0) if isinstance(value, Spread) else (float(value), 0.0)
+
+
+def over_flag(found: Sequence[Group]) -> str:
+    """Test errors over the flag that distinguishes the groups; for two flags, a line for each value of the second.
+
+    Nothing for a single group, for more than two flags, or for flags that are no numbers.
+    """
+    flags = list(found[0].by)
+    numeric = [flag for flag in flags if all(rank(group.by[flag])[0] == 0 for group in found)]
+    if len(found) < 2 or not numeric or len(flags) > 2:
+        return ""
+    x = max(numeric, key=lambda flag: len({group.by[flag] for group in found}))
+    other = next((flag for flag in flags if flag != x), None)
+    series = _roles(found, x) if other is None else _lines(found, x, other)
+    values = sorted({float(group.by[x]) for group in found})
+    log = values[0] > 0 and values[-1] / values[0] >= 8
+    return lines(series, f"Test errors over {x}", x, "test errors", log_x=log) if series else ""
+
+
+def _roles(found: Sequence[Group], x: str) -> list[Series]:
+    series = []
+    for role in ("student", "alone", "teacher"):
+        some = [(float(group.by[x]), network) for group in found if (network := group.role(role)) is not None]
+        points = tuple((at, network.errors.mean, network.errors.sd or 0.0) for at, network in some)
+        if points:
+            series.append(Series(some[0][1].first.name, role, SHAPES[role], points))
+    return series
+
+
+def _lines(found: Sequence[Group], x: str, other: str) -> list[Series]:
+    lines_of: dict[str, list[tuple[float, float, float]]] = {}
+    for group in found:
+        if group.main is not None:
+            point = float(group.by[x]), group.main.errors.mean, group.main.errors.sd or 0.0
+            lines_of.setdefault(f"{other} {group.by[other]}", []).append(point)
+    pairs = enumerate(lines_of.items())
+    return [Series(name, f"k{i % 5}", MARKS[i % 5], tuple(sorted(points))) for i, (name, points) in pairs]

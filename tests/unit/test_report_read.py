@@ -1,0 +1,100 @@
+"""A run folder becomes typed values, or one clear sentence."""
+
+import json
+import shutil
+
+import pytest
+
+import report_sample
+from tutelage.report.read import find, read
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return report_sample.make(tmp_path / "run", seed=2)
+
+
+def change(file, edit):
+    value = json.loads(file.read_text())
+    edit(value)
+    file.write_text(json.dumps(value))
+
+
+def test_reads_what_was_written(folder):
+    run = read(folder)
+    assert run.asked.recipe == "mnist:hinton" and run.seed == 2
+    assert [stage.name for stage in run.stages] == ["teacher", "alone", "student"]
+    assert len(run.log) == 60 and run.log[-1].losses["student"].keys() == {"label", "soft"}
+    assert [network.role for network in run.results.networks] == ["teacher", "student", "alone", "member", "baseline"]
+    assert run.results.networks[0].latency_ms["64"].median == pytest.approx(3.69)
+
+
+def test_a_run_without_a_log_or_optional_results_is_a_run(folder):
+    (folder / "log.jsonl").unlink()
+    (folder / "results.json").write_text("{}")
+    run = read(folder)
+    assert run.log == () and run.results.networks == ()
+
+
+def test_refuses_a_folder_that_is_no_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"not a run folder: it has no arguments.json"):
+        read(tmp_path)
+
+
+def test_says_that_there_are_no_results_yet(folder):
+    (folder / "results.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no results yet.*start the same command again"):
+        read(folder)
+
+
+def test_names_the_missing_file(folder):
+    (folder / "stages.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"stages.json is missing"):
+        read(folder)
+
+
+def test_names_file_and_line_of_damaged_json(folder):
+    lines = (folder / "log.jsonl").read_text().splitlines()
+    lines[6] = lines[6][:40]
+    (folder / "log.jsonl").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=r"log.jsonl is damaged at line 7, column \d+"):
+        read(folder)
+    (folder / "log.jsonl").write_text("")
+    (folder / "stages.json").write_text('[\n{"name":\n]')
+    with pytest.raises(ValueError, match=r"stages.json is damaged at line 3, column 1"):
+        read(folder)
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda r: r["networks"][1].pop("errors"), r"results.json: networks\[1\].errors is missing"),
+        (lambda r: r["networks"][1].update(errors="many"), r"networks\[1\].errors should be a number, but is 'many'"),
+        (lambda r: r["networks"][1].update(interval=[1]), r"networks\[1\].interval should be a list of 2"),
+        (lambda r: r["networks"][1].update(role="boss"), r"role is one of teacher, .* is 'boss'"),
+        (lambda r: r["claims"][0].update(measured=float("nan")), r"claims\[0\].measured should be a finite number"),
+        (lambda r: r.update(tables={}), r"tables should be a list, but is \{\}"),
+    ],
+)
+def test_names_the_place_of_a_wrong_value(folder, edit, words):
+    change(folder / "results.json", edit)
+    with pytest.raises(ValueError, match=words):
+        read(folder)
+
+
+def test_names_the_line_of_a_wrong_value_in_the_log(folder):
+    lines = (folder / "log.jsonl").read_text().splitlines()
+    lines[2] = json.dumps(json.loads(lines[2]) | {"losses": {"student": {"label": "x"}}})
+    (folder / "log.jsonl").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=r"log.jsonl: line 3.losses.student.label should be a number"):
+        read(folder)
+
+
+def test_finds_finished_runs_at_any_depth(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "deep" / "er" / "run")
+    shutil.copytree(folder, tmp_path / "unfinished")
+    (tmp_path / "unfinished" / "results.json").unlink()
+    assert find(tmp_path) == [tmp_path / "deep" / "er" / "run", folder]
+    assert find(folder) == [folder]
+    with pytest.raises(FileNotFoundError, match="no finished run in"):
+        find(tmp_path / "unfinished")

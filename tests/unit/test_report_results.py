@@ -1,0 +1,80 @@
+"""The report in the terminal, in the repository and in TensorBoard."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+import report_sample
+from tutelage.report import results, terminal
+from tutelage.report.read import read
+from tutelage.report.record import runs
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return report_sample.make(tmp_path_factory.mktemp("run") / "run", epochs=300)
+
+
+def printed(folders, by=(), **options):
+    buffer = io.StringIO()
+    terminal.show(folders, by, Console(file=buffer, **options))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_terminal_gets_sentence_figures_and_verdicts_at_its_width(folder, width):
+    text = printed([folder], width=width, force_terminal=True, color_system=None)
+    assert "makes 103 test errors" in text and "Teacher’s gain kept" in text and "✓ holds" in text
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_without_a_terminal_it_is_plain_markdown(folder):
+    text = printed([folder], width=60)
+    assert "\x1b" not in text and "| distilled student (unjittered) | 74 | 103 | 1 | test errors | ≤ 80 |" in text
+
+
+def test_the_terminal_compares_settings(tmp_path):
+    for seed in range(2):
+        for temperature in (1.0, 4.0):
+            report_sample.make(tmp_path / f"{temperature}-{seed}", seed, epochs=2, temperature=temperature)
+    text = printed([tmp_path], ["temperature"], width=110, force_terminal=True, color_system=None)
+    assert "temperature 4 gives the fewest test errors" in text and "p, paired t" in text
+
+
+def test_a_collected_result_is_small_and_reads_as_the_same_run(folder, tmp_path):
+    file = results.collect(folder, tmp_path)
+    assert file == tmp_path / "mnist-hinton" / "paper-seed0.json"
+    assert file.stat().st_size <= 40_000 and "pixels" not in file.read_text()
+    (short,) = runs(json.loads(file.read_text()))
+    whole = read(folder)
+    assert short.results.networks == whole.results.networks and short.results.claims == whole.results.claims
+    assert short.stages == whole.stages and short.asked == whole.asked
+    kept = [epoch.epoch for epoch in short.log if epoch.stage == "student"]
+    assert kept[0] == 1 and kept[-1] == 300 and 298 in kept and len(kept) < 60
+
+
+def test_flags_are_in_the_name_of_a_result(tmp_path):
+    run = report_sample.make(tmp_path / "run", 3, epochs=2, temperature=2.5)
+    assert results.collect(run, tmp_path / "results").name == "paper-temperature=2.5-seed3.json"
+
+
+def test_the_results_page_has_claims_networks_time_machine_and_commands(tmp_path):
+    for seed in range(3):
+        results.collect(report_sample.make(tmp_path / f"run{seed}", seed, epochs=2), tmp_path / "results")
+    text = results.write(tmp_path / "results").read_text()
+    assert "## mnist:hinton · preset paper" in text and "over 3 seeds" in text
+    assert text.count("✗ does not hold") == 1 and "| student | 800-800, T = 20 |" in text
+    assert "Training took" in text and "Measured on synthetic processor, 2 of 2 cores" in text
+    assert "tutelage run mnist:hinton --preset paper --seed 2" in text
+    assert results.write(tmp_path / "results").read_text() == text
+
+
+def test_a_damaged_result_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no results in"):
+        results.write(tmp_path)
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist" / "paper.json").write_text("{")
+    with pytest.raises(ValueError, match=r"paper.json is damaged or no result"):
+        results.write(tmp_path)
