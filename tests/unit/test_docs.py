@@ -1,0 +1,265 @@
+"""Every page does what it says: its code runs, its commands are understood, its links lead somewhere."""
+
+import ast
+import doctest
+import importlib.util
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import docs_stand_ins
+import tutelage
+from contract.test_losses import LAWS
+from tutelage.cli.command import COMMANDS, main
+from tutelage.cli.failures import Usage
+from tutelage.cli.find import PLAIN, find
+from tutelage.cli.request import understood
+from tutelage.cli.sweep import combinations
+from tutelage.report import results
+from unit.test_layers import ORDER
+
+ROOT = Path(tutelage.__file__).parents[2]
+PAGES = [page for page in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]) if page.is_file()]
+GENERATED = ("reference.md", "methods.md")
+SHORT = {"README.md": 12, "plain_loop.md": 30, "lightning.md": 30, "hugging_face.md": 30}  # lines of code a block
+
+
+MODULE = '''
+"""A module."""
+Limit = 3
+"""How many."""
+
+def shown(x: int, *rest: str, deep: bool = False) -> "int":
+    """What it does.
+
+    >>> shown(1)
+    1
+    """
+
+def _hidden() -> None:
+    """Not told."""
+
+class Held:
+    """Holds."""
+    size: int = 3
+
+    def grow(self, by: int) -> None:
+        """Grows."""
+'''
+
+
+def named(pages):
+    return [pytest.param(page, id=page.name) for page in pages]
+
+
+def blocks(text, *languages):
+    """The fenced blocks of a page that are written in one of ``languages``, in their order: (language, code)."""
+    fences = re.findall(r"^```(\w+)[^\n]*\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    return [(language, code) for language, code in fences if language in languages]
+
+
+def perform(text):
+    """Run a page in the current directory: Python in one namespace, files written, ``tutelage`` commands obeyed."""
+    namespace = {"__name__": "page"}
+    for language, code in blocks(text, "python", "sh"):
+        first = code.partition("\n")[0]
+        if language == "sh":
+            for command in commands(code):
+                obey(command)
+        elif path := re.fullmatch(r"# ([\w/]+\.py)", first):
+            file = Path(path[1])
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(code)
+        else:
+            exec(compile(code, first, "exec"), namespace)
+
+
+def commands(code):
+    """The ``tutelage`` commands of a block, without comments."""
+    lines = [line.partition(" # ")[0].strip() for line in code.splitlines()]
+    return [line for line in lines if line.startswith("tutelage ")]
+
+
+def obey(command):
+    """Do it if it takes seconds: a recipe of the page's own, or a smoke preset. Otherwise only understand it."""
+    name, *words = shlex.split(command)[1:]
+    if name in ("run", "sweep") and words and "--help" not in words:
+        recipe, *flags = words
+        requests = [understood(recipe, flags)] if name == "run" else combinations(recipe, flags)[0]
+        for request in requests if recipe.startswith("my_lab") or "smoke" in flags else []:
+            assert main(request.words[1:]) == 0, command  # a sweep's runs one after the other, not as processes
+    elif name != "report" or Path(words[0]).exists():
+        assert main([name, *words]) == 0, command
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A directory to write to, stand-ins for libraries that are not installed, and everything put back afterwards."""
+    for name in ("TUTELAGE_RUNS", "TUTELAGE_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("tutelage.machine.tune_allocator", lambda: True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(sys.modules, "lightning", docs_stand_ins.lightning())
+    monkeypatch.setitem(sys.modules, "transformers", docs_stand_ins.transformers())
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] == "my_lab":
+            del sys.modules[name]
+    torch.set_num_threads(1)
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("page", named(page for page in PAGES if page.name not in GENERATED))
+def test_every_page_runs_as_it_is_written(page):
+    perform(page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "```python\nassert 1 == 2\n```\n",
+        "```python\nfrom tutelage.losses.kd import soft_target\n```\n",
+        "```python\nx = 1\n```\nand then\n```python\nassert x == 2\n```\n",
+        "```sh\ntutelage run mnist:hintom\n```\n",
+        "```sh\ntutelage run mnist:hinton --temprature 3\n```\n",
+        "```sh\ntutelage ls no_such_module\n```\n",
+        "```sh\ntutelage sweep mnist:hinton --preset quik\n```\n",
+    ],
+)
+def test_a_page_that_does_not_run_is_caught(broken):
+    with pytest.raises((AssertionError, ImportError, Usage)):
+        perform(broken)
+
+
+def test_pages_are_found_and_most_of_them_hold_code():
+    assert {"README.md", "tutorial.md", *SHORT} <= {page.name for page in PAGES}
+    assert sum(bool(blocks(page.read_text(encoding="utf-8"), "python", "sh")) for page in PAGES) >= 6
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_the_code_of_the_first_pages_is_short(name):
+    (page,) = [page for page in PAGES if page.name == name]
+    for _, code in blocks(page.read_text(encoding="utf-8"), "python"):
+        assert len([line for line in code.splitlines() if line.strip()]) <= SHORT[name]
+
+
+@pytest.mark.parametrize("page", named(PAGES))
+def test_every_link_into_the_repository_leads_somewhere(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in target:
+            continue
+        path, _, heading = target.partition("#")
+        file = (page.parent / path if path else page).resolve()
+        if file.relative_to(ROOT).parts[0] == "results" or file.name == "report.png":
+            continue  # written by measurements, not by hand
+        assert file.exists(), f"{page.name} links to {target}"
+        if heading:
+            assert heading in anchors(file), f"{page.name} links to {target}"
+
+
+def anchors(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings]
+
+
+@pytest.mark.parametrize("page", named(PAGES))
+def test_every_module_and_make_target_that_a_page_names_exists(page):
+    text = page.read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    assert set(re.findall(r"`make ([a-z]+)", text)) <= set(targets)
+    for dotted in set(re.findall(r"`(tutelage(?:\.\w+)+)`", text)):
+        assert _exists(dotted), f"{page.name} names {dotted}"
+
+
+def _exists(dotted):
+    module, _, name = dotted.rpartition(".")
+    try:
+        if importlib.util.find_spec(dotted):
+            return True
+    except ModuleNotFoundError:
+        pass
+    return hasattr(importlib.import_module(module), name)
+
+
+def generate():
+    """docs/generate.py as a module."""
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_generated_pages_are_up_to_date_and_come_out_the_same_twice():
+    pages = generate().pages()
+    assert pages == generate().pages()
+    assert set(pages) == set(GENERATED)
+    for name, text in pages.items():
+        assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text, f"docs/{name} is out of date: make docs"
+
+
+def test_the_page_of_results_is_made_from_the_results(tmp_path):
+    if any(ROOT.glob("results/*/*.json")):
+        again = results.write(shutil.copytree(ROOT / "results", tmp_path / "results"))
+        assert again.read_text(encoding="utf-8") == (ROOT / "results" / "RESULTS.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_the_example_of_a_new_loss_keeps_the_contract_and_its_docstring_is_true():
+    perform((ROOT / "docs" / "adding_a_method.md").read_text(encoding="utf-8"))
+    module = importlib.import_module("my_lab.margins")
+    for law in LAWS:
+        law(module.margins)
+    assert doctest.testmod(module) == (0, 2)
+
+
+def test_the_reference_finds_what_a_module_defines_and_nothing_private():
+    module = ast.parse(MODULE)
+    page = generate()
+    told = "\n".join(part for member in page.public(module) for part in page.described(member, "tutelage.it"))
+    assert list(page.constants(module)) == [("Limit", "3", "How many.")]
+    assert "shown(x: int, *rest: str, deep: bool = False) -> int" in told
+    assert "```pycon\n>>> shown(1)\n1\n```" in told
+    assert "class Held(size: int = 3)" in told and "`.grow(by: int) -> None`: Grows." in told
+    assert "hidden" not in told
+
+
+def test_the_architecture_page_has_the_import_order_that_is_enforced():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    (block,) = [code for _, code in blocks(text, "text") if code.startswith("machine")]
+    here = [name for name in ORDER if importlib.util.find_spec(f"tutelage.{name}")]
+    assert [name for name in re.findall(r"\w+", block) if name in ORDER] == here
+
+
+def test_the_command_page_names_every_command_and_every_exit_code():
+    text = (ROOT / "docs" / "command.md").read_text(encoding="utf-8")
+    assert all(f"tutelage {name}" in text for name in COMMANDS)
+    assert all(f"| {code} |" in text for code in (0, 1, 2, 3, 4, 130, 143))
+
+
+@pytest.mark.parametrize("page", named(page for page in PAGES if page.name not in GENERATED))
+def test_every_recipe_and_preset_that_a_page_names_exists(page):
+    for name, preset in re.findall(r"\b(mnist:\w+)(?: --preset (\w+))?", page.read_text(encoding="utf-8")):
+        recipe, found = find(name)
+        assert recipe.with_preset(preset or found or PLAIN)
+
+
+def test_the_citation_file_has_what_the_format_requires():
+    lines = (ROOT / "CITATION.cff").read_text(encoding="utf-8").splitlines()
+    fields = {line.partition(":")[0]: line.partition(":")[2].strip() for line in lines if re.match(r"[\w-]+:", line)}
+    assert {"cff-version", "message", "title", "authors", "version", "license"} <= fields.keys()
+    assert fields["version"] == tutelage.__version__
+    assert fields["license"] == "Apache-2.0"
+
+
+def test_the_change_log_speaks_of_this_version():
+    assert re.search(rf"^## \[{re.escape(tutelage.__version__)}\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
