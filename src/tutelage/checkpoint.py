@@ -40,7 +40,7 @@ def atomically(path: Path) -> Iterator[Path]:
 
 def sweep(folder: Path) -> None:
     """Remove what processes that were killed while writing left half-written. Only for whoever alone writes there."""
-    for leftover in folder.glob(".*.[0-9]*"):
+    for leftover in (*folder.glob(".*.[0-9]*"), *folder.glob(".tmp??????")):  # ours, and those of safetensors
         leftover.unlink(missing_ok=True)
 
 
@@ -150,6 +150,13 @@ def _write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str
         except SafetensorError as error:  # it wraps the operating system's own errors
             number = re.search(r"os error (\d+)", str(error))
             raise OSError(int(number[1]) if number else errno.EIO, str(error)) from None
+        temporary.chmod(0o666 & ~_umask())  # safetensors lets nobody else read
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -174,9 +181,7 @@ def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with path.open("rb") as file:  # only now: the length that safetensors begins with may look like a pickle
             start = file.read(2)
         if start == b"PK" or start[:1] == b"\x80":
-            raise ValueError(
-                f"{path} is a pickle, which may hold code: it was not opened; use safetensors."
-            ) from None
+            raise ValueError(f"{path} is a pickle, which may hold code: it was not opened; use safetensors.") from None
         raise ValueError(f"{path} is damaged or cut short ({error}); remove it to start this part again.") from None
 
 

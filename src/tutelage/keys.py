@@ -98,9 +98,7 @@ def _maker(description: Mapping[str, Any]) -> Callable[..., Any]:
     if isinstance(made, str):
         made = get_type_hints(function).get("return")
     if not (callable(function) and isinstance(made, type) and issubclass(made, nn.Module)):
-        raise ValueError(
-            f"{path} is not declared to return an nn.Module, so it is not called; annotate its return."
-        )
+        raise ValueError(f"{path} is not declared to return an nn.Module, so it is not called; annotate its return.")
     maker: Callable[..., Any] = function
     return maker
 

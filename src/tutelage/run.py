@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from tutelage import machine
-from tutelage.checkpoint import load_weights, read_json, save_weights, write_json
+from tutelage.checkpoint import load_weights, read_json, save_weights, sweep, write_json
 from tutelage.keys import STAGE_KEY, called, described, key_of
 from tutelage.progress import Progress, Silence
 from tutelage.stages import Build, Finished, Fit, Record, Stage, finished, locked
@@ -132,7 +132,7 @@ class Run:
         if low is None and high is None:
             raise ValueError(f"Claim {name!r} could not fail: give low, high or both.")
         claim = {"name": name, "published": published, "measured": measured, "unit": unit, "low": low, "high": high}
-        self._results["claims"].append({**claim, "source": source, "scale": scale, "note": note})
+        self._results["claims"].append(_plain({**claim, "source": source, "scale": scale, "note": note}))
 
     def publish(self, **results: Any) -> None:
         """Put what was found into ``results.json``: ``headline``, ``classes``; lists such as ``networks`` grow."""
@@ -160,13 +160,14 @@ class Run:
         asked: dict[str, Any] = {"recipe": self.recipe, "preset": self.preset, "command": self.command}
         asked |= {"arguments": self.arguments, "defaults": self.defaults, "exact": self.exact}
         path = self.folder / "arguments.json"
+        sweep(self.folder)
         if path.exists():
             _refuse_other(read_json(path), asked, self.folder)
         else:
-            write_json(path, asked)
             write_json(
                 self.folder / "environment.json", {**machine.environment(), "precision": str(self.precision)[6:]}
             )
+            write_json(path, asked)  # last: once it is there, the rest is too
         (self.folder / "results.json").unlink(missing_ok=True)
         (self.folder / "log.jsonl").write_text("")
 
@@ -238,4 +239,4 @@ def _plain(value: Any) -> Any:
         return [_plain(v) for v in value]
     if isinstance(value, str | int | float | bool | type(None)):
         return value
-    return value.item() if hasattr(value, "item") else str(value)
+    return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import struct
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ MD5 = {  # of the unzipped files as they were published
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
 EMBEDDED = Path(__file__).resolve().parents[2] / "data" / "mnist"
+zipped = partial(gzip.compress, mtime=0)  # the same bytes, and so the same test names, whenever it runs
 CONTENT = struct.pack(">IIII", 2051, 2, 2, 3) + bytes(range(12))
 SUM = hashlib.sha256(CONTENT).hexdigest()
 
@@ -42,7 +44,7 @@ def put(folder, *names, content=b"x"):
 
 
 class TestIdx:
-    @pytest.mark.parametrize(("name", "written"), [("x.gz", gzip.compress(CONTENT)), ("x", CONTENT)])
+    @pytest.mark.parametrize(("name", "written"), [("x.gz", zipped(CONTENT)), ("x", CONTENT)])
     def test_it_reads_what_was_written_zipped_or_not(self, tmp_path, name, written):
         path = put(tmp_path, name, content=written) / name
         assert idx.read(path, 3, SUM).tolist() == [[[0, 1, 2], [3, 4, 5]], [[6, 7, 8], [9, 10, 11]]]
@@ -50,18 +52,18 @@ class TestIdx:
     @pytest.mark.parametrize(
         ("written", "sentence"),
         [
-            (gzip.compress(CONTENT)[:-9], "is truncated: its gzip stream stops"),
-            (gzip.compress(CONTENT)[:20] + b"\0" + gzip.compress(CONTENT)[21:], "is not a sound gzip file"),
+            (zipped(CONTENT)[:-9], "is truncated: its gzip stream stops"),
+            (zipped(CONTENT)[:20] + b"\0" + zipped(CONTENT)[21:], "is not a sound gzip file"),
             (b"<html>not found</html>", "is not a sound gzip file"),
             (b"", "is truncated: 0 bytes, and its header alone has 16"),
-            (gzip.compress(CONTENT[:10]), "is truncated: 10 bytes, and its header alone has 16"),
-            (gzip.compress(CONTENT[:-1]), "is truncated: its header promises 2 x 2 x 3 = 12 bytes, and 11 follow"),
-            (gzip.compress(CONTENT + b"!"), "is too long: its header promises 2 x 2 x 3 = 12 bytes, and 13 follow"),
+            (zipped(CONTENT[:10]), "is truncated: 10 bytes, and its header alone has 16"),
+            (zipped(CONTENT[:-1]), "is truncated: its header promises 2 x 2 x 3 = 12 bytes, and 11 follow"),
+            (zipped(CONTENT + b"!"), "is too long: its header promises 2 x 2 x 3 = 12 bytes, and 13 follow"),
             (
-                gzip.compress(struct.pack(">II", 2049, 1) + b"7"),
+                zipped(struct.pack(">II", 2049, 1) + b"7"),
                 "has the magic number 2049, but an idx file of bytes with 3 dimensions has 2051",
             ),
-            (gzip.compress(CONTENT[:-1] + b"!"), f"expected {SUM}"),
+            (zipped(CONTENT[:-1] + b"!"), f"expected {SUM}"),
         ],
     )
     def test_a_bad_file_gets_one_sentence_with_its_path(self, tmp_path, written, sentence):

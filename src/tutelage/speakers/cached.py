@@ -95,15 +95,22 @@ def _places(plan: Plan, scene: Scene) -> Tensor:
     if missing := sorted({"index", "view"} - batch.keys()):
         raise ValueError(f"A cache needs to know which view of which sample it sees; the batch lacks {missing}.")
     index, view = batch["index"], batch["view"]
-    right = (index >= 0) & (index < plan.samples) & (view >= 0) & (view < plan.views)
-    if index.device.type == "cpu" and not right.all():
-        i, v = (int(x[~right][0]) for x in (index, view))
-        raise ValueError(
-            f"The cache has room for samples 0 to {plan.samples - 1} in views 0 to {plan.views - 1}; "
-            f"the batch holds sample {i} in view {v}."
-        )
+    if index.device.type == "cpu":
+        _refuse_beyond(plan, index, view)
+        return index * plan.views + view
     # An accelerator would have to be waited for: there the gather itself refuses a row that does not exist.
+    right = (index >= 0) & (index < plan.samples) & (view >= 0) & (view < plan.views)
     return torch.where(right, index * plan.views + view, plan.rows)
+
+
+def _refuse_beyond(plan: Plan, index: Tensor, view: Tensor) -> None:
+    for what, numbers, count in (("sample", index, plan.samples), ("view", view, plan.views)):
+        lowest, highest = (int(x) for x in numbers.aminmax())
+        if lowest < 0 or highest >= count:
+            raise ValueError(
+                f"The cache has room for samples 0 to {plan.samples - 1} in views 0 to {plan.views - 1}; "
+                f"the batch holds {what} {lowest if lowest < 0 else highest}."
+            )
 
 
 def _has(shelf: Shelf | None, places: Tensor) -> bool:

@@ -38,16 +38,18 @@ def frozen(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = A
     {'0': (3, 8), 'output': (3, 2)}
     """
     checked: set[frozenset[str]] = set()
+    plain = Tapped(model, [OUTPUT], read)  # without a tap on any layer, so it may stay: making one takes its time
 
     @torch.no_grad()
     def speak(scene: Scene, wanted: frozenset[str]) -> Activations:
         whole = wanted if wanted in checked else wanted | {OUTPUT}  # once to the end: finds layers that run twice
         with _evaluating(model):
-            tapped = Tapped(model, whole, read)
+            tapped = plain if whole == {OUTPUT} else Tapped(model, whole, read)
             try:
                 shown = call(tapped, scene)
             finally:
-                tapped.untap()
+                if tapped is not plain:
+                    tapped.untap()
         checked.add(wanted)
         return {what: shown[what] for what in wanted}
 

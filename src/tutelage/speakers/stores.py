@@ -98,7 +98,7 @@ Place: TypeAlias = Callable[[Plan], Store]
 def in_memory(plan: Plan, device: torch.device | str = "cpu") -> Store:
     """In this process's memory on ``device``, taken when an activation is first kept.
 
-    Raises ``MemoryError``, before anything is taken, where the memory that is free cannot hold it.
+    Raises ``ValueError``, before anything is taken, where the memory that is free cannot hold it.
     """
     return _Memory(plan, torch.device(device))
 
@@ -134,7 +134,7 @@ class _Memory:
     def make(self, address: str, row: Row) -> Shelf:
         size = self.plan.num_bytes(row)
         if size > (free := _free_memory(self.device)):
-            raise MemoryError(
+            raise ValueError(
                 f"{_needs(self.plan, address, size)}; {_readable(free)} of memory are free on {self.device}."
             )
         _state(self.plan, address, size)

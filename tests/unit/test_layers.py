@@ -1,0 +1,71 @@
+"""Who may import whom: the order below is the architecture."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import tutelage
+
+ORDER = [
+    *["machine", "progress", "ranks", "checkpoint", "keys"],
+    *["shapes", "taps", "losses", "models", "data", "measure", "compress"],
+    *["objective", "matching", "tasks", "combine", "speakers", "optimizers", "learner", "learn", "stages"],
+    *["run", "schemes", "export", "report", "recipes", "cli"],
+]
+ROOT = Path(tutelage.__file__).parent
+DOORS = {"__init__", "__main__"}  # they open on the whole house
+
+
+def imported(source: str) -> Iterator[str]:
+    """The parts of the package that ``source`` imports, wherever in it and in whatever form."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module == "tutelage":
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from _inside(node.module or "")
+        elif isinstance(node, ast.Import):
+            for name in node.names:
+                yield from _inside(name.name)
+
+
+def _inside(module: str) -> list[str]:
+    return module.split(".")[1:2] if module.startswith("tutelage.") else []
+
+
+def upward(me: str, source: str) -> list[str]:
+    return [other for other in imported(source) if me != other and ORDER.index(other) > ORDER.index(me)]
+
+
+def parts() -> list[tuple[Path, str]]:
+    files = [(file, file.relative_to(ROOT).with_suffix("").parts[0]) for file in sorted(ROOT.rglob("*.py"))]
+    return [(file, part) for file, part in files if part not in DOORS]
+
+
+def test_imports_point_downwards():
+    for file, part in parts():
+        assert not (wrong := upward(part, file.read_text())), f"{file.relative_to(ROOT)} must not import {wrong}"
+
+
+def test_every_part_has_its_place_in_the_order():
+    assert {part for _, part in parts()} <= set(ORDER)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from tutelage.learn import train",
+        "import tutelage.learn",
+        "from tutelage import run",
+        "def f():\n import tutelage.run",
+    ],
+)
+def test_an_import_that_points_upwards_is_found(line):
+    assert upward("losses", line)
+
+
+def test_the_losses_import_torch_and_shapes_alone():
+    for file in (ROOT / "losses").rglob("*.py"):
+        assert set(imported(file.read_text())) <= {"shapes", "losses"}, file.name

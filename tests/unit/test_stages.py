@@ -1,0 +1,267 @@
+"""A stage logs, validates, saves and goes on; whatever happens to it, no work is lost and nothing is left behind."""
+
+import json
+import math
+import os
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from examples import SGD, bits, label, mlp, same, vectors
+from tutelage import stages
+from tutelage.checkpoint import load, save
+from tutelage.learner import Learner
+from tutelage.objective import Objective
+from tutelage.progress import Silence
+from tutelage.stages import Stage, finished, locked
+
+
+def stage_in(folder, save_every=1e9, name="student"):
+    folder.mkdir(exist_ok=True)
+    lines = []
+    return Stage(name, folder, Silence(), lines.append, save_every=save_every), lines
+
+
+def source(epoch, first):
+    return vectors(5, seed=epoch)[first:]
+
+
+def taught(stage, model, validate=None, batches=source, epochs=3, **settings):
+    learner = Learner(model, Objective(label=label()), SGD)
+    stage.train({"student": learner}, batches, epochs, model=model, validate=validate, **settings)
+
+
+def sending(number, epoch_of_signal, place):
+    """Batches that send a signal to this process before batch ``place`` of an epoch."""
+    left, calls = [number], []
+
+    def batches(epoch, first):
+        calls.append(epoch)
+        for at, batch in enumerate(source(epoch, first), start=first):
+            if (epoch, at) == (epoch_of_signal, place) and left and len(calls) > 1:  # the first call is the rehearsal
+                os.kill(os.getpid(), left.pop())
+            yield batch
+
+    return batches
+
+
+def no_clock(records):
+    return [{name: x for name, x in record.items() if name != "seconds"} for record in records]
+
+
+@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("epoch", range(3))
+@pytest.mark.parametrize(("number", "raised"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
+def test_stopped_at_any_step_it_goes_on_to_the_same_bits(tmp_path, number, raised, epoch, place):
+    before = signal.getsignal(number)
+    model, straight = mlp(), mlp()
+    stage, _ = stage_in(tmp_path / "a")
+    with pytest.raises(raised) as stopped:
+        taught(stage, model, batches=sending(number, epoch, place), accumulate=2)
+    assert number != signal.SIGTERM or stopped.value.code == 143
+    assert signal.getsignal(number) is before and not any(m._forward_hooks for m in model.modules())
+    stage, lines = stage_in(tmp_path / "a")
+    model = mlp(seed=9)  # whatever it begins with, the checkpoint knows better
+    taught(stage, model, accumulate=2)
+    whole, expected = stage_in(tmp_path / "b")
+    taught(whole, straight, accumulate=2)
+    assert same(bits(model), bits(straight)) and no_clock(lines) == no_clock(expected) == no_clock(stage.records)
+
+
+def test_asked_in_the_very_last_moment_it_still_stops(tmp_path, monkeypatch):
+    stage, _ = stage_in(tmp_path)
+    close = stage._close
+
+    def ask_after(epoch, *rest):
+        close(epoch, *rest)
+        if epoch.number == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(stage, "_close", ask_after)
+    with pytest.raises(SystemExit):
+        taught(stage, mlp())
+    again, lines = stage_in(tmp_path)
+    taught(again, mlp(seed=4), batches=lambda *_: vectors(1) if not _[0] else pytest.fail("nothing is left to train"))
+    assert len(lines) == 3
+
+
+def test_a_second_signal_is_obeyed_at_once(tmp_path):
+    stage, _ = stage_in(tmp_path)
+    stepped = []
+
+    def impatient(epoch, first):
+        for batch in source(epoch, first):
+            if epoch == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGINT)
+                stepped.append(1)
+            yield batch
+
+    with pytest.raises(KeyboardInterrupt):
+        taught(stage, mlp(), batches=impatient)
+    assert stepped == [] and not stage.checkpoint.exists()
+
+
+def test_outside_the_main_thread_nobody_asks_and_it_trains(tmp_path):
+    model, expected, errors = mlp(), mlp(), []
+
+    def work():
+        try:
+            taught(stage_in(tmp_path / "a")[0], model)
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    taught(stage_in(tmp_path / "b")[0], expected)
+    assert errors == [] and same(bits(model), bits(expected))
+
+
+class Loader:
+    """Neither a list nor a function: it can only be begun."""
+
+    def __iter__(self):
+        return iter(vectors(5))
+
+
+def test_a_plain_loader_is_saved_between_epochs_only_and_goes_on_from_there(tmp_path):
+    stage, _ = stage_in(tmp_path, save_every=0.0)
+
+    def validate():
+        if len(stage.records) == 1:
+            raise RuntimeError("power cut")
+        return {"errors": 1}
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        taught(stage, mlp(), validate, Loader())
+    assert load(stage.checkpoint)["training"]["position"] == {"epoch": 1, "step": 5, "batch": 0}
+    model, straight = mlp(seed=3), mlp()
+    again, lines = stage_in(tmp_path)
+    taught(again, model, lambda: {"errors": 1}, Loader())
+    taught(stage_in(tmp_path / "b")[0], straight, lambda: {"errors": 1}, Loader())
+    assert same(bits(model), bits(straight)) and [line["epoch"] for line in lines] == [1, 2, 3]
+
+
+def test_the_best_epoch_is_the_first_with_the_smallest_figure_and_its_weights_are_kept(tmp_path):
+    found, kept, model = iter([5, 3, 3]), [], mlp()
+    stage, lines = stage_in(tmp_path)
+
+    def validate():
+        kept.append(bits(model))
+        return {"errors": next(found), "loss": 0.1}
+
+    taught(stage, model, validate)
+    stage.finish(model, "made so")
+    done = finished(tmp_path, "student", mlp)
+    assert done.best_epoch == 2 and same(bits(done.best), kept[1]) and same(bits(done.last), kept[2])
+    assert [line["best"] for line in lines] == [True, True, False] and no_clock(done.records) == no_clock(lines)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["best.safetensors", "last.safetensors", "stage.json"]
+
+
+@pytest.mark.parametrize("number", [torch.tensor(3), np.float32(3), np.int64(3), 3, 3.0])
+def test_figures_of_any_kind_are_logged_as_plain_numbers(tmp_path, number):
+    stage, lines = stage_in(tmp_path, save_every=0.0)
+    taught(stage, mlp(), lambda: {"errors": number})
+    assert [json.loads(json.dumps(line))["validation"]["errors"] for line in lines] == [3, 3, 3]
+
+
+def test_a_figure_that_is_no_number_is_never_the_best(tmp_path):
+    found = iter([math.nan, 2.0, math.nan])
+    stage, lines = stage_in(tmp_path)
+    taught(stage, mlp(), lambda: {"loss": next(found)})
+    assert stage.best[0] == 2 and [line["best"] for line in lines] == [True, True, False]
+
+
+def test_a_failing_validation_loses_nothing_that_was_saved(tmp_path):
+    def validate():
+        raise ZeroDivisionError
+
+    stage, _ = stage_in(tmp_path, save_every=0.0)
+    model = mlp()
+    with pytest.raises(ZeroDivisionError):
+        taught(stage, model, validate)
+    assert load(stage.checkpoint)["training"]["position"]["step"] == 5
+    assert not any(m._forward_hooks for m in model.modules())
+
+
+def test_a_disk_that_is_full_leaves_the_checkpoint_from_before(tmp_path, monkeypatch):
+    stage, _ = stage_in(tmp_path, save_every=0.0)
+    saved = []
+
+    def fills(path, state):
+        saved.append(1)
+        if len(saved) > 3:
+            raise OSError("The disk is full")
+        save(path, state)
+
+    monkeypatch.setattr(stages, "save", fills)
+    with pytest.raises(OSError, match="The disk is full"):
+        taught(stage, mlp())
+    assert load(stage.checkpoint)["training"]["position"]["step"] == 3
+
+
+@pytest.mark.parametrize("other", ["architecture", "optimizer", "file"])
+def test_a_checkpoint_of_another_training_is_refused_by_name_and_kept(tmp_path, other):
+    stage, _ = stage_in(tmp_path, save_every=0.0)
+    taught(stage, mlp(8))
+    if other == "file":
+        save(stage.checkpoint, {"epoch": 1, "weights": {}})
+    again, _ = stage_in(tmp_path, name="pupil")
+    named = {"student": Learner(mlp(9 if other == "architecture" else 8), Objective(label=label()), SGD)}
+    if other == "optimizer":
+        named["student"].trains = lambda name: ".0." in name
+    with pytest.raises(ValueError, match=r"checkpoint\.safetensors is of another training than stage 'pupil'"):
+        again.train(named, source, 3, model=named["student"].student)
+    assert again.checkpoint.exists()
+
+
+def test_a_damaged_checkpoint_is_refused_by_name(tmp_path):
+    stage, _ = stage_in(tmp_path, save_every=0.0)
+    taught(stage, mlp())
+    stage.checkpoint.write_bytes(stage.checkpoint.read_bytes()[:-10])
+    with pytest.raises(ValueError, match=r"checkpoint\.safetensors is damaged or cut short"):
+        taught(stage_in(tmp_path)[0], mlp())
+
+
+def test_a_stage_trains_once(tmp_path):
+    stage, _ = stage_in(tmp_path)
+    taught(stage, mlp())
+    with pytest.raises(ValueError, match="'student' trains once"):
+        taught(stage, mlp())
+
+
+def test_a_loss_that_is_not_finite_leaves_the_last_good_checkpoint(tmp_path):
+    stage, _ = stage_in(tmp_path, save_every=0.0)
+
+    def sour(epoch, first):
+        return (
+            {**batch, "input": batch["input"] * (float("nan") if epoch == 1 else 1)} for batch in source(epoch, first)
+        )
+
+    with pytest.raises(
+        FloatingPointError, match="Loss 'label' of learner 'student' was not finite in epoch 2, batch 1"
+    ):
+        taught(stage, mlp(), batches=sour)
+    state = load(stage.checkpoint)
+    assert state["training"]["position"]["step"] == 5
+    assert all(x.isfinite().all() for x in state["training"]["learners"]["student"]["owned"].values())
+
+
+def test_a_lock_is_held_by_one_and_names_its_holder(tmp_path):
+    told = []
+
+    def busy(pid):
+        told.append(pid)
+        raise BlockingIOError
+
+    with locked(tmp_path / "new" / "lock", busy):
+        with pytest.raises(BlockingIOError), locked(tmp_path / "new" / "lock", busy):
+            pass
+        assert told == [str(os.getpid())]
+    with locked(Path(tmp_path / "new" / "lock"), busy):
+        assert len(told) == 1
