@@ -1,0 +1,145 @@
+"""Timing that a busy machine cannot easily fool: interleaved rounds, ratios within a round, an A/A row, both mallocs.
+
+A subject is a function that does its work once; one round calls every subject once, beginning with another one each
+time. Process CPU time is what counts (one thread: a neighbour on the machine takes none of it), the wall clock stands
+beside it. A figure is the median over rounds of what was found *within* a round, with its quartiles. Each allocator
+gets a process of its own: glibc's defaults, and the two thresholds that the command sets (`tutelage.machine`).
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import quantiles
+from typing import Any, NamedTuple, TypeAlias
+
+import torch
+
+from tutelage.machine import environment, tune_allocator
+
+RESULTS = Path(__file__).parent / "results"
+MALLOCS = ("tuned", "default")
+NOTE = (
+    "One thread. Ratios are medians, with quartiles, of ratios within one round of interleaved subjects; cpu is the "
+    "process's own time and decides, wall is the clock. Other work shares the machine (see load_average), which moves "
+    "wall times and, through shared caches and memory, cpu times a little: the A/A rows say how far 1 can be off."
+)
+
+
+class Clock(NamedTuple):
+    """Milliseconds."""
+
+    cpu: float
+    wall: float
+
+
+Rounds: TypeAlias = list[dict[str, Clock]]
+"""One entry a round: subject -> what it took."""
+Figure: TypeAlias = Callable[[Mapping[str, float]], float]
+"""A number found within one round, from what its subjects took."""
+
+
+def interleaved(subjects: Mapping[str, Callable[[], object]], rounds: int, per: int, warm_up: int = 2) -> Rounds:
+    """Milliseconds of each subject in each round, divided by ``per``, the steps that one call takes."""
+    names, measured = list(subjects), []
+    for count in range(warm_up + rounds):
+        first = count % len(names)
+        taken = {name: _clocked(subjects[name], per) for name in names[first:] + names[:first]}
+        if count >= warm_up:
+            measured.append(taken)
+    return measured
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    q1, median, q3 = (round(x, 4) for x in quantiles(values, n=4, method="inclusive"))
+    return {"median": median, "q1": q1, "q3": q3}
+
+
+def summary(rounds: Rounds, figures: Mapping[str, Figure]) -> dict[str, Any]:
+    """Of every subject its milliseconds, of every figure its value, by either clock."""
+    times = {
+        name: {clock: spread([getattr(taken[name], clock) for taken in rounds]) for clock in Clock._fields}
+        for name in rounds[0]
+    }
+    found = {
+        name: {
+            clock: spread([figure({x: getattr(took, clock) for x, took in taken.items()}) for taken in rounds])
+            for clock in Clock._fields
+        }
+        for name, figure in figures.items()
+    }
+    return {"milliseconds": times, "figures": found}
+
+
+def benchmark(name: str, about: str, measured: Callable[[int], dict[str, Any]], targets: Mapping[str, float]) -> None:
+    """The whole command: a child process for each malloc, a table, the JSON. A missed target is a finding, no error."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=40, help="interleaved rounds a malloc (12 or more)")
+    parser.add_argument("--malloc", choices=MALLOCS, help="measure this one only, in this process, and print its JSON")
+    parser.add_argument("--out", type=Path, default=RESULTS / f"{name}.json", help="where the figures are written")
+    asked = parser.parse_args()
+    if asked.rounds < 2:
+        parser.error(f"Quartiles need 2 rounds or more; got {asked.rounds}.")
+    if asked.malloc:
+        torch.set_num_threads(1)
+        applied = asked.malloc == "tuned" and tune_allocator()
+        print(json.dumps({"allocator_tuned": applied, **measured(asked.rounds)}))
+        return
+    before = os.getloadavg()[0]
+    found = {malloc: _in_child(malloc, asked.rounds) for malloc in MALLOCS}
+    result = {
+        "benchmark": name,
+        "environment": {**environment(), "threads": 1},
+        "load_average": [round(before, 2), round(os.getloadavg()[0], 2)],
+        "note": NOTE,
+        "rounds": asked.rounds,
+        "targets": {name: {"limit": x, "met": _met(found, name, x)} for name, x in targets.items()},
+        "malloc": found,
+    }
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    asked.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    _printed(found, result["targets"])
+
+
+def _clocked(subject: Callable[[], object], per: int) -> Clock:
+    wall, cpu = time.perf_counter(), time.process_time()
+    subject()
+    return Clock((time.process_time() - cpu) / per * 1e3, (time.perf_counter() - wall) / per * 1e3)
+
+
+def _in_child(malloc: str, rounds: int) -> dict[str, Any]:
+    command = [sys.executable, sys.argv[0], "--malloc", malloc, "--rounds", str(rounds)]
+    quiet = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=quiet)
+    if done.returncode:
+        raise SystemExit(done.returncode)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _met(found: Mapping[str, Any], figure: str, limit: float) -> dict[str, bool]:
+    """Under each malloc, by the median of process CPU time."""
+    return {malloc: result["figures"][figure]["cpu"]["median"] <= limit for malloc, result in found.items()}
+
+
+def _printed(found: Mapping[str, Any], targets: Mapping[str, Any]) -> None:
+    for malloc, result in found.items():
+        print(f"\n{f'{malloc} malloc':50} cpu                       wall")
+        for kind, unit in (("milliseconds", "ms"), ("figures", "")):
+            for name, row in result[kind].items():
+                columns = "   ".join(f"{x['median']:7.3f} [{x['q1']:.3f}, {x['q3']:.3f}]" for x in row.values())
+                print(f"  {name:48} {columns} {unit}{_verdict(targets.get(name), malloc)}")
+        for title, rows in result.get("where", {}).items():
+            print(f"  {title}")
+            for name, value in rows.items():
+                print(f"    {name:46} {value:7.3f}")
+
+
+def _verdict(target: Mapping[str, Any] | None, malloc: str) -> str:
+    if target is None:
+        return ""
+    return f"  target {target['limit']}: {'met' if target['met'][malloc] else 'missed'}"
