@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: setup demo test unit lint docs bench results clean
+.PHONY: setup demo test unit lint docs bench clean
 
 setup: $(READY)  ## the environment, and nothing else
 
@@ -22,7 +22,7 @@ demo: $(READY)  ## teacher, plain student and distilled student on real MNIST, n
 test: lint unit e2e  ## every test
 
 unit: $(READY)
-	$(BIN)/python -m pytest tests/unit tests/contract tests/reference src
+	$(BIN)/python -m pytest -n 2 tests/unit tests/contract tests/reference src
 
 e2e: $(READY)
 	$(BIN)/python -m pytest tests/e2e

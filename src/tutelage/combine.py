@@ -1,6 +1,8 @@
 """How several losses become one gradient."""
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
@@ -37,7 +39,7 @@ class WeightedSum(Combine):
     """The usual choice: one backward pass through the sum of the weighted losses."""
 
     def add(self, losses: Losses, scene: Scene, parameters: Parameters) -> None:  # noqa: ARG002
-        sum(losses.values(), start=torch.zeros(())).backward()
+        reduce(add, losses.values()).backward()
 
     def settle(self, parameters: Parameters) -> None:
         average_over_ranks(p.grad for p in parameters.values() if p.grad is not None)

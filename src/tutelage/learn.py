@@ -192,7 +192,8 @@ class Training:
             wanted = self._read_of(name, {me: self.actors[me].active for me in movers})
             if not wanted:
                 continue
-            actor.tapped.wanted = frozenset(wanted.union(also))
+            if (wanted := wanted.union(also)) != actor.tapped.wanted:  # setting an attribute of a module is slow
+                actor.tapped.wanted = frozenset(wanted)
             scene = {"batch": batch, **taught[name], **peers}
             if name in movers:
                 shown[name] = actor.learner.call(actor.stage, scene)

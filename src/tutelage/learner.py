@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
-from torch.nn.utils import get_total_norm
 
 from tutelage.combine import Combine, WeightedSum
 from tutelage.objective import Clock, Losses, Objective, Scene
@@ -47,6 +46,10 @@ class Spoilt(NamedTuple):
     step: int
 
 
+def _times(weight: float, loss: Tensor) -> Tensor:
+    return loss if weight == 1 else weight * loss  # a product would be one more node to go back through
+
+
 class Actor:
     """A learner at work: its taps, optimizer, running means, and the first loss that was not finite."""
 
@@ -71,6 +74,7 @@ class Actor:
         self.counts: dict[str, int] = {}
         self.device = next((p.device for p in learner.student.parameters()), torch.device("cpu"))
         self._watched = [*terms, "gradient"]
+        self._reads: dict[tuple[str, ...], set[tuple[str, str]]] = {}  # asked several times a step, always the same
         self._spoilt: Spoilt | None = None
         self._bad = torch.full((), -1, device=self.device)  # on an accelerator: step and place of the first, or -1
 
@@ -97,7 +101,11 @@ class Actor:
                 module.eval()
 
     def reads(self, terms: Sequence[str]) -> set[tuple[str, str]]:
-        return self.learner.objective.reads(terms) | self.learner.combine.reads() if terms else set()
+        if not terms:
+            return set()
+        if (key := tuple(terms)) not in self._reads:
+            self._reads[key] = self.learner.objective.reads(terms) | self.learner.combine.reads()
+        return self._reads[key]
 
     def begin(self, clock: Clock) -> None:
         self.weights = self.learner.objective.weights(clock)
@@ -112,8 +120,9 @@ class Actor:
         for name, loss in losses.items():
             value = at_least_float32(loss.detach())  # a running sum in bfloat16 would soon stand still
             self._watch(name, value, step)
-            self.sums[name] = self.sums.get(name, 0) + share * value
-        weighted = {n: self.weights[n] * share * loss for n, loss in losses.items() if loss.requires_grad}
+            before = self.sums.get(name)
+            self.sums[name] = share * value if before is None else torch.add(before, value, alpha=share)
+        weighted = {n: _times(self.weights[n] * share, loss) for n, loss in losses.items() if loss.requires_grad}
         if weighted:
             self.learner.combine.add(weighted, scene, self.parameters)
 
@@ -122,7 +131,9 @@ class Actor:
         self.learner.combine.settle(self.parameters)
         gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
         if gradients:
-            self._watch("gradient", get_total_norm(gradients), step)
+            # Where a part is not finite, the sum is not; and it costs half of a norm.
+            sums = [gradient.sum(dtype=torch.float32) for gradient in gradients]
+            self._watch("gradient", torch.stack(sums).sum(), step)
         self.counts = {name: self.counts.get(name, 0) + (name in self.active) for name in self.weights}
 
     def move(self) -> None:
