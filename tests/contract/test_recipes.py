@@ -74,3 +74,19 @@ def test_the_smoke_preset_leaves_a_student_and_started_again_the_same_results(re
     log = (first.folder / "log.jsonl").read_bytes()
     again = performed(recipe, tmp_path)
     assert results(again) == found and (again.folder / "log.jsonl").read_bytes() == log
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_a_number_that_makes_no_sense_is_refused_before_anything_is_trained(recipe, tmp_path):
+    preset = recipe.with_preset("smoke")
+    arguments = {flag.name: flag.default for flag in flags_of(preset)}
+    may_be_zero = {"label", "seed", "validation", "jittered_epochs"}
+    numbers = [name for name, value in arguments.items() if type(value) in (int, float) and name not in may_be_zero]
+    assert len(numbers) > 5
+    with Run(recipe.name, "smoke", arguments, arguments, root=tmp_path, device="cpu") as run:
+        for name in numbers:
+            with pytest.raises(ValueError, match="0"):
+                preset(run, **{**arguments, name: 0})
+        with pytest.raises(ValueError, match="--label"):
+            preset(run, **{**arguments, "label": 1.5})
+    assert not (tmp_path / "stages").exists()

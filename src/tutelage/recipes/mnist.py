@@ -70,6 +70,20 @@ def hinton(
     """
     from tutelage.recipes.parts import digits
 
+    digits.refuse_nonsense(
+        temperatures=[temperature],
+        label=label,
+        teacher_units=teacher_units,
+        student_units=student_units,
+        teacher_epochs=teacher_epochs,
+        alone_epochs=alone_epochs,
+        student_epochs=student_epochs,
+        teacher_lr=teacher_lr,
+        alone_lr=alone_lr,
+        student_lr=student_lr,
+        batch_size=batch_size,
+        teacher_batch_size=teacher_batch_size,
+    )
     shown = digits.sets(run, images, validation)
     teacher = digits.teacher(
         run, shown, units=teacher_units, epochs=teacher_epochs, batch_size=teacher_batch_size, lr=teacher_lr, seed=seed
@@ -165,6 +179,18 @@ def temperature(
     """
     from tutelage.recipes.parts import digits
 
+    digits.refuse_nonsense(
+        temperatures=temperatures,
+        label=label,
+        teacher_units=teacher_units,
+        units=min(units, default=0),
+        teacher_epochs=teacher_epochs,
+        student_epochs=student_epochs,
+        teacher_lr=teacher_lr,
+        student_lr=student_lr,
+        batch_size=batch_size,
+        teacher_batch_size=teacher_batch_size,
+    )
     shown = digits.sets(run, images, validation)
     teacher = digits.teacher(
         run, shown, units=teacher_units, epochs=teacher_epochs, batch_size=teacher_batch_size, lr=teacher_lr, seed=seed
@@ -278,6 +304,20 @@ def unseen(
     """
     from tutelage.recipes.parts import digits, unseen
 
+    digits.refuse_nonsense(
+        temperatures=[temperature],
+        label=label,
+        teacher_units=teacher_units,
+        student_units=student_units,
+        teacher_epochs=teacher_epochs,
+        student_epochs=student_epochs,
+        pair_epochs=pair_epochs,
+        teacher_lr=teacher_lr,
+        student_lr=student_lr,
+        batch_size=batch_size,
+        teacher_batch_size=teacher_batch_size,
+        validation=validation,
+    )
     shown = digits.sets(run, images, validation)
     teacher = digits.teacher(
         run, shown, units=teacher_units, epochs=teacher_epochs, batch_size=teacher_batch_size, lr=teacher_lr, seed=seed
@@ -373,6 +413,17 @@ def ensemble(
     from tutelage.losses.kd import arithmetic, geometric
     from tutelage.recipes.parts import committee, digits
 
+    digits.refuse_nonsense(
+        temperatures=[temperature],
+        label=label,
+        members=members,
+        units=units,
+        member_epochs=member_epochs,
+        student_epochs=student_epochs,
+        member_lr=member_lr,
+        student_lr=student_lr,
+        batch_size=batch_size,
+    )
     shown = digits.sets(run, images, validation)
     nets = [
         digits.alone(

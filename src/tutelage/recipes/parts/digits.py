@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import sqrt
+from math import inf, sqrt
 from typing import Literal
 
 from torch import nn
@@ -37,9 +37,27 @@ class Sets:
     test: Labelled
 
 
+def refuse_nonsense(*, temperatures: Sequence[float] = (), label: float = 0.0, **positive: float) -> None:
+    """Raise ``ValueError`` for a flag that makes no sense, before hours are spent on the stages ahead of its use."""
+    for temperature in temperatures:
+        if not 0 < temperature < inf:
+            raise ValueError(f"A temperature is greater than 0; got {temperature:g}.")
+    if not 0 <= label <= 1:
+        raise ValueError(f"--label is the share of the true labels in the loss, from 0 to 1; got {label:g}.")
+    for name, value in positive.items():
+        if not 0 < value < inf:
+            raise ValueError(f"--{name.replace('_', '-')} is more than 0; got {value:g}.")
+
+
 def sets(run: Run, images: Images, validation: int) -> Sets:
-    """The digits, with ``validation`` of the training images set apart (0: none, and no best epoch)."""
-    train, test = mnist.load(run.data) if images == "mnist" else synthetic.load()
+    """The digits, with ``validation`` of the training images set apart (0: none, and no best epoch).
+
+    A small set gives up a quarter at most. Raises ``ValueError`` for a negative number.
+    """
+    if validation < 0:
+        raise ValueError(f"--validation is a number of training images, 0 or more; got {validation}.")
+    found = mnist.load(run.data) if images == "mnist" else synthetic.load()
+    train, test = (part.to(run.device) for part in found)
     if validation == 0:
         return Sets(train, None, test)
     rest, held = held_out(train, min(validation, len(train) // 4))
