@@ -80,3 +80,9 @@ def test_runs_go_where_the_environment_says(monkeypatch):
     request = understood(TOY, [])
     assert str(request.common.runs) == "elsewhere"
     assert "--runs" not in request.command
+
+
+def test_the_command_for_somebody_else_names_no_folder_of_this_machine():
+    asked = understood("fake_recipes:toy", ["--seed", "3", "--runs", "/here", "--data", "/there", "--threads", "1"])
+    assert asked.elsewhere == "tutelage run fake_recipes:toy --seed 3 --threads 1"
+    assert "/here" in asked.command and "/there" in asked.command

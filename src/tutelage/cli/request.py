@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import MISSING, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +14,7 @@ from tutelage.cli.find import PLAIN, Experiment, Recipe, find
 from tutelage.cli.flags import Flag, flags_of, flags_of_bundle, parse, prose_of, rebound
 
 _OF_THE_CALL = ("preset", "from_", "quiet", "verbose", "traceback")  # they change nothing in the run folder
+_PLACES = ("runs", "folder", "data")
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,8 @@ class Request:
 
     @property
     def words(self) -> list[str]:
-        """The shortest command that asks for the same: what ``arguments.json`` quotes and a sweep starts."""
-        preset = ["--preset", self.preset] if self.preset != PLAIN else []
-        return ["tutelage", "run", self.recipe.name, *preset, *self.changed, *_changed(self.common)]
+        """The shortest command that asks for the same in the same place: how to go on, and what a sweep starts."""
+        return [*self._asked, *_changed(self.common, _OF_THE_CALL)]
 
     @property
     def changed(self) -> list[str]:
@@ -45,6 +45,16 @@ class Request:
     @property
     def command(self) -> str:
         return shlex.join(self.words)
+
+    @property
+    def elsewhere(self) -> str:
+        """The command for somebody else: without the folders of this machine. ``arguments.json`` quotes it."""
+        return shlex.join([*self._asked, *_changed(self.common, (*_OF_THE_CALL, *_PLACES))])
+
+    @property
+    def _asked(self) -> list[str]:
+        preset = ["--preset", self.preset] if self.preset != PLAIN else []
+        return ["tutelage", "run", self.recipe.name, *preset, *self.changed]
 
 
 def understood(path: str, words: Sequence[str], *, bundle: type[Common] = Common, verb: str = "run") -> Request:
@@ -96,9 +106,9 @@ def _named(name: str, flags: Sequence[Flag], source: str) -> Flag:
     return known[name]
 
 
-def _changed(common: Common) -> list[str]:
+def _changed(common: Common, left_out: Collection[str]) -> list[str]:
     spelled = {field.name: flag for field, flag in zip(fields(Common), flags_of_bundle(Common), strict=True)}
     usual = Common()
-    values = {name: getattr(common, name) for name in spelled if name not in _OF_THE_CALL}
+    values = {name: getattr(common, name) for name in spelled if name not in left_out}
     changed = [(name, value) for name, value in values.items() if value != getattr(usual, name)]
     return [word for name, value in changed for word in spelled[name].words(value)]

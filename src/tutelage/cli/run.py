@@ -77,7 +77,7 @@ def opened(request: Request, progress: Progress) -> "Run":
         request.preset,
         request.arguments,
         request.defaults,
-        command=request.command,
+        command=request.elsewhere,
         root=common.runs,
         folder=common.folder,
         data=common.data,
