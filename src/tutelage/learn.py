@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from itertools import islice, tee
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
@@ -13,6 +14,7 @@ from tutelage.data.batches import Batch, Batches, as_batches, num_samples
 from tutelage.learner import Actor, Learner
 from tutelage.objective import Clock, Scene
 from tutelage.speakers.frozen import Speaker
+from tutelage.statistics import read_all
 from tutelage.taps import OUTPUT, Activations
 
 Turns: TypeAlias = Callable[[Sequence[str]], list[list[str]]]
@@ -21,12 +23,16 @@ Taught: TypeAlias = dict[str, dict[str, Activations]]
 
 
 class Epoch(NamedTuple):
-    """What ``Training`` yields. ``losses`` are raw means over the epoch so far, ``weights`` those of the last step."""
+    """What ``Training`` yields. ``losses`` are raw means over the epoch so far, ``weights`` those of the last step.
+
+    ``statistics`` are the running means that a learner's modules kept over a finished epoch, by their path.
+    """
 
     number: int
     losses: dict[str, dict[str, float]]  # learner -> term -> mean
     weights: dict[str, dict[str, float]]
     finished: bool = True
+    statistics: Mapping[str, Mapping[str, float]] = MappingProxyType({})
 
 
 def simultaneous(learners: Sequence[str]) -> list[list[str]]:
@@ -256,7 +262,9 @@ class Training:
         self._generators = _generators()
         self._refuse_not_finite()
         losses = {name: actor.means() for name, actor in self.actors.items()}
-        return Epoch(self.epoch, losses, {name: a.weights for name, a in self.actors.items()}, finished)
+        weights = {name: actor.weights for name, actor in self.actors.items()}
+        found = {name: read_all(actor.owned) for name, actor in self.actors.items()} if finished else {}
+        return Epoch(self.epoch, losses, weights, finished, {name: means for name, means in found.items() if means})
 
 
 def _autocast(device: str, precision: torch.dtype) -> AbstractContextManager[None]:

@@ -136,6 +136,8 @@ class Stage:
     def _close(self, epoch: Epoch, step: int, epochs: int, seconds: float, figures: Figures, model: nn.Module) -> None:
         record: Record = {"stage": self.name, "epoch": epoch.number + 1, "epochs": epochs, "step": step}
         record |= {"seconds": round(seconds, 3), "losses": epoch.losses, "weights": epoch.weights}
+        if epoch.statistics:
+            record["statistics"] = {name: dict(means) for name, means in epoch.statistics.items()}
         if figures:
             found = {what: x.item() if hasattr(x, "item") else x for what, x in figures.items()}
             first = float(next(iter(found.values())))

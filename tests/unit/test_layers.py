@@ -11,7 +11,19 @@ import tutelage
 ORDER = [
     *["machine", "progress", "ranks", "checkpoint", "keys"],
     *["shapes", "taps", "losses", "models", "data", "measure", "compress"],
-    *["objective", "matching", "tasks", "combine", "speakers", "optimizers", "learner", "learn", "stages"],
+    *[
+        "statistics",
+        "objective",
+        "matching",
+        "tasks",
+        "combine",
+        "watched",
+        "speakers",
+        "optimizers",
+        "learner",
+        "learn",
+        "stages",
+    ],
     *["run", "schemes", "export", "report", "recipes", "cli"],
 ]
 ROOT = Path(tutelage.__file__).parent
