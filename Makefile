@@ -38,6 +38,7 @@ docs: $(READY)  ## the generated pages: reference, methods, results
 bench: $(READY)  ## speed, and runs that are killed: minutes, never part of the tests
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/jitter.py
 	$(BIN)/python benchmarks/killed.py
 

@@ -52,7 +52,7 @@ def test_help_version_and_completion_answer_without_torch():
     )
     here = str(Path(fake_recipes.__file__).parent)
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=here)
-    assert said.stdout == "[]\n"  # how long it takes is measured in benchmarks/overhead.py
+    assert said.stdout == "[]\n"  # how long it takes is measured in benchmarks/startup.py
 
 
 @pytest.mark.parametrize("name", COMMANDS)
