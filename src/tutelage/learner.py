@@ -73,6 +73,8 @@ class Actor:
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         self.device = next((p.device for p in learner.student.parameters()), torch.device("cpu"))
+        for part in (learner.objective, learner.combine):  # projectors and memories learn where the student does
+            part.to(self.device)
         self._watched = [*terms, "gradient"]
         self._reads: dict[tuple[str, ...], set[tuple[str, str]]] = {}  # asked several times a step, always the same
         self._spoilt: Spoilt | None = None

@@ -126,6 +126,10 @@ def _checked(weight: float) -> float:
 def _relates_samples(loss: Loss) -> bool:
     while isinstance(loss, partial):
         loss = loss.func
+    if isinstance(loss, nn.Module):  # one that lifts another loss to lists of layers holds it
+        held = [x for part in vars(loss).values() for x in (part if isinstance(part, list) else [part]) if callable(x)]
+        if any(_relates_samples(part) for part in (*loss.children(), *held)):
+            return True
     function = type(loss).forward if isinstance(loss, nn.Module) else loss
     return getattr(function, "__annotations__", {}).get("return") in (Relational, "Relational")
 

@@ -11,19 +11,8 @@ import tutelage
 ORDER = [
     *["machine", "progress", "ranks", "checkpoint", "keys"],
     *["shapes", "taps", "losses", "models", "data", "measure", "compress"],
-    *[
-        "statistics",
-        "objective",
-        "matching",
-        "tasks",
-        "combine",
-        "watched",
-        "speakers",
-        "optimizers",
-        "learner",
-        "learn",
-        "stages",
-    ],
+    *["statistics", "objective", "matching", "tasks", "combine", "watched"],
+    *["speakers", "optimizers", "learner", "learn", "stages"],
     *["run", "schemes", "export", "report", "recipes", "cli"],
 ]
 ROOT = Path(tutelage.__file__).parent

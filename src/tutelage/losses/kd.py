@@ -48,9 +48,9 @@ def soft_targets(student: Logits, teacher: Logits, temperature: float = 4.0, dim
     >>> soft_targets(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 2.0]]), temperature=1.0)
     tensor(1.5232)
     """
-    _refuse_other_classes(student.shape, teacher.shape)
-    log_s = _tempered(student, temperature, dim)
-    return _divergence(log_s, _tempered(teacher, temperature, dim), temperature, dim)
+    refuse_other_classes(student.shape, teacher.shape)
+    log_s = tempered(student, temperature, dim)
+    return _divergence(log_s, tempered(teacher, temperature, dim), temperature, dim)
 
 
 def matched_logits(student: Logits, teacher: Logits, dim: int = -1) -> Divergence:
@@ -64,7 +64,7 @@ def matched_logits(student: Logits, teacher: Logits, dim: int = -1) -> Divergenc
     >>> matched_logits(torch.tensor([[2.0, 0.0]]), torch.tensor([[7.0, 9.0]]))
     tensor(2.)
     """
-    _refuse_other_classes(student.shape, teacher.shape)
+    refuse_other_classes(student.shape, teacher.shape)
     gap = at_least_float32(student) - at_least_float32(teacher)
     return gap.var(dim, correction=0).mean() / 2  # over C classes the variance *is* the centred square over C
 
@@ -81,7 +81,7 @@ def matched_raw_logits(student: Logits, teacher: Logits) -> Divergence:
     >>> matched_raw_logits(torch.tensor([[2.0, 0.0]]), torch.tensor([[7.0, 9.0]]))
     tensor(26.5000)
     """
-    _refuse_other_classes(student.shape, teacher.shape)
+    refuse_other_classes(student.shape, teacher.shape)
     return F.mse_loss(at_least_float32(student), at_least_float32(teacher)) / 2
 
 
@@ -124,13 +124,13 @@ def averaged_targets(
             f"Averaged targets want the logits of at least one teacher, stacked as (members, {_sizes(student.shape)}); "
             f"got ({_sizes(teacher.shape)})."
         )
-    _refuse_other_classes(student.shape, teacher.shape[1:])
-    log_s = _tempered(student.movedim(dim, -1), temperature, -1)
-    log_t = _tempered(teacher.movedim(dim if dim < 0 else dim + 1, -1), temperature, -1)
+    refuse_other_classes(student.shape, teacher.shape[1:])
+    log_s = tempered(student.movedim(dim, -1), temperature, -1)
+    log_t = tempered(teacher.movedim(dim if dim < 0 else dim + 1, -1), temperature, -1)
     return _divergence(log_s, average(log_t, weights), temperature, -1)
 
 
-def _tempered(logits: Tensor, temperature: float, dim: int) -> Tensor:
+def tempered(logits: Tensor, temperature: float, dim: int) -> Tensor:
     if not temperature > 0:
         raise ValueError(f"A temperature is greater than 0; got {temperature}.")
     return F.log_softmax(at_least_float32(logits) / temperature, dim=dim)  # CPU autocast would stay in bfloat16
@@ -153,7 +153,7 @@ def _weighed(members: Tensor, weights: Sequence[float]) -> list[tuple[Tensor, fl
     return [(member, w / total) for member, w in zip(members, weights, strict=True) if w]
 
 
-def _refuse_other_classes(student: torch.Size, teacher: torch.Size) -> None:
+def refuse_other_classes(student: torch.Size, teacher: torch.Size) -> None:
     if student != teacher:
         raise ValueError(
             f"Student and teacher must give logits for the same samples and classes; "

@@ -1,0 +1,81 @@
+"""Match what the teacher says about the right class and, apart from it, what it says about all the others."""
+
+from math import inf
+
+from torch import Tensor
+
+from tutelage.losses.kd import refuse_other_classes, tempered
+from tutelage.shapes import Divergence, Labels, Logits
+
+CITATIONS = {
+    "dkd": r"""@inproceedings{zhao2022decoupled,
+  title     = {Decoupled Knowledge Distillation},
+  author    = {Zhao, Borui and Cui, Quan and Song, Renjie and Qiu, Yiyu and Liang, Jiajun},
+  booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition},
+  year      = {2022},
+  url       = {https://arxiv.org/abs/2203.08679}
+}"""
+}
+
+
+def dkd(
+    student: Logits,
+    teacher: Logits,
+    target: Labels,
+    temperature: float = 4.0,
+    target_weight: float = 1.0,
+    others_weight: float = 8.0,
+    dim: int = -1,
+) -> Divergence:
+    r"""Decoupled distillation, ``T² · mean_n [α KL(b_t ‖ b_s) + β KL(p̂_t ‖ p̂_s)]``.
+
+    ``b`` is the pair (right class, any other) of probabilities at temperature ``T``; ``p̂`` are the probabilities
+    without the right class. ``soft_targets`` is the same with ``α = 1`` and ``β = 1 − p_t``, which is next to nothing
+    where the teacher is sure. With two classes the second part is 0. Zero iff both give the same probabilities.
+    Raises ``ValueError`` for one class, a label outside the classes, ``T ≤ 0``, or if the shapes differ.
+
+    Zhao et al., "Decoupled Knowledge Distillation", 2022, arXiv:2203.08679. Published for CIFAR-100, beside the label
+    loss of weight 1: ``T = 4``, ``α = 1``, ``β`` = 2 (resnet56 → resnet20, resnet110 → resnet32), 6 (wide ResNets, VGG)
+    or 8 (others), both growing linearly over the first 20 epochs.
+
+    >>> import torch
+    >>> dkd(torch.tensor([[2.0, 0.0, 1.0]]), torch.tensor([[0.0, 2.0, 1.0]]), torch.tensor([0]), temperature=1.0)
+    tensor(4.4268)
+    """
+    refuse_other_classes(student.shape, teacher.shape)
+    index = target_index(student, target, dim)
+    log_s, log_t = tempered(student, temperature, dim), tempered(teacher, temperature, dim)
+    hit_s, hit_t = log_s.gather(dim, index), log_t.gather(dim, index)
+    rest_s, rest_t = log_rest(log_s, index, dim), log_rest(log_t, index, dim)
+    binary = hit_t.exp() * (hit_t - hit_s) + rest_t.exp() * (rest_t - rest_s)
+    share = (log_t.scatter(dim, index, -inf) - rest_t).exp()  # 0 at the right class, where the gap stays finite
+    others = (share * ((log_t - rest_t) - (log_s - rest_s))).sum(dim)
+    return temperature**2 * (target_weight * binary.mean() + others_weight * others.mean())
+
+
+def target_index(logits: Tensor, target: Tensor, dim: int) -> Tensor:
+    """``target`` with a dimension of size 1 in the place of the classes, to gather from ``logits`` with.
+
+    Raises ``ValueError`` for fewer than two classes, another shape, or a label outside the classes. That last check is
+    made on a CPU only: elsewhere it would make the machine wait.
+    """
+    classes = logits.shape[dim]
+    if classes < 2:
+        raise ValueError(f"What is said about the other classes wants at least two classes; got {classes}.")
+    index = target.unsqueeze(dim)
+    if index.shape != logits.narrow(dim, 0, 1).shape:
+        raise ValueError(
+            f"A label is wanted for each prediction: {tuple(logits.select(dim, 0).shape)} of them; "
+            f"got {tuple(target.shape)}."
+        )
+    if index.is_cpu and index.numel() and not 0 <= int(index.min()) <= int(index.max()) < classes:
+        raise ValueError(
+            f"Labels are from 0 to {classes - 1}, one for each of the {classes} classes; "
+            f"got labels from {int(index.min())} to {int(index.max())}."
+        )
+    return index
+
+
+def log_rest(log_probabilities: Tensor, index: Tensor, dim: int) -> Tensor:
+    """``log(1 − p_t)``, the log of the probability of all classes but the right one, exact even where ``p_t`` is 1."""
+    return log_probabilities.scatter(dim, index, -inf).logsumexp(dim, keepdim=True)

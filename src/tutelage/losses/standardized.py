@@ -1,0 +1,76 @@
+"""Compare logits by their z-scores: their order and relative gaps count, their mean and scale do not."""
+
+from collections.abc import Callable
+from functools import partial, wraps
+from math import sqrt
+from typing import Any
+
+from torch import Tensor
+
+from tutelage.losses.kd import soft_targets
+from tutelage.losses.similarity_preserving import directions
+from tutelage.shapes import Divergence, Logits, at_least_float32
+
+CITATIONS = {
+    "standardized_soft_targets": r"""@inproceedings{sun2024logit,
+  title     = {Logit Standardization in Knowledge Distillation},
+  author    = {Sun, Shangquan and Ren, Wenqi and Li, Jingzhi and Wang, Rui and Cao, Xiaochun},
+  booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition},
+  year      = {2024},
+  url       = {https://arxiv.org/abs/2403.01427}
+}"""
+}
+
+
+def z_scores(logits: Tensor, dim: int = -1) -> Tensor:
+    """``(z − mean z) / std z`` over the classes in ``dim``, with the standard deviation that divides by ``C − 1``.
+
+    Logits that are all the same become 0 and pass no gradient.
+
+    >>> import torch
+    >>> z_scores(torch.tensor([1.0, 2.0, 3.0]))
+    tensor([-1.0000,  0.0000,  1.0000])
+    """
+    centred = at_least_float32(logits) - at_least_float32(logits).mean(dim, keepdim=True)
+    return directions(centred, dim, shortest=1e-6) * sqrt(logits.shape[dim] - 1)
+
+
+def standardized_soft_targets(student: Logits, teacher: Logits, temperature: float = 2.0, dim: int = -1) -> Divergence:
+    r"""``soft_targets`` of the z-scores, ``T² · mean_n KL(softmax(z(t_n)/T) ‖ softmax(z(s_n)/T))``.
+
+    The student need not reach the teacher's range of logits. Zero iff they agree up to a shift and a positive scale.
+    Raises ``ValueError`` if ``T ≤ 0`` or if the shapes differ.
+
+    Sun et al., "Logit Standardization in Knowledge Distillation", 2024, arXiv:2403.01427. Published for CIFAR-100:
+    ``T = 2``, weight 9, beside the label loss of weight 0.1.
+
+    >>> import torch
+    >>> standardized_soft_targets(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[10.0, 30.0, 50.0]])).abs() < 1e-6
+    tensor(True)
+    """
+    return soft_targets(z_scores(student, dim), z_scores(teacher, dim), temperature, dim)
+
+
+def standardized(loss: Callable[..., Tensor], dim: int = -1) -> Callable[..., Tensor]:
+    """Any loss of logits as a loss of z-scores: ``(student, teacher, …) -> loss(z(student), z(teacher), …)``.
+
+    Published beside it: nine times the weight that the loss has on its own. ``dim`` is that of the classes; tell the
+    loss too if it is not the last. For loss functions; one with weights of its own would hide them from the
+    optimizer.
+
+    Sun et al., "Logit Standardization in Knowledge Distillation", 2024, arXiv:2403.01427.
+
+    >>> import torch
+    >>> from tutelage.losses.kd import matched_logits
+    >>> standardized(matched_logits)(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[3.0, 2.0, 1.0]]))
+    tensor(1.3333)
+    """
+    function: Any = loss
+    while isinstance(function, partial):
+        function = function.func
+
+    @wraps(function)  # keeps the promise of the return type, which tells whether samples are related
+    def call(student: Tensor, teacher: Tensor, *others: Any, **named: Any) -> Tensor:
+        return loss(z_scores(student, dim), z_scores(teacher, dim), *others, **named)
+
+    return call
