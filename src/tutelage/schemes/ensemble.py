@@ -18,7 +18,7 @@ def ensemble(members: Sequence[Speaker], student: nn.Module, teach: Teach) -> nn
     The objective says how they are averaged: ``losses.kd.averaged_targets``, with the arithmetic or the geometric mean.
     Raises ``ValueError`` for a committee of nobody.
 
-    Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv:1503.02531, §3.
+    Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv:1503.02531.
     """
     if not members:
         raise ValueError("An ensemble has at least one member; got none.")
