@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from statistics import quantiles
+
+from measure import spread
 
 from tutelage.machine import environment
 
@@ -30,11 +31,6 @@ def seconds(words: list[str]) -> dict[str, float]:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {"wall": time.perf_counter() - start, "cpu": cpu}
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    q1, median, q3 = quantiles(values, n=4, method="inclusive")
-    return {"median": round(median, 4), "q1": round(q1, 4), "q3": round(q3, 4)}
 
 
 def main() -> None:

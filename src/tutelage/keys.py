@@ -12,7 +12,8 @@ from typing import Any, get_type_hints
 import torch
 from torch import nn
 
-PLAIN = (str, int, float, bool, type(None))
+from tutelage.checkpoint import PLAIN
+
 STAGE_KEY = "_tutelage_stage_key"
 
 

@@ -1,6 +1,6 @@
 """The MNIST experiment's pieces: its three sets, its nets and how each is trained, and what is measured of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import inf, sqrt
@@ -117,17 +117,7 @@ def student(
     """Two hidden layers, taught ``by`` a teacher on ``shown.train``, as it is or jittered."""
     moved = {"show": jitter, "num_views": JITTERS} if jittered else {}
     lesson = Lesson(shown.train, shown.validation, batch_size=how.batch_size, seed=how.seed, **moved)  # type: ignore[arg-type]
-    fit = partial(
-        distilled,
-        teacher=by,
-        temperature=how.temperature,
-        label=how.label,
-        soft=1 - how.label,
-        lesson=lesson,
-        optimizer=partial(adam, lr=how.lr),
-        epochs=how.epochs,
-    )
-    return run.stage(name, partial(mlp, (784, units, units, 10)), fit, seed=how.seed)
+    return _taught(run, partial(distilled, teacher=by), lesson, how, units, name)
 
 
 def student_of_many(
@@ -135,10 +125,12 @@ def student_of_many(
 ) -> Finished:
     """Two hidden layers, taught by the ``average`` of many teachers."""
     lesson = Lesson(shown.train, shown.validation, batch_size=how.batch_size, seed=how.seed)
+    return _taught(run, partial(taught_by_many, teachers=list(by), average=average), lesson, how, units, name)
+
+
+def _taught(run: Run, fit: Callable[..., None], lesson: Lesson, how: Lessons, units: int, name: str) -> Finished:
     fit = partial(
-        taught_by_many,
-        teachers=list(by),
-        average=average,
+        fit,
         temperature=how.temperature,
         label=how.label,
         soft=1 - how.label,
