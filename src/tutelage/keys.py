@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +20,8 @@ STAGE_KEY = "_tutelage_stage_key"
 def described(thing: Any) -> Any:
     """``thing`` as JSON that says what it is, whoever asks and whenever.
 
-    Functions are their dotted path, partials also their arguments, dataclasses their fields; a data set is its
+    Functions are their dotted path, partials also their arguments, dataclasses those fields that are not at their
+    defaults, so that a new one changes nothing for whoever does not use it; a data set is its
     checksum; a finished network is the key of the stage that made it. Raises ``ValueError`` for what cannot be told
     apart so: a lambda, a local function, a method of some object, a network of unknown origin.
     """
@@ -37,6 +38,8 @@ def described(thing: Any) -> Any:
         return {"data": thing.checksum}
     if is_dataclass(thing) and not isinstance(thing, type):
         own = {x.name: described(getattr(thing, x.name)) for x in fields(thing)}
+        usual = {x.name: described(x.default) for x in fields(thing) if x.default is not MISSING}
+        own = {name: value for name, value in own.items() if name not in usual or value != usual[name]}
         return {"class": _path(type(thing)), "fields": own}
     if isinstance(thing, Mapping):
         return {"mapping": [[described(key), described(x)] for key, x in thing.items()]}
