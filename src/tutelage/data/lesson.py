@@ -9,7 +9,10 @@ from tutelage.data.views import Choose, Show, in_turn, plain, views
 
 @dataclass(frozen=True)
 class Lesson:
-    """``train`` in batches, each sample in one of ``num_views`` ways to ``show`` it; ``validation`` is for choices."""
+    """``train`` in batches, each sample in one of ``num_views`` ways to ``show`` it.
+
+    ``validation`` is for choices; there, and wherever a network is measured, ``measured`` shows the samples.
+    """
 
     train: Labelled
     validation: Labelled | None = None
@@ -18,6 +21,7 @@ class Lesson:
     batch_size: int = 125
     seed: int = 0
     choose: Choose = in_turn
+    measured: Show = plain
 
     def batches(self) -> Batches:
         return views(

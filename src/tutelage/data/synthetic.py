@@ -54,6 +54,22 @@ def digits(count: int, seed: int, name: str = "synthetic/digits") -> Labelled:
     return Labelled(name, grey[:, None], targets, index, tuple("0123456789"))
 
 
+def photographs(num_train: int = 1000, num_test: int = 300, seed: int = 0) -> tuple[Labelled, Labelled]:
+    """``(train, test)``: drawn digits in some colour on a ground of another, uint8 (N, 3, 32, 32), like CIFAR's.
+
+    >>> train, test = photographs(20, 10)
+    >>> train.inputs.shape, test.index[0].item()
+    (torch.Size([20, 3, 32, 32]), 20)
+    """
+    drawn = digits(num_train + num_test, seed)
+    ink = F.pad(drawn.inputs, [2] * 4).float() / 255
+    keys = drawn.index[:, None], torch.arange(10_000, 10_006)
+    pen, ground = _uniform(checked_seed(seed), *keys).view(-1, 2, 3, 1, 1).unbind(1)
+    colours = (ground + (pen - ground) * ink).mul(255).to(torch.uint8)
+    everything = Labelled("synthetic/photographs", colours, drawn.targets, drawn.index, drawn.classes)
+    return _part(everything, "train", 0, num_train), _part(everything, "test", num_train, num_train + num_test)
+
+
 def _part(data: Labelled, name: str, start: int, stop: int) -> Labelled:
     part = data[torch.arange(start, stop)]
     return Labelled(f"synthetic/{name}", part.inputs, part.targets, part.index, part.classes)

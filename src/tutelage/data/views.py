@@ -5,6 +5,7 @@ teacher's answers can be kept per view.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tutelage.data.batches import Batch, Batches
-from tutelage.data.draws import checked_seed, order
+from tutelage.data.draws import checked_seed, hashed, order
 from tutelage.data.draws import draw as draw  # offered here too: they are what views are chosen by
 from tutelage.data.draws import in_turn as in_turn
 from tutelage.data.labelled import Labelled
@@ -115,12 +116,34 @@ def normalised(show: Show, mean: tuple[float, ...], deviation: tuple[float, ...]
     2.0
     """
 
-    def shown(images: Tensor, view: Tensor) -> Tensor:
-        x = as_float32(show(images, view))
-        centre, width = (x.new_tensor(value)[:, None, None] for value in (mean, deviation))
-        return (x - centre) / width
+    return partial(_normalised, show=show, mean=mean, deviation=deviation)
 
-    return shown
+
+def some_of(show: Show, numbers: tuple[int, ...]) -> Show:
+    """``show``, but of its views only those called ``numbers``: view ``v`` of the new one is ``numbers[v]`` of the old.
+
+    With fewer views there are fewer answers of a teacher to remember, and a short training repeats none anyway.
+
+    >>> two = some_of(crop_flip, (80, 81))  # as it is, and mirrored
+    >>> two(torch.arange(3).view(1, 1, 1, 3), torch.tensor([1])).flatten().tolist()
+    [2, 1, 0]
+    """
+    if not numbers or min(numbers) < 0:
+        raise ValueError(f"Views are called 0 and up, and one is needed at least; got {list(numbers)}.")
+    return partial(_some_of, show=show, numbers=numbers)
+
+
+def spread(count: int, num_views: int) -> tuple[int, ...]:
+    """``count`` of ``num_views`` views that look as if drawn at random, the same ones for everybody.
+
+    The first of more are those of fewer. Raises ``ValueError`` unless there are that many.
+
+    >>> spread(4, CROP_FLIPS)
+    (134, 68, 135, 112)
+    """
+    if not 1 <= count <= num_views:
+        raise ValueError(f"Of {num_views} views, 1 to {num_views} can be chosen; got {count}.")
+    return tuple(hashed(num_views, torch.arange(num_views)).argsort(stable=True)[:count].tolist())
 
 
 def as_float32(images: Tensor) -> Tensor:
@@ -128,6 +151,19 @@ def as_float32(images: Tensor) -> Tensor:
     if images.dtype == torch.uint8:
         return images.float().div_(255)
     return images.float() if images.is_floating_point() else images
+
+
+def _normalised(
+    images: Tensor, view: Tensor, show: Show, mean: tuple[float, ...], deviation: tuple[float, ...]
+) -> Tensor:
+    x = as_float32(show(images, view))
+    centre, width = (x.new_tensor(value)[:, None, None] for value in (mean, deviation))
+    return (x - centre) / width
+
+
+def _some_of(images: Tensor, view: Tensor, show: Show, numbers: tuple[int, ...]) -> Tensor:
+    _refuse_beyond(view, len(numbers))
+    return show(images, torch.tensor(numbers, device=view.device)[view])
 
 
 def _shown(

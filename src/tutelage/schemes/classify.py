@@ -1,15 +1,14 @@
 """How a stage trains a classifier: on labels alone, from one teacher, from many."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from math import cos, pi
-from typing import TypeAlias
 
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from tutelage.data.labelled import Labelled
 from tutelage.data.lesson import Lesson
+from tutelage.data.views import Show, plain
 from tutelage.learner import Learner
 from tutelage.losses.kd import Average, averaged_targets, soft_targets
 from tutelage.measure.errors import errors
@@ -17,22 +16,12 @@ from tutelage.measure.predict import predict
 from tutelage.objective import Loss, Objective, Term
 from tutelage.optimizers.factory import Factory
 from tutelage.optimizers.scheduled import scheduled
+from tutelage.optimizers.schedules import Schedule, cosine
 from tutelage.schemes.distill import Learn, distill
 from tutelage.schemes.ensemble import Teach, ensemble
 from tutelage.speakers.cached import cached
 from tutelage.speakers.frozen import Speaker, frozen
 from tutelage.stages import Figures, Stage
-
-Schedule: TypeAlias = Callable[[int], Callable[[int], float]]
-"""Number of steps -> (step -> factor of the learning rate)."""
-
-
-def cosine(steps: int) -> Callable[[int], float]:
-    """From 1 down to 0 along half a cosine.
-
-    Loshchilov & Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017, arXiv:1608.03983.
-    """
-    return lambda step: 0.5 * (1 + cos(pi * min(step / steps, 1.0)))
 
 
 def supervised(
@@ -114,13 +103,13 @@ def _remembered(teacher: nn.Module, lesson: Lesson) -> Speaker:
 
 
 def _learn(stage: Stage, model: nn.Module, lesson: Lesson) -> Learn:
-    validate = None if lesson.validation is None else partial(figures, model, lesson.validation)
+    validate = None if lesson.validation is None else partial(figures, model, lesson.validation, lesson.measured)
     return partial(stage.train, model=model, validate=validate)
 
 
-def figures(model: nn.Module, data: Labelled) -> Figures:
-    """``errors`` among ``count`` samples, and the mean cross entropy, in nats."""
-    logits = predict(model, data)
+def figures(model: nn.Module, data: Labelled, show: Show = plain) -> Figures:
+    """``errors`` among ``count`` samples, and the mean cross entropy, in nats; samples look as ``show`` shows them."""
+    logits = predict(model, data, show=show)
     return {
         "errors": errors(logits, data.targets),
         "count": len(data),

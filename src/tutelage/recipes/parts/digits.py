@@ -3,24 +3,24 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import inf, sqrt
+from math import sqrt
 from typing import Literal
 
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
 from tutelage.data import mnist, synthetic
-from tutelage.data.labelled import Labelled
 from tutelage.data.lesson import Lesson
-from tutelage.data.split import held_out
 from tutelage.data.views import JITTERS, jitter
 from tutelage.losses.kd import Average
-from tutelage.measure.errors import errors
-from tutelage.measure.portrait import Role, Sitter, portrait
-from tutelage.measure.predict import predict
 from tutelage.models.mlp import mlp
 from tutelage.optimizers.factory import Named
 from tutelage.optimizers.max_norm import max_norm
+from tutelage.recipes.parts.sets import Portrayed as Portrayed
+from tutelage.recipes.parts.sets import Sets as Sets
+from tutelage.recipes.parts.sets import publish as published
+from tutelage.recipes.parts.sets import refuse_nonsense as refuse_nonsense
+from tutelage.recipes.parts.sets import sets as parted
 from tutelage.run import Run
 from tutelage.schemes.classify import distilled, supervised, taught_by_many
 from tutelage.stages import Finished
@@ -28,40 +28,10 @@ from tutelage.stages import Finished
 Images = Literal["mnist", "synthetic"]
 
 
-@dataclass(frozen=True)
-class Sets:
-    """What is trained on, what choices are made on, and what is read once, at the end."""
-
-    train: Labelled
-    validation: Labelled | None
-    test: Labelled
-
-
-def refuse_nonsense(*, temperatures: Sequence[float] = (), label: float = 0.0, **positive: float) -> None:
-    """Raise ``ValueError`` for a flag that makes no sense, before hours are spent on the stages ahead of its use."""
-    for temperature in temperatures:
-        if not 0 < temperature < inf:
-            raise ValueError(f"A temperature is greater than 0; got {temperature:g}.")
-    if not 0 <= label <= 1:
-        raise ValueError(f"--label is the share of the true labels in the loss, from 0 to 1; got {label:g}.")
-    for name, value in positive.items():
-        if not 0 < value < inf:
-            raise ValueError(f"--{name.replace('_', '-')} is more than 0; got {value:g}.")
-
-
 def sets(run: Run, images: Images, validation: int) -> Sets:
-    """The digits, with ``validation`` of the training images set apart (0: none, and no best epoch).
-
-    A small set gives up a quarter at most. Raises ``ValueError`` for a negative number.
-    """
-    if validation < 0:
-        raise ValueError(f"--validation is a number of training images, 0 or more; got {validation}.")
-    found = mnist.load(run.data) if images == "mnist" else synthetic.load()
-    train, test = (part.to(run.device) for part in found)
-    if validation == 0:
-        return Sets(train, None, test)
-    rest, held = held_out(train, min(validation, len(train) // 4))
-    return Sets(rest, held, test)
+    """The digits, with ``validation`` of the training images set apart, as ``parts.sets.sets`` does."""
+    train, test = mnist.load(run.data) if images == "mnist" else synthetic.load()
+    return parted(run, train, test, validation)
 
 
 def hidden(name: str) -> bool:
@@ -141,29 +111,6 @@ def _taught(run: Run, fit: Callable[..., None], lesson: Lesson, how: Lessons, un
     return run.stage(name, partial(mlp, (784, units, units, 10)), fit, seed=how.seed)
 
 
-@dataclass(frozen=True)
-class Portrayed:
-    """A network of the report: who it is in the story, in a few words, and the stage that trained it."""
-
-    role: Role
-    label: str
-    made: Finished
-
-
 def publish(run: Run, shown: Sets, cast: Mapping[str, Portrayed], methods: Sequence[str]) -> dict[str, int]:
     """Measure every network on the test set, put it all into the results, and return the last epochs' test errors."""
-    seen = portrait({name: _sitter(who, shown) for name, who in cast.items()}, shown.test)
-    data = {
-        f"{x.name}, {len(x)} samples": x.checksum for x in (shown.train, shown.validation, shown.test) if x is not None
-    }
-    run.publish(**seen, classes=shown.test.classes, methods=list(methods), data=data)
-    return {network["name"]: network["errors"] for network in seen["networks"]}
-
-
-def _sitter(who: Portrayed, shown: Sets) -> Sitter:
-    best, kept = None, None
-    if who.made.best_epoch is not None:
-        best = {"epoch": who.made.best_epoch, "errors": errors(predict(who.made.best, shown.test), shown.test.targets)}
-        last = who.made.records[-1]["validation"]
-        kept = {"errors": last["errors"], "count": last["count"]}
-    return Sitter(who.made.last, who.role, who.label, who.made.name, best, kept)
+    return {name: network["errors"] for name, network in published(run, shown, cast, methods).items()}

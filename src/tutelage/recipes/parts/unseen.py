@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tutelage.data.split import only, without
 from tutelage.measure.predict import predict
-from tutelage.recipes.parts.digits import Sets
+from tutelage.recipes.parts.sets import Sets
 
 SHIFTS = torch.arange(0, 20.05, 0.1)
 
