@@ -105,7 +105,7 @@ class Run:
                 self.progress.note(f"{name}: loaded from {folder}")
                 for record in read_json(folder / "stage.json")["records"]:
                     self._write({**record, "stage": name})
-            done = finished(folder, name, lambda: self._laid_out(build()))
+            done = finished(folder, name, lambda: self.laid_out(build()))
         for model in {done.last, done.best}:
             setattr(model, STAGE_KEY, key if model is done.last else f"{key}/best")
             setattr(model, _MADE_BY, described(build))
@@ -178,15 +178,15 @@ class Run:
     def _train(self, name: str, folder: Path, build: Build, fit: Fit, seed: int, description: Any) -> None:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            model = self._laid_out(build())
+            model = self.laid_out(build())
             stage = Stage(name, folder, self.progress, self._write, self.precision, self.save_every)
             fit(stage, model)
         if not stage.records:
             raise ValueError(f"Stage {name!r} trained nothing: its fit has to call stage.train.")
         stage.finish(model, description)
 
-    def _laid_out(self, model: nn.Module) -> nn.Module:
-        """On the run's device, and in the layout that convolutions are fastest in unless the run is exact."""
+    def laid_out(self, model: nn.Module) -> nn.Module:
+        """``model`` on the run's device, and in the layout that convolutions are fastest in unless the run is exact."""
         convolutional = any(isinstance(module, nn.Conv2d) for module in model.modules())
         if convolutional and not self.exact:
             return model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

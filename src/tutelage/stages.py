@@ -111,6 +111,11 @@ class Stage:
                 self._save(training, 0.0)
 
     @property
+    def shared(self) -> Path:
+        """The folder that all stages lie in, and what several of them share."""
+        return self.folder.parent.parent
+
+    @property
     def checkpoint(self) -> Path:
         return self.folder / "checkpoint.safetensors"
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import tutelage.recipes
 from tutelage.cli.failures import Usage, did_you_mean
+from tutelage.cli.flags import docstring
 
 Experiment: TypeAlias = Callable[..., Any]
 
@@ -22,7 +23,10 @@ PLAIN = "default"
 
 @dataclass(frozen=True)
 class Recipe:
-    """An experiment, and its presets: partials of it in the same module, named ``<recipe>_<preset>``."""
+    """An experiment, and its presets: partials of it in the same module, named ``<recipe>_<preset>``.
+
+    The experiment may itself be a partial of another one, with a docstring of its own: a variation of it.
+    """
 
     name: str
     function: Experiment
@@ -106,8 +110,8 @@ def module_named(short: str, asked: str = "") -> ModuleType:
 
 
 def headline(thing: object) -> str:
-    """The first line of a docstring; of a partial, that of its function."""
-    return (inspect.getdoc(_root(thing)) or "").partition("\n")[0]
+    """The first line of a docstring; of a partial without its own, that of its function."""
+    return docstring(thing).partition("\n")[0]
 
 
 def _root(thing: Any) -> Any:
@@ -124,8 +128,9 @@ def _is_recipe(thing: Any) -> bool:
 
 
 def _preset_of(name: str, named: Mapping[str, Any]) -> tuple[str, str] | None:
-    bases = [base for base in named if named[base] is _root(named[name]) and name.startswith(f"{base}_")]
-    return (bases[0], name.removeprefix(f"{bases[0]}_")) if bases else None
+    alike = [base for base in named if _root(named[base]) is _root(named[name]) and name.startswith(f"{base}_")]
+    base = min(alike, key=len, default=None)
+    return (base, name.removeprefix(f"{base}_")) if base else None
 
 
 def _pairs(presets: Mapping[str, tuple[str, str] | None]) -> list[tuple[str, tuple[str, str]]]:

@@ -9,6 +9,7 @@ import textwrap
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, make_dataclass
+from functools import partial
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import tyro
@@ -81,8 +82,14 @@ def meanings_in(docstring: str) -> dict[str, str]:
 
 def prose_of(function: Callable[..., Any]) -> str:
     """The docstring without its ``Args:`` list."""
-    text = inspect.getdoc(getattr(function, "func", function)) or ""
-    return re.split(r"^Args:\n", text, maxsplit=1, flags=re.MULTILINE)[0].strip()
+    return re.split(r"^Args:\n", docstring(function), maxsplit=1, flags=re.MULTILINE)[0].strip()
+
+
+def docstring(function: Any) -> str:
+    """That of the function; of a partial, its own if it was given one."""
+    if isinstance(function, partial) and function.__doc__ == partial.__doc__:
+        function = function.func
+    return inspect.getdoc(function) or ""
 
 
 def parse(

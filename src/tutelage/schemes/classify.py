@@ -29,7 +29,7 @@ def supervised(
 ) -> None:
     """Fit the labels of ``lesson``."""
     learner = Learner(model, Objective(label=_label(1.0)), scheduled(optimizer, schedule(epochs * lesson.steps)))
-    _learn(stage, model, lesson)({"student": learner}, lesson.batches(), epochs)
+    learning(stage, model, lesson)({"student": learner}, lesson.batches(), epochs)
 
 
 def distilled(
@@ -90,7 +90,7 @@ def _teach(
         ),
         optimizer=scheduled(optimizer, schedule(epochs * lesson.steps)),
         epochs=epochs,
-        learn=_learn(stage, model, lesson),
+        learn=learning(stage, model, lesson),
     )
 
 
@@ -102,7 +102,8 @@ def _remembered(teacher: nn.Module, lesson: Lesson) -> Speaker:
     return cached(frozen(teacher), samples=int(lesson.train.index.max()) + 1, views=lesson.num_views)
 
 
-def _learn(stage: Stage, model: nn.Module, lesson: Lesson) -> Learn:
+def learning(stage: Stage, model: nn.Module, lesson: Lesson) -> Learn:
+    """``stage.train`` with the validation that ``lesson`` provides for."""
     validate = None if lesson.validation is None else partial(figures, model, lesson.validation, lesson.measured)
     return partial(stage.train, model=model, validate=validate)
 

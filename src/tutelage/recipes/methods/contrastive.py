@@ -1,0 +1,54 @@
+"""Methods that tell a sample's own embedding from those of others."""
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from tutelage.losses.crd import Contrast, Draw, own_negatives, shared_negatives
+from tutelage.losses.kd import soft_targets
+from tutelage.objective import Objective, Term
+from tutelage.recipes.methods.pair import Pair, label
+
+
+def crd(pair: Pair) -> Objective:
+    """Contrastive representation distillation as published: CE + 0.8 CRD, 16384 negatives of other classes a sample.
+
+    github.com/HobbitLong/RepDistiller.
+    """
+    return Objective(label=label(), contrast=_contrast(pair, own_negatives))
+
+
+def crd_shared(pair: Pair) -> Objective:
+    """The fast form of CRD, not the published one: the same 16384 negatives for the whole batch."""
+    return Objective(label=label(), contrast=_contrast(pair, shared_negatives))
+
+
+def crd_kd(pair: Pair) -> Objective:
+    """CRD beside soft targets, at their weights: CE + 1 KD (T = 4) + 0.8 CRD. github.com/HobbitLong/RepDistiller."""
+    soft = Term(partial(soft_targets, temperature=4.0), "student.output", "teacher.output")
+    return Objective(label=label(), soft=soft, contrast=_contrast(pair, own_negatives))
+
+
+def _contrast(pair: Pair, draw: Draw) -> Term:
+    train = pair.lesson.train
+    others = len(train) - int(train.targets.bincount().max())
+    loss = Contrast(*pair.widths(), len(train), classes=train.targets.cpu(), negatives=min(16384, others), draw=draw)
+    return Term(_Numbered(loss, train.index.cpu()), *pair.embeddings(), "batch.index", weight=0.8)
+
+
+class _Numbered(nn.Module):
+    """A contrast among the samples trained on, which are numbered within the set as published."""
+
+    rows: Tensor
+
+    def __init__(self, loss: Contrast, index: Tensor) -> None:
+        super().__init__()
+        self.loss = loss
+        rows = torch.zeros(int(index.max()) + 1, dtype=torch.int64)
+        rows[index] = torch.arange(len(index))
+        self.register_buffer("rows", rows, persistent=False)
+
+    def forward(self, student: Tensor, teacher: Tensor, index: Tensor) -> Tensor:
+        value: Tensor = self.loss(student, teacher, self.rows[index])
+        return value

@@ -1,0 +1,76 @@
+"""Methods by name, and several at once: ``kd``, ``at``, ``0.9*kd + 0.5*at``, ``my_lab.methods:mine``."""
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from functools import partial
+from importlib import import_module
+from inspect import getmembers, isfunction, signature
+from pkgutil import iter_modules
+
+import tutelage.recipes.methods
+from tutelage.objective import Objective
+from tutelage.recipes.methods.pair import Method
+from tutelage.recipes.methods.weighed import together
+
+
+def method(text: str) -> Method:
+    """The method called ``text``, or the sum of several with a factor for each, as in ``0.9*kd + at``.
+
+    A name with a colon is a function of your own, ``(Pair) -> Objective``, at its dotted path.
+    Raises ``ValueError`` with the nearest names for one that does not exist, and for a factor that is no number.
+    """
+    if "+" not in text and "*" not in text:
+        return _one(text.strip())
+    strengths, names = zip(*(_weighed(part) for part in text.split("+")), strict=True)
+    return partial(together, methods=tuple(map(_one, names)), strengths=strengths)
+
+
+def expanded(names: Sequence[str]) -> list[str]:
+    """``names`` with ``all`` and the names of families (``response``, ``feature``, …) replaced by their members."""
+    known = methods()
+    members = {"all": list(known)}
+    for name, function in known.items():
+        members.setdefault(family(function), []).append(name)
+    return list(dict.fromkeys(one for name in names for one in members.get(name, [name])))
+
+
+def methods() -> dict[str, Method]:
+    """Every method of this package by its name, in the order of its files and of their lines."""
+    return dict(sorted(_found(), key=lambda pair: (family(pair[1]), pair[1].__code__.co_firstlineno)))
+
+
+def family(method: Method) -> str:
+    """The file a method is written in: response, feature, relation, contrastive; ``combined`` for a sum."""
+    return "combined" if isinstance(method, partial) else method.__module__.rpartition(".")[2]
+
+
+def _weighed(part: str) -> tuple[float, str]:
+    factor, _, name = part.rpartition("*")
+    try:
+        return float(factor or 1), name.strip()
+    except ValueError:
+        raise ValueError(f"Methods are added up as in '0.9*kd + at'; {factor.strip()!r} is not a number.") from None
+
+
+def _one(name: str) -> Method:
+    if ":" in name:
+        module, _, function = name.partition(":")
+        try:
+            own: Method = getattr(import_module(module), function)
+        except (ImportError, AttributeError) as error:
+            raise ValueError(f"The method {name!r} cannot be imported: {error}.") from None
+        return own
+    found = methods()
+    if name not in found:
+        close = get_close_matches(name, found, n=3) or sorted(found)
+        raise ValueError(f"There is no method {name!r}. Did you mean one of {close}?")
+    return found[name]
+
+
+def _found() -> Iterator[tuple[str, Method]]:
+    for info in iter_modules(tutelage.recipes.methods.__path__, "tutelage.recipes.methods."):
+        module = import_module(info.name)
+        for name, function in getmembers(module, isfunction):
+            here = function.__module__ == info.name and not name.startswith("_")
+            if here and len(signature(function).parameters) == 1 and signature(function).return_annotation is Objective:
+                yield name, function

@@ -1,0 +1,115 @@
+"""A teacher, a student, and what a method has to know of them before it can say what is to be learned."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from tutelage.data.lesson import Lesson
+from tutelage.models.outline import Outline, outline
+from tutelage.objective import Clock, Objective, Term, Weight
+from tutelage.speakers.frozen import frozen
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """``teacher`` is trained, ``student`` is not; ``named`` is what their builders are called, teacher first.
+
+    ``student_maps`` and ``teacher_maps`` are the layers to learn from, shallow to deep; they are found where they are
+    not given. Where one network has more of them, its deepest ones are paired.
+    """
+
+    teacher: nn.Module
+    student: nn.Module
+    lesson: Lesson
+    epochs: int
+    named: tuple[str, str] = ("", "")
+    teacher_maps: tuple[str, ...] = ()
+    student_maps: tuple[str, ...] = ()
+
+    @cached_property
+    def example(self) -> Tensor:
+        """Two samples as the networks see them."""
+        batch: Tensor = next(iter(self.lesson.batches()(0, 0)))["input"][:2]
+        return batch
+
+    @cached_property
+    def layers(self) -> tuple[Outline, Outline]:
+        """Of the teacher and of the student, with equally many maps."""
+        found = (
+            outline(self.teacher, self.example, self.teacher_maps),
+            outline(self.student, self.example, self.student_maps),
+        )
+        count = min(len(one.maps) for one in found)
+        first, second = (Outline(x.maps[-count:], x.sums[-count:], x.norms[-count:], x.last, x.head) for x in found)
+        return first, second
+
+    @property
+    def of_teacher(self) -> Outline:
+        return self.layers[0]
+
+    @property
+    def of_student(self) -> Outline:
+        return self.layers[1]
+
+    def maps(self) -> tuple[list[str], list[str]]:
+        """Addresses of all paired layers, the student's first: what a loss on lists of layers takes."""
+        return [f"student.{x}" for x in self.of_student.maps], [f"teacher.{x}" for x in self.of_teacher.maps]
+
+    def sums(self) -> tuple[list[str], list[str]]:
+        """The same before their ReLU."""
+        return [f"student.{x}" for x in self.of_student.sums], [f"teacher.{x}" for x in self.of_teacher.sums]
+
+    def last_maps(self) -> tuple[str, str]:
+        """Addresses of the last maps, the student's first."""
+        return f"student.{self.of_student.last}", f"teacher.{self.of_teacher.last}"
+
+    def embeddings(self) -> tuple[str, str]:
+        """Addresses of what the last layers are fed, the student's first."""
+        return f"student.{self.of_student.embedding}", f"teacher.{self.of_teacher.embedding}"
+
+    def head(self) -> nn.Linear:
+        """The teacher's last layer."""
+        head = self.teacher.get_submodule(self.of_teacher.head)
+        assert isinstance(head, nn.Linear)
+        return head
+
+    def channels(self, sums: bool = False) -> tuple[list[int], list[int]]:
+        """How many channels the paired layers have, the student's first."""
+        shown = self._shown("student", sums), self._shown("teacher", sums)
+        return [x.shape[1] for x in shown[0]], [x.shape[1] for x in shown[1]]
+
+    def widths(self) -> tuple[int, int]:
+        """How many numbers the last layers are fed, the student's first."""
+        student = self.student.get_submodule(self.of_student.head)
+        assert isinstance(student, nn.Linear)
+        return student.in_features, self.head().in_features
+
+    def alike(self, *prefixes: str) -> bool:
+        """Whether both builders' names begin with the same one of ``prefixes``."""
+        return any(all(name.startswith(prefix) for name in self.named) for prefix in prefixes)
+
+    def growing(self, epochs: int, of: int = 240) -> Callable[[Clock], float]:
+        """A weight that grows in equal steps to 1 over ``epochs`` of ``of``, or the same share of another training."""
+        share = epochs / of * self.epochs
+        return lambda clock: min(1.0, (clock.epoch + 1) / share)
+
+    @torch.no_grad()
+    def _shown(self, who: str, sums: bool) -> list[Tensor]:
+        layers = self.of_student if who == "student" else self.of_teacher
+        names = layers.sums if sums else layers.maps
+        speaker = frozen(self.student if who == "student" else self.teacher)
+        shown = speaker({"batch": {"input": self.example}}, frozenset(names))
+        return [shown[name] for name in names]
+
+
+Method: TypeAlias = Callable[[Pair], Objective]
+
+
+def label(weight: Weight = 1.0) -> Term:
+    """Cross entropy with the true labels."""
+    return Term(cross_entropy, "student.output", "batch.target", weight=weight)

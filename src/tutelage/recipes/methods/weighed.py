@@ -1,0 +1,35 @@
+"""A method's terms, weighed otherwise than published, and those of several methods at once."""
+
+from tutelage.objective import Clock, Objective, Term, Weight
+from tutelage.recipes.methods.pair import Method, Pair, label
+
+
+def stronger(objective: Objective, strength: float) -> Objective:
+    """The same terms, all but the label's with ``strength`` times their weight."""
+    for name, term in objective.terms.items():
+        if name != "label":
+            term.weight = _times(term.weight, strength)
+    return objective
+
+
+def together(pair: Pair, *, methods: tuple[Method, ...], strengths: tuple[float, ...]) -> Objective:
+    """``CE + Σ λ_i · what method i adds to the labels at its published weights``, any number of methods at once.
+
+    For three of them it is L = L_CE + λ₁ L_logits + λ₂ L_feature + λ₃ L_relation of the multi-knowledge proposal.
+    """
+    terms: dict[str, Term] = {"label": label()}
+    for method, strength in zip(methods, strengths, strict=True):
+        for name, term in stronger(method(pair), strength).terms.items():
+            if name != "label":
+                terms[name if name not in terms else f"{name}_{len(terms)}"] = term
+    return Objective(**terms)
+
+
+def _times(weight: Weight, strength: float) -> Weight:
+    if not callable(weight):
+        return weight * strength
+
+    def stronger(clock: Clock) -> float:
+        return weight(clock) * strength
+
+    return stronger
