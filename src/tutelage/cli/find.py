@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import tutelage.recipes
 from tutelage.cli.failures import Usage, did_you_mean
-from tutelage.cli.flags import docstring
+from tutelage.cli.flags import docstring, root
 
 Experiment: TypeAlias = Callable[..., Any]
 
@@ -79,7 +79,7 @@ def find(path: str) -> tuple[Recipe, str]:
 def recipes_in(module: ModuleType, short: str) -> Iterator[Recipe]:
     """What ``module`` defines as recipes, in the order of its lines, each with its presets."""
     named = {name: thing for name, thing in vars(module).items() if _is_recipe(thing) and not name.startswith("_")}
-    own = [name for name, thing in named.items() if getattr(_root(thing), "__module__", "") == module.__name__]
+    own = [name for name, thing in named.items() if getattr(root(thing), "__module__", "") == module.__name__]
     presets = {name: _preset_of(name, named) for name in own}
     partials = [name for name, thing in named.items() if isinstance(thing, partial) and not presets.get(name)]
     for name in [name for name in own if isinstance(named[name], FunctionType)] + partials:
@@ -114,13 +114,9 @@ def headline(thing: object) -> str:
     return docstring(thing).partition("\n")[0]
 
 
-def _root(thing: Any) -> Any:
-    return thing.func if isinstance(thing, partial) else thing
-
-
 def _is_recipe(thing: Any) -> bool:
     """A function, or a partial of one, that takes ``run`` and then keyword arguments only."""
-    if not isinstance(_root(thing), FunctionType):
+    if not isinstance(root(thing), FunctionType):
         return False
     first, *others = inspect.signature(thing).parameters.values() or [None]
     flags = all(p.kind is p.KEYWORD_ONLY for p in others if p is not None)
@@ -128,7 +124,7 @@ def _is_recipe(thing: Any) -> bool:
 
 
 def _preset_of(name: str, named: Mapping[str, Any]) -> tuple[str, str] | None:
-    alike = [base for base in named if _root(named[base]) is _root(named[name]) and name.startswith(f"{base}_")]
+    alike = [base for base in named if root(named[base]) is root(named[name]) and name.startswith(f"{base}_")]
     base = min(alike, key=len, default=None)
     return (base, name.removeprefix(f"{base}_")) if base else None
 

@@ -60,11 +60,11 @@ class Flag:
 
 def flags_of(function: Callable[..., Any]) -> list[Flag]:
     """The keyword arguments of a recipe, or of a partial of one, whose values are then the defaults."""
-    root = getattr(function, "func", function)
-    meanings = meanings_in(inspect.getdoc(root) or "")
+    written = root(function)
+    meanings = meanings_in(inspect.getdoc(written) or "")
     parameters = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
     return [
-        Flag(p.name, _kind(p, root), MISSING if p.default is p.empty else p.default, meanings.get(p.name, ""))
+        Flag(p.name, _kind(p, written), MISSING if p.default is p.empty else p.default, meanings.get(p.name, ""))
         for p in parameters
     ]
 
@@ -85,9 +85,16 @@ def prose_of(function: Callable[..., Any]) -> str:
     return re.split(r"^Args:\n", docstring(function), maxsplit=1, flags=re.MULTILINE)[0].strip()
 
 
+def root(function: Any) -> Any:
+    """The function itself, of however many partials: one that was given a docstring is not flattened."""
+    while isinstance(function, partial):
+        function = function.func
+    return function
+
+
 def docstring(function: Any) -> str:
     """That of the function; of a partial, its own if it was given one."""
-    if isinstance(function, partial) and function.__doc__ == partial.__doc__:
+    while isinstance(function, partial) and function.__doc__ == partial.__doc__:
         function = function.func
     return inspect.getdoc(function) or ""
 
