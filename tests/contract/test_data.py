@@ -10,6 +10,7 @@ from torch import Tensor
 import tutelage.data
 from contract.find import modules, own
 from tutelage.data.batches import as_batches
+from tutelage.data.mixed import cutmix, mixup
 from tutelage.data.synthetic import digits
 from tutelage.data.together import together, unlabelled
 from tutelage.data.views import in_order, plain, views
@@ -99,6 +100,7 @@ SOURCES = {
         transfer=unlabelled(views(MANY, plain, num_views=5, batch_size=4)),
     ),
 }
+SOURCES |= {"mixup": mixup(SOURCES["views"]), "cutmix": cutmix(SOURCES["views"])}
 
 
 def entered_in_the_middle_it_gives_the_rest(source):

@@ -5,7 +5,7 @@ from math import gcd
 import torch
 from torch import Tensor
 
-_VIEW, _ORDER, _TURN, _STRIDE = 0, 1, 2, 3  # what a number is for, so that no two uses share a hash
+_VIEW, _ORDER, _TURN, _STRIDE = 0, 1, 2, 3  # what a number is for, so that no two uses share a hash; 4 to 12: elsewhere
 
 
 def hashed(*keys: int | Tensor) -> Tensor:
@@ -54,6 +54,15 @@ def order(seed: int, epoch: int, count: int) -> Tensor:
 def below(bound: int, *keys: int | Tensor) -> Tensor:
     """A number in ``0 … bound - 1`` for each entry of the broadcast ``keys``."""
     return (hashed(*keys) >> 16) % bound  # the high bits of a hash are the best mixed
+
+
+def uniform(*keys: int | Tensor) -> Tensor:
+    """A number (float64) strictly between 0 and 1 for each entry of the broadcast ``keys``, as ``hashed`` draws them.
+
+    >>> float(uniform(1, 2))
+    0.4946852239853515
+    """
+    return ((hashed(*keys) >> 10).double() + 0.5) * 2.0**-53
 
 
 def checked_seed(seed: int) -> int:

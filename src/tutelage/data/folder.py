@@ -3,9 +3,10 @@
 Decoding needs pillow, which comes with the extra ``images``; it is imported when the first image is read.
 """
 
+import os
 import struct
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
@@ -32,18 +33,27 @@ def image_folder(folder: Path, name: str) -> Labelled:
     Raises ``FileNotFoundError`` for no folder or no image in one of the classes, ``ValueError`` for a file that is no
     image or of another size, by its path, and ``ImportError`` with the install line without pillow.
     """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"There is no folder {folder}; name one that has a folder of images for each class.")
-    homes = sorted(home for home in folder.iterdir() if home.is_dir() and not home.name.startswith("."))
-    if not homes:
-        raise FileNotFoundError(f"{folder} has no folders; it needs one for each class, with the class's images.")
-    files = {home.name: _images(home) for home in homes}
-    if lacking := [kind for kind, found in files.items() if not found]:
-        raise FileNotFoundError(f"{folder / lacking[0]} holds no image ({', '.join(ENDINGS)}); fill it or remove it.")
-    paths = [path for found in files.values() for path in found]
+    files = listed(folder)
+    paths = [folder / path for found in files.values() for path in found]
     targets = torch.tensor([target for target, found in enumerate(files.values()) for _ in found])
     images = stacked([path.read_bytes() for path in paths], lambda place: str(paths[place]))
     return labelled(name, images, targets, tuple(files))
+
+
+def listed(folder: Path) -> dict[str, list[str]]:
+    """The image files of each class, by their paths below ``folder``: classes and files in the order of their names.
+
+    Raises ``FileNotFoundError`` for no folder, no class, or a class without an image.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {folder}; name one that has a folder of images for each class.")
+    classes = sorted(home.name for home in folder.iterdir() if home.is_dir() and not home.name.startswith("."))
+    if not classes:
+        raise FileNotFoundError(f"{folder} has no folders; it needs one for each class, with the class's images.")
+    files = {home: sorted(_images(folder / home, home), key=_parts) for home in classes}
+    if lacking := [home for home, found in files.items() if not found]:
+        raise FileNotFoundError(f"{folder / lacking[0]} holds no image ({', '.join(ENDINGS)}); fill it or remove it.")
+    return files
 
 
 def stacked(contents: Sequence[bytes | None], called: Callable[[int], str]) -> Tensor:
@@ -95,6 +105,16 @@ def _decoded(
         raise ValueError(f"{called(place)} is not a sound image ({reason}); restore it, or leave it out.") from None
 
 
-def _images(folder: Path) -> list[Path]:
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and not path.name.startswith("."))
-    return sorted(path for path in found if path.is_file())
+def _images(home: Path, below: str) -> Iterator[str]:
+    """The paths of the images in ``home``, as seen from the folder in which it is called ``below``."""
+    with os.scandir(home) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _images(home / entry.name, f"{below}/{entry.name}")
+            elif entry.name.lower().endswith(ENDINGS) and not entry.name.startswith(".") and entry.is_file():
+                yield f"{below}/{entry.name}"
+
+
+def _parts(path: str) -> list[str]:
+    """To sort by as paths are sorted, folder by folder."""
+    return path.split("/")
