@@ -10,6 +10,7 @@ from tutelage.cli.find import Recipe, recipes_in, shipped
 from tutelage.cli.flags import flags_of
 from tutelage.run import Run, load
 
+EXAMPLES = {"mnist": torch.zeros(2, 1, 28, 28), "cifar100": torch.zeros(2, 3, 32, 32)}
 RECIPES = [recipe for name, module in shipped().items() for recipe in recipes_in(module, name)]
 
 
@@ -19,7 +20,7 @@ def explains_every_flag(recipe: Recipe) -> None:
 
 
 def has_the_three_presets(recipe: Recipe) -> None:
-    assert {"smoke", "quick", "paper"} <= recipe.presets.keys(), f"{recipe.name} lacks a preset"
+    assert {"smoke", "paper"} < recipe.presets.keys(), f"{recipe.name} lacks a preset"  # and one for minutes
 
 
 def cites_its_source(recipe: Recipe) -> None:
@@ -41,11 +42,14 @@ def results(run: Run) -> dict:
     found = json.loads((run.folder / "results.json").read_text())
     for network in found["networks"]:
         del network["latency_ms"]
+    for table in found["tables"]:  # what clocks say is another thing each time
+        clocks = [i for i, name in enumerate(table["columns"]) if name in ("ms a step", "× plain step")]
+        table["rows"] = [[cell for i, cell in enumerate(row) if i not in clocks] for row in table["rows"]]
     return found
 
 
 def test_there_are_recipes():
-    assert len(RECIPES) >= 4
+    assert len(RECIPES) >= 12
 
 
 @pytest.mark.parametrize("law", LAWS)
@@ -70,7 +74,7 @@ def test_the_smoke_preset_leaves_a_student_and_started_again_the_same_results(re
     found = results(first)
     assert found["headline"] and found["networks"] and found["methods"]
     assert found["claims"] == []  # drawn digits say nothing about a published figure
-    assert load(first.folder)(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+    assert load(first.folder)(EXAMPLES[recipe.module]).shape == (2, 10)
     log = (first.folder / "log.jsonl").read_bytes()
     again = performed(recipe, tmp_path)
     assert results(again) == found and (again.folder / "log.jsonl").read_bytes() == log
@@ -80,13 +84,14 @@ def test_the_smoke_preset_leaves_a_student_and_started_again_the_same_results(re
 def test_a_number_that_makes_no_sense_is_refused_before_anything_is_trained(recipe, tmp_path):
     preset = recipe.with_preset("smoke")
     arguments = {flag.name: flag.default for flag in flags_of(preset)}
-    may_be_zero = {"label", "seed", "validation", "jittered_epochs"}
+    may_be_zero = {"label", "seed", "teacher_seed", "validation", "jittered_epochs", "views", "decay"}
     numbers = [name for name, value in arguments.items() if type(value) in (int, float) and name not in may_be_zero]
     assert len(numbers) > 5
     with Run(recipe.name, "smoke", arguments, arguments, root=tmp_path, device="cpu") as run:
         for name in numbers:
             with pytest.raises(ValueError, match="0"):
                 preset(run, **{**arguments, name: 0})
-        with pytest.raises(ValueError, match="--label"):
-            preset(run, **{**arguments, "label": 1.5})
+        if "label" in arguments:
+            with pytest.raises(ValueError, match="--label"):
+                preset(run, **{**arguments, "label": 1.5})
     assert not (tmp_path / "stages").exists()

@@ -106,7 +106,7 @@ SMOKE: dict[str, Any] = {
 }  # fmt: skip
 CPU: dict[str, Any] = {
     "teacher": "resnet20", "student": "resnet8", "epochs": 3, "teacher_epochs": 15, "batch_size": 128,
-    "teacher_batch_size": 128, "lr": 0.1, "teacher_lr": 0.1, "rate": "one-cycle", "nesterov": True, "views": 3,
+    "teacher_batch_size": 128, "lr": 0.3, "teacher_lr": 0.1, "rate": "one-cycle", "nesterov": True, "views": 3,
     "decisive": False,
 }  # fmt: skip
 
@@ -153,3 +153,99 @@ combined.__doc__ = (
 combined_smoke = partial(combined, methods=("0.5*kd+at+sp",), **SMOKE)
 combined_cpu = partial(combined, **CPU)
 combined_paper = partial(combined)
+
+
+def fitnets(
+    run: "Run",
+    *,
+    teacher: str = "resnet56",
+    student: str = "resnet20",
+    hint: str = "",
+    guided: str = "",
+    temperature: float = 3.0,
+    first: float = 4.0,
+    last: float = 1.0,
+    hint_epochs: int = 80,
+    epochs: int = 240,
+    teacher_epochs: int = 240,
+    batch_size: int = 64,
+    teacher_batch_size: int = 64,
+    hint_lr: float = 0.005,
+    lr: float = 0.05,
+    teacher_lr: float = 0.05,
+    rate: Rate = "steps",
+    nesterov: bool = False,
+    decay: float = 5e-4,
+    views: int = 0,
+    validation: int = 5000,
+    images: Images = "cifar100",
+    seed: int = 0,
+    teacher_seed: int = 0,
+    decisive: bool = True,
+) -> None:
+    """FitNets as the paper has them: a stage of hints, then fading soft targets; beside labels, and soft targets alone.
+
+    The method called hint in cifar100:feature is what later comparisons made of it: one term beside the labels.
+
+    Args:
+        teacher: the large network: resnet56, wrn_40_2, …, or a dotted path: timm.create_model('resnet18')
+        student: the small network, named likewise
+        hint: the teacher's layer that gives the hint; left out, its middle one
+        guided: the student's layer that learns it; left out, its middle one
+        temperature: softness of the targets in the second stage
+        first: weight of the soft targets at first
+        last: weight of the soft targets at last, in a straight line
+        hint_epochs: epochs of the first stage
+        epochs: epochs of the second stage, and of the students without hints
+        teacher_epochs: epochs of the teacher
+        batch_size: images a step, of the students
+        teacher_batch_size: images a step, of the teacher
+        hint_lr: first or highest learning rate of the first stage
+        lr: first or highest learning rate of the second, and of the students without hints
+        teacher_lr: first or highest learning rate of the teacher
+        rate: a tenth after 150, 180 and 210 of 240 epochs, or one-cycle: up for a fifth of the steps, then down to 0
+        nesterov: whether the momentum of 0.9 is Nesterov's
+        decay: weight decay
+        views: how many of the 162 crops and flips the students see, in turn; 0 draws any of them at random
+        validation: training images kept for validation; 0 trains on all of them, without a best epoch
+        images: cifar100, cifar10, or drawn ones for a run of seconds
+        seed: of the students' weights, order and views
+        teacher_seed: of the teacher's
+        decisive: whether these settings are meant to decide the claims
+    """
+    from tutelage.recipes.parts import fitnets as parts
+    from tutelage.recipes.parts import photographs, sets
+
+    sets.refuse_nonsense(
+        temperatures=[temperature],
+        first=first,
+        last=last,
+        hint_epochs=hint_epochs,
+        epochs=epochs,
+        teacher_epochs=teacher_epochs,
+        batch_size=batch_size,
+        teacher_batch_size=teacher_batch_size,
+        hint_lr=hint_lr,
+        lr=lr,
+        teacher_lr=teacher_lr,
+    )
+    shown = photographs.sets(run, images, validation)
+    course = partial(photographs.Course, rate=rate, decay=decay, nesterov=nesterov)
+    own = course(epochs, batch_size, lr, views=views, seed=seed)
+    how = parts.Two(
+        teacher,
+        student,
+        hint,
+        guided,
+        temperature,
+        (first, last),
+        course(teacher_epochs, teacher_batch_size, teacher_lr, seed=teacher_seed),
+        course(hint_epochs, batch_size, hint_lr, views=views, seed=seed),
+        own,
+    )
+    parts.compare(run, shown, how, decisive)
+
+
+fitnets_smoke = partial(fitnets, hint_epochs=1, hint_lr=0.01, **SMOKE)
+fitnets_cpu = partial(fitnets, hint_epochs=1, hint_lr=0.05, **CPU)
+fitnets_paper = partial(fitnets)

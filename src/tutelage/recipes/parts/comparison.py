@@ -9,7 +9,7 @@ from tutelage.measure.steps import Cost, step_costs
 from tutelage.models.named import named
 from tutelage.recipes.methods.find import family, method
 from tutelage.recipes.parts import tables
-from tutelage.recipes.parts.photographs import Course, labels_only
+from tutelage.recipes.parts.photographs import DECIDES, INPUT, Course, labels_only
 from tutelage.recipes.parts.pupils import Stepping, Teaching, borrowing, losses_in, remembers, stepping, taught
 from tutelage.recipes.parts.sets import Portrayed, Sets, publish
 from tutelage.run import Run
@@ -152,7 +152,7 @@ def _tell(
         headline=_headline(networks, accuracy, pupils),
     )  # fmt: skip
     kept = pupils[ranked[0]].made.last if ranked else plain.last
-    run.deliver(kept, classes=shown.test.classes, input="float32 (N, 3, 32, 32): (x / 255 - mean) / std of CIFAR-100")
+    run.deliver(kept, classes=shown.test.classes, input=INPUT)
     if not shown.train.name.startswith("synthetic"):
         _claim(run, networks, accuracy, decisive)
 
@@ -210,7 +210,7 @@ def _headline(networks: Networks, accuracy: Mapping[str, float], pupils: Mapping
 def _claim(run: Run, networks: Networks, accuracy: Mapping[str, float], decisive: bool) -> None:
     column = tables.found(networks.teacher, networks.student)
     source = "Tian, Krishnan & Isola 2020, arXiv:1910.10699, and the methods' own papers: CIFAR-100"
-    scale = None if decisive else "the paper preset decides"
+    scale = None if decisive else DECIDES
     for name, published in column.items():
         if name in accuracy:
             run.claim(f"{name}: accuracy", published=published, measured=accuracy[name], unit="%", source=source,

@@ -23,6 +23,8 @@ RATES: dict[Rate, Schedule] = {
     "steps": partial(stepwise, at=(150 / 240, 180 / 240, 210 / 240)),
     "one-cycle": one_cycle,
 }
+INPUT = "float32 (N, 3, 32, 32): (x / 255 - mean) / std, the mean and std of CIFAR-100's channels"
+DECIDES = "the paper preset decides"
 AS_SHOWN = normalised(plain, cifar.MEAN, cifar.STD)
 CROPPED = normalised(crop_flip, cifar.MEAN, cifar.STD)
 
