@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 
@@ -20,10 +21,11 @@ from tutelage.data.views import crop_flip, views
 from tutelage.learn import train
 from tutelage.learner import Learner
 from tutelage.losses.kd import arithmetic, averaged_targets, geometric, soft_targets
+from tutelage.models.resnet import resnet8, resnet20
 from tutelage.speakers.cached import FEWEST, cached, only_unseen, weights_hash
 from tutelage.speakers.ensemble import ensemble
 from tutelage.speakers.forms import dense, top
-from tutelage.speakers.frozen import frozen
+from tutelage.speakers.frozen import folded, frozen
 from tutelage.speakers.stores import Plan, in_folder, in_memory
 
 X = torch.arange(24 * 3 * 8 * 8.0).reshape(24, 3, 8, 8).sin()
@@ -93,6 +95,110 @@ class TestFrozen:
         relu = nn.ReLU()
         with pytest.raises(ValueError, match="ran twice"):
             frozen(nn.Sequential(relu, relu))({"batch": {"input": X}}, frozenset({"0"}))
+
+
+def settled(model, inputs):
+    """``model`` with the statistics of ``inputs`` in its norms."""
+    with torch.no_grad():
+        for _ in range(20):
+            model.train()(inputs)
+    return model
+
+
+def smooth(model):
+    """Its units have no jump in their gradient, at which rounding would decide."""
+    for module in model.modules():
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.ReLU):
+                setattr(module, name, nn.SiLU())
+    return model
+
+
+class TestFolded:
+    WANTED = (OUTPUT, frozenset({"0", "1:input", "4"}), frozenset({"1", "2", "8:input", "output"}))
+
+    @pytest.mark.parametrize("wanted", WANTED)
+    def test_shows_what_frozen_shows(self, wanted):
+        teacher = settled(cnn(8), X)
+        there, here = frozen(teacher)(everyone(), wanted), folded(teacher)(everyone(), wanted)
+        assert here.keys() == wanted
+        for what in wanted:
+            torch.testing.assert_close(here[what], there[what], rtol=1e-5, atol=1e-5)
+            assert not here[what].requires_grad
+
+    def test_leaves_the_teacher_as_it_is(self):
+        teacher = settled(cnn(8), X)
+        before = bits(teacher)
+        folded(teacher)(everyone(), OUTPUT)
+        assert same(bits(teacher), before) and all(module.training for module in teacher.modules())
+        assert all(p.requires_grad for p in teacher.parameters())
+        assert not any(m._forward_hooks or m._forward_pre_hooks for m in teacher.modules())
+
+    def test_is_made_once_for_each_set_of_layers(self):
+        calls = []
+
+        def call(network, scene):
+            calls.append(network)
+            return network(scene["batch"]["input"])
+
+        speaker = folded(cnn(8), call)
+        for wanted in 2 * self.WANTED:
+            speaker(everyone(), wanted)
+        assert len(calls) == 3 * 2 + 3 and len({id(network) for network in calls}) == 3 * 2
+        assert not [m for m in calls[1].modules() if isinstance(m, nn.BatchNorm2d)]
+
+    @pytest.mark.parametrize("change", ["step", "statistics", "loaded"])
+    def test_never_speaks_for_weights_that_are_gone(self, change):
+        teacher = settled(cnn(8), X)
+        speaker = folded(teacher)
+        first = speaker(everyone(), OUTPUT)["output"]
+        if change == "step":
+            teacher(X).square().sum().backward()
+            torch.optim.SGD(teacher.parameters(), lr=1e-3, fused=True).step()
+        elif change == "statistics":
+            settled(teacher, X + 1)
+        else:
+            teacher.load_state_dict(settled(cnn(8, seed=1), X).state_dict())
+        second, live = (x(everyone(), OUTPUT)["output"] for x in (speaker, frozen(teacher)))
+        torch.testing.assert_close(second, live, rtol=1e-5, atol=1e-5)
+        assert not torch.allclose(second, first, atol=1e-3)
+
+    def test_refuses_what_frozen_refuses(self):
+        relu = nn.ReLU()
+        with pytest.raises(ValueError, match="ran twice"):
+            folded(nn.Sequential(relu, relu))({"batch": {"input": X}}, frozenset({"0"}))
+        with pytest.raises(ValueError, match="no layer '99'"):
+            folded(cnn(8))(everyone(), frozenset({"99"}))
+
+    def test_computes_in_half_precision_where_it_is_asked_to(self):
+        teacher = settled(cnn(8), X)
+        with torch.autocast("cpu", torch.bfloat16):
+            there, here = (speak(teacher)(everyone(), OUTPUT)["output"] for speak in (frozen, folded))
+        assert here.dtype is torch.bfloat16
+        torch.testing.assert_close(here, there, rtol=0.03, atol=0.03)
+
+    def test_can_be_cached(self):
+        live = folded(settled(cnn(8), X))
+        speaker = cached(live, samples=24, views=1)
+        for _ in range(2):
+            assert torch.equal(speaker(everyone(), OUTPUT)["output"], live(everyone(), OUTPUT)["output"])
+
+    def test_in_the_layout_of_convolutions_a_step_has_the_loss_and_gradients_of_the_plain_one(self):
+        inputs, labels = torch.randn(8, 3, 16, 16), torch.arange(8) % 5
+        teacher = settled(resnet20(num_classes=5), inputs)
+        found = []
+        for speak, layout in ((frozen, torch.contiguous_format), (folded, torch.channels_last)):
+            torch.manual_seed(4)
+            student = smooth(resnet8(num_classes=5)).to(memory_format=layout)
+            speaker = speak(deepcopy(teacher).to(memory_format=layout))
+            learner = Learner(student, kd(), partial(torch.optim.SGD, lr=0.0), teachers={"teacher": speaker})
+            epoch = run(train({"student": learner}, [{"input": inputs, "target": labels}], 1))
+            gradients = torch.cat([p.grad.flatten() for p in student.parameters()])
+            losses = epoch.losses["student"]
+            found.append((0.1 * losses["label"] + 0.9 * losses["soft"], gradients))
+        (plain_loss, plain), (fast_loss, fast) = found
+        assert fast_loss == pytest.approx(plain_loss, rel=1e-5)
+        assert (fast - plain).norm() <= 1e-5 * plain.norm()
 
 
 class TestEnsemble:

@@ -1,0 +1,1 @@
+"""Smaller and faster networks that say the same, or nearly the same."""

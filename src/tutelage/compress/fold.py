@@ -1,0 +1,169 @@
+"""Batch norms of a finished network, folded into the layers before them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from copy import deepcopy
+from typing import Any, TypeAlias
+from weakref import ref
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from tutelage.taps import AS_IT_IS, OUTPUT, Read, Tapped
+
+Linear: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
+Norm: TypeAlias = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+def fold(
+    model: nn.Module,
+    call: Callable[[nn.Module], object],
+    keep: Iterable[str] = (),
+    read: Mapping[str, Read] = AS_IT_IS,
+) -> nn.Module:
+    r"""A copy of ``model`` for inference, in which layers do the work of the batch norms that directly follow them.
+
+    With ``a = γ / √(σ² + ε)`` of the norm, a convolution or linear layer gets ``W' = a W`` and ``b' = a (b − μ) + β``,
+    computed in float64, and an ``nn.Identity`` takes the norm's place: the same outputs up to rounding. The copy is in
+    eval mode and wants no gradients; ``model`` is not touched.
+
+    What follows what is seen in one pass, not read from names: ``call`` runs the network it is given once, on inputs
+    of your choice (two samples do). A norm is folded if all it ever gets is what one layer puts out, and nobody else
+    reads that: no other layer, no operation, no caller, and nobody who taps. ``keep`` lists what will be tapped, as in
+    ``Tapped``, with ``read``; it then shows what it showed before. Left as they are: norms that use the statistics of
+    the batch, norms before a layer, layers and norms with hooks, with a ``forward`` of their own or with weights that
+    are computed. What runs on other inputs only is not seen.
+
+    Raises ``ValueError``, as ``Tapped`` does, for an address in ``keep`` that cannot be tapped.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU())
+    >>> x = torch.randn(2, 3, 5, 5)
+    >>> fold(net, lambda net: net(x))[:2]
+    Sequential(
+      (0): Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1))
+      (1): Identity()
+    )
+    >>> isinstance(fold(net, lambda net: net(x), keep=["1:input"])[1], nn.BatchNorm2d)
+    True
+    """
+    copy = deepcopy(model).eval().requires_grad_(False)
+    pairs = _pairs(copy, call, keep, read)
+    for norm, layer in pairs.items():
+        _fold_(layer, norm)
+    for module in list(copy.modules()):
+        for name, child in module._modules.items():  # under every name that it has
+            if child in pairs:
+                module._modules[name] = nn.Identity().eval()
+    return copy
+
+
+class _Made:
+    """An output of ``layer``, and who read it: norms, and ``None`` for anybody else."""
+
+    def __init__(self, layer: Linear, output: Tensor) -> None:
+        self.layer = layer
+        self.output = ref(output)  # whoever holds it when all is over was somebody else
+        self.readers: list[Norm | None] = []
+
+    def is_read_by(self, norm: Norm) -> bool:
+        return self.readers == [norm] and self.output() is None
+
+
+class _Trace(TorchDispatchMode):
+    """Sees every operation on what layers put out, and, by hooks, whether it happens inside a norm."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.made: dict[Linear, list[_Made]] = {}
+        self.given: dict[Norm, list[Linear | None]] = {}
+        self._latest: dict[int, _Made] = {}  # by the tensor's id, which another may have after its death
+        self._in_norm: _Made | None = None
+
+    def find(self, x: object) -> _Made | None:
+        made = self._latest.get(id(x))
+        return made if made is not None and made.output() is x else None
+
+    def layer_ran(self, layer: Linear, _args: Any, output: Tensor) -> None:
+        made = self._latest[id(output)] = _Made(layer, output)
+        self.made.setdefault(layer, []).append(made)
+
+    def norm_begins(self, norm: Norm, args: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        x = next(iter((*args, *named.values())))
+        self._in_norm = made = self.find(x)
+        if made is not None:
+            made.readers.append(norm)
+        # A linear layer's (N, L, C) is normed over L, not over what the layer puts out.
+        fits = made is not None and x.ndim == made.layer.weight.ndim
+        self.given.setdefault(norm, []).append(made.layer if made is not None and fits else None)
+
+    def norm_ran(self, _norm: Norm, _args: Any, _output: Tensor) -> None:
+        self._in_norm = None
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        for x in tree_leaves((args, kwargs)):
+            made = self.find(x) if isinstance(x, Tensor) else None
+            if made is not None and made is not self._in_norm:
+                made.readers.append(None)
+        return func(*args, **(kwargs or {}))
+
+
+@torch.no_grad()
+def _pairs(
+    model: nn.Module, call: Callable[[nn.Module], object], keep: Iterable[str], read: Mapping[str, Read]
+) -> dict[Norm, Linear]:
+    """Norm -> the layer that it alone reads."""
+    trace, shown = _Trace(), []
+    with ExitStack() as stack:
+        for module in model.modules():
+            if _can_take(module):
+                stack.callback(module.register_forward_hook(trace.layer_ran).remove)
+            elif _can_go(module):
+                stack.callback(module.register_forward_pre_hook(trace.norm_begins, with_kwargs=True).remove)
+                stack.callback(module.register_forward_hook(trace.norm_ran).remove)
+        tapped = Tapped(model, {*keep, OUTPUT}, read)
+        stack.callback(tapped.untap)
+        tapped.register_forward_hook(lambda _tapped, _args, activations: shown.append(activations))
+        with trace:
+            call(tapped)
+    pairs = {norm: layers[0] for norm, layers in trace.given.items() if layers[0] is not None and len({*layers}) == 1}
+    found = {n: layer for n, layer in pairs.items() if all(made.is_read_by(n) for made in trace.made[layer])}
+    shown.clear()  # not before: what is tapped, or put out by the model, has a reader
+    return found
+
+
+def _can_take(module: nn.Module) -> bool:
+    own = type(module).forward in {kind.forward for kind in LINEAR}
+    return isinstance(module, LINEAR) and own and "weight" in module._parameters and not _hooked(module)
+
+
+def _can_go(module: nn.Module) -> bool:
+    own = type(module).forward in {kind.forward for kind in NORMS}
+    return isinstance(module, NORMS) and own and not _hooked(module) and not _uses_batch(module)
+
+
+def _uses_batch(norm: Norm) -> bool:
+    return norm.training or norm.running_mean is None
+
+
+def _hooked(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks)
+
+
+def _fold_(layer: Linear, norm: Norm) -> None:
+    mean, variance, weight = norm.running_mean, norm.running_var, layer.weight.double()
+    assert mean is not None and variance is not None
+    scale = (variance.double() + norm.eps).rsqrt()
+    if norm.weight is not None:
+        scale = scale * norm.weight.double()
+    bias = -mean.double() if layer.bias is None else layer.bias.double() - mean.double()
+    bias = bias * scale if norm.bias is None else bias * scale + norm.bias.double()
+    layer.weight = _constant((weight * scale.view(-1, *[1] * (weight.ndim - 1))).to(layer.weight.dtype))
+    layer.bias = _constant(bias.to(layer.weight.dtype))
+
+
+def _constant(x: Tensor) -> nn.Parameter:
+    return nn.Parameter(x, requires_grad=False)
