@@ -89,7 +89,7 @@ def modules() -> list[tuple[str, Path]]:
 
 def families() -> list[str]:
     packages = [info.name for info in pkgutil.iter_modules(tutelage.__path__) if info.ispkg]
-    return sorted([*(name for name in packages if name not in NO_METHODS), "combine"])
+    return sorted(name for name in packages if name not in NO_METHODS)
 
 
 def public(tree: ast.Module) -> list[Member]:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
-from tutelage.combine import Combine, WeightedSum
+from tutelage.combine.base import Combine
+from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.objective import Clock, Losses, Objective, Scene
 from tutelage.optimizers.factory import Factory
 from tutelage.shapes import at_least_float32
@@ -68,6 +69,8 @@ class Actor:
         self.possible = [name for name, term in terms.items() if callable(term.weight) or term.weight != 0]
         if not self.possible:
             raise ValueError(f"Learner {name!r} has nothing to learn: no term of its objective has a weight above 0.")
+        if unknown := sorted(learner.combine.names() - terms.keys()):
+            raise ValueError(f"The rule of learner {name!r} names losses {unknown}; its objective has {sorted(terms)}.")
         self.active: Sequence[str] = self.possible
         self.weights: dict[str, float] = {}
         self.sums: dict[str, Tensor] = {}

@@ -110,7 +110,7 @@ def test_the_projector_satisfies_the_optimality_conditions(k):
     jacobian = torch.randn(k, 2 * k, dtype=torch.float64)
     gramian, u = jacobian @ jacobian.T, torch.randn(4, k, dtype=torch.float64)
     v = project_on_dual_cone(u, gramian)
-    g = gramian / gramian.trace() + 1e-6 * torch.eye(k)
+    g = gramian / gramian.trace() + 1e-10 * torch.eye(k)
     slope = v @ g
     assert (v >= u - 1e-9).all() and (slope >= -1e-9).all() and ((v - u) * slope).abs().max() < 1e-9
 

@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from tutelage.combine import Combine, WeightedSum
+from tutelage.combine.base import Combine
+from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.data.batches import Batches
 from tutelage.learn import train
 from tutelage.learner import Learner, everything

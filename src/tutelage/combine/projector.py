@@ -1,0 +1,61 @@
+"""The nearest vector that harms no loss: an exact projection on the dual cone of a few gradients."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from torchjd.linalg import DualConeProjector
+
+CITATIONS = {
+    "exact_projector": r"""@article{quinton2024jacobian,
+  title   = {Jacobian Descent for Multi-Objective Optimization},
+  author  = {Quinton, Pierre and Rey, Val{\'e}rian},
+  journal = {arXiv preprint arXiv:2406.16232},
+  year    = {2024},
+  url     = {https://arxiv.org/abs/2406.16232}
+}""",
+}
+
+
+def exact_projector() -> "DualConeProjector":
+    """A projector for ``UPGrad(projector=…)`` and ``DualProj``: exact, for up to 12 losses, without a QP library.
+
+    Minimises ``vᵀGv`` subject to ``v ≥ u``. At the solution every coordinate is either at its bound or has slope 0, so
+    all ``2^K`` ways to choose are solved at once, and the one that satisfies the optimality conditions is taken.
+    Scaled to the trace of ``G``, with a little on the diagonal, ``1e-6`` or in float64 ``1e-10``: without it, two equal
+    losses have no single answer.
+    Raises ``ImportError`` with the install line where torchjd is missing.
+
+    Quinton & Rey, "Jacobian descent for multi-objective optimization", 2024, arXiv:2406.16232.
+    """
+    try:
+        from torchjd.linalg import DualConeProjector
+    except ModuleNotFoundError:
+        raise ImportError("Rules of torchjd need an extra: pip install 'tutelage[conflicts]'") from None
+
+    class Exact(DualConeProjector):
+        def __call__(self, U: Tensor, G: Tensor) -> Tensor:
+            return project_on_dual_cone(U, G)
+
+    return Exact()
+
+
+def project_on_dual_cone(u: Tensor, gramian: Tensor) -> Tensor:
+    """``argmin_v vᵀGv`` with ``v ≥ u``, for each row of ``u`` (rows, K) and a Gramian (K, K), K ≤ 12.
+
+    Raises ``ValueError`` for more losses.
+    """
+    k = len(gramian)
+    if k > 12:
+        raise ValueError(f"The exact projector solves 2^K small systems, so it takes up to 12 losses; got {k}.")
+    g = gramian.detach().to("cpu", torch.float64)
+    little = 1e-10 if gramian.dtype == torch.float64 else 1e-6  # more than rounding took from the smallest eigenvalue
+    g = g / g.trace().clamp_min(torch.finfo(torch.float64).tiny) + little * torch.eye(k, dtype=torch.float64)
+    bound = u.detach().to("cpu", torch.float64).reshape(-1, k).mT  # (K, rows)
+    free = (torch.arange(2**k)[:, None] >> torch.arange(k) & 1).bool()[:, :, None]  # (2^K, K, 1)
+    v = torch.linalg.solve(torch.where(free, g, torch.eye(k, dtype=g.dtype)), torch.where(free, 0, bound))
+    violation = (bound - v).clamp_min(0).amax(1) + (-(g @ v)).clamp_min(0).amax(1)  # (2^K, rows)
+    best: Tensor = v[violation.argmin(0), :, torch.arange(bound.shape[1])]  # (rows, K)
+    return best.reshape(u.shape).to(u)

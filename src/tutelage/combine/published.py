@@ -1,0 +1,76 @@
+"""The merging rules of torchjd by name: MGDA, UPGrad, CAGrad, Nash-MTL, Aligned-MTL and all the others.
+
+For whoever chooses a rule by a word, such as a recipe with a flag; otherwise ``ResolveConflicts(MGDA())`` is shorter.
+Which rules there are, and where each was published, is found in torchjd's own documentation, https://torchjd.org.
+"""
+
+import inspect
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from tutelage.combine.base import Aggregator, Weighting
+from tutelage.combine.granularity import whole
+from tutelage.combine.projector import exact_projector
+from tutelage.combine.resolve import ResolveConflicts
+
+INSTALL = "pip install 'tutelage[conflicts]'"
+
+
+def aggregator(name: str, **settings: Any) -> Aggregator:
+    """torchjd's aggregator of that name, such as ``UPGrad``, for ``ResolveConflicts``.
+
+    Where it takes a ``projector``, it gets the exact one, which needs no further library. Raises ``ImportError`` with
+    the install line where torchjd, or a solver that the rule wants, is missing, and ``ValueError`` for a name it lacks.
+
+    >>> import torch
+    >>> aggregator("UPGrad")(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    tensor([0.5000, 0.5000])
+    """
+    made: Aggregator = _made(name, settings)
+    return made
+
+
+def weighting(name: str, **settings: Any) -> Weighting:
+    """The same rule as a function of the Gramian, for ``AtFeatures``; a few have none. Raises like ``aggregator``.
+
+    >>> import torch
+    >>> weighting("UPGrad")(torch.eye(2))
+    tensor([0.5000, 0.5000])
+    """
+    made: Weighting = _made(f"{name}Weighting", settings)
+    return made
+
+
+def resolved_by(name: str, seed: int = 0, per: Callable[[str], str] = whole, **settings: Any) -> ResolveConflicts:
+    """``ResolveConflicts`` by torchjd's aggregator of that name: ``partial(resolved_by, "UPGrad")`` makes one anew.
+
+    Such a partial can be part of a stage's key, an aggregator cannot. Raises like ``aggregator``.
+
+    >>> resolved_by("MGDA", seed=1).seed
+    1
+    """
+    return ResolveConflicts(aggregator(name, **settings), seed, per=per)
+
+
+def _made(name: str, settings: dict[str, Any]) -> Any:
+    library = _library()
+    rule = getattr(library, name, None)
+    if name not in library.__all__ or rule is None:
+        raise ValueError(f"torchjd has no {name!r}; it has {', '.join(sorted(library.__all__))}.")
+    if "projector" in inspect.signature(rule).parameters:
+        settings = {"projector": exact_projector(), **settings}
+    try:
+        return rule(**settings)
+    except ImportError as error:
+        hint = str(error).partition("pip install ")[2].replace('"', "'") or "its own documentation tells what"
+        raise ImportError(f"{name} needs a solver that is not installed: pip install {hint}") from None
+
+
+def _library() -> ModuleType:
+    try:
+        from torchjd import aggregation
+    except ModuleNotFoundError:
+        raise ImportError(f"Rules of torchjd need an extra: {INSTALL}") from None
+    found: ModuleType = aggregation
+    return found

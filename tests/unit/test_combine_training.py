@@ -1,0 +1,220 @@
+"""Every rule in a training: accumulated, in bfloat16, of several learners, resumed, on two ranks."""
+
+import os
+from functools import partial
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import nn
+from torch.nn import functional as F
+
+from examples import Hint, bits, cnn, images, kd, label, mlp, run, same, similarities, vectors
+from tutelage.checkpoint import load, save
+from tutelage.combine.base import Combine
+from tutelage.combine.decompose import decomposed, longest_first, symmetric, weights
+from tutelage.combine.dot import Dot
+from tutelage.combine.granularity import each_layer
+from tutelage.combine.learned import Learned, softmax
+from tutelage.combine.published import aggregator, resolved_by, weighting
+from tutelage.combine.resolve import ResolveConflicts
+from tutelage.combine.shared_features import AtFeatures
+from tutelage.combine.target import cosine_weighted, protected
+from tutelage.combine.weighted_sum import WeightedSum
+from tutelage.keys import key_of
+from tutelage.learn import train
+from tutelage.learner import Learner
+from tutelage.objective import Objective, Term
+from tutelage.speakers.frozen import frozen
+from tutelage.watched import Watched, watching
+
+SGD = partial(torch.optim.SGD, lr=0.1)
+PAIRWISE = partial(decomposed, by=symmetric)
+RULES = {
+    "decomposed": lambda: ResolveConflicts(PAIRWISE, seed=3),
+    "target, each layer": lambda: ResolveConflicts(partial(decomposed, by=protected), target="label", per=each_layer),
+    "cosine": lambda: ResolveConflicts(partial(decomposed, by=cosine_weighted), target="label"),
+    "upgrad": lambda: ResolveConflicts(aggregator("UPGrad")),
+    "gradvac, each layer": lambda: ResolveConflicts(aggregator("GradVac"), per=each_layer),
+    "dot": lambda: Dot(["label"], weight_decay=0.01),
+    "learned": lambda: Learned(["label", "soft", "feel"]),
+    "learned, decomposed": lambda: Learned(["label", "soft", "feel"], softmax, partial(ResolveConflicts, PAIRWISE)),
+    "watched": lambda: Watched(ResolveConflicts(PAIRWISE), every=2),
+    "at a feature": lambda: AtFeatures(partial(weights, by=symmetric), "student.1", seed=3),
+    "at features, gradvac": lambda: AtFeatures(weighting("GradVac"), "student.1", "student.0"),
+}
+EXACT = [name for name in RULES if not name.startswith("at ")]
+
+
+def objective():
+    """Three terms that conflict, one of them through a projector of its own."""
+    torch.manual_seed(5)
+    feel = Term(Hint(nn.Linear(8, 16)), "student.1", "teacher.1", weight=0.5)
+    return Objective(**kd(0.6, 1.0).terms, feel=feel)
+
+
+def learner(rule: Combine, seed=3):
+    return Learner(mlp(8, seed), objective(), SGD, rule, {"teacher": frozen(mlp(16))})
+
+
+def trained(rule, batches, **how):
+    pupil = learner(rule())
+    return pupil, run(train({"student": pupil}, batches, 2, **how))
+
+
+def ends(pupil):
+    return {**bits(pupil.student), **{f"objective.{n}": x for n, x in bits(pupil.objective).items()}}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_it_learns_and_moves_everything_that_a_loss_reaches(name):
+    pupil, _ = trained(RULES[name], vectors())
+    before = ends(learner(WeightedSum()))
+    after = ends(pupil)
+    assert all(x.isfinite().all() and not torch.equal(x, before[key]) for key, x in after.items())
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_accumulated_micro_batches_are_one_batch(name):
+    """Learned levels may round differently; everything else of a step is the same sum."""
+    whole = vectors(2, 16)
+    halves = [{k: x[half] for k, x in batch.items()} for batch in whole for half in (slice(0, 8), slice(8, 16))]
+    one, _ = trained(RULES[name], whole)
+    two, _ = trained(RULES[name], halves, accumulate=2)
+    for key, x in ends(one).items():
+        torch.testing.assert_close(ends(two)[key], x, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_under_autocast_weights_stay_float32_and_finite(name):
+    pupil, epoch = trained(RULES[name], vectors(2), precision=torch.bfloat16)
+    assert all(x.dtype == torch.float32 and x.isfinite().all() for x in ends(pupil).values())
+    assert all(value < 10 for value in epoch.losses["student"].values())
+
+
+@pytest.mark.parametrize("name", ["decomposed", "target, each layer", "dot", "learned", "at a feature"])
+def test_several_learners_each_have_a_rule(name):
+    def pupil(peer, seed):
+        mutual = Term(F.mse_loss, "student.output", f"{peer}.output")
+        return Learner(mlp(8, seed), Objective(label=label(), soft=mutual, feel=label(0.3)), SGD, RULES[name]())
+
+    pupils = {"a": pupil("b", 1), "b": pupil("a", 2)}
+    epoch = run(train(pupils, vectors(), 2))
+    assert not same(bits(pupils["a"].student), bits(pupils["b"].student))
+    assert all(x.isfinite().all() for one in pupils.values() for x in bits(one.student).values())
+    assert set(epoch.losses) == {"a", "b"}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_saved_and_loaded_after_any_step_it_goes_on_to_the_same_bits(name, tmp_path):
+    def make(pause=lambda _: False):
+        return train({"student": learner(RULES[name]())}, vectors(), 2, pause=pause)
+
+    straight = make()
+    reports = list(straight)
+    broken = make(lambda clock: clock.step == 3)
+    next(iter(broken))
+    save(tmp_path / "state.safetensors", broken.state_dict())
+    resumed = make()
+    resumed.load_state_dict(load(tmp_path / "state.safetensors"))
+    assert list(resumed) == reports
+    states = [training.actors["student"].learner for training in (straight, resumed)]
+    assert same(*map(ends, states))
+    assert same(*(dict(x.combine.named_parameters()) for x in states))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_statistics_of_batch_normalisation_move_once_a_step(name):
+    student, teacher = cnn(4, seed=3), frozen(cnn(4, seed=9))
+    tap = "student.2" if name.startswith("at ") else "student.output"
+    feel = Term(F.mse_loss, "student.2", "teacher.2")
+    rule = AtFeatures(partial(weights, by=symmetric), tap) if name.startswith("at ") else RULES[name]()
+    pupil = Learner(student, Objective(**kd(0.6, 1.0).terms, feel=feel), SGD, rule, {"teacher": teacher})
+    list(train({"student": pupil}, images(3), 2))
+    assert [m.num_batches_tracked.item() for m in student.modules() if isinstance(m, nn.BatchNorm2d)] == [6, 6]
+
+
+def distances(x):
+    """Pairwise distances over their mean, by ``cdist``, whose gradient under a vectorised backward is silently 0."""
+    found = torch.cdist(x, x)
+    return (found / found.mean().detach() - 1).square().mean()
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_every_row_is_the_plain_gradient_of_its_loss_in_any_place(place):
+    x = nn.Parameter(torch.randn(5, 4))
+    plain = torch.autograd.grad(distances(x), x)[0]
+    losses = {"square": x.square().sum(), "size": x.abs().sum()}
+    items = list(losses.items())
+    items.insert(place, ("distances", distances(x)))
+    rule = ResolveConflicts(lambda rows: rows[place])
+    rule.add(dict(items), {}, {"x": x})
+    rule.settle({"x": x})
+    assert plain.abs().sum() > 0
+    torch.testing.assert_close(x.grad, plain)
+
+
+def test_names_that_the_objective_lacks_are_refused_before_the_first_step():
+    wrong = {
+        "dot": Dot(["labels"]),
+        "learned": Watched(Learned(["labels", "soft"])),
+        "target": ResolveConflicts(partial(decomposed, by=protected), target="labels"),
+        "feature": AtFeatures(partial(weights, by=protected), "student.1", target="labels"),
+    }
+    for rule in wrong.values():
+        with pytest.raises(
+            ValueError, match=r"names losses \['labels'\]; its objective has \['feel', 'label', 'soft'\]"
+        ):
+            train({"student": learner(rule)}, vectors(), 1)
+
+
+DESCRIBED = {
+    "decomposed": partial(ResolveConflicts, PAIRWISE, seed=3),
+    "order": partial(ResolveConflicts, partial(decomposed, by=partial(symmetric, order=longest_first))),
+    "target": partial(ResolveConflicts, partial(decomposed, by=protected), target="label", per=each_layer),
+    "published": partial(resolved_by, "UPGrad"),
+    "feature": partial(AtFeatures, partial(weights, by=symmetric), "student.1"),
+    "dot": partial(Dot, ["label"]),
+    "learned": partial(Learned, ["label", "soft"], partial(softmax, evenness=2.0)),
+    "watched": partial(watching, partial(ResolveConflicts, PAIRWISE), every=10),
+}
+
+
+def test_every_rule_can_be_told_apart_in_the_key_of_a_stage():
+    assert len({key_of(make) for make in DESCRIBED.values()}) == len(DESCRIBED)
+    assert all(isinstance(make(), Combine) for make in DESCRIBED.values())
+
+
+def test_a_feature_that_the_student_lacks_is_refused_before_the_first_step():
+    with pytest.raises(ValueError, match="layer9"):
+        train({"student": learner(AtFeatures(partial(weights, by=symmetric), "student.layer9"))}, vectors(), 1)
+
+
+def steps_of(rank, world, path, out):
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+    if world > 1:
+        dist.init_process_group("gloo", init_method=f"file://{path}", rank=rank, world_size=world)
+    batch = {k: x.chunk(world)[rank] for k, x in vectors(1, 16)[0].items()}
+    for name in RULES:
+        both = Objective(
+            **kd(1.0, 1.0).terms,
+            feel=Term(similarities, "student.1", "teacher.1", weight=30.0, across=True),
+        )
+        pupil = Learner(mlp(8, seed=3), both, SGD, RULES[name](), {"teacher": frozen(mlp(16))})
+        list(train({"student": pupil}, [batch], 1))
+        torch.save({**bits(pupil.student), **dict(pupil.combine.named_parameters())}, f"{out}.{name}.{world}.{rank}")
+    if world > 1:
+        dist.destroy_process_group()
+
+
+def test_one_step_of_two_ranks_is_that_of_one_with_the_double_batch(tmp_path):
+    out = str(tmp_path / "weights")
+    steps_of(0, 1, "", out)
+    mp.start_processes(steps_of, (2, str(tmp_path / "meet"), out), nprocs=2, start_method="forkserver")
+    for name in RULES:
+        one, left, right = (torch.load(f"{out}.{name}.{rank}", weights_only=True) for rank in ("1.0", "2.0", "2.1"))
+        for key in one:
+            assert torch.equal(left[key], right[key]), (name, key)
+            torch.testing.assert_close(left[key], one[key], rtol=0, atol=1e-5, msg=f"{name}, {key}")
