@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from tutelage.ranks import gathered
-from tutelage.shapes import Relational
+from tutelage.shapes import ACROSS
 
 Loss: TypeAlias = Callable[..., Tensor]
 Scene: TypeAlias = Mapping[str, Mapping[str, Tensor]]
@@ -131,7 +131,8 @@ def _relates_samples(loss: Loss) -> bool:
         if any(_relates_samples(part) for part in (*loss.children(), *held)):
             return True
     function = type(loss).forward if isinstance(loss, nn.Module) else loss
-    return getattr(function, "__annotations__", {}).get("return") in (Relational, "Relational")
+    promise = getattr(function, "__annotations__", {}).get("return")
+    return promise == "Relational" or ACROSS in getattr(promise, "__metadata__", ())
 
 
 def _name(loss: Loss) -> str:
