@@ -179,7 +179,7 @@ class Run:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             model = self.laid_out(build())
-            stage = Stage(name, folder, self.progress, self._write, self.precision, self.save_every)
+            stage = Stage(name, folder, self.progress, self._write, self.precision, self.save_every, self.exact)
             fit(stage, model)
         if not stage.records:
             raise ValueError(f"Stage {name!r} trained nothing: its fit has to call stage.train.")

@@ -62,6 +62,7 @@ class Stage:
     write: Callable[[Record], None]  # called with every line of the log, those of an earlier process first
     precision: torch.dtype = torch.float32
     save_every: float = 60.0  # seconds from one checkpoint to the next, within an epoch or at its end
+    exact: bool = False  # whether the run forgoes whatever changes the last bits
     records: list[Record] = field(default_factory=list, init=False)
     best: tuple[int, float, dict[str, Tensor]] | None = field(default=None, init=False)  # epoch, first figure, weights
     _spent: float = field(default=0.0, init=False)  # seconds of an epoch that another process began

@@ -54,7 +54,7 @@ def digits(count: int, seed: int, name: str = "synthetic/digits") -> Labelled:
     return Labelled(name, grey[:, None], targets, index, tuple("0123456789"))
 
 
-def photographs(num_train: int = 1000, num_test: int = 300, seed: int = 0) -> tuple[Labelled, Labelled]:
+def photographs(num_train: int = 300, num_test: int = 100, seed: int = 0) -> tuple[Labelled, Labelled]:
     """``(train, test)``: drawn digits in some colour on a ground of another, uint8 (N, 3, 32, 32), like CIFAR's.
 
     >>> train, test = photographs(20, 10)

@@ -190,7 +190,7 @@ def _stepping(
     run: Run, shown: Sets, networks: Networks, pupils: Mapping[str, Pupil], course: Course
 ) -> dict[str, Stepping]:
     """A step as each was taught, the plain one first."""
-    rest = course.lesson(shown), course.optimizer, run.root
+    rest = course.lesson(shown), course.optimizer, run.root, run.exact
     found = {PLAIN: stepping(run.laid_out(networks.build_student()), None, *rest)}
     for name, pupil in pupils.items():
         found[name] = stepping(run.laid_out(pupil.build()), pupil.teaching, *rest)

@@ -27,7 +27,7 @@ from tutelage.schemes.classify import learning
 from tutelage.schemes.distill import distill
 from tutelage.speakers.cached import cached, only_unseen
 from tutelage.speakers.forms import dense
-from tutelage.speakers.frozen import Speaker, frozen
+from tutelage.speakers.frozen import Speaker, folded, frozen
 from tutelage.speakers.stores import in_folder
 from tutelage.stages import Stage
 
@@ -63,7 +63,7 @@ def taught(
     schedule: Schedule,
 ) -> None:
     """Fit the objective of ``teaching``."""
-    objective, speaker = _prepared(model, teaching, lesson, epochs, stage.shared)
+    objective, speaker = _prepared(model, teaching, lesson, epochs, stage.shared, stage.exact)
     distill(
         model,
         speaker,
@@ -92,11 +92,13 @@ class Stepping:
         next(self.training)
 
 
-def stepping(model: nn.Module, teaching: Teaching | None, lesson: Lesson, optimizer: Factory, shared: Path) -> Stepping:
+def stepping(
+    model: nn.Module, teaching: Teaching | None, lesson: Lesson, optimizer: Factory, shared: Path, exact: bool
+) -> Stepping:
     """The training that ``taught`` does, or one on labels alone without a ``teaching``, a step at each call."""
     objective, teachers = Objective(label=label()), {}
     if teaching is not None:
-        objective, teachers["teacher"] = _prepared(model, teaching, lesson, 1, shared)
+        objective, teachers["teacher"] = _prepared(model, teaching, lesson, 1, shared, exact)
     learner = Learner(model, objective, optimizer, teachers=teachers)
     return Stepping(objective, iter(train({"student": learner}, lesson.batches(), 10**6, pause=_always)))
 
@@ -134,13 +136,13 @@ def borrowing(student: Callable[[], nn.Module], teacher: Callable[[], nn.Module]
 
 
 def _prepared(
-    model: nn.Module, teaching: Teaching, lesson: Lesson, epochs: int, shared: Path
+    model: nn.Module, teaching: Teaching, lesson: Lesson, epochs: int, shared: Path, exact: bool
 ) -> tuple[Objective, Speaker]:
     if isinstance(model, Reused):
         model.head.load_state_dict(teaching.teacher.get_submodule("head").state_dict())
     pair = _pair(model, teaching, lesson, epochs)
     objective = stronger(teaching.method(pair), teaching.strength)
-    speaker = frozen(teaching.teacher)
+    speaker = frozen(teaching.teacher) if exact else folded(teaching.teacher)
     if lesson.num_views <= teaching.remember and _is_small(objective, pair):
         speaker = _remembered(speaker, teaching.teacher, lesson, shared)
     return objective, speaker
