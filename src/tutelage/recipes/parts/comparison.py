@@ -3,10 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
+
+import torch
+from torch import nn
 
 from tutelage.measure.steps import Cost, step_costs
 from tutelage.models.named import named
+from tutelage.models.outline import outline
 from tutelage.recipes.methods.find import family, method
 from tutelage.recipes.parts import tables
 from tutelage.recipes.parts.photographs import DECIDES, INPUT, Course, labels_only
@@ -67,7 +71,7 @@ def compare(
     chosen = {name: method(name) for name in methods}  # a misspelt one is found before hours are spent
     if len(strengths) > 1 and shown.validation is None:
         raise ValueError("Strengths are chosen on validation images; keep some with --validation.")
-    networks.build_teacher(), networks.build_student()
+    _refuse_strangers(shown, networks)
     teacher = labels_only(run, shown, networks.build_teacher, teacher_course, "teacher")
     plain = labels_only(run, shown, networks.build_student, course, PLAIN)
     pupils: dict[str, Pupil] = {}
@@ -81,6 +85,16 @@ def compare(
             diverged[name] = str(error)
             run.progress.note(f"{name}: {error}")
     _tell(run, shown, networks, teacher, plain, pupils, course, decisive, diverged)
+
+
+def _refuse_strangers(shown: Sets, networks: Networks) -> None:
+    """Before hours are spent: networks that cannot be built, take no such images, or lack a layer that was named."""
+    example = shown.measured(shown.train.inputs[:2], torch.zeros(2, dtype=torch.int64))
+    for text, maps in ((networks.teacher, networks.teacher_maps), (networks.student, networks.student_maps)):
+        model = named(text, networks.classes)().to(example.device)
+        head = model.get_submodule(outline(model, example, maps).head)
+        if (classes := cast(nn.Linear, head).out_features) != networks.classes:
+            raise ValueError(f"{shown.train.name!r} has {networks.classes} classes; {text} answers with {classes}.")
 
 
 def _best(
@@ -122,15 +136,15 @@ def _tell(
     diverged: Mapping[str, str],
 ) -> None:
     ranked = sorted(pupils, key=lambda name: _validated(pupils[name].made))
-    cast = {"teacher": Portrayed("teacher", networks.teacher, teacher)}
+    seated = {"teacher": Portrayed("teacher", networks.teacher, teacher)}
     for name in ranked[:1]:  # the report speaks of the first student: the one that is kept
-        cast[name] = Portrayed("student", f"{networks.student}, {name}", pupils[name].made)
-    cast[PLAIN] = Portrayed("alone", f"{networks.student}, labels only", plain)
-    cast |= {name: Portrayed("student", f"{networks.student}, {name}", pupil.made) for name, pupil in pupils.items()}
+        seated[name] = Portrayed("student", f"{networks.student}, {name}", pupils[name].made)
+    seated[PLAIN] = Portrayed("alone", f"{networks.student}, labels only", plain)
+    seated |= {name: Portrayed("student", f"{networks.student}, {name}", pupil.made) for name, pupil in pupils.items()}
     steps = _stepping(run, shown, networks, pupils, course)
     costs = step_costs(steps, device=run.device, rounds=5, warm_up=1)
     methods = sorted(set().union(*(losses_in(step.objective) for step in steps.values())))
-    seen = publish(run, shown, cast, methods)
+    seen = publish(run, shown, seated, methods)
     count = len(shown.test)
     accuracy = {name: round(100 * (1 - network["errors"] / count), 2) for name, network in seen.items()}
     rows = [_row(name, pupils.get(name), seen[name], accuracy, costs[name], count, shown, course)

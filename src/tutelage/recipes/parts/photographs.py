@@ -49,6 +49,10 @@ class Course:
     views: int = 0  # how many of the 162 crops and flips are shown, in turn; 0: any of them, at random
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.views <= CROP_FLIPS:
+            raise ValueError(f"--views is how many of {CROP_FLIPS} are shown, or 0 for any of them; got {self.views}.")
+
     @property
     def optimizer(self) -> Factory:
         return partial(sgd, lr=self.lr, weight_decay=self.decay, nesterov=self.nesterov)

@@ -1,0 +1,45 @@
+"""CIFAR's recipes as their users meet them: what cannot work is said in one sentence before anything is trained."""
+
+from pathlib import Path
+
+import pytest
+
+from tutelage.cli.command import main
+
+RUN = ["run", "cifar100:compare", "--preset", "smoke"]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tutelage.machine.tune_allocator", lambda: True)
+    monkeypatch.delenv("TUTELAGE_RUNS", raising=False)
+    monkeypatch.delenv("TUTELAGE_DATA", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--teacher-maps", "layer9"], "has no layer 'layer9'. Did you mean one of ['layer"),
+        (["--student-maps", "head"], "Layer 'head' of Sequential shows no map"),
+        (["--methods", "kdd"], "There is no method 'kdd'. Did you mean one of ['kd'"),
+        (["--methods", "two*kd"], "'two' is not a number"),
+        (["--student", "resnat8"], "There is no network 'resnat8' here. Did you mean one of ['resnet8'"),
+        (["--student", "nowhere.net(3)"], "no module 'nowhere'"),
+        (["--teacher", "resnet8(num_classes=7)"], "has 10 classes; resnet8(num_classes=7) answers with 7"),
+        (["--strengths", "1", "3", "--validation", "0"], "keep some with --validation"),
+        (["--strengths", "0"], "--strengths is more than 0"),
+        (["--views", "163"], "--views is how many of 162 are shown"),
+    ],
+)
+def test_what_cannot_work_is_one_sentence_before_anything_is_trained(words, said, capsys):
+    assert main([*RUN, *words]) == 2
+    error = capsys.readouterr().err
+    assert error.splitlines()[-1].startswith("tutelage: ") and said in error and "Traceback" not in error
+    assert not Path("runs", "stages").exists()
+
+
+def test_cifar_that_is_not_there_is_said_with_where_it_was_looked_for(capsys, monkeypatch):
+    monkeypatch.setenv("TUTELAGE_DATA", "nowhere")
+    assert main(["run", "cifar100:kd", "--preset", "cpu", "--data", "nowhere"]) == 3
+    assert "nowhere" in capsys.readouterr().err
