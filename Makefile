@@ -40,6 +40,9 @@ bench: $(READY)  ## speed, and runs that are killed: minutes, never part of the 
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/jitter.py
+	$(BIN)/python benchmarks/methods.py --rounds 30
+	$(BIN)/python benchmarks/attention.py
+	$(BIN)/python benchmarks/conflicts.py
 	$(BIN)/python benchmarks/killed.py
 
 clean:
