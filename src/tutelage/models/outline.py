@@ -16,6 +16,7 @@ class Outline:
 
     ``maps`` are the last layer at each resolution; ``sums`` are the addresses of the same before the ReLU, and
     ``norms`` the batch norms that feed it (``None`` where there is none); ``last`` is what the mean is taken of.
+    ``blocks`` are the maps in finer steps: the modules that they are made of, if those are made of several layers.
     """
 
     maps: tuple[str, ...]
@@ -23,6 +24,7 @@ class Outline:
     norms: tuple[str | None, ...]
     last: str
     head: str
+    blocks: tuple[str, ...] = ()
 
     @property
     def embedding(self) -> str:
@@ -45,8 +47,8 @@ def outline(model: nn.Module, example: Tensor, maps: tuple[str, ...] = ()) -> Ou
 
     >>> from tutelage.models.resnet import resnet8
     >>> found = outline(resnet8(), torch.zeros(1, 3, 32, 32))
-    >>> found.maps, found.sums[1], found.norms[1], found.embedding
-    (('layer1', 'layer2', 'layer3'), 'layer2.block1.relu2:input', 'layer2.block1.norm2', 'head:input')
+    >>> found.maps, found.sums[1], found.norms[1], found.embedding, found.blocks[0]
+    (('layer1', 'layer2', 'layer3'), 'layer2.block1.relu2:input', 'layer2.block1.norm2', 'head:input', 'layer1.block1')
     """
     calls = _watched(model, example)
     head = next((call for call in reversed(calls) if isinstance(call.module, nn.Linear)), None)
@@ -62,7 +64,8 @@ def outline(model: nn.Module, example: Tensor, maps: tuple[str, ...] = ()) -> Ou
         raise ValueError(f"{type(model).__name__} has no layer that shows a map (samples, channels, H, W).")
     before = [_before_relu(name, calls) for name in found]
     sums, norms = tuple(address for address, _ in before), tuple(norm for _, norm in before)
-    return Outline(tuple(found), sums, norms, _pooled(calls, deep), head.name)
+    blocks = tuple(block for name in found for block in _blocks(name, deep))
+    return Outline(tuple(found), sums, norms, _pooled(calls, deep), head.name, blocks)
 
 
 def _watched(model: nn.Module, example: Tensor) -> list[_Call]:
@@ -99,6 +102,12 @@ def _last_at_each_resolution(deep: list[_Call]) -> list[str]:
         if len(last) > 1 or len(sizes) == 1:
             return list(last.values())
     return []
+
+
+def _blocks(name: str, deep: list[_Call]) -> list[str]:
+    """The modules just inside the map called ``name`` that answer with maps and hold others; else the map itself."""
+    inside = [c for c in deep if c.name.rpartition(".")[0] == name and any(True for _ in c.module.children())]
+    return [c.name for c in inside] or [name]
 
 
 def _before_relu(name: str, calls: list[_Call]) -> tuple[str, str | None]:

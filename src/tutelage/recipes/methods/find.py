@@ -12,6 +12,9 @@ from tutelage.objective import Objective
 from tutelage.recipes.methods.pair import Method
 from tutelage.recipes.methods.weighed import together
 
+PUBLISHED = ("response", "feature", "relation", "contrastive")
+"""The families that ``all`` stands for. Others are there to answer a question of their own."""
+
 
 def method(text: str) -> Method:
     """The method called ``text``, or the sum of several with a factor for each, as in ``0.9*kd + at``.
@@ -26,9 +29,9 @@ def method(text: str) -> Method:
 
 
 def expanded(names: Sequence[str]) -> list[str]:
-    """``names`` with ``all`` and the names of families (``response``, ``feature``, …) replaced by their members."""
+    """``names`` with ``all`` and the names of families (``response``, ``attention``, …) replaced by their members."""
     known = methods()
-    members = {"all": list(known)}
+    members = {"all": [name for name, function in known.items() if family(function) in PUBLISHED]}
     for name, function in known.items():
         members.setdefault(family(function), []).append(name)
     return list(dict.fromkeys(one for name in names for one in members.get(name, [name])))

@@ -1,7 +1,7 @@
 """A teacher, a student, and what a method has to know of them before it can say what is to be learned."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -45,7 +45,7 @@ class Pair:
             outline(self.student, self.example, self.student_maps),
         )
         count = min(len(one.maps) for one in found)
-        first, second = (Outline(x.maps[-count:], x.sums[-count:], x.norms[-count:], x.last, x.head) for x in found)
+        first, second = (replace(x, maps=x.maps[-count:], sums=x.sums[-count:], norms=x.norms[-count:]) for x in found)
         return first, second
 
     @property
@@ -63,6 +63,10 @@ class Pair:
     def sums(self) -> tuple[list[str], list[str]]:
         """The same before their ReLU."""
         return [f"student.{x}" for x in self.of_student.sums], [f"teacher.{x}" for x in self.of_teacher.sums]
+
+    def blocks(self) -> tuple[list[str], list[str]]:
+        """Addresses of the student's maps, and of all blocks of the teacher: what attention looks over."""
+        return [f"student.{x}" for x in self.of_student.maps], [f"teacher.{x}" for x in self.of_teacher.blocks]
 
     def last_maps(self) -> tuple[str, str]:
         """Addresses of the last maps, the student's first."""

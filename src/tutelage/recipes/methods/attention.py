@@ -1,0 +1,96 @@
+"""Which layers of the teacher should a layer of the student learn from? Fixed answers, attention, and SemCKD.
+
+All but SemCKD are CE + 100 · MSE of maps through the same projections, so that only the choice of layers differs. The
+weight is that of the hint in later comparisons; none is published for the proposal.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from tutelage.losses.hint import mean_squares
+from tutelage.losses.kd import soft_targets
+from tutelage.matching.attentive import Attentive
+from tutelage.matching.fitted import learned_orthogonal, unit_orthogonal
+from tutelage.matching.ranges import Ranges, addresses, every_layer, window
+from tutelage.matching.semckd import SemCKD
+from tutelage.matching.similarities import Learned, cosine, dot, negative_squares, scaled_dot
+from tutelage.objective import Objective, Term
+from tutelage.recipes.methods.pair import Pair, label
+
+
+def from_first(pair: Pair) -> Objective:
+    """The student's first layer learns from the teacher's first block, the second from the second, and so on."""
+    students, teachers = pair.blocks()
+    return _layers(Attentive(mean_squares, _one_each(students, teachers[: len(students)])))
+
+
+def proportional(pair: Pair) -> Objective:
+    """The m-th of the student's M layers learns from the teacher's block m · N / M of N: what is usually done."""
+    return _layers(Attentive(mean_squares, window(*pair.blocks(), reach=0)))
+
+
+def from_last(pair: Pair) -> Objective:
+    """The student's last layer learns from the teacher's last block, the one before from the one before it."""
+    students, teachers = pair.blocks()
+    return _layers(Attentive(mean_squares, _one_each(students, teachers[-len(students) :])))
+
+
+def attend_dot(pair: Pair) -> Objective:
+    """Attention over all blocks by inner products: the multi-knowledge proposal."""
+    return _layers(Attentive(mean_squares, every_layer(*pair.blocks()), similarity=dot))
+
+
+def attend_scaled(pair: Pair) -> Objective:
+    """Attention over all blocks by inner products over the root of the width."""
+    return _layers(Attentive(mean_squares, every_layer(*pair.blocks()), similarity=scaled_dot))
+
+
+def attend_cosine(pair: Pair) -> Objective:
+    """Attention over all blocks by cosines at temperature 0.1."""
+    return _layers(Attentive(mean_squares, every_layer(*pair.blocks()), similarity=partial(cosine, temperature=0.1)))
+
+
+def attend_nearest(pair: Pair) -> Objective:
+    """Attention over all blocks by negative squared distances."""
+    return _layers(Attentive(mean_squares, every_layer(*pair.blocks()), similarity=negative_squares))
+
+
+def attend_learned(pair: Pair) -> Objective:
+    """Attention over all blocks by learned queries and keys, with teacher projections that learn to turn."""
+    ranges = every_layer(*pair.blocks())
+    return _layers(Attentive(mean_squares, ranges, similarity=Learned(), project=learned_orthogonal))
+
+
+def attend_unit(pair: Pair) -> Objective:
+    """Attention as attend_scaled, over blocks made equally large, so that none wins by being small."""
+    ranges = every_layer(*pair.blocks())
+    return _layers(Attentive(mean_squares, ranges, similarity=scaled_dot, project=unit_orthogonal))
+
+
+def attend_window(pair: Pair) -> Objective:
+    """Attention as attend_scaled, over the proportional block and one more on either side."""
+    return _layers(Attentive(mean_squares, window(*pair.blocks(), reach=1), similarity=scaled_dot))
+
+
+def semckd(pair: Pair) -> Objective:
+    """As published: CE + KD (T = 4) + 400 SemCKD over the maps. github.com/DefangChen/SemCKD."""
+    soft = Term(partial(soft_targets, temperature=4.0), "student.output", "teacher.output")
+    return Objective(label=label(), soft=soft, layers=_calibrated(pair))
+
+
+def semckd_alone(pair: Pair) -> Objective:
+    """CE + 400 SemCKD, without soft targets, as all others here are."""
+    return Objective(label=label(), layers=_calibrated(pair))
+
+
+def _calibrated(pair: Pair) -> Term:
+    ranges = every_layer(*pair.maps())
+    return Term(SemCKD(ranges, samples=pair.lesson.batch_size), *addresses(ranges), weight=400.0, across=True)
+
+
+def _one_each(students: Sequence[str], teachers: Sequence[str]) -> Ranges:
+    return {student: [teacher] for student, teacher in zip(students, teachers, strict=True)}
+
+
+def _layers(matched: Attentive) -> Objective:
+    return Objective(label=label(), layers=Term(matched, *addresses(matched.ranges), weight=100.0))
