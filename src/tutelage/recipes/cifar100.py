@@ -154,6 +154,106 @@ combined_smoke = partial(combined, methods=("0.5*kd+at+sp",), **SMOKE)
 combined_cpu = partial(combined, **CPU)
 combined_paper = partial(combined)
 
+attention = partial(compare, methods=("attention",))
+attention.__doc__ = """Which layers to learn from: fixed mappings, attention over all the teacher's blocks, SemCKD."""
+attention_smoke = partial(attention, methods=("proportional", "attend_learned", "semckd_alone"), **SMOKE)
+attention_cpu = partial(attention, **CPU)
+attention_paper = partial(attention)
+
+
+def conflicts(
+    run: "Run",
+    *,
+    losses: str = "kd+hint+sp",
+    rules: tuple[str, ...] = ("all",),
+    every: int = 50,
+    longer: float = 2.8,
+    teacher: str = "resnet56",
+    student: str = "resnet20",
+    teacher_maps: tuple[str, ...] = (),
+    student_maps: tuple[str, ...] = (),
+    epochs: int = 240,
+    teacher_epochs: int = 240,
+    batch_size: int = 64,
+    teacher_batch_size: int = 64,
+    lr: float = 0.05,
+    teacher_lr: float = 0.05,
+    rate: Rate = "steps",
+    nesterov: bool = False,
+    decay: float = 5e-4,
+    views: int = 0,
+    remember: int = 16,
+    validation: int = 5000,
+    images: Images = "cifar100",
+    seed: int = 0,
+    teacher_seed: int = 0,
+    decisive: bool = True,
+) -> None:
+    """Does removing conflict help? One set of losses, and many rules that make one gradient of theirs.
+
+    All students have the same losses, seed and steps. One more, by the weighted sum, has as much time as a rule takes
+    that wants one gradient a loss. How gradients lie to each other is measured in head, backbone and every stage.
+
+    Args:
+        losses: a sum of methods, such as 0.9*kd+at+sp; labels are always among them
+        rules: names of rules, torchjd's (UPGrad, CAGrad, …) included, or all of our own; the sum is always there
+        every: how often gradients are compared, in steps
+        longer: how many times as long as the sum's a step of a rule takes; 1 leaves the student with more time out
+        teacher: the large network: resnet56, wrn_40_2, …, or a dotted path: timm.create_model('resnet18')
+        student: the small network, named likewise
+        teacher_maps: its layers to learn from, from shallow to deep; found where none are given
+        student_maps: the student's layers that learn from them, likewise
+        epochs: epochs of each student
+        teacher_epochs: epochs of the teacher
+        batch_size: images a step, of the students
+        teacher_batch_size: images a step, of the teacher
+        lr: first or highest learning rate of the students
+        teacher_lr: first or highest learning rate of the teacher
+        rate: a tenth after 150, 180 and 210 of 240 epochs, or one-cycle: up for a fifth of the steps, then down to 0
+        nesterov: whether the momentum of 0.9 is Nesterov's
+        decay: weight decay
+        views: how many of the 162 crops and flips the students see, in turn; 0 draws any of them at random
+        remember: up to how many views the teacher's small answers are kept and shared by all runs
+        validation: training images kept for validation; 0 trains on all of them, without a best epoch
+        images: cifar100, cifar10, or drawn ones for a run of seconds
+        seed: of the students' weights, order and views, and of rules that draw
+        teacher_seed: of the teacher's
+        decisive: whether these settings are meant to decide the claims
+    """
+    from tutelage.recipes.parts import comparison, conflicts, photographs, sets
+    from tutelage.recipes.parts.rules import rules as known
+
+    sets.refuse_nonsense(
+        every=every,
+        longer=longer,
+        epochs=epochs,
+        teacher_epochs=teacher_epochs,
+        batch_size=batch_size,
+        teacher_batch_size=teacher_batch_size,
+        lr=lr,
+        teacher_lr=teacher_lr,
+        remember=remember,
+    )
+    chosen = [name for one in rules for name in (known() if one == "all" else [one])]
+    shown = photographs.sets(run, images, validation)
+    networks = comparison.Networks(teacher, student, teacher_maps, student_maps, len(shown.train.classes))
+    course = partial(photographs.Course, rate=rate, decay=decay, nesterov=nesterov)
+    conflicts.compare(
+        run,
+        shown,
+        networks,
+        conflicts.Question(losses, chosen, every, longer),
+        teacher_course=course(teacher_epochs, teacher_batch_size, teacher_lr, seed=teacher_seed),
+        course=course(epochs, batch_size, lr, views=views, seed=seed),
+        remember=remember,
+        decisive=decisive,
+    )
+
+
+conflicts_smoke = partial(conflicts, rules=("proposal", "cheap"), every=2, longer=1.0, **SMOKE)
+conflicts_cpu = partial(conflicts, **CPU)
+conflicts_paper = partial(conflicts)
+
 
 def fitnets(
     run: "Run",

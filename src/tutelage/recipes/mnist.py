@@ -481,3 +481,96 @@ ensemble_smoke = partial(
 )
 ensemble_quick = partial(ensemble, members=3, units=300, member_epochs=5, student_epochs=5, decisive=False)
 ensemble_paper = partial(ensemble)
+
+
+def conflicts(
+    run: "Run",
+    *,
+    rules: tuple[str, ...] = ("all",),
+    every: int = 20,
+    longer: float = 2.8,
+    temperature: float = 4.0,
+    soft: float = 1.0,
+    hint: float = 1.0,
+    distances: float = 25.0,
+    teacher_units: int = 1200,
+    student_units: int = 100,
+    teacher_epochs: int = 100,
+    student_epochs: int = 20,
+    teacher_lr: float = 0.15,
+    student_lr: float = 0.02,
+    batch_size: int = 125,
+    teacher_batch_size: int = 250,
+    validation: int = 5000,
+    images: Images = "mnist",
+    seed: int = 0,
+    teacher_seed: int = 0,
+    decisive: bool = True,
+) -> None:
+    """Does removing conflict help? Labels, logits, a layer and distances teach a small net, by many rules.
+
+    All students have the same four losses, seed and steps; what differs is how one gradient is made of theirs. One
+    more, by the weighted sum, has as much time as a rule takes that wants one gradient a loss. The version of
+    cifar100:conflicts that ends in minutes.
+
+    Args:
+        rules: names of rules, torchjd's (UPGrad, CAGrad, …) included, or all of our own; the sum is always there
+        every: how often gradients are compared, in steps
+        longer: how many times as long as the sum's a step of a rule takes; 1 leaves the student with more time out
+        temperature: softness of the soft targets
+        soft: weight of the soft targets
+        hint: weight of the mean squares between the last hidden layers
+        distances: weight of the relative distances between samples there
+        teacher_units: width of the teacher's two hidden layers
+        student_units: width of the students' two hidden layers
+        teacher_epochs: epochs of the teacher
+        student_epochs: epochs of each student
+        teacher_lr: first learning rate of the teacher (Nesterov, cosine)
+        student_lr: first learning rate of the students (Nesterov, cosine)
+        batch_size: images a step, of the students
+        teacher_batch_size: images a step, of the teacher
+        validation: training images kept for validation; 0 trains on all of them, without a best epoch
+        images: mnist, or drawn digits for a run of seconds
+        seed: of the students' weights and order, and of rules that draw
+        teacher_seed: of the teacher's
+        decisive: whether these settings are meant to decide the claims
+    """
+    from tutelage.recipes.parts import digit_conflicts as parts
+    from tutelage.recipes.parts import digits
+    from tutelage.recipes.parts.conflicts import Question
+    from tutelage.recipes.parts.rules import rules as known
+
+    digits.refuse_nonsense(
+        temperatures=[temperature],
+        every=every,
+        longer=longer,
+        soft=soft,
+        hint=hint,
+        distances=distances,
+        teacher_units=teacher_units,
+        student_units=student_units,
+        teacher_epochs=teacher_epochs,
+        student_epochs=student_epochs,
+        teacher_lr=teacher_lr,
+        student_lr=student_lr,
+        batch_size=batch_size,
+        teacher_batch_size=teacher_batch_size,
+    )
+    chosen = [name for one in rules for name in (known() if one == "all" else [one])]
+    asked = Question("labels, soft targets, hint, distances", chosen, every, longer)
+    asked.names()
+    shown = digits.sets(run, images, validation)
+    teacher = digits.teacher(
+        run, shown, units=teacher_units, epochs=teacher_epochs, batch_size=teacher_batch_size, lr=teacher_lr,
+        seed=teacher_seed,
+    )  # fmt: skip
+    course = parts.Course(student_units, student_epochs, batch_size, student_lr, seed)
+    parts.compare(run, shown, teacher, parts.Losses(temperature, soft, hint, distances), asked, course, decisive)
+
+
+conflicts_smoke = partial(
+    conflicts, images="synthetic", rules=("proposal", "labels_first"), longer=1.5, teacher_units=32, student_units=8,
+    teacher_epochs=1, student_epochs=1, validation=200, decisive=False,
+)  # fmt: skip
+conflicts_quick = partial(conflicts, teacher_epochs=15, student_epochs=8, decisive=False)
+conflicts_paper = partial(conflicts)

@@ -1,7 +1,7 @@
 """Many methods on one pair of networks: each student is a stage, all are measured once, one table says it all."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
 
@@ -11,7 +11,9 @@ from torch import nn
 from tutelage.measure.steps import Cost, step_costs
 from tutelage.models.named import named
 from tutelage.models.outline import outline
+from tutelage.optimizers.factory import Factory
 from tutelage.recipes.methods.find import family, method
+from tutelage.recipes.methods.pair import Method
 from tutelage.recipes.parts import tables
 from tutelage.recipes.parts.photographs import DECIDES, INPUT, Course, labels_only
 from tutelage.recipes.parts.pupils import Stepping, Teaching, borrowing, losses_in, remembers, stepping, taught
@@ -40,19 +42,36 @@ class Networks:
     def build_student(self) -> Build:
         return named(self.student, self.classes)
 
+    def teaching(self, method: Method, teacher: nn.Module, remember: int) -> Teaching:
+        names = self.teacher, self.student
+        return Teaching(method, teacher, names, 1.0, self.teacher_maps, self.student_maps, remember)
+
     def lr(self) -> float:
         """The student's published learning rate."""
         return 0.01 if self.student.startswith(("mobilenet", "shufflenet")) else 0.05
 
 
 @dataclass(frozen=True)
-class Pupil:
-    """A student of one method: the best of those taught at each strength, by validation errors."""
+class Task:
+    """How one student is to be taught, and what the table says about it."""
 
     teaching: Teaching
     build: Build
-    made: Finished
+    course: Course
     family: str
+    optimizer: Factory | None = None  # that of the course, unless given
+
+    @property
+    def by(self) -> Factory:
+        return self.optimizer or self.course.optimizer
+
+
+@dataclass(frozen=True)
+class Pupil:
+    """A task, and what came of it."""
+
+    task: Task
+    made: Finished
 
 
 def compare(
@@ -71,23 +90,54 @@ def compare(
     chosen = {name: method(name) for name in methods}  # a misspelt one is found before hours are spent
     if len(strengths) > 1 and shown.validation is None:
         raise ValueError("Strengths are chosen on validation images; keep some with --validation.")
-    _refuse_strangers(shown, networks)
+    refuse_strangers(shown, networks)
     teacher = labels_only(run, shown, networks.build_teacher, teacher_course, "teacher")
     plain = labels_only(run, shown, networks.build_student, course, PLAIN)
+    tasks = {}
+    for name, how in chosen.items():
+        teaching = networks.teaching(how, teacher.last, remember)
+        build = _borrowing(networks, shown) if name == "simkd" else networks.build_student
+        tasks[name] = [Task(replace(teaching, strength=strength), build, course, family(how)) for strength in strengths]
+    pupils, diverged = learned(run, shown, tasks)
+    tell(run, shown, networks, Outcome(teacher, plain, pupils, diverged, course, decisive))
+
+
+def learned(run: Run, shown: Sets, tasks: Mapping[str, Sequence[Task]]) -> tuple[dict[str, Pupil], dict[str, str]]:
+    """A student for each name: of several tasks, that with the fewest validation errors; and who diverged, and how."""
     pupils: dict[str, Pupil] = {}
     diverged: dict[str, str] = {}
-    for name, how in chosen.items():
-        teaching = Teaching(how, teacher.last, (networks.teacher, networks.student),
-                            1.0, networks.teacher_maps, networks.student_maps, remember)  # fmt: skip
-        try:
-            pupils[name] = _best(run, shown, networks, name, teaching, course, strengths)
-        except FloatingPointError as error:  # a method that diverges is a result, and no reason to lose the others
-            diverged[name] = str(error)
-            run.progress.note(f"{name}: {error}")
-    _tell(run, shown, networks, teacher, plain, pupils, course, decisive, diverged)
+    for name, some in tasks.items():
+        tried = []
+        for task in some:
+            stage = name if len(some) == 1 else f"{name} × {task.teaching.strength:g}"
+            try:
+                tried.append(Pupil(task, _taught(run, shown, stage, task)))
+            except FloatingPointError as error:  # that a method diverges is a result, and no reason to lose the others
+                diverged[stage] = str(error)
+                run.progress.note(f"{stage}: {error}")
+        if tried:
+            pupils[name] = min(tried, key=lambda pupil: _validated(pupil.made))
+    return pupils, diverged
 
 
-def _refuse_strangers(shown: Sets, networks: Networks) -> None:
+def _taught(run: Run, shown: Sets, stage: str, task: Task) -> Finished:
+    course = task.course
+    fit = partial(
+        taught,
+        teaching=task.teaching,
+        lesson=course.lesson(shown),
+        optimizer=task.by,
+        epochs=course.epochs,
+        schedule=course.schedule,
+    )
+    return run.stage(stage, task.build, fit, seed=course.seed)
+
+
+def _borrowing(networks: Networks, shown: Sets) -> Build:
+    return partial(borrowing, networks.build_student, networks.build_teacher, shown.train.inputs.shape[-1])
+
+
+def refuse_strangers(shown: Sets, networks: Networks) -> None:
     """Before hours are spent: networks that cannot be built, take no such images, or lack a layer that was named."""
     example = shown.measured(shown.train.inputs[:2], torch.zeros(2, dtype=torch.int64))
     for text, maps in ((networks.teacher, networks.teacher_maps), (networks.student, networks.student_maps)):
@@ -97,49 +147,31 @@ def _refuse_strangers(shown: Sets, networks: Networks) -> None:
             raise ValueError(f"{shown.train.name!r} has {networks.classes} classes; {text} answers with {classes}.")
 
 
-def _best(
-    run: Run, shown: Sets, networks: Networks, name: str, teaching: Teaching, course: Course, strengths: Sequence[float]
-) -> Pupil:
-    build: Build = networks.build_student
-    if name == "simkd":
-        build = partial(borrowing, networks.build_student, networks.build_teacher, shown.train.inputs.shape[-1])
-    tried = []
-    for strength in strengths:
-        this = Teaching(**{**vars(teaching), "strength": strength})
-        fit = partial(
-            taught,
-            teaching=this,
-            lesson=course.lesson(shown),
-            optimizer=course.optimizer,
-            epochs=course.epochs,
-            schedule=course.schedule,
-        )
-        stage = name if len(strengths) == 1 else f"{name} × {strength:g}"
-        tried.append(Pupil(this, build, run.stage(stage, build, fit, seed=course.seed), family(teaching.method)))
-    return min(tried, key=lambda pupil: _validated(pupil.made))
-
-
 def _validated(made: Finished) -> float:
     """Errors on the validation images after the last epoch; 0 where there are none."""
     return float(made.records[-1].get("validation", {}).get("errors", 0))
 
 
-def _tell(
-    run: Run,
-    shown: Sets,
-    networks: Networks,
-    teacher: Finished,
-    plain: Finished,
-    pupils: Mapping[str, Pupil],
-    course: Course,
-    decisive: bool,
-    diverged: Mapping[str, str],
-) -> None:
+@dataclass(frozen=True)
+class Outcome:
+    """All that was trained, and on which terms."""
+
+    teacher: Finished
+    plain: Finished
+    pupils: Mapping[str, Pupil]
+    diverged: Mapping[str, str]
+    course: Course
+    decisive: bool
+
+
+def tell(run: Run, shown: Sets, networks: Networks, came: Outcome, title: str = "Methods") -> dict[str, float]:
+    """Measure everything, publish table, headline and claims, and return the test accuracies in %."""
+    pupils, course = came.pupils, came.course
     ranked = sorted(pupils, key=lambda name: _validated(pupils[name].made))
-    seated = {"teacher": Portrayed("teacher", networks.teacher, teacher)}
+    seated = {"teacher": Portrayed("teacher", networks.teacher, came.teacher)}
     for name in ranked[:1]:  # the report speaks of the first student: the one that is kept
         seated[name] = Portrayed("student", f"{networks.student}, {name}", pupils[name].made)
-    seated[PLAIN] = Portrayed("alone", f"{networks.student}, labels only", plain)
+    seated[PLAIN] = Portrayed("alone", f"{networks.student}, labels only", came.plain)
     seated |= {name: Portrayed("student", f"{networks.student}, {name}", pupil.made) for name, pupil in pupils.items()}
     steps = _stepping(run, shown, networks, pupils, course)
     costs = step_costs(steps, device=run.device, rounds=5, warm_up=1)
@@ -147,13 +179,13 @@ def _tell(
     seen = publish(run, shown, seated, methods)
     count = len(shown.test)
     accuracy = {name: round(100 * (1 - network["errors"] / count), 2) for name, network in seen.items()}
-    rows = [_row(name, pupils.get(name), seen[name], accuracy, costs[name], count, shown, course)
+    rows = [_row(name, pupils.get(name), seen[name], accuracy, costs[name], count, shown)
             for name in (PLAIN, *pupils)]  # fmt: skip
-    rows += [[name, "diverged", *[None] * 7, error] for name, error in diverged.items()]
+    rows += [[name, "diverged", *[None] * 7, error] for name, error in came.diverged.items()]
     run.publish(
         tables=[
             {
-                "title": "Methods",
+                "title": title,
                 "columns": ["method", "family", "× published weight", "accuracy", "over plain", "at best epoch",
                             "ms a step", "× plain step", "peak MB a step", "teacher is asked"],
                 "rows": rows,
@@ -165,10 +197,11 @@ def _tell(
         ],
         headline=_headline(networks, accuracy, pupils),
     )  # fmt: skip
-    kept = pupils[ranked[0]].made.last if ranked else plain.last
+    kept = pupils[ranked[0]].made.last if ranked else came.plain.last
     run.deliver(kept, classes=shown.test.classes, input=INPUT)
     if not shown.train.name.startswith("synthetic"):
-        _claim(run, networks, accuracy, decisive)
+        _claim(run, networks, accuracy, came.decisive)
+    return accuracy
 
 
 def _row(
@@ -179,17 +212,17 @@ def _row(
     cost: Cost,
     count: int,
     shown: Sets,
-    course: Course,
 ) -> list[Any]:
     best = network["best"]
     asked = "never"
     if pupil is not None:
-        once = remembers(pupil.build(), pupil.teaching, course.lesson(shown))
+        task = pupil.task
+        once = remembers(task.build(), task.teaching, task.course.lesson(shown))
         asked = "once a view" if once else "every step"
     return [
         name,
-        "labels" if pupil is None else pupil.family,
-        None if pupil is None else pupil.teaching.strength,
+        "labels" if pupil is None else pupil.task.family,
+        None if pupil is None else pupil.task.teaching.strength,
         accuracy[name],
         round(accuracy[name] - accuracy[PLAIN], 2),
         None if best is None else round(100 * (1 - best["errors"] / count), 2),
@@ -204,10 +237,12 @@ def _stepping(
     run: Run, shown: Sets, networks: Networks, pupils: Mapping[str, Pupil], course: Course
 ) -> dict[str, Stepping]:
     """A step as each was taught, the plain one first."""
-    rest = course.lesson(shown), course.optimizer, run.root, run.exact
-    found = {PLAIN: stepping(run.laid_out(networks.build_student()), None, *rest)}
-    for name, pupil in pupils.items():
-        found[name] = stepping(run.laid_out(pupil.build()), pupil.teaching, *rest)
+    rest = run.root, run.exact
+    plain = run.laid_out(networks.build_student())
+    found = {PLAIN: stepping(plain, None, course.lesson(shown), course.optimizer, *rest)}
+    for name, task in ((name, pupil.task) for name, pupil in pupils.items()):
+        model = run.laid_out(task.build())
+        found[name] = stepping(model, task.teaching, task.course.lesson(shown), task.by, *rest)
     return found
 
 

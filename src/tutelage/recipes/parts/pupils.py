@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tutelage.combine import Combine, WeightedSum
 from tutelage.data.lesson import Lesson
 from tutelage.keys import STAGE_KEY
 from tutelage.learn import Epoch, train
@@ -40,7 +41,8 @@ class Teaching:
     """Who teaches what: a method, all but its label weighed ``strength`` times as published, and two networks' layers.
 
     ``named`` is what the networks are called, the teacher first. With no more than ``remember`` views the teacher's
-    small answers are kept, beside the stages and in half precision, for every run that needs them.
+    small answers are kept, beside the stages and in half precision, for every run that needs them. ``combine`` makes
+    one gradient of the losses.
     """
 
     method: Method
@@ -50,6 +52,7 @@ class Teaching:
     teacher_maps: tuple[str, ...] = ()
     student_maps: tuple[str, ...] = ()
     remember: int = 16
+    combine: Callable[[], Combine] = WeightedSum
 
 
 def taught(
@@ -71,6 +74,7 @@ def taught(
         objective=lambda: objective,
         optimizer=scheduled(optimizer, schedule(epochs * lesson.steps)),
         epochs=epochs,
+        combine=teaching.combine,
         learn=learning(stage, model, lesson),
     )
 
@@ -96,11 +100,12 @@ def stepping(
     model: nn.Module, teaching: Teaching | None, lesson: Lesson, optimizer: Factory, shared: Path, exact: bool
 ) -> Stepping:
     """The training that ``taught`` does, or one on labels alone without a ``teaching``, a step at each call."""
-    objective, teachers = Objective(label=label()), {}
-    if teaching is not None:
-        objective, teachers["teacher"] = _prepared(model, teaching, lesson, 1, shared, exact)
-    learner = Learner(model, objective, optimizer, teachers=teachers)
-    return Stepping(objective, iter(train({"student": learner}, lesson.batches(), 10**6, pause=_always)))
+    if teaching is None:
+        learner = Learner(model, Objective(label=label()), optimizer)
+    else:
+        objective, speaker = _prepared(model, teaching, lesson, 1, shared, exact)
+        learner = Learner(model, objective, optimizer, teaching.combine(), {"teacher": speaker})
+    return Stepping(learner.objective, iter(train({"student": learner}, lesson.batches(), 10**6, pause=_always)))
 
 
 def losses_in(thing: Any, seen: set[int] | None = None) -> set[str]:

@@ -1,0 +1,133 @@
+"""Rules by name that make one gradient of several losses: ours, and every one that torchjd has.
+
+A function ``rule(Given) -> (() -> Combine)``; what it returns is a partial, so that it can be part of a stage's key.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+from inspect import isfunction
+from typing import TypeAlias
+
+from torch.optim import SGD, Optimizer
+
+from tutelage.combine import Combine, ResolveConflicts, WeightedSum
+from tutelage.combine.decompose import decomposed, in_turn, longest_first, symmetric, weights
+from tutelage.combine.dot import Dot
+from tutelage.combine.granularity import each_layer, each_stage, each_tensor
+from tutelage.combine.learned import Learned, softmax
+from tutelage.combine.published import aggregator, resolved_by
+from tutelage.combine.shared_features import AtFeatures
+from tutelage.combine.target import cosine_weighted, gated, protected
+from tutelage.optimizers.factory import Named
+
+Make: TypeAlias = Callable[[], Combine]
+TARGET = "label"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a rule may want to know: the losses' names, a seed, a feature that most losses share, the weight decay."""
+
+    terms: Sequence[str] = (TARGET,)
+    seed: int = 0
+    feature: str = "student.output"
+    decay: float = 0.0
+
+
+def weighted_sum(_given: Given) -> Make:
+    """One backward pass through the sum: what everybody does."""
+    return WeightedSum
+
+
+def proposal(given: Given) -> Make:
+    """The proposal, symmetric as in PCGrad: each gradient gives way to each other one, in an order drawn anew."""
+    return partial(ResolveConflicts, partial(decomposed, by=symmetric), seed=given.seed)
+
+
+def proposal_in_turn(given: Given) -> Make:
+    """The proposal to the letter: of each conflicting pair one gives way, and later pairs see what it became."""
+    return partial(ResolveConflicts, partial(decomposed, by=in_turn), seed=given.seed)
+
+
+def proposal_ordered(given: Given) -> Make:
+    """The proposal with the longest gradient first, so that nothing is left to chance."""
+    return partial(ResolveConflicts, partial(decomposed, by=partial(symmetric, order=longest_first)), seed=given.seed)
+
+
+def proposal_stages(given: Given) -> Make:
+    """The proposal in each stage of the network apart."""
+    return partial(ResolveConflicts, partial(decomposed, by=symmetric), seed=given.seed, per=each_stage)
+
+
+def proposal_layers(given: Given) -> Make:
+    """The proposal in each layer apart."""
+    return partial(ResolveConflicts, partial(decomposed, by=symmetric), seed=given.seed, per=each_layer)
+
+
+def proposal_tensors(given: Given) -> Make:
+    """The proposal in each tensor of weights apart."""
+    return partial(ResolveConflicts, partial(decomposed, by=symmetric), seed=given.seed, per=each_tensor)
+
+
+def labels_first(given: Given) -> Make:
+    """Cross entropy is the target: every other loss loses what points against it."""
+    return partial(ResolveConflicts, partial(decomposed, by=protected), seed=given.seed, target=TARGET)
+
+
+def labels_gate(given: Given) -> Make:
+    """A loss whose gradient opposes that of the cross entropy does not count in that step."""
+    return partial(ResolveConflicts, partial(decomposed, by=gated), seed=given.seed, target=TARGET)
+
+
+def labels_weigh(given: Given) -> Make:
+    """Every other loss counts by the cosine of its gradient with that of the cross entropy."""
+    return partial(ResolveConflicts, partial(decomposed, by=cosine_weighted), seed=given.seed, target=TARGET)
+
+
+def cheap(given: Given) -> Make:
+    """The proposal's weights from the gradients at what the last layer is fed, then one backward pass."""
+    return partial(AtFeatures, partial(weights, by=symmetric), given.feature, seed=given.seed)
+
+
+def dot(given: Given) -> Make:
+    """DOT: momenta of their own for the labels and for what is distilled; over SGD without momentum or decay."""
+    return partial(Dot, [TARGET], weight_decay=given.decay)
+
+
+def uncertainty(given: Given) -> Make:
+    """Weights learned by homoscedastic uncertainty."""
+    return partial(Learned, list(given.terms))
+
+
+def learned_softmax(given: Given) -> Make:
+    """Weights learned as a softmax that is kept from one-sidedness."""
+    return partial(Learned, list(given.terms), price=softmax)
+
+
+def rule(name: str, given: Given) -> Make:
+    """The rule of that name: one of this file, or an aggregator of torchjd such as ``UPGrad`` or ``CAGrad``.
+
+    Raises ``ValueError`` with the nearest names for one that nobody has, ``ImportError`` with the install line for one
+    whose extra is missing.
+    """
+    ours = rules()
+    if name in ours:
+        return ours[name](given)
+    if not name[:1].isupper():
+        close = get_close_matches(name, ours, n=3) or sorted(ours)
+        raise ValueError(f"There is no rule {name!r}. Did you mean one of {close}? torchjd's begin with a capital.")
+    aggregator(name)  # says now what is missing
+    return partial(resolved_by, name, seed=given.seed)
+
+
+def rules() -> dict[str, Callable[[Given], Make]]:
+    """The rules of this file by their names, in the order of its lines."""
+    own = {name: x for name, x in globals().items() if isfunction(x) and x.__module__ == __name__}
+    return {name: x for name, x in own.items() if x.__annotations__.get("return") == Make and name != "rule"}
+
+
+def without_momentum(named: Named, *, lr: float) -> Optimizer:
+    """What ``dot`` brings its own momenta to."""
+    return SGD(named, lr=lr, fused=True)

@@ -1,0 +1,54 @@
+"""Rules by name, and what a recipe makes of them."""
+
+import pytest
+import torch
+
+from tutelage.combine import Combine
+from tutelage.keys import key_of
+from tutelage.recipes.parts.conflicts import SUM, Question, where
+from tutelage.recipes.parts.rules import Given, rule, rules
+
+GIVEN = Given(("label", "soft", "hint"), 3, "student.output", 5e-4)
+
+
+@pytest.mark.parametrize("name", [*rules(), "UPGrad", "MGDA"])
+def test_every_rule_is_made_anew_and_can_be_part_of_a_key(name):
+    make = rule(name, GIVEN)
+    first, second = make(), make()
+    assert isinstance(first, Combine) and first is not second
+    assert key_of(make) == key_of(rule(name, GIVEN))
+
+
+def test_rules_have_keys_of_their_own():
+    assert len({key_of(rule(name, GIVEN)) for name in rules()}) == len(rules())
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("propsal", "Did you mean one of .*'proposal'"), ("UPGrat", "torchjd has no 'UPGrat'")],
+)
+def test_a_rule_that_nobody_has_is_refused_before_anything_is_trained(name, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Question("kd", [name], 1, 1.0).names()
+
+
+def test_the_weighted_sum_is_always_there_and_first():
+    assert Question("kd", ["proposal", SUM, "proposal"], 1, 1.0).names() == [SUM, "proposal"]
+
+
+def test_where_losses_pull_apart_is_the_mean_over_epochs_part_by_part():
+    def record(cosine: float, negative: float) -> dict:
+        names = {"combine.means/cosine a | b": cosine, "combine.means/negative a | b": negative}
+        names |= {"combine.means/cosine a | b @ head": 1.0, "combine.means/negative a | b @ head": 0.0}
+        return {"statistics": {"student": {**names, "combine.means/norm a": 2.0}}}
+
+    table = where([record(-0.5, 1.0), record(0.1, 0.5), {}])
+    assert table["rows"] == [["a | b", "whole", -0.2, 75.0], ["a | b", "head", 1.0, 0.0]]
+
+
+def test_a_rule_descends_two_losses_that_agree():
+    parameter = torch.nn.Parameter(torch.ones(2))
+    made = rule("proposal", GIVEN)()
+    made.add({"a": parameter.sum(), "b": 2 * parameter.sum()}, {}, {"p": parameter})
+    made.settle({"p": parameter})
+    assert parameter.grad is not None and parameter.grad.tolist() == [3.0, 3.0]
