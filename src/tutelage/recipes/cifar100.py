@@ -110,6 +110,11 @@ CPU: dict[str, Any] = {
     "decisive": False,
 }  # fmt: skip
 
+
+def _but(settings: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key != name}
+
+
 compare_smoke = partial(compare, methods=("kd", "at", "simkd"), **SMOKE)
 compare_cpu = partial(compare, **CPU)
 compare_paper = partial(compare)
@@ -253,6 +258,86 @@ def conflicts(
 conflicts_smoke = partial(conflicts, rules=("proposal", "cheap"), every=2, longer=1.0, **SMOKE)
 conflicts_cpu = partial(conflicts, **CPU)
 conflicts_paper = partial(conflicts)
+
+
+def capacity(
+    run: "Run",
+    *,
+    teachers: tuple[str, ...] = ("resnet20", "resnet32", "resnet56", "resnet110"),
+    student: str = "resnet20",
+    methods: tuple[str, ...] = ("kd", "proportional", "attend_scaled"),
+    epochs: int = 240,
+    teacher_epochs: int = 240,
+    batch_size: int = 64,
+    teacher_batch_size: int = 64,
+    lr: float = 0.05,
+    teacher_lr: float = 0.05,
+    rate: Rate = "steps",
+    nesterov: bool = False,
+    decay: float = 5e-4,
+    views: int = 0,
+    remember: int = 16,
+    validation: int = 5000,
+    images: Images = "cifar100",
+    seed: int = 0,
+    teacher_seed: int = 0,
+    decisive: bool = True,
+) -> None:
+    """Bigger and bigger teachers for one student: the surprise that the multi-knowledge proposal starts from.
+
+    A teacher may be too large to learn from, although it knows more. Does that happen here, and does attention over its
+    layers mend it?
+
+    Args:
+        teachers: networks from small to large: resnet56, wrn_40_2, …, or dotted paths
+        student: the small network, named likewise
+        methods: by which it learns from each of them
+        epochs: epochs of each student
+        teacher_epochs: epochs of each teacher
+        batch_size: images a step, of the students
+        teacher_batch_size: images a step, of the teachers
+        lr: first or highest learning rate of the students
+        teacher_lr: first or highest learning rate of the teachers
+        rate: a tenth after 150, 180 and 210 of 240 epochs, or one-cycle: up for a fifth of the steps, then down to 0
+        nesterov: whether the momentum of 0.9 is Nesterov's
+        decay: weight decay
+        views: how many of the 162 crops and flips the students see, in turn; 0 draws any of them at random
+        remember: up to how many views the teachers' small answers are kept and shared by all runs
+        validation: training images kept for validation; 0 trains on all of them, without a best epoch
+        images: cifar100, cifar10, or drawn ones for a run of seconds
+        seed: of the students' weights, order and views
+        teacher_seed: of the teachers'
+        decisive: whether these settings are meant to decide the claims
+    """
+    from tutelage.recipes.parts import capacity, photographs, sets
+
+    sets.refuse_nonsense(
+        epochs=epochs,
+        teacher_epochs=teacher_epochs,
+        batch_size=batch_size,
+        teacher_batch_size=teacher_batch_size,
+        lr=lr,
+        teacher_lr=teacher_lr,
+        remember=remember,
+        teachers=len(teachers),
+    )
+    course = partial(photographs.Course, rate=rate, decay=decay, nesterov=nesterov)
+    capacity.compare(
+        run,
+        photographs.sets(run, images, validation),
+        student,
+        teachers,
+        methods,
+        teacher_course=course(teacher_epochs, teacher_batch_size, teacher_lr, seed=teacher_seed),
+        course=course(epochs, batch_size, lr, views=views, seed=seed),
+        remember=remember,
+        decisive=decisive,
+    )
+
+
+capacity_smoke = partial(capacity, teachers=("resnet8",), methods=("kd",), **_but(SMOKE, "teacher"))
+capacity_cpu = partial(capacity, teachers=("resnet8", "resnet14", "resnet20", "resnet32"), **_but(CPU, "teacher"))
+capacity_paper = partial(capacity)
 
 
 def fitnets(

@@ -63,6 +63,10 @@ class Portrayed:
 def publish(run: Run, shown: Sets, cast: Mapping[str, Portrayed], methods: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Measure every network on the test set, put it all into the results, and return what was found of each."""
     seen = portrait({name: _sitter(who, shown) for name, who in cast.items()}, shown.test, show=shown.measured)
+    for network in seen["networks"]:
+        made = cast[network["name"]].made
+        if made.best_epoch == len(made.records):  # the best epoch is the last one: nobody needs to be asked again
+            network["best"] = {"epoch": made.best_epoch, "errors": network["errors"]}
     data = {
         f"{x.name}, {len(x)} samples": x.checksum for x in (shown.train, shown.validation, shown.test) if x is not None
     }
@@ -73,8 +77,9 @@ def publish(run: Run, shown: Sets, cast: Mapping[str, Portrayed], methods: Seque
 def _sitter(who: Portrayed, shown: Sets) -> Sitter:
     best, kept = None, None
     if who.made.best_epoch is not None:
-        answers = predict(who.made.best, shown.test, show=shown.measured)
-        best = {"epoch": who.made.best_epoch, "errors": errors(answers, shown.test.targets)}
         last = who.made.records[-1]["validation"]
+        if who.made.best_epoch < len(who.made.records):
+            answers = predict(who.made.best, shown.test, show=shown.measured)
+            best = {"epoch": who.made.best_epoch, "errors": errors(answers, shown.test.targets)}
         kept = {"errors": last["errors"], "count": last["count"]}
     return Sitter(who.made.last, who.role, who.label, who.made.name, best, kept)

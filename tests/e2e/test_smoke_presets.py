@@ -1,0 +1,43 @@
+"""Every recipe from end to end, on drawn pictures: its smoke preset, run twice."""
+
+import json
+
+import pytest
+import torch
+
+from contract.test_recipes import WRITTEN
+from tutelage.cli.find import Recipe
+from tutelage.cli.flags import flags_of
+from tutelage.run import Run, load
+
+EXAMPLES = {"mnist": torch.zeros(2, 1, 28, 28), "cifar100": torch.zeros(2, 3, 32, 32)}
+
+
+def performed(recipe: Recipe, root) -> Run:
+    preset = recipe.with_preset("smoke")
+    arguments = {flag.name: flag.default for flag in flags_of(preset)}
+    with Run(recipe.name, "smoke", arguments, arguments, root=root, device="cpu") as run:
+        preset(run, **arguments)
+    return run
+
+
+def results(run: Run) -> dict:
+    found = json.loads((run.folder / "results.json").read_text())
+    for network in found["networks"]:
+        del network["latency_ms"]
+    for table in found["tables"]:  # what clocks say is another thing each time
+        clocks = [i for i, name in enumerate(table["columns"]) if "step" in name.split()]
+        table["rows"] = [[cell for i, cell in enumerate(row) if i not in clocks] for row in table["rows"]]
+    return found
+
+
+@pytest.mark.parametrize("recipe", WRITTEN, ids=lambda recipe: recipe.name)
+def test_the_smoke_preset_leaves_a_student_and_started_again_the_same_results(recipe, tmp_path):
+    first = performed(recipe, tmp_path)
+    found = results(first)
+    assert found["headline"] and found["networks"] and found["methods"]
+    assert found["claims"] == []  # drawn digits say nothing about a published figure
+    assert load(first.folder)(EXAMPLES[recipe.module]).shape == (2, 10)
+    log = (first.folder / "log.jsonl").read_bytes()
+    again = performed(recipe, tmp_path)
+    assert results(again) == found and (again.folder / "log.jsonl").read_bytes() == log
