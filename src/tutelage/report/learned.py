@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tutelage.report import curves, pictures, plots
+from tutelage.report import conflicts, curves, maps, pictures, plots, weights
 from tutelage.report.numbers import plain, significant
 from tutelage.report.read import Run
 from tutelage.report.schema import Example
@@ -29,6 +29,10 @@ def part(group: Group) -> dict[str, Any]:
         "first_seed": first.seed,
         "stages": drawn[:OPEN_STAGES],
         "more_stages": drawn[OPEN_STAGES:],
+        "weights": weights.learned(group),
+        "overview": maps.overview(conflicts.conflicts(group)),
+        "conflicts": maps.of_conflicts(group),
+        "attention": maps.of_attention(group),
         "reliability": calibrated,
         "confusion": _confusion(group),
         "examples": _examples(first),

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Sequence
 
+from tutelage.report.conflicts import Conflict, on_part
+from tutelage.report.heat import number, share
+from tutelage.report.listened import Listened
 from tutelage.report.rows import ClaimRow, GroupRow, NetworkRow
 from tutelage.report.story import Story
 
@@ -22,6 +25,11 @@ def markdown(story: Story) -> str:
         parts += ["## Settings", comparison(story), *map(escape, story.notes)]
     if story.claims:
         parts += ["## Does the published claim hold?", escape(story.tally), claims(story.claims)]
+    parts += map(escape, story.warnings)
+    if story.conflicts:
+        parts += ["## Where losses pull apart", conflicts(story.conflicts)]
+    if story.attention:
+        parts += ["## Which layers were listened to", attention(story.attention)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -49,6 +57,41 @@ def comparison(story: Story) -> str:
     ]
     columns += [("difference to the first", True), ("p (paired t)", True), ("p (sign flips)", True)]
     return table(columns, [compared(row, names) for row in story.comparison])
+
+
+def conflicts(found: Sequence[Conflict]) -> str:
+    """Pairs of terms by parts of the network as a Markdown table: mean cosine and the share of negative ones."""
+    parts = list(dict.fromkeys(part for conflict in found for part in conflict.parts))
+    columns = [("setting", False), ("stage", False), ("learner", False), ("losses", False)]
+    several = len({conflict.learner for conflict in found}) > 1
+    body = []
+    for conflict in found:
+        seen = {(pair, part): _pull(x, y) for part in conflict.parts for pair, x, y in on_part(conflict, part)}
+        head = [conflict.group, conflict.stage, conflict.learner if several else ""]
+        body += [[*head, " | ".join(pair), *(seen.get((pair, part), "") for part in parts)] for pair in conflict.pairs]
+    words = "Mean cosine between two losses’ gradients over training, and the share of looks in which it was negative:"
+    return f"{words}\n\n{table([*columns, *((part or 'whole', True) for part in parts)], body)}"
+
+
+def _pull(cosine: float | None, negative: float | None) -> str:
+    if cosine is None:
+        return ""
+    return number(cosine) if negative is None else f"{number(cosine)} ({share(negative)})"
+
+
+def attention(found: Sequence[Listened]) -> str:
+    """Layers of the student by layers of the teacher as a Markdown table: the weights of the last epoch."""
+    layers = list(dict.fromkeys(layer for each in found for layer in each.teacher))
+    columns = [("setting", False), ("stage", False), ("learner", False), ("loss", False), ("layer", False)]
+    learners, terms = ({getattr(each, side) for each in found} for side in ("learner", "term"))
+    body = []
+    for each in found:
+        names = each.learner if len(learners) > 1 else "", each.term if len(terms) > 1 else ""
+        for layer, weights in zip(each.student, each.weights, strict=True):
+            known = {other: number(w) for other, w in zip(each.teacher, weights, strict=True) if w is not None}
+            body.append([each.group, each.stage, *names, layer, *(known.get(other, "") for other in layers)])
+    words = "Weights of the teacher’s layers for each of the student’s, in the last epoch:"
+    return f"{words}\n\n{table([*columns, *((layer, True) for layer in layers)], body)}"
 
 
 def compared(row: GroupRow, names: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from html import escape
 from importlib import import_module
 from pathlib import Path
 
-from tutelage.report import learned, networks, tables
+from tutelage.report import heat, learned, networks, tables
 from tutelage.report.again import again
 from tutelage.report.markdown import compared, markdown
 from tutelage.report.numbers import duration, plain, whole
@@ -73,6 +73,8 @@ def html(found: Sequence[Group], told: Story) -> str:
         claims=by_claim(told.claims),
         costs=networks.costs(found),
         parts=[learned.part(group) for group in found],
+        cosines=heat.scale((-1, -0.5, -0.1, 0, 0.1, 0.5, 1), heat.cosine),
+        heard=heat.scale((0, 0.1, 0.25, 0.5, 1), heat.weight),
         knows=any(knows(row) for row in told.networks),
         again=again(found),
     )

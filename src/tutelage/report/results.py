@@ -3,10 +3,13 @@
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tutelage.report import markdown
+from tutelage.report.condense import condensed, only, rounded
+from tutelage.report.conflicts import FIRST
 from tutelage.report.numbers import duration, size
 from tutelage.report.read import Run, read, typed
 from tutelage.report.record import record, runs, text
@@ -38,10 +41,16 @@ def collect(folder: Path | str, to: Path | str) -> Path:
 
 
 def slim(run: Run, limit: int = LIMIT) -> str:
-    """A run's record as JSON of at most ``limit`` bytes, as far as thinning its curves can bring it there."""
+    """A run's record as JSON of at most ``limit`` bytes, as far as thinning its curves can bring it there.
+
+    What first gives way are statistics: to their means over epochs, to those of large parts, to the whole network's.
+    """
     parts = {**run.parts, "results": {**run.parts["results"], "examples": []}}
-    steps: list[Callable[[Parts], Parts]] = [lambda p, n=n: _thinned(p, n) for n in (48, 24, 12)]  # type: ignore[misc]
-    steps += [_without_bins, lambda p: _thinned(p, 4), lambda p: _thinned(p, 2)]
+    thin = [partial(_thinned, most=most) for most in (48, 24, 12, 4, 2)]
+    large, whole, none = (partial(only, large=names) for names in (FIRST, ("",), ()))
+    means = partial(condensed, whole=run.parts["log"])
+    steps: list[Callable[[Parts], Parts]]
+    steps = [thin[0], means, large, *thin[1:3], _without_bins, whole, *thin[3:], none]
     for step in steps:
         parts = step(parts)
         short = typed(parts)
@@ -63,7 +72,7 @@ def _thinned(parts: Parts, most: int) -> Parts:
     for lines in stages.values():
         chosen = {round(i * (len(lines) - 1) / (most - 1)) for i in range(most)}
         chosen.add(max((i for i, line in enumerate(lines) if line.get("best")), default=0))
-        kept += [_rounded(_short(lines[i]) if i else lines[i]) for i in sorted(chosen)]
+        kept += [_rounded(rounded(_short(lines[i]) if i else lines[i])) for i in sorted(chosen)]
     return {**parts, "log": kept}
 
 
@@ -121,6 +130,11 @@ def _setting(group: Group) -> list[str]:
     if told.networks:
         parts.append(markdown.networks(told.networks))
     parts += ["\n\n".join(_table(table)) for table in shown(Group({}, group.runs))]
+    parts += map(markdown.escape, told.warnings)
+    if told.conflicts:
+        parts += ["### Where losses pull apart", markdown.conflicts(told.conflicts)]
+    if told.attention:
+        parts += ["### Which layers were listened to", markdown.attention(told.attention)]
     commands = "\n".join(dict.fromkeys(run.asked.command for run in group.runs))
     return [*parts, _time(group), _hardware(group.runs), f"```\n{commands}\n```"]
 

@@ -135,7 +135,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of the log: mean raw losses by learner and term, and the validation that followed."""
+    """One line of the log: mean raw losses by learner and term, and the validation that followed.
+
+    ``statistics`` has what a learner's modules measured on their way: learner -> name -> mean over the epoch.
+    """
 
     stage: str
     epoch: int
@@ -146,6 +149,7 @@ class Epoch:
     weights: dict[str, dict[str, float]] = field(default_factory=dict)
     validation: Validation | None = None
     best: bool = False
+    statistics: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

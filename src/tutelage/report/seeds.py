@@ -9,6 +9,7 @@ from typing import Any
 from tutelage.report.numbers import plain, plus_minus
 from tutelage.report.read import Run
 from tutelage.report.schema import Calibration, Claim, Latency, Network
+from tutelage.report.statistics import Means, means
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,13 @@ class Group:
         for claim in (claim for run in self.runs for claim in run.results.claims):
             found.setdefault(claim.name, []).append(claim)
         return tuple(Verdict(claims[0], Spread(tuple(c.measured for c in claims))) for claims in found.values())
+
+    @cached_property
+    def statistics(self) -> dict[str, Means]:
+        """Stage -> what was measured on its way, means over seeds; the stage of the main network comes first."""
+        main = self.main.first.stage if self.main else None
+        found = means(run.log for run in self.runs)
+        return {stage: found[stage] for stage in sorted(found, key=lambda stage: stage != main)}
 
     def role(self, role: str) -> Measured | None:
         """The first network with this role: the one that the sentence is about."""

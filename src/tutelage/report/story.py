@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tutelage.report.compare import Difference, against
+from tutelage.report.conflicts import Conflict, conflicts, warnings
 from tutelage.report.figures import Figure, figures, ratio
+from tutelage.report.listened import Listened, listened
 from tutelage.report.numbers import probability, times
 from tutelage.report.rows import ClaimRow, GroupRow, NetworkRow, claim_rows, group_row, network_rows
 from tutelage.report.seeds import Group, differing
@@ -26,6 +28,9 @@ class Story:
     comparison: tuple[GroupRow, ...]
     networks: tuple[NetworkRow, ...]
     notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    conflicts: tuple[Conflict, ...]
+    attention: tuple[Listened, ...]
 
 
 def story(groups: Sequence[Group]) -> Story:
@@ -36,6 +41,7 @@ def story(groups: Sequence[Group]) -> Story:
     claims = tuple(claim_rows(groups))
     presets = sorted({run.asked.preset for run in runs})
     seeds = sorted({repr(run.seed) for run in runs})
+    seen = tuple(conflict for group in groups for conflict in conflicts(group))
     counts = [
         f"{len(groups)} settings" if many else "",
         f"{len(seeds)} seeds" if len(seeds) > 1 else f"seed {seeds[0]}",
@@ -52,6 +58,9 @@ def story(groups: Sequence[Group]) -> Story:
         tuple(group_row(*pair) for pair in zip(groups, differences, strict=True)) if many else (),
         tuple(network_rows(groups)),
         tuple(notes(groups)),
+        warnings(seen),
+        seen,
+        tuple(attention for group in groups for attention in listened(group)),
     )
 
 

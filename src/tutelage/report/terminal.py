@@ -44,6 +44,8 @@ def tell(told: Story, console: Console) -> None:
         )
     if told.claims:
         console.print(Text(told.tally), _claims(told, console.width >= 90), sep="\n")
+    for warning in told.warnings:
+        console.print(Text(f"▲ {whole(warning)}", "yellow"))
 
 
 def _figures(told: Story) -> Padding:
