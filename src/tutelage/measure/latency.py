@@ -64,13 +64,14 @@ def _in_turn(models: Mapping[str, nn.Module], batch: Tensor, rounds: int, warm_u
 
 def _clocked(model: nn.Module, batch: Tensor) -> float:
     with evaluating(model):
-        _wait(batch.device)
+        wait(batch.device)
         start = perf_counter()
         model(batch)
-        _wait(batch.device)
+        wait(batch.device)
         return (perf_counter() - start) * 1e3
 
 
-def _wait(device: torch.device) -> None:
+def wait(device: torch.device) -> None:
+    """Until an accelerator has done what it was asked; a CPU has."""
     if device.type != "cpu":
         torch.accelerator.synchronize(device)

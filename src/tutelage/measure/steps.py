@@ -7,6 +7,7 @@ from typing import TypedDict
 
 import torch
 
+from tutelage.measure.latency import wait
 from tutelage.measure.memory import peak_bytes
 
 
@@ -54,13 +55,8 @@ def step_costs(
 
 
 def _clocked(step: Callable[[], object], device: torch.device) -> float:
-    _wait(device)
+    wait(device)
     start = perf_counter()
     step()
-    _wait(device)
+    wait(device)
     return perf_counter() - start
-
-
-def _wait(device: torch.device) -> None:
-    if device.type != "cpu":
-        torch.accelerator.synchronize(device)

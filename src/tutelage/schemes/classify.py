@@ -13,7 +13,7 @@ from tutelage.learner import Learner
 from tutelage.losses.kd import Average, averaged_targets, soft_targets
 from tutelage.measure.errors import errors
 from tutelage.measure.predict import predict
-from tutelage.objective import Loss, Objective, Term
+from tutelage.objective import Loss, Objective, Term, Weight
 from tutelage.optimizers.factory import Factory
 from tutelage.optimizers.scheduled import scheduled
 from tutelage.optimizers.schedules import Schedule, cosine
@@ -28,7 +28,7 @@ def supervised(
     stage: Stage, model: nn.Module, *, lesson: Lesson, optimizer: Factory, epochs: int, schedule: Schedule = cosine
 ) -> None:
     """Fit the labels of ``lesson``."""
-    learner = Learner(model, Objective(label=_label(1.0)), scheduled(optimizer, schedule(epochs * lesson.steps)))
+    learner = Learner(model, Objective(label=labels(1.0)), scheduled(optimizer, schedule(epochs * lesson.steps)))
     learning(stage, model, lesson)({"student": learner}, lesson.batches(), epochs)
 
 
@@ -86,7 +86,7 @@ def _teach(
         distill,
         batches=lesson.batches(),
         objective=lambda: Objective(
-            label=_label(label), soft=Term(loss, "student.output", "teacher.output", weight=soft)
+            label=labels(label), soft=Term(loss, "student.output", "teacher.output", weight=soft)
         ),
         optimizer=scheduled(optimizer, schedule(epochs * lesson.steps)),
         epochs=epochs,
@@ -94,7 +94,8 @@ def _teach(
     )
 
 
-def _label(weight: float) -> Term:
+def labels(weight: Weight = 1.0) -> Term:
+    """Cross entropy with the true labels."""
     return Term(cross_entropy, "student.output", "batch.target", weight=weight)
 
 

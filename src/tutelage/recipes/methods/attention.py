@@ -15,7 +15,8 @@ from tutelage.matching.ranges import Ranges, addresses, every_layer, window
 from tutelage.matching.semckd import SemCKD
 from tutelage.matching.similarities import Learned, cosine, dot, negative_squares, scaled_dot
 from tutelage.objective import Objective, Term
-from tutelage.recipes.methods.pair import Pair, label
+from tutelage.recipes.methods.pair import Pair
+from tutelage.schemes.classify import labels
 
 
 def from_first(pair: Pair) -> Objective:
@@ -75,12 +76,12 @@ def attend_window(pair: Pair) -> Objective:
 def semckd(pair: Pair) -> Objective:
     """As published: CE + KD (T = 4) + 400 SemCKD over the maps. github.com/DefangChen/SemCKD."""
     soft = Term(partial(soft_targets, temperature=4.0), "student.output", "teacher.output")
-    return Objective(label=label(), soft=soft, layers=_calibrated(pair))
+    return Objective(label=labels(), soft=soft, layers=_calibrated(pair))
 
 
 def semckd_alone(pair: Pair) -> Objective:
     """CE + 400 SemCKD, without soft targets, as all others here are."""
-    return Objective(label=label(), layers=_calibrated(pair))
+    return Objective(label=labels(), layers=_calibrated(pair))
 
 
 def _calibrated(pair: Pair) -> Term:
@@ -93,4 +94,4 @@ def _one_each(students: Sequence[str], teachers: Sequence[str]) -> Ranges:
 
 
 def _layers(matched: Attentive) -> Objective:
-    return Objective(label=label(), layers=Term(matched, *addresses(matched.ranges), weight=100.0))
+    return Objective(label=labels(), layers=Term(matched, *addresses(matched.ranges), weight=100.0))

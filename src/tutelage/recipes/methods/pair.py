@@ -7,11 +7,10 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from tutelage.data.lesson import Lesson
 from tutelage.models.outline import Outline, outline
-from tutelage.objective import Clock, Objective, Term, Weight
+from tutelage.objective import Clock, Objective
 from tutelage.speakers.frozen import frozen
 
 
@@ -112,8 +111,3 @@ class Pair:
 
 
 Method: TypeAlias = Callable[[Pair], Objective]
-
-
-def label(weight: Weight = 1.0) -> Term:
-    """Cross entropy with the true labels."""
-    return Term(cross_entropy, "student.output", "batch.target", weight=weight)

@@ -1,7 +1,8 @@
 """A method's terms, weighed otherwise than published, and those of several methods at once."""
 
 from tutelage.objective import Clock, Objective, Term, Weight
-from tutelage.recipes.methods.pair import Method, Pair, label
+from tutelage.recipes.methods.pair import Method, Pair
+from tutelage.schemes.classify import labels
 
 
 def stronger(objective: Objective, strength: float) -> Objective:
@@ -17,7 +18,7 @@ def together(pair: Pair, *, methods: tuple[Method, ...], strengths: tuple[float,
 
     For three of them it is L = L_CE + λ₁ L_logits + λ₂ L_feature + λ₃ L_relation of the multi-knowledge proposal.
     """
-    terms: dict[str, Term] = {"label": label()}
+    terms: dict[str, Term] = {"label": labels()}
     for method, strength in zip(methods, strengths, strict=True):
         for name, term in stronger(method(pair), strength).terms.items():
             if name != "label":

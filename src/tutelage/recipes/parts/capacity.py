@@ -7,7 +7,7 @@ from tutelage.recipes.methods.find import family, method
 from tutelage.recipes.parts.comparison import PLAIN, Networks, Pupil, Task, learned, refuse_strangers
 from tutelage.recipes.parts.photographs import DECIDES, INPUT, Course, labels_only
 from tutelage.recipes.parts.pupils import losses_in, stepping
-from tutelage.recipes.parts.sets import Portrayed, Sets, publish
+from tutelage.recipes.parts.sets import Portrayed, Sets, accuracies, drawn, publish, validated
 from tutelage.run import Run
 from tutelage.stages import Finished
 
@@ -43,7 +43,7 @@ def compare(
             tasks[f"{word} from {name}"] = [Task(teaching, networks.build_student, course, family(how))]
     pupils, diverged = learned(run, shown, tasks)
     seen = publish(run, shown, _cast(student, made, plain, pupils), _methods(run, shown, pupils))
-    accuracy = {name: round(100 * (1 - network["errors"] / len(shown.test)), 2) for name, network in seen.items()}
+    accuracy = accuracies(seen)
     rows = [
         [word, name, parameters(made[name].last), accuracy[f"teacher {name}"], accuracy[f"{word} from {name}"],
          round(accuracy[f"{word} from {name}"] - accuracy[PLAIN], 2)]
@@ -58,9 +58,9 @@ def compare(
         "curve": {"x": "parameters", "y": "accuracy", "by": "method", "log_x": True},
     }
     run.publish(tables=[table], headline=_headline(student, accuracy, list(pairs), list(chosen)))
-    best = min(pupils, key=lambda name: _validated(pupils[name]), default=None)
+    best = min(pupils, key=lambda name: validated(pupils[name].made), default=None)
     run.deliver(plain.last if best is None else pupils[best].made.last, classes=shown.test.classes, input=INPUT)
-    if not shown.train.name.startswith("synthetic") and len(pairs) > 1:
+    if not drawn(shown) and len(pairs) > 1:
         _claim(run, accuracy, list(pairs), list(chosen), decisive)
 
 
@@ -79,10 +79,6 @@ def _methods(run: Run, shown: Sets, pupils: Mapping[str, Pupil]) -> list[str]:
         step = stepping(model, task.teaching, task.course.lesson(shown), task.by, run.root, run.exact)
         found |= losses_in(step.objective)
     return sorted(found)
-
-
-def _validated(pupil: Pupil) -> float:
-    return float(pupil.made.records[-1].get("validation", {}).get("errors", 0))
 
 
 def _headline(student: str, accuracy: Mapping[str, float], teachers: list[str], methods: list[str]) -> str:

@@ -17,7 +17,7 @@ from tutelage.recipes.methods.pair import Method
 from tutelage.recipes.parts import tables
 from tutelage.recipes.parts.photographs import DECIDES, INPUT, Course, labels_only
 from tutelage.recipes.parts.pupils import Stepping, Teaching, borrowing, losses_in, remembers, stepping, taught
-from tutelage.recipes.parts.sets import Portrayed, Sets, publish
+from tutelage.recipes.parts.sets import Portrayed, Sets, accuracies, drawn, publish, validated
 from tutelage.run import Run
 from tutelage.stages import Build, Finished
 
@@ -116,7 +116,7 @@ def learned(run: Run, shown: Sets, tasks: Mapping[str, Sequence[Task]]) -> tuple
                 diverged[stage] = str(error)
                 run.progress.note(f"{stage}: {error}")
         if tried:
-            pupils[name] = min(tried, key=lambda pupil: _validated(pupil.made))
+            pupils[name] = min(tried, key=lambda pupil: validated(pupil.made))
     return pupils, diverged
 
 
@@ -147,11 +147,6 @@ def refuse_strangers(shown: Sets, networks: Networks) -> None:
             raise ValueError(f"{shown.train.name!r} has {networks.classes} classes; {text} answers with {classes}.")
 
 
-def _validated(made: Finished) -> float:
-    """Errors on the validation images after the last epoch; 0 where there are none."""
-    return float(made.records[-1].get("validation", {}).get("errors", 0))
-
-
 @dataclass(frozen=True)
 class Outcome:
     """All that was trained, and on which terms."""
@@ -167,7 +162,7 @@ class Outcome:
 def tell(run: Run, shown: Sets, networks: Networks, came: Outcome, title: str = "Methods") -> dict[str, float]:
     """Measure everything, publish table, headline and claims, and return the test accuracies in %."""
     pupils, course = came.pupils, came.course
-    ranked = sorted(pupils, key=lambda name: _validated(pupils[name].made))
+    ranked = sorted(pupils, key=lambda name: validated(pupils[name].made))
     seated = {"teacher": Portrayed("teacher", networks.teacher, came.teacher)}
     for name in ranked[:1]:  # the report speaks of the first student: the one that is kept
         seated[name] = Portrayed("student", f"{networks.student}, {name}", pupils[name].made)
@@ -178,7 +173,7 @@ def tell(run: Run, shown: Sets, networks: Networks, came: Outcome, title: str = 
     methods = sorted(set().union(*(losses_in(step.objective) for step in steps.values())))
     seen = publish(run, shown, seated, methods)
     count = len(shown.test)
-    accuracy = {name: round(100 * (1 - network["errors"] / count), 2) for name, network in seen.items()}
+    accuracy = accuracies(seen)
     rows = [_row(name, pupils.get(name), seen[name], accuracy, costs[name], count, shown)
             for name in (PLAIN, *pupils)]  # fmt: skip
     rows += [[name, "diverged", *[None] * 7, error] for name, error in came.diverged.items()]
@@ -199,7 +194,7 @@ def tell(run: Run, shown: Sets, networks: Networks, came: Outcome, title: str = 
     )  # fmt: skip
     kept = pupils[ranked[0]].made.last if ranked else came.plain.last
     run.deliver(kept, classes=shown.test.classes, input=INPUT)
-    if not shown.train.name.startswith("synthetic"):
+    if not drawn(shown):
         _claim(run, networks, accuracy, came.decisive)
     return accuracy
 

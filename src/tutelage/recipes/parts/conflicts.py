@@ -12,7 +12,7 @@ from tutelage.recipes.parts.comparison import PLAIN, Networks, Outcome, Task, le
 from tutelage.recipes.parts.photographs import DECIDES, Course, labels_only
 from tutelage.recipes.parts.pupils import Teaching
 from tutelage.recipes.parts.rules import Given, rule, without_momentum
-from tutelage.recipes.parts.sets import Sets
+from tutelage.recipes.parts.sets import Sets, drawn
 from tutelage.run import Run
 from tutelage.stages import Record
 from tutelage.watched import seen, watching
@@ -71,7 +71,7 @@ def compare(
         run, shown, networks, Outcome(teacher, plain, pupils, diverged, course, decisive), f"Rules for {asked.losses}"
     )
     run.publish(tables=[where(pupils[SUM].made.records if SUM in pupils else [])])
-    if not shown.train.name.startswith("synthetic"):
+    if not drawn(shown):
         claim(run, accuracy, decisive)
 
 

@@ -14,13 +14,14 @@ from tutelage.models.mlp import mlp
 from tutelage.objective import Objective, Term
 from tutelage.optimizers.factory import Factory
 from tutelage.optimizers.schedules import cosine
-from tutelage.recipes.methods.pair import Pair, label
+from tutelage.recipes.methods.pair import Pair
 from tutelage.recipes.parts import digits
 from tutelage.recipes.parts.conflicts import SUM, Question, claim, where
 from tutelage.recipes.parts.pupils import Teaching, losses_in, stepping, taught
 from tutelage.recipes.parts.rules import Given, rule, without_momentum
-from tutelage.recipes.parts.sets import Portrayed, Sets
+from tutelage.recipes.parts.sets import Portrayed, Sets, drawn
 from tutelage.run import Run
+from tutelage.schemes.classify import labels
 from tutelage.stages import Finished
 from tutelage.watched import watching
 
@@ -42,7 +43,7 @@ def four(_pair: Pair, *, weights: Losses) -> Objective:
     soft = partial(soft_targets, temperature=weights.temperature)
     hidden = "student.hidden2", "teacher.hidden2"
     return Objective(
-        label=label(),
+        label=labels(),
         soft=Term(soft, "student.output", "teacher.output", weight=weights.soft),
         hint=Term(projected(mean_squares), *hidden, weight=weights.hint),
         distances=Term(distances, *hidden, weight=weights.distances, across=True),
@@ -110,7 +111,7 @@ def compare(
     }
     run.publish(tables=[rules, where(made[SUM].records)], headline=_headline(errors, made))
     run.deliver(made[SUM].last, classes=shown.test.classes, input="float32 (N, 1, 28, 28), grey levels 0 to 1")
-    if not shown.train.name.startswith("synthetic"):
+    if not drawn(shown):
         count = len(shown.test)
         claim(run, {name: round(100 * (1 - errors[name] / count), 2) for name in made}, decisive)
 

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from torch import nn
-from torch.nn.functional import cross_entropy
 
 from tutelage.data.lesson import Lesson
 from tutelage.learner import Learner
@@ -20,9 +19,9 @@ from tutelage.optimizers.scheduled import scheduled
 from tutelage.optimizers.schedules import Schedule
 from tutelage.recipes.methods.pair import Pair
 from tutelage.recipes.parts.photographs import DECIDES, INPUT, Course, labels_only
-from tutelage.recipes.parts.sets import Portrayed, Sets, publish
+from tutelage.recipes.parts.sets import Portrayed, Sets, accuracies, drawn, publish
 from tutelage.run import Run
-from tutelage.schemes.classify import learning
+from tutelage.schemes.classify import labels, learning
 from tutelage.speakers.frozen import frozen
 from tutelage.stages import Stage
 
@@ -69,16 +68,15 @@ def compare(run: Run, shown: Sets, how: Two, decisive: bool) -> None:
         "soft": Portrayed("student", f"{how.student}, soft targets from the start", soft),
     }
     seen = publish(run, shown, cast, ["tutelage.losses.hint:half_squares_by_place", "tutelage.losses.kd:soft_targets"])
-    count = len(shown.test)
-    accuracy = {name: round(100 * (1 - network["errors"] / count), 2) for name, network in seen.items()}
+    accuracy = accuracies(seen)
     run.publish(
         headline=f"{how.student} with hints first: {accuracy['fitnet']:.1f} %; with soft targets alone "
         f"{accuracy['soft']:.1f} %; with labels alone {accuracy['plain']:.1f} %. "
         f"{how.teacher}, the teacher: {accuracy['teacher']:.1f} %."
     )
     run.deliver(fitnet.last, classes=shown.test.classes, input=INPUT)
-    if shown.train.name.startswith("synthetic"):
-        return  # drawn pictures say nothing about what was published
+    if drawn(shown):
+        return
     claim = partial(run.claim, unit="points", source=PAPER, low=0.01, scale=ELSEWHERE if decisive else DECIDES)
     claim("a FitNet beats its teacher on CIFAR-100", published=1.42, measured=_over(accuracy, "teacher"))
     claim("hints help over soft targets alone", published=0.14, measured=_over(accuracy, "soft"),
@@ -134,7 +132,7 @@ def faded(
         model.load_state_dict(start.state_dict())
     share = partial(falling, first=first, last=last, epochs=epochs, scale=temperature**-2)
     objective = Objective(
-        label=Term(cross_entropy, "student.output", "batch.target"),
+        label=labels(),
         soft=Term(partial(soft_targets, temperature=temperature), "student.output", "teacher.output", weight=share),
     )
     learner = Learner(

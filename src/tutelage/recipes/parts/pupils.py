@@ -22,9 +22,9 @@ from tutelage.objective import Clock, Objective
 from tutelage.optimizers.factory import Factory
 from tutelage.optimizers.scheduled import scheduled
 from tutelage.optimizers.schedules import Schedule
-from tutelage.recipes.methods.pair import Method, Pair, label
+from tutelage.recipes.methods.pair import Method, Pair
 from tutelage.recipes.methods.weighed import stronger
-from tutelage.schemes.classify import learning
+from tutelage.schemes.classify import labels, learning
 from tutelage.schemes.distill import distill
 from tutelage.speakers.cached import cached, only_unseen
 from tutelage.speakers.forms import dense
@@ -101,7 +101,7 @@ def stepping(
 ) -> Stepping:
     """The training that ``taught`` does, or one on labels alone without a ``teaching``, a step at each call."""
     if teaching is None:
-        learner = Learner(model, Objective(label=label()), optimizer)
+        learner = Learner(model, Objective(label=labels()), optimizer)
     else:
         objective, speaker = _prepared(model, teaching, lesson, 1, shared, exact)
         learner = Learner(model, objective, optimizer, teaching.combine(), {"teacher": speaker})

@@ -39,6 +39,21 @@ def sets(run: Run, train: Labelled, test: Labelled, validation: int, measured: S
     return Sets(rest, held, test, measured)
 
 
+def drawn(shown: Sets) -> bool:
+    """Whether the pictures are drawn ones, which say nothing about what was published."""
+    return shown.train.name.startswith("synthetic")
+
+
+def accuracies(seen: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Test accuracy, in %, of every network that ``publish`` measured."""
+    return {name: round(100 * (1 - network["errors"] / network["count"]), 2) for name, network in seen.items()}
+
+
+def validated(made: Finished) -> float:
+    """Errors on the validation images after the last epoch; 0 where there are none."""
+    return float(made.records[-1].get("validation", {}).get("errors", 0))
+
+
 def refuse_nonsense(*, temperatures: Sequence[float] = (), label: float = 0.0, **positive: float) -> None:
     """Raise ``ValueError`` for a flag that makes no sense, before hours are spent on the stages ahead of its use."""
     for temperature in temperatures:
