@@ -49,6 +49,13 @@ def test_an_unknown_name_is_refused_with_those_that_exist():
         weighting("ConFIG")
 
 
+def test_settings_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match="CAGrad takes c, norm_eps: missing a required argument: 'c'"):
+        aggregator("CAGrad")
+    with pytest.raises(ValueError, match="takes pref_vector, projector: got an unexpected keyword argument 'c'"):
+        aggregator("UPGrad", c=0.5)
+
+
 @pytest.mark.parametrize(("name", "settings"), [("CAGrad", {"c": 0.5}), ("NashMTL", {"n_tasks": 3})])
 def test_a_solver_that_is_missing_is_named_with_its_install_line(name, settings, monkeypatch):
     monkeypatch.setattr("torchjd._mixins.find_spec", lambda x: None if x in ("cvxpy", "ecos", "clarabel") else x)

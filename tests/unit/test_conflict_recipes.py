@@ -11,7 +11,7 @@ from tutelage.recipes.parts.rules import Given, rule, rules
 GIVEN = Given(("label", "soft", "hint"), 3, "student.output", 5e-4)
 
 
-@pytest.mark.parametrize("name", [*rules(), "UPGrad", "MGDA"])
+@pytest.mark.parametrize("name", [*rules(), "UPGrad", "MGDA", "FairGrad(alpha=0.5)"])
 def test_every_rule_is_made_anew_and_can_be_part_of_a_key(name):
     make = rule(name, GIVEN)
     first, second = make(), make()
@@ -20,12 +20,18 @@ def test_every_rule_is_made_anew_and_can_be_part_of_a_key(name):
 
 
 def test_rules_have_keys_of_their_own():
-    assert len({key_of(rule(name, GIVEN)) for name in rules()}) == len(rules())
+    names = [*rules(), "UPGrad", "FairGrad(alpha=0.5)", "FairGrad(alpha=1.0)"]
+    assert len({key_of(rule(name, GIVEN)) for name in names}) == len(names)
 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [("propsal", "Did you mean one of .*'proposal'"), ("UPGrat", "torchjd has no 'UPGrat'")],
+    [
+        ("propsal", "Did you mean one of .*'proposal'"),
+        ("UPGrat", "torchjd has no 'UPGrat'"),
+        ("FairGrad", "FairGrad takes alpha, max_iters: missing"),
+        ("FairGrad(0.5)", r"is named like UPGrad or CAGrad\(c=0.5\)"),
+    ],
 )
 def test_a_rule_that_nobody_has_is_refused_before_anything_is_trained(name, sentence):
     with pytest.raises(ValueError, match=sentence):

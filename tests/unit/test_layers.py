@@ -10,7 +10,7 @@ import tutelage
 
 ORDER = [
     *["machine", "progress", "ranks", "checkpoint", "keys"],
-    *["shapes", "taps", "losses", "models", "data", "measure", "compress"],
+    *["calls", "shapes", "taps", "losses", "models", "data", "measure", "compress"],
     *["statistics", "objective", "matching", "tasks", "combine", "watched"],
     *["speakers", "optimizers", "learner", "learn", "stages"],
     *["run", "schemes", "export", "report", "recipes", "cli"],

@@ -6,6 +6,7 @@ Which rules there are, and where each was published, is found in torchjd's own d
 
 import inspect
 from collections.abc import Callable
+from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
 
@@ -21,7 +22,8 @@ def aggregator(name: str, **settings: Any) -> Aggregator:
     """torchjd's aggregator of that name, such as ``UPGrad``, for ``ResolveConflicts``.
 
     Where it takes a ``projector``, it gets the exact one, which needs no further library. Raises ``ImportError`` with
-    the install line where torchjd, or a solver that the rule wants, is missing, and ``ValueError`` for a name it lacks.
+    the install line where torchjd, or a solver that the rule wants, is missing, and ``ValueError`` for a name it lacks
+    and for settings that do not fit: ``CAGrad`` wants its ``c``, ``NashMTL`` its ``n_tasks``.
 
     >>> import torch
     >>> aggregator("UPGrad")(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
@@ -57,9 +59,15 @@ def _made(name: str, settings: dict[str, Any]) -> Any:
     library = _library()
     rule = getattr(library, name, None)
     if name not in library.__all__ or rule is None:
-        raise ValueError(f"torchjd has no {name!r}; it has {', '.join(sorted(library.__all__))}.")
-    if "projector" in inspect.signature(rule).parameters:
+        close = get_close_matches(name, library.__all__, n=3) or sorted(library.__all__)
+        raise ValueError(f"torchjd has no {name!r}; it has {', '.join(close)}.")
+    takes = inspect.signature(rule)
+    if "projector" in takes.parameters:
         settings = {"projector": exact_projector(), **settings}
+    try:
+        takes.bind(**settings)
+    except TypeError as error:
+        raise ValueError(f"torchjd's {name} takes {', '.join(takes.parameters)}: {error}.") from None
     try:
         return rule(**settings)
     except ImportError as error:

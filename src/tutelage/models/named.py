@@ -1,6 +1,5 @@
 """Networks by name: one of ours, or anything that an installed package makes, without a change to it."""
 
-import ast
 import inspect
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
@@ -12,6 +11,7 @@ from typing import Any
 from torch import nn
 
 import tutelage.models
+from tutelage.calls import Call, call
 
 
 def named(text: str, num_classes: int) -> Callable[[], nn.Module]:
@@ -26,7 +26,7 @@ def named(text: str, num_classes: int) -> Callable[[], nn.Module]:
     >>> sum(p.numel() for p in named("resnet(depth=14)", 10)().parameters())
     175258
     """
-    path, arguments, options = _parsed(text)
+    path, arguments, options = _read(text)
     function = _found(path)
     if "num_classes" not in options and _takes_classes(function):
         options = {**options, "num_classes": num_classes}
@@ -50,26 +50,14 @@ def _ours() -> Iterator[tuple[str, Callable[..., nn.Module]]]:
                 yield name, thing
 
 
-def _parsed(text: str) -> tuple[str, list[Any], dict[str, Any]]:
+def _read(text: str) -> Call:
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
-        call = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
-        arguments = [ast.literal_eval(x) for x in call.args]
-        options = {str(x.arg): ast.literal_eval(x.value) for x in call.keywords}
-        return _path(call.func), arguments, options
-    except (SyntaxError, ValueError, TypeError):
+        return call(text)
+    except ValueError:
         raise ValueError(
             f"A network is named like resnet8, wide_resnet(16, 2) or timm.create_model('resnet18', pretrained=True), "
             f"with plain values as arguments; {text!r} is not."
         ) from None
-
-
-def _path(name: ast.expr) -> str:
-    if isinstance(name, ast.Attribute):
-        return f"{_path(name.value)}.{name.attr}"
-    if isinstance(name, ast.Name):
-        return name.id
-    raise ValueError(name)
 
 
 def _found(path: str) -> Callable[..., Any]:

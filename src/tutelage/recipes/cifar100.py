@@ -201,7 +201,7 @@ def conflicts(
 
     Args:
         losses: a sum of methods, such as 0.9*kd+at+sp; labels are always among them
-        rules: names of rules, torchjd's (UPGrad, CAGrad, …) included, or all of our own; the sum is always there
+        rules: names of rules, torchjd's ('CAGrad(c=0.5)', …) included, or all of our own; the sum is always there
         every: how often gradients are compared, in steps
         longer: how many times as long as the sum's a step of a rule takes; 1 leaves the student with more time out
         teacher: the large network: resnet56, wrn_40_2, …, or a dotted path: timm.create_model('resnet18')

@@ -514,7 +514,7 @@ def conflicts(
     cifar100:conflicts that ends in minutes.
 
     Args:
-        rules: names of rules, torchjd's (UPGrad, CAGrad, …) included, or all of our own; the sum is always there
+        rules: names of rules, torchjd's ('CAGrad(c=0.5)', …) included, or all of our own; the sum is always there
         every: how often gradients are compared, in steps
         longer: how many times as long as the sum's a step of a rule takes; 1 leaves the student with more time out
         temperature: softness of the soft targets

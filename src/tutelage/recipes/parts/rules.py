@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
 from inspect import isfunction
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from torch.optim import SGD, Optimizer
 
+from tutelage.calls import call
 from tutelage.combine import Combine, ResolveConflicts, WeightedSum
 from tutelage.combine.decompose import decomposed, in_turn, longest_first, symmetric, weights
 from tutelage.combine.dot import Dot
@@ -106,20 +107,31 @@ def learned_softmax(given: Given) -> Make:
     return partial(Learned, list(given.terms), price=softmax)
 
 
-def rule(name: str, given: Given) -> Make:
-    """The rule of that name: one of this file, or an aggregator of torchjd such as ``UPGrad`` or ``CAGrad``.
+def rule(text: str, given: Given) -> Make:
+    """The rule that ``text`` names: one of this file, or an aggregator of torchjd: ``UPGrad``, ``CAGrad(c=0.5)``.
 
-    Raises ``ValueError`` with the nearest names for one that nobody has, ``ImportError`` with the install line for one
-    whose extra is missing.
+    Raises ``ValueError`` with the nearest names for one that nobody has, and for settings that it lacks or does not
+    have; ``ImportError`` with the install line for one whose extra is missing.
     """
     ours = rules()
-    if name in ours:
-        return ours[name](given)
-    if not name[:1].isupper():
-        close = get_close_matches(name, ours, n=3) or sorted(ours)
-        raise ValueError(f"There is no rule {name!r}. Did you mean one of {close}? torchjd's begin with a capital.")
-    aggregator(name)  # says now what is missing
-    return partial(resolved_by, name, seed=given.seed)
+    if text in ours:
+        return ours[text](given)
+    if not text[:1].isupper():
+        close = get_close_matches(text, ours, n=3) or sorted(ours)
+        raise ValueError(f"There is no rule {text!r}. Did you mean one of {close}? torchjd's begin with a capital.")
+    name, settings = _published(text)
+    aggregator(name, **settings)  # says now what is missing
+    return partial(resolved_by, name, seed=given.seed, **settings)
+
+
+def _published(text: str) -> tuple[str, dict[str, Any]]:
+    try:
+        name, arguments, settings = call(text)
+    except ValueError:
+        arguments = [text]
+    if arguments:
+        raise ValueError(f"A rule of torchjd is named like UPGrad or CAGrad(c=0.5); {text!r} is not.")
+    return name, settings
 
 
 def rules() -> dict[str, Callable[[Given], Make]]:
