@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from tutelage.combine.base import Aggregator, Combine, Parameters
 from tutelage.combine.granularity import whole
 from tutelage.combine.rows import Row, Rows, jacobian, put
+from tutelage.combine.seeded import seeded
 from tutelage.combine.state import State, kept, restore
 from tutelage.objective import Losses, Scene
 
@@ -63,9 +64,7 @@ class ResolveConflicts(Combine):
                 parameters[p].grad = rows[names[0]][p]
             elif names:
                 parts.setdefault(self.per(p), {})[p] = parameters[p]
-        device = next(iter(parameters.values())).device
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(self.seed + int(self.step))
+        with seeded(self.seed + int(self.step), next(iter(parameters.values())).device):
             for part, shared in parts.items():
                 # A loss that reaches nothing shared would be a row of zeros, and rules such as MGDA would stop at it.
                 self._merge(part, {name: row for name, row in rows.items() if row.keys() & shared.keys()}, shared)

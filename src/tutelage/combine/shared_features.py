@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from tutelage.combine.base import Combine, Parameters, Weighting
+from tutelage.combine.seeded import seeded
 from tutelage.combine.state import State, kept, restore
 from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.objective import Losses, Scene
@@ -93,8 +94,7 @@ class AtFeatures(Combine):
         average_over_ranks([gramian])
         if not 0 < float(gramian.trace()) < float("inf"):
             return {}
-        with torch.random.fork_rng([gramian.device] if gramian.is_cuda else []):
-            torch.manual_seed(self.seed + int(self.step))
+        with seeded(self.seed + int(self.step), gramian.device):
             found = self._weighting[0](gramian).to(gramian)
         return dict(zip(rows, found, strict=True))
 
