@@ -71,7 +71,7 @@ def train(
     ``accumulate`` batches, each weighing its share of their ``size``. After a step for which ``pause`` holds, an
     ``Epoch(finished=False)`` is yielded. ``prepare``, such as ``torch.compile``, is applied to every tapped student.
     ``precision=torch.bfloat16`` runs teachers, students and objectives under autocast; see
-    ``tutelage.machine.has_bfloat16`` before choosing it. Batches go to the device of the first student.
+    ``tutelage.machine.gains_from_bfloat16`` before choosing it. Batches go to the device of the first student.
 
     Raises ``ValueError`` before the first step for whatever cannot work: no epochs, addresses that nobody answers,
     names that mean two things; and ``FloatingPointError`` when a loss or gradient is not finite, naming term, epoch,

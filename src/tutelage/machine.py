@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # x86, x86, ARM, ARM
+BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # x86 twice, ARM twice
+"""What says that a processor multiplies bfloat16."""
+SLOW_BFLOAT16_UNITS = ("avx512_bf16",)
+"""Those with which training is slower than in float32."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
@@ -39,6 +42,20 @@ def has_bfloat16(device: "torch.device | str") -> bool:
         with torch.cuda.device(device):
             return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return False
+
+
+def gains_from_bfloat16(device: "torch.device | str") -> bool:
+    """Whether training in bfloat16 is to be expected faster than in float32 on the device.
+
+    AVX-512's units alone do not make it so: with PyTorch 2.13, a training step took 1.65 times as long as in float32
+    (an MLP of 1200 units), 1.5 (a transformer's feed-forward layer) and 1.1 to 1.6 times (ResNets and VGG) on one core.
+    """
+    import torch
+
+    if torch.device(device).type == "cpu":
+        features = torch.cpu.get_capabilities()
+        return any(features.get(unit) is True for unit in BFLOAT16_UNITS if unit not in SLOW_BFLOAT16_UNITS)
+    return has_bfloat16(device)
 
 
 def tune_allocator() -> bool:

@@ -50,7 +50,7 @@ class Run:
         self.arguments, self.defaults = _plain(arguments or {}), _plain(defaults or {})
         self.root, self.data, self.exact, self.save_every = root, data, exact, save_every
         self.device = torch.device(device or machine.best_device())
-        self.precision = torch.float32 if exact or not machine.has_bfloat16(self.device) else torch.bfloat16
+        self.precision = torch.float32 if exact or not machine.gains_from_bfloat16(self.device) else torch.bfloat16
         self.folder = folder or root / recipe.replace(":", "-").replace("/", "-") / self._name()
         self.progress = progress or Silence()
         self._results: dict[str, Any] = {"claims": [], "networks": [], "examples": [], "tables": [], "methods": []}
@@ -124,15 +124,19 @@ class Run:
         high: float | None = None,
         scale: str | None = None,
         note: str = "",
+        paired: bool = False,
     ) -> None:
         """Put a published figure beside ours. The claim holds if ours lies in ``[low, high]``; ``None`` is open.
 
-        ``scale`` says which preset would decide, where this one is too small to: a miss is then no refutation.
+        ``scale`` says which preset would decide, where this one is too small to: a miss is then no refutation. What is
+        ``paired`` is a difference between two trainings of this seed: several seeds decide, by a paired t test.
         """
         if low is None and high is None:
             raise ValueError(f"Claim {name!r} could not fail: give low, high or both.")
         claim = {"name": name, "published": published, "measured": measured, "unit": unit, "low": low, "high": high}
-        self._results["claims"].append(_plain({**claim, "source": source, "scale": scale, "note": note}))
+        self._results["claims"].append(
+            _plain({**claim, "source": source, "scale": scale, "note": note, "paired": paired})
+        )
 
     def publish(self, **results: Any) -> None:
         """Put what was found into ``results.json``: ``headline``, ``classes``; lists such as ``networks`` grow."""

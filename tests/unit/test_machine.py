@@ -36,6 +36,11 @@ class TestBfloat16:
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
         assert not machine.has_bfloat16(torch.device("cpu"))
 
+    @pytest.mark.parametrize("unit", machine.BFLOAT16_UNITS)
+    def test_is_expected_to_pay_but_with_slow_units(self, unit, monkeypatch):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, unit: True})
+        assert machine.gains_from_bfloat16("cpu") == (unit not in machine.SLOW_BFLOAT16_UNITS)
+
     def test_is_read_off_this_processor(self):
         flags = Path("/proc/cpuinfo")
         known = {"avx512_bf16", "amx_bf16", "bf16", "svebf16"}

@@ -7,8 +7,9 @@ import math
 import pytest
 
 import report_sample
-from tutelage.report.compare import against, paired_t, sign_flips
+from tutelage.report.compare import against
 from tutelage.report.numbers import duration, plus_minus, rounded, times
+from tutelage.report.paired import paired_t, sign_flips
 from tutelage.report.read import read
 from tutelage.report.schema import Claim
 from tutelage.report.seeds import Spread, Verdict, groups

@@ -1,14 +1,9 @@
 """Whether a setting differs from the first one: paired over seeds."""
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from itertools import product
 
+from tutelage.report.paired import paired_t, sign_flips
 from tutelage.report.seeds import Group, Spread
-
-LIMIT = 12  # pairs: up to here all 2^n sign flips are counted
 
 
 @dataclass(frozen=True)
@@ -50,33 +45,3 @@ def _by_seed(group: Group) -> dict[str, float] | None:
         if network is not None:
             found[repr(run.seed)] = network.errors.mean
     return found
-
-
-def paired_t(differences: Sequence[float]) -> float:
-    """Two-sided p-value of Student's t test that the mean of ``differences`` is 0.
-
-    >>> round(paired_t([1.0, 2.0, 3.0]), 4)
-    0.0742
-    """
-    try:
-        stats = import_module("scipy.stats")
-    except ImportError:
-        raise ImportError("Comparing settings needs scipy: pip install 'tutelage[report]'") from None
-    spread = Spread(tuple(differences))
-    assert spread.sd
-    statistic = abs(spread.mean) / (spread.sd / math.sqrt(spread.n))
-    return float(2 * stats.t.sf(statistic, spread.n - 1))
-
-
-def sign_flips(differences: Sequence[float]) -> float | None:
-    """Two-sided p-value of the exact permutation test that flips signs; ``None`` beyond 12 pairs.
-
-    >>> sign_flips([1.0, 2.0, 3.0])
-    0.25
-    """
-    if len(differences) > LIMIT:
-        return None
-    seen = abs(sum(differences)) - 1e-9
-    all_signs = product((1, -1), repeat=len(differences))
-    sums = [abs(sum(s * d for s, d in zip(signs, differences, strict=True))) for signs in all_signs]
-    return sum(total >= seen for total in sums) / len(sums)

@@ -37,12 +37,12 @@ def claims(rows: Sequence[ClaimRow]) -> str:
     """Claims as a Markdown table."""
     grouped = any(row.group for row in rows)
     columns = [*([("setting", False)] if grouped else []), ("claim", False), ("published", True), ("measured", True)]
-    columns += [("n", True), ("unit", False), ("holds if", False), ("verdict", False), ("source", False)]
+    columns += [("n", True), ("p", True), ("unit", False), ("holds if", False), ("verdict", False), ("source", False)]
     body = []
     for row in rows:
         verdict = f"{row.sign} {row.verdict}" + (f": {row.scale}" if row.scale else "")
         name = row.name + (f" ({row.note})" if row.note else "")
-        cells = [name, row.published, row.measured, str(row.n), row.unit, row.condition, verdict, row.source]
+        cells = [name, row.published, row.measured, str(row.n), row.p, row.unit, row.condition, verdict, row.source]
         body.append([*([row.group] if grouped else []), *cells])
     return table(columns, body)
 

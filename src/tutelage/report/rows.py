@@ -25,6 +25,7 @@ class ClaimRow:
     published: str
     measured: str
     n: int
+    p: str
     condition: str
     sign: str
     verdict: str
@@ -82,6 +83,7 @@ def claim_row(group: Group, verdict: Verdict) -> ClaimRow:
         plain(claim.published),
         one if measured.n == 1 else str(measured),
         measured.n,
+        "" if verdict.p is None else probability(verdict.p),
         verdict.condition,
         verdict.sign,
         verdict.word,

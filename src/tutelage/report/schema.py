@@ -8,7 +8,10 @@ ROLES = ("teacher", "student", "alone", "member", "baseline")
 
 @dataclass(frozen=True)
 class Claim:
-    """A published figure and what this run got; it holds where ``low <= measured <= high`` (``None``: open)."""
+    """A published figure and what this run got; it holds where ``low <= measured <= high`` (``None``: open).
+
+    What is ``paired`` is a difference between two trainings of one seed: it takes several seeds to decide.
+    """
 
     name: str
     published: float
@@ -19,6 +22,7 @@ class Claim:
     high: float | None = None
     scale: str | None = None
     note: str = ""
+    paired: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,13 +115,17 @@ class Curve:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the recipe's own, and how to draw it."""
+    """A table of the recipe's own, and how to draw it.
+
+    Numbers in ``paired`` columns are differences between two trainings of one seed.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     note: str = ""
     curve: Curve | None = None
+    paired: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from tutelage.report.numbers import plain, plus_minus
+from tutelage.report.paired import LEVEL, paired_t
 from tutelage.report.read import Run
 from tutelage.report.schema import Calibration, Claim, Latency, Network
 from tutelage.report.statistics import Means, means
@@ -36,14 +37,26 @@ class Spread:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim over the seeds of a group: ``word`` says whether the mean of the measured lies where it should."""
+    """A claim over the seeds of a group: ``word`` says whether the mean of the measured lies where it should.
+
+    ``p`` is the probability of so large a difference by chance, where the measured are differences over several seeds.
+    """
 
     claim: Claim
     measured: Spread
 
+    @cached_property
+    def p(self) -> float | None:
+        return paired_t(self.measured.values) if self.claim.paired else None
+
     @property
     def word(self) -> str:
-        """``holds``, ``not at this scale`` (the claim says which scale would decide) or ``does not hold``."""
+        """``holds``, ``not at this scale`` (the claim says which scale would decide) or ``does not hold``.
+
+        A paired difference that chance explains as well, or that a single seed shows, is ``undecided``.
+        """
+        if self.claim.paired and (self.p is None or self.p >= LEVEL):
+            return "undecided"
         low, high = self.claim.low, self.claim.high
         if (low is None or self.measured.mean >= low) and (high is None or self.measured.mean <= high):
             return "holds"
@@ -51,7 +64,7 @@ class Verdict:
 
     @property
     def sign(self) -> str:
-        return {"holds": "✓", "does not hold": "✗", "not at this scale": "○"}[self.word]
+        return {"holds": "✓", "does not hold": "✗", "not at this scale": "○", "undecided": "?"}[self.word]
 
     @property
     def condition(self) -> str:

@@ -12,6 +12,13 @@ from tutelage.report.numbers import probability, times
 from tutelage.report.rows import ClaimRow, GroupRow, NetworkRow, claim_rows, group_row, network_rows
 from tutelage.report.seeds import Group, differing
 
+ALONE = {
+    "holds": "The claim holds.",
+    "does not hold": "The claim does not hold.",
+    "not at this scale": "The claim is not decided at this scale.",
+    "undecided": "The claim is undecided by these seeds.",
+}
+
 
 @dataclass(frozen=True)
 class Story:
@@ -102,14 +109,14 @@ def tally(claims: Sequence[ClaimRow]) -> str:
         return ""
     count, total = Counter(row.verdict for row in claims), len(claims)
     if total == 1:
-        return {"holds": "The claim holds.", "does not hold": "The claim does not hold."}.get(
-            claims[0].verdict, "The claim is not decided at this scale."
-        )
+        return ALONE[claims[0].verdict]
     parts = [f"{count['holds']} of {total} claims {'holds' if count['holds'] == 1 else 'hold'}"]
     if count["does not hold"]:
         parts.append(f"{count['does not hold']} {'does' if count['does not hold'] == 1 else 'do'} not hold")
     if count["not at this scale"]:
         parts.append(f"{count['not at this scale']} cannot be decided at this scale")
+    if count["undecided"]:
+        parts.append(f"{count['undecided']} {'is' if count['undecided'] == 1 else 'are'} undecided by these seeds")
     return "; ".join(parts) + "."
 
 

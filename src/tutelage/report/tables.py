@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tutelage.report.draw import SHAPES
-from tutelage.report.numbers import plain
+from tutelage.report.numbers import plain, probability
+from tutelage.report.paired import paired_t
 from tutelage.report.plots import Series, lines
 from tutelage.report.schema import Curve, Table
 from tutelage.report.seeds import Group, Spread, rank
@@ -27,20 +28,27 @@ class Shown:
 
 
 def shown(group: Group) -> list[Shown]:
-    """The tables that every run of the group has, cells that differ as mean ± sd over seeds."""
+    """The tables that every run of the group has, cells that differ as mean ± sd over seeds.
+
+    Beside a paired column stands ``p``: the probability that chance alone makes so large a difference over the seeds.
+    """
     found = []
     for table in group.runs[0].results.tables:
         others = [_same(run.results.tables, table) for run in group.runs]
         same = [other for other in others if other is not None and len(other.rows) == len(table.rows)]
-        rows = [
-            tuple(_merged(cells) for cells in zip(*rows, strict=True))
-            for rows in zip(*(t.rows for t in same), strict=True)
-        ]
-        numbers = [all(not isinstance(row[i], str) for row in rows) for i in range(len(table.columns))]
-        columns = tuple(zip(table.columns, numbers, strict=True))
-        texts = tuple(tuple(_cell(cell) for cell in row) for row in rows)
+        raw = [list(zip(*rows, strict=True)) for rows in zip(*(t.rows for t in same), strict=True)]
+        rows = [tuple(map(_merged, row)) for row in raw]
+        columns: list[tuple[str, bool]] = []
+        texts: list[tuple[str, ...]] = []
+        for i, name in enumerate(table.columns):
+            columns.append((name, all(not isinstance(row[i], str) for row in rows)))
+            texts.append(tuple(_cell(row[i]) for row in rows))
+            if name in table.paired and len(same) > 1:
+                columns.append(("p", True))
+                texts.append(tuple(_chance(row[i]) for row in raw))
         curve = draw(table, rows, table.curve) if table.curve else ""
-        found.append(Shown(group.name, table.title, table.note, columns, texts, curve, len(same)))
+        body = tuple(zip(*texts, strict=True))
+        found.append(Shown(group.name, table.title, table.note, tuple(columns), body, curve, len(same)))
     return found
 
 
@@ -54,6 +62,11 @@ def _merged(cells: Sequence[Any]) -> Any:
     if all(isinstance(cell, int | float) for cell in cells):
         return Spread(tuple(float(cell) for cell in cells))
     return " / ".join(dict.fromkeys(_cell(cell) for cell in cells))
+
+
+def _chance(differences: Sequence[Any]) -> str:
+    p = paired_t(differences) if all(isinstance(x, int | float) for x in differences) else None
+    return "–" if p is None else probability(p)
 
 
 def _cell(cell: Any) -> str:

@@ -17,7 +17,12 @@ from tutelage.report.rows import ClaimRow, by_claim
 from tutelage.report.seeds import groups
 from tutelage.report.story import Story, story
 
-STYLES = {"holds": "green", "does not hold": "bold red", "not at this scale": "yellow"}  # beside a sign and the words
+STYLES = {  # beside a sign and the words
+    "holds": "green",
+    "does not hold": "bold red",
+    "not at this scale": "yellow",
+    "undecided": "yellow",
+}
 WORDS = ("setting", "claim", "holds if", "verdict")  # columns that are no numbers
 
 
@@ -59,13 +64,16 @@ def _figures(told: Story) -> Padding:
 
 
 def _claims(told: Story, room: bool) -> Table:
-    table = _table(*(["setting"] if told.flags else []), "claim", "published", "measured", "n", "holds if", "verdict")
+    tested = any(row.p for row in told.claims)
+    setting, p = (["setting"] if told.flags else []), (["p"] if tested else [])
+    table = _table(*setting, "claim", "published", "measured", "n", *p, "holds if", "verdict")
     for rows in by_claim(told.claims):
         for row in rows:
             claim = _claim(row, room) if row is rows[0] else Text()
             verdict = Text(f"{row.sign} {row.verdict}", STYLES[row.verdict])
             verdict.append(f"\n{row.scale}" if row.scale else "", "dim")
-            numbers = [Text(whole(words)) for words in (row.published, row.measured, str(row.n), row.condition)]
+            words = (row.published, row.measured, str(row.n), *([row.p] if tested else []), row.condition)
+            numbers = [Text(whole(word)) for word in words]
             table.add_row(*([Text(row.group)] if told.flags else []), claim, *numbers, verdict)
     return table
 

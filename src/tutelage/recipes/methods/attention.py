@@ -18,6 +18,9 @@ from tutelage.objective import Objective, Term
 from tutelage.recipes.methods.pair import Pair
 from tutelage.schemes.classify import labels
 
+FIXED = ("from_first", "proportional", "from_last")
+"""The methods below whose layers are given; those of all others here are chosen as the student learns."""
+
 
 def from_first(pair: Pair) -> Objective:
     """The student's first layer learns from the teacher's first block, the second from the second, and so on."""

@@ -56,6 +56,7 @@ def compare(
         "rows": rows,
         "note": f"{student}, {course.epochs} epochs; alone it has {accuracy[PLAIN]:.2f} %.",
         "curve": {"x": "parameters", "y": "accuracy", "by": "method", "log_x": True},
+        "paired": ["over plain"],
     }
     run.publish(tables=[table], headline=_headline(student, accuracy, list(pairs), list(chosen)))
     best = min(pupils, key=lambda name: validated(pupils[name].made), default=None)
@@ -99,5 +100,5 @@ def _claim(run: Run, accuracy: Mapping[str, float], teachers: list[str], methods
         if others and f"{word} from {largest}" in accuracy:
             gap = round(max(others) - accuracy[f"{word} from {largest}"], 2)
             run.claim(f"{word}: the largest teacher is not the best one", published=0, measured=gap, unit="points",
-                      source=PROPOSAL, low=0.01, scale=scale,
+                      source=PROPOSAL, low=0.01, scale=scale, paired=True,
                       note="no figure is published; the best of the smaller ones over the largest")  # fmt: skip

@@ -12,6 +12,7 @@ from tutelage.measure.steps import Cost, step_costs
 from tutelage.models.named import named
 from tutelage.models.outline import outline
 from tutelage.optimizers.factory import Factory
+from tutelage.recipes.methods import attention
 from tutelage.recipes.methods.find import family, method
 from tutelage.recipes.methods.pair import Method
 from tutelage.recipes.parts import tables
@@ -22,6 +23,8 @@ from tutelage.run import Run
 from tutelage.stages import Build, Finished
 
 PLAIN = "plain"
+ATTENTION = "attention"
+LAYERS = "the multi-knowledge proposal, and Chen et al. 2021, arXiv:2012.03236: students choose their teacher's layers"
 
 
 @dataclass(frozen=True)
@@ -159,8 +162,13 @@ class Outcome:
     decisive: bool
 
 
-def tell(run: Run, shown: Sets, networks: Networks, came: Outcome, title: str = "Methods") -> dict[str, float]:
-    """Measure everything, publish table, headline and claims, and return the test accuracies in %."""
+def tell(
+    run: Run, shown: Sets, networks: Networks, came: Outcome, title: str = "Methods", rival: str | None = None
+) -> dict[str, float]:
+    """Measure everything, publish table, headline and claims, and return the test accuracies in %.
+
+    The table has all differences to the plain student, and to that of the method ``rival``.
+    """
     pupils, course = came.pupils, came.course
     ranked = sorted(pupils, key=lambda name: validated(pupils[name].made))
     seated = {"teacher": Portrayed("teacher", networks.teacher, came.teacher)}
@@ -174,20 +182,22 @@ def tell(run: Run, shown: Sets, networks: Networks, came: Outcome, title: str = 
     seen = publish(run, shown, seated, methods)
     count = len(shown.test)
     accuracy = accuracies(seen)
-    rows = [_row(name, pupils.get(name), seen[name], accuracy, costs[name], count, shown)
+    over = [PLAIN] if rival is None or rival not in pupils else [PLAIN, rival]
+    rows = [_row(name, pupils.get(name), seen[name], accuracy, over, costs[name], count, shown)
             for name in (PLAIN, *pupils)]  # fmt: skip
-    rows += [[name, "diverged", *[None] * 7, error] for name, error in came.diverged.items()]
+    rows += [[name, "diverged", *[None] * (6 + len(over)), error] for name, error in came.diverged.items()]
     run.publish(
         tables=[
             {
                 "title": title,
-                "columns": ["method", "family", "× published weight", "accuracy", "over plain", "at best epoch",
-                            "ms a step", "× plain step", "peak MB a step", "teacher is asked"],
+                "columns": ["method", "family", "× published weight", "accuracy", *(f"over {name}" for name in over),
+                            "at best epoch", "ms a step", "× plain step", "peak MB a step", "teacher is asked"],
                 "rows": rows,
                 "note": f"Test accuracy in % after the last of {course.epochs} epochs, and after the one that was best "
                 f"on validation. {networks.teacher}, the teacher, has {accuracy['teacher']:.2f} %. A step is of "
                 f"{course.batch_size} images; peaks are of the tensors that it makes.",
                 "curve": None,
+                "paired": [f"over {name}" for name in over],
             }
         ],
         headline=_headline(networks, accuracy, pupils),
@@ -196,6 +206,7 @@ def tell(run: Run, shown: Sets, networks: Networks, came: Outcome, title: str = 
     run.deliver(kept, classes=shown.test.classes, input=INPUT)
     if not drawn(shown):
         _claim(run, networks, accuracy, came.decisive)
+        _claim_layers(run, pupils, accuracy, came.decisive)
     return accuracy
 
 
@@ -204,6 +215,7 @@ def _row(
     pupil: Pupil | None,
     network: Mapping[str, Any],
     accuracy: Mapping[str, float],
+    over: Sequence[str],
     cost: Cost,
     count: int,
     shown: Sets,
@@ -219,7 +231,7 @@ def _row(
         "labels" if pupil is None else pupil.task.family,
         None if pupil is None else pupil.task.teaching.strength,
         accuracy[name],
-        round(accuracy[name] - accuracy[PLAIN], 2),
+        *(round(accuracy[name] - accuracy[other], 2) for other in over),
         None if best is None else round(100 * (1 - best["errors"] / count), 2),
         round(cost["milliseconds"], 1),
         round(cost["ratio"], 2),
@@ -265,3 +277,17 @@ def _claim(run: Run, networks: Networks, accuracy: Mapping[str, float], decisive
             run.claim(f"{name} {'beats' if gain > 0 else 'falls behind'} the plain student{of}", published=gain,
                       measured=round(accuracy[name] - accuracy[PLAIN], 2), unit="points", source=source,
                       low=0.01 if gain > 0 else None, high=-0.01 if gain < 0 else None, scale=scale)  # fmt: skip
+
+
+def _claim_layers(run: Run, pupils: Mapping[str, Pupil], accuracy: Mapping[str, float], decisive: bool) -> None:
+    """That choosing the teacher's layers on the way beats the fixed mapping that is best on validation."""
+    fixed = [name for name in attention.FIXED if name in pupils]
+    if not fixed:
+        return
+    best = min(fixed, key=lambda name: validated(pupils[name].made))
+    for name, pupil in pupils.items():
+        if pupil.task.family == ATTENTION and name not in fixed:
+            run.claim(f"{name} beats the best fixed mapping", published=0, unit="points", paired=True,
+                      measured=round(accuracy[name] - accuracy[best], 2), source=LAYERS, low=0.01,
+                      scale=None if decisive else DECIDES,
+                      note=f"best of {', '.join(fixed)} on validation; no figure is published")  # fmt: skip

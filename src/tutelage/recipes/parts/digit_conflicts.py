@@ -108,6 +108,7 @@ def compare(
         "rows": rows + diverged,
         "note": f"{course.epochs} epochs each unless it says otherwise; steps include a look every {asked.every}.",
         "curve": None,
+        "paired": ["over the weighted sum"],
     }
     run.publish(tables=[rules, where(made[SUM].records)], headline=_headline(errors, made))
     run.deliver(made[SUM].last, classes=shown.test.classes, input="float32 (N, 1, 28, 28), grey levels 0 to 1")

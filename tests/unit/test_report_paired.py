@@ -1,0 +1,71 @@
+"""Differences between trainings of one seed: what several seeds decide, in claims and in tables."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+import report_sample
+from tutelage.report.markdown import markdown
+from tutelage.report.page import html
+from tutelage.report.read import Run, read
+from tutelage.report.schema import Claim
+from tutelage.report.seeds import Spread, Verdict, groups
+from tutelage.report.story import story
+from tutelage.report.tables import shown
+from tutelage.report.terminal import tell
+
+
+def verdict(*measured: float, scale: str | None = None) -> str:
+    return Verdict(
+        Claim("it helps", 0, measured[0], "points", "us", 0.01, None, scale, "", True), Spread(measured)
+    ).word
+
+
+def test_a_difference_that_seeds_agree_on_decides():
+    assert verdict(1.0, 1.2, 1.1) == "holds"
+    assert verdict(-1.0, -1.2, -1.1) == "does not hold"
+    assert verdict(-1.0, -1.2, -1.1, scale="the paper preset decides") == "not at this scale"
+
+
+@pytest.mark.parametrize("measured", [(3.0,), (3.0, 3.0), (2.0, -1.0, 0.5), (-0.1, 0.05)])
+def test_one_seed_and_what_chance_explains_decide_nothing(measured):
+    assert verdict(*measured) == "undecided"
+
+
+def runs(tmp_path, differences: list[float]) -> list[Run]:
+    """A run a seed; the claim and the second row of the table have ``differences``, the first row has none."""
+    made = []
+    for seed, difference in enumerate(differences):
+        folder = report_sample.make(tmp_path / str(seed), seed, epochs=3)
+        results = json.loads((folder / "results.json").read_text())
+        claim = {"name": "it helps", "published": 0, "measured": difference, "unit": "points", "source": "us"}
+        results["claims"] = [claim | {"low": 0.01, "paired": True}]
+        rows = [["sum", 40.0 + seed, 0.0], ["rule", 40.0 + seed + difference, difference]]
+        table = {"title": "Rules", "columns": ["rule", "accuracy", "over the sum"], "rows": rows}
+        results["tables"] = [table | {"paired": ["over the sum"]}]
+        report_sample.write(folder / "results.json", results)
+        made.append(read(folder))
+    return made
+
+
+def test_tables_and_claims_say_how_likely_chance_is(tmp_path):
+    (group,) = groups(runs(tmp_path, [1.0, 2.0, 3.0]))
+    (table,) = shown(group)
+    assert [name for name, _ in table.columns] == ["rule", "accuracy", "over the sum", "p"]
+    assert [row[2:] for row in table.rows] == [("0", "–"), ("2.0 ± 1.0", "0.074")]
+    told = story([group])
+    assert told.claims[0].p == "0.074" and told.tally == "The claim is undecided by these seeds."
+    assert "| 0.074 |" in markdown(told)
+    assert '<td role="cell" data-label="p" class="n">0.074</td>' in html([group], story([group]))
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    tell(told, console)
+    assert "0.074" in console.file.getvalue() and "? undecided" in console.file.getvalue()
+
+
+def test_of_one_seed_nothing_is_said_about_chance(tmp_path):
+    (group,) = groups(runs(tmp_path, [1.0]))
+    (table,) = shown(group)
+    assert [name for name, _ in table.columns] == ["rule", "accuracy", "over the sum"]
+    assert story([group]).claims[0].p == "" and 'data-label="p"' not in html([group], story([group]))
