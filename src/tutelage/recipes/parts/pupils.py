@@ -32,8 +32,11 @@ from tutelage.speakers.frozen import Speaker, folded, frozen
 from tutelage.speakers.stores import in_folder
 from tutelage.stages import Stage
 
-SMALL = 4096
-"""Numbers a sample: what is no larger is remembered, as logits, embeddings and last maps are."""
+SMALL = 8192
+"""Numbers a sample: what is no larger is remembered, as logits, embeddings, middle and last maps are.
+
+Three views of 45,000 middle maps take 2.2 GB on disk, and spare each student a third of its steps' time.
+"""
 
 
 @dataclass(frozen=True)
