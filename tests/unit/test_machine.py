@@ -36,10 +36,19 @@ class TestBfloat16:
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
         assert not machine.has_bfloat16(torch.device("cpu"))
 
-    @pytest.mark.parametrize("unit", machine.BFLOAT16_UNITS)
-    def test_is_expected_to_pay_but_with_slow_units(self, unit, monkeypatch):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, unit: True})
-        assert machine.gains_from_bfloat16("cpu") == (unit not in machine.SLOW_BFLOAT16_UNITS)
+    @pytest.mark.parametrize(
+        ("features", "gains"),
+        [
+            ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}, False),
+            ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, True),
+            ({"cpu_name": "AMD EPYC", "avx512_bf16": True}, True),
+            ({"cpu_name": "AMD EPYC", "avx512_bf16": False}, False),
+            ({"bf16": True}, True),
+        ],
+    )
+    def test_is_expected_to_pay_where_it_is_more_at_a_time(self, features, gains, monkeypatch):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
+        assert machine.gains_from_bfloat16("cpu") == gains
 
     def test_is_read_off_this_processor(self):
         flags = Path("/proc/cpuinfo")
