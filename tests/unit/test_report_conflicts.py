@@ -18,10 +18,12 @@ from tutelage.report.condense import condensed
 from tutelage.report.conflicts import Conflict, conflicts, on_part, over_time, warnings
 from tutelage.report.heat import cosine, number, weight
 from tutelage.report.listened import listened
+from tutelage.report.markdown import markdown
 from tutelage.report.read import read
 from tutelage.report.record import runs
 from tutelage.report.seeds import groups
 from tutelage.report.statistics import named
+from tutelage.report.story import story
 from tutelage.watched import DROWNED, seen
 
 RULES = ("sum", "attention", "learned")
@@ -287,6 +289,14 @@ def test_the_page_of_results_has_the_tables(tmp_path):
     text = results.write(tmp_path / "results").read_text()
     assert "### Where losses pull apart" in text and "### Which layers were listened to" in text
     assert "| attention | label \\| soft |" in text and "| attention | student.layer1 |" in text
+
+
+def test_all_stages_but_the_first_are_told_in_a_line_each(tmp_path):
+    told = markdown(story([group(tmp_path, rules=("pcgrad", "sum", "mgda"))]))
+    first, others = told.split("The same in all other stages, on all parameters that both reach:")
+    assert "| pcgrad | label \\| soft |" in first and "head" in first
+    lines = [line for line in others.splitlines() if line.startswith(("| sum", "| mgda"))]
+    assert len(lines) == 2 and "| stage | label \\| soft |" in others
 
 
 def test_numbers_and_colours():

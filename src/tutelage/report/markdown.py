@@ -60,17 +60,38 @@ def comparison(story: Story) -> str:
 
 
 def conflicts(found: Sequence[Conflict]) -> str:
-    """Pairs of terms by parts of the network as a Markdown table: mean cosine and the share of negative ones."""
-    parts = list(dict.fromkeys(part for conflict in found for part in conflict.parts))
-    columns = [("setting", False), ("stage", False), ("learner", False), ("losses", False)]
+    """Mean cosines of pairs of terms and the share of negative ones, as Markdown.
+
+    The first stage has a table by parts of the network; all others have one, of the parameters that terms share.
+    """
     several = len({conflict.learner for conflict in found}) > 1
-    body = []
-    for conflict in found:
+    first = [conflict for conflict in found if conflict.stage == found[0].stage]
+    rest = [conflict for conflict in found if conflict.stage != found[0].stage]
+    parts = list(dict.fromkeys(part for conflict in first for part in conflict.parts))
+    pairs = list(dict.fromkeys(pair for conflict in rest for pair in conflict.pairs))
+    by_part, by_stage = [], []
+    for conflict in first:
         seen = {(pair, part): _pull(x, y) for part in conflict.parts for pair, x, y in on_part(conflict, part)}
-        head = [conflict.group, conflict.stage, conflict.learner if several else ""]
-        body += [[*head, " | ".join(pair), *(seen.get((pair, part), "") for part in parts)] for pair in conflict.pairs]
+        head = _whose(conflict, several)
+        by_part += [[*head, _both(pair), *(seen.get((pair, part), "") for part in parts)] for pair in conflict.pairs]
+    for conflict in rest:
+        whole = {pair: _pull(x, y) for pair, x, y in on_part(conflict, "")}
+        by_stage.append([*_whose(conflict, several), *(whole.get(pair, "") for pair in pairs)])
+    whose = [("setting", False), ("stage", False), ("learner", False)]
     words = "Mean cosine between two losses’ gradients over training, and the share of looks in which it was negative:"
-    return f"{words}\n\n{table([*columns, *((part or 'whole', True) for part in parts)], body)}"
+    found_first = table([*whose, ("losses", False), *((part or "whole", True) for part in parts)], by_part)
+    if not rest:
+        return f"{words}\n\n{found_first}"
+    others = table([*whose, *((_both(pair), True) for pair in pairs)], by_stage)
+    return f"{words}\n\n{found_first}\n\nThe same in all other stages, on all parameters that both reach:\n\n{others}"
+
+
+def _whose(conflict: Conflict, several: bool) -> list[str]:
+    return [conflict.group, conflict.stage, conflict.learner if several else ""]
+
+
+def _both(pair: Sequence[str]) -> str:
+    return " | ".join(pair)
 
 
 def _pull(cosine: float | None, negative: float | None) -> str:

@@ -78,7 +78,8 @@ def sentence(group: Group) -> str:
         return own
     if main is None:
         return f"{len(group.runs)} runs of {group.runs[0].asked.recipe} finished; they measured no network."
-    parts = [f"The {main.first.name} makes {main.errors} test errors"]
+    name, role = main.first.name, main.first.role
+    parts = [f"The {name if role in name else f'{role} ({name})'} makes {main.errors} test errors"]
     alone, teacher = group.role("alone"), group.role("teacher")
     if alone is not None and alone is not main:
         parts.append(f"alone it makes {alone.errors}")
