@@ -1,16 +1,11 @@
 """Conflicting losses: who gets which gradient, and whether many ranks do what one would."""
 
-import os
-
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import nn
-from torch.nn import functional as F
 from torchjd.aggregation import MGDA, DualProj, PCGrad, Random, Sum, UPGrad
 
-from examples import SGD, Hint, kd, mlp, run, similarities, vectors
+from examples import SGD, Hint, kd, mlp, run, vectors
 from tutelage.combine import Combine, ResolveConflicts, WeightedSum, exact_projector, project_on_dual_cone
 from tutelage.learn import train
 from tutelage.learner import Learner
@@ -145,36 +140,3 @@ def test_what_a_random_rule_draws_depends_on_seed_and_step_alone():
     combine = ResolveConflicts(Random(), seed=3)
     first, second = ([settled(combine, net, net(x))["trunk.weight"].clone(), net.zero_grad()][0] for _ in range(2))
     assert torch.equal(first, outcomes[0]) and not torch.equal(first, second)
-
-
-RULES = {"sum": WeightedSum, "upgrad": upgrad}
-
-
-def steps_of(rank, world, path, out):
-    os.environ["OMP_NUM_THREADS"] = "1"
-    torch.set_num_threads(1)
-    if world > 1:
-        dist.init_process_group("gloo", init_method=f"file://{path}", rank=rank, world_size=world)
-    batch = {k: x.chunk(world)[rank] for k, x in vectors(1, 16)[0].items()}
-    for name, rule in RULES.items():
-        objective = Objective(
-            **kd(1.0, 1.0).terms,
-            feel=Term(F.l1_loss, "student.1", "teacher.0:input"),
-            alike=Term(similarities, "student.1", "teacher.1", across=True),
-        )
-        learner = Learner(mlp(8, seed=3), objective, SGD, rule(), {"teacher": frozen(mlp(16))})
-        run(train({"student": learner}, [batch], 3))
-        torch.save(learner.student.state_dict(), f"{out}.{name}.{world}.{rank}")
-    if world > 1:
-        dist.destroy_process_group()
-
-
-def test_two_ranks_equal_one_with_the_double_batch_also_where_a_loss_looks_across_it(tmp_path):
-    out = str(tmp_path / "weights")
-    steps_of(0, 1, "", out)
-    mp.start_processes(steps_of, (2, str(tmp_path / "meet"), out), nprocs=2, start_method="forkserver")
-    for rule in RULES:
-        one, left, right = (torch.load(f"{out}.{rule}.{rank}", weights_only=True) for rank in ("1.0", "2.0", "2.1"))
-        for name in one:
-            assert torch.equal(left[name], right[name])
-            torch.testing.assert_close(left[name], one[name], rtol=0, atol=1e-6)
