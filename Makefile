@@ -39,7 +39,7 @@ bench: $(READY)  ## speed, and runs that are killed: minutes, never part of the 
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/jitter.py
+	$(BIN)/python benchmarks/augmentation.py
 	$(BIN)/python benchmarks/methods.py --rounds 30
 	$(BIN)/python benchmarks/attention.py
 	$(BIN)/python benchmarks/conflicts.py

@@ -101,11 +101,13 @@ def crop_flip(images: Tensor, view: Tensor, margin: int = 4) -> Tensor:
     side = 2 * margin + 1
     _refuse_beyond(view, 2 * side**2)
     row, column = _offsets(view // 2, side)
-    odd = view.to(images.device) % 2
-    padded = F.pad(images.contiguous(), [margin] * 4)
-    both = torch.cat([padded, padded.flip(3)])  # a mirrored crop is a crop of the mirrored image
-    which = torch.arange(len(images), device=images.device) + odd * len(images)
-    return _windows(both, which, row, torch.where(odd == 1, side - 1 - column, column), images.shape[2:])
+    which = torch.arange(len(images), device=images.device)
+    odd = view.to(images.device) % 2 == 1
+    cropped = _windows(F.pad(images.contiguous(), [margin] * 4), which, row, column, images.shape[2:])
+    if images.device.type != "cpu":  # to ask which are odd would wait for the device
+        return torch.where(odd[:, None, None, None], cropped.flip(3), cropped)
+    mirrored = which[odd]
+    return cropped.index_copy_(0, mirrored, cropped.index_select(0, mirrored).flip(3))
 
 
 def normalised(show: Show, mean: tuple[float, ...], deviation: tuple[float, ...]) -> Show:
@@ -156,9 +158,11 @@ def as_float32(images: Tensor) -> Tensor:
 def _normalised(
     images: Tensor, view: Tensor, show: Show, mean: tuple[float, ...], deviation: tuple[float, ...]
 ) -> Tensor:
-    x = as_float32(show(images, view))
-    centre, width = (x.new_tensor(value)[:, None, None] for value in (mean, deviation))
-    return (x - centre) / width
+    shown = show(images, view)
+    x, white = shown.float(), 255 if shown.dtype == torch.uint8 else 1
+    scale = x.new_tensor([1 / (white * width) for width in deviation])[:, None, None]
+    shift = x.new_tensor([-centre / width for centre, width in zip(mean, deviation, strict=True)])[:, None, None]
+    return (x * scale if x is shown else x.mul_(scale)).add_(shift)  # not into the images themselves
 
 
 def _some_of(images: Tensor, view: Tensor, show: Show, numbers: tuple[int, ...]) -> Tensor:
