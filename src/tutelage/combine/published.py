@@ -10,6 +10,8 @@ from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
 
+from torch import Tensor, nn
+
 from tutelage.combine.base import Aggregator, Weighting
 from tutelage.combine.granularity import whole
 from tutelage.combine.projector import exact_projector
@@ -44,15 +46,38 @@ def weighting(name: str, **settings: Any) -> Weighting:
     return made
 
 
-def resolved_by(name: str, seed: int = 0, per: Callable[[str], str] = whole, **settings: Any) -> ResolveConflicts:
+class Summed(nn.Module):
+    """``rule`` times the number of losses.
+
+    Many rules give a mean of the losses' gradients, as UPGrad and MGDA do, where others give a sum. At one learning
+    rate such a rule goes a fraction of the way in each step, which says nothing about how it resolves conflicts.
+
+    >>> import torch
+    >>> Summed(aggregator("UPGrad"))(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    tensor([1., 1.])
+    """
+
+    def __init__(self, rule: Aggregator) -> None:
+        super().__init__()
+        self.rule = rule
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return len(rows) * self.rule(rows)
+
+
+def resolved_by(
+    name: str, seed: int = 0, per: Callable[[str], str] = whole, *, summed: bool = False, **settings: Any
+) -> ResolveConflicts:
     """``ResolveConflicts`` by torchjd's aggregator of that name: ``partial(resolved_by, "UPGrad")`` makes one anew.
 
-    Such a partial can be part of a stage's key, an aggregator cannot. Raises like ``aggregator``.
+    Such a partial can be part of a stage's key, an aggregator cannot. ``summed`` wraps it in ``Summed``. Raises like
+    ``aggregator``.
 
     >>> resolved_by("MGDA", seed=1).seed
     1
     """
-    return ResolveConflicts(aggregator(name, **settings), seed, per=per)
+    rule = aggregator(name, **settings)
+    return ResolveConflicts(Summed(rule) if summed else rule, seed, per=per)
 
 
 def _made(name: str, settings: dict[str, Any]) -> Any:

@@ -19,7 +19,7 @@ from tutelage.watched import seen, watching
 
 PROPOSAL = "the multi-knowledge proposal: removing conflict improves on the sum of losses"
 SUM = "weighted_sum"
-DECIDING = ("proposal", "labels_first", "UPGrad")
+DECIDING = ("proposal", "labels_first", "upgrad")
 """The rules that the question is about; the others are there to see what matters about them."""
 
 

@@ -87,6 +87,11 @@ def labels_weigh(given: Given) -> Make:
     return partial(ResolveConflicts, partial(decomposed, by=cosine_weighted), seed=given.seed, target=TARGET)
 
 
+def upgrad(given: Given) -> Make:
+    """UPGrad (torchjd), as a sum: each gradient is brought to where it opposes none, then they are added up."""
+    return _of_torchjd("UPGrad", given, summed=True)
+
+
 def cheap(given: Given) -> Make:
     """The proposal's weights from the gradients at what the last layer is fed, then one backward pass."""
     return partial(AtFeatures, partial(weights, by=symmetric), given.feature, seed=given.seed)
@@ -108,7 +113,9 @@ def learned_softmax(given: Given) -> Make:
 
 
 def rule(text: str, given: Given) -> Make:
-    """The rule that ``text`` names: one of this file, or an aggregator of torchjd: ``UPGrad``, ``CAGrad(c=0.5)``.
+    """The rule that ``text`` names: one of this file, or an aggregator of torchjd: ``MGDA``, ``CAGrad(c=0.5)``.
+
+    Those of torchjd step as far as published: many give a mean of the gradients, the rules of this file give a sum.
 
     Raises ``ValueError`` with the nearest names for one that nobody has, and for settings that it lacks or does not
     have; ``ImportError`` with the install line for one whose extra is missing.
@@ -120,8 +127,13 @@ def rule(text: str, given: Given) -> Make:
         close = get_close_matches(text, ours, n=3) or sorted(ours)
         raise ValueError(f"There is no rule {text!r}. Did you mean one of {close}? torchjd's begin with a capital.")
     name, settings = _published(text)
+    return _of_torchjd(name, given, **settings)
+
+
+def _of_torchjd(name: str, given: Given, summed: bool = False, **settings: Any) -> Make:
     aggregator(name, **settings)  # says now what is missing
-    return partial(resolved_by, name, seed=given.seed, **settings)
+    made = partial(resolved_by, name, seed=given.seed, **settings)
+    return partial(made, summed=True) if summed else made
 
 
 def _published(text: str) -> tuple[str, dict[str, Any]]:
@@ -137,7 +149,8 @@ def _published(text: str) -> tuple[str, dict[str, Any]]:
 def rules() -> dict[str, Callable[[Given], Make]]:
     """The rules of this file by their names, in the order of its lines."""
     own = {name: x for name, x in globals().items() if isfunction(x) and x.__module__ == __name__}
-    return {name: x for name, x in own.items() if x.__annotations__.get("return") == Make and name != "rule"}
+    known = {name: x for name, x in own.items() if not name.startswith("_") and name != "rule"}
+    return {name: x for name, x in known.items() if x.__annotations__.get("return") == Make}
 
 
 def without_momentum(named: Named, *, lr: float) -> Optimizer:
