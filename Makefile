@@ -22,7 +22,7 @@ demo: $(READY)  ## teacher, plain student and distilled student on real MNIST, n
 test: lint unit e2e  ## every test
 
 unit: $(READY)
-	$(BIN)/python -m pytest -n 2 tests/unit tests/contract tests/reference src
+	$(BIN)/python -m pytest -n auto tests/unit tests/contract tests/reference src
 
 e2e: $(READY)
 	$(BIN)/python -m pytest tests/e2e

@@ -24,6 +24,8 @@ from tutelage.objective import Objective, Term
 from tutelage.speakers.frozen import frozen
 
 TEACHER = cnn(6, seed=1)
+MADE_UP_FOR = {"fitnets": {"feature.loss.made.projector.0.bias"}}
+"""By the batch norm behind it: its gradient is 0, but for rounding on some processors."""
 
 
 def ways():
@@ -64,7 +66,8 @@ class TestWeights:
         before = {name: p.clone() for name, p in pupil.objective.named_parameters()}
         assert before
         list(training)
-        assert all(not torch.equal(p, before[name]) for name, p in pupil.objective.named_parameters())
+        still = {name for name, p in pupil.objective.named_parameters() if torch.equal(p, before[name])}
+        assert still <= MADE_UP_FOR.get(way, set())
         assert list(pupil.student.state_dict()) == names
         assert sum(p.numel() for p in pupil.student.parameters()) == size
 
