@@ -1,5 +1,6 @@
 """Every rule in a training: accumulated, in bfloat16, of several learners, resumed, on two ranks."""
 
+import multiprocessing
 import os
 from functools import partial
 
@@ -215,6 +216,7 @@ def steps_of(rank, world, path, out):
 def test_one_step_of_two_ranks_is_that_of_one_with_the_double_batch_also_where_a_loss_looks_across_it(tmp_path):
     out = str(tmp_path / "weights")
     steps_of(0, 1, "", out)
+    multiprocessing.set_forkserver_preload(["torch", "torchjd.aggregation"])
     mp.start_processes(steps_of, (2, str(tmp_path / "meet"), out), nprocs=2, start_method="forkserver")
     for name in ("sum", *RULES):
         one, left, right = (torch.load(f"{out}.{name}.{rank}", weights_only=True) for rank in ("1.0", "2.0", "2.1"))

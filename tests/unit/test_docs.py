@@ -1,31 +1,19 @@
-"""Every page does what it says: its code runs, its commands are understood, its links lead somewhere."""
+"""Every page says what is there: its links lead somewhere, its names exist; generated pages are those of the code."""
 
 import ast
-import doctest
 import importlib.util
 import re
-import shlex
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
-import torch
 
-import docs_stand_ins
 import tutelage
-from contract.test_losses import LAWS
-from tutelage.cli.command import COMMANDS, main
-from tutelage.cli.failures import Usage
+from pages import GENERATED, PAGES, ROOT, blocks, named
+from tutelage.cli.command import COMMANDS
 from tutelage.cli.find import PLAIN, find
-from tutelage.cli.request import understood
-from tutelage.cli.sweep import combinations
 from tutelage.report import results
 from unit.test_layers import ORDER
 
-ROOT = Path(tutelage.__file__).parents[2]
-PAGES = [page for page in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]) if page.is_file()]
-GENERATED = ("reference.md", "methods.md")
 SHORT = {"README.md": 12, "plain_loop.md": 30, "lightning.md": 30, "hugging_face.md": 30}  # lines of code a block
 
 
@@ -51,92 +39,6 @@ class Held:
     def grow(self, by: int) -> None:
         """Grows."""
 '''
-
-
-def named(pages):
-    return [pytest.param(page, id=page.name) for page in pages]
-
-
-def blocks(text, *languages):
-    """The fenced blocks of a page that are written in one of ``languages``, in their order: (language, code)."""
-    fences = re.findall(r"^```(\w+)[^\n]*\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
-    return [(language, code) for language, code in fences if language in languages]
-
-
-def perform(text):
-    """Run a page in the current directory: Python in one namespace, files written, ``tutelage`` commands obeyed."""
-    namespace = {"__name__": "page"}
-    for language, code in blocks(text, "python", "sh"):
-        first = code.partition("\n")[0]
-        if language == "sh":
-            for command in commands(code):
-                obey(command)
-        elif path := re.fullmatch(r"# ([\w/]+\.py)", first):
-            file = Path(path[1])
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(code)
-        else:
-            exec(compile(code, first, "exec"), namespace)
-
-
-def commands(code):
-    """The ``tutelage`` commands of a block, without comments."""
-    lines = [line.partition(" # ")[0].strip() for line in code.splitlines()]
-    return [line for line in lines if line.startswith("tutelage ")]
-
-
-def obey(command):
-    """Do it if it takes seconds: a recipe of the page's own, or a smoke preset. Otherwise only understand it."""
-    name, *words = shlex.split(command)[1:]
-    if name in ("run", "sweep") and words and "--help" not in words:
-        recipe, *flags = words
-        requests = [understood(recipe, flags)] if name == "run" else combinations(recipe, flags)[0]
-        for request in requests if recipe.startswith("my_lab") or "smoke" in flags else []:
-            assert main(request.words[1:]) == 0, command  # a sweep's runs one after the other, not as processes
-    elif name != "report" or Path(words[0]).exists():
-        assert main([name, *words]) == 0, command
-
-
-@pytest.fixture
-def elsewhere(tmp_path, monkeypatch):
-    """A directory to write to, stand-ins for libraries that are not installed, and everything put back afterwards."""
-    for name in ("TUTELAGE_RUNS", "TUTELAGE_DATA"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("tutelage.machine.tune_allocator", lambda: True)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setitem(sys.modules, "lightning", docs_stand_ins.lightning())
-    monkeypatch.setitem(sys.modules, "transformers", docs_stand_ins.transformers())
-    before = set(sys.modules)
-    yield tmp_path
-    for name in set(sys.modules) - before:
-        if name.partition(".")[0] == "my_lab":
-            del sys.modules[name]
-    torch.set_num_threads(1)
-
-
-@pytest.mark.usefixtures("elsewhere")
-@pytest.mark.parametrize("page", named(page for page in PAGES if page.name not in GENERATED))
-def test_every_page_runs_as_it_is_written(page):
-    perform(page.read_text(encoding="utf-8"))
-
-
-@pytest.mark.usefixtures("elsewhere")
-@pytest.mark.parametrize(
-    "broken",
-    [
-        "```python\nassert 1 == 2\n```\n",
-        "```python\nfrom tutelage.losses.kd import soft_target\n```\n",
-        "```python\nx = 1\n```\nand then\n```python\nassert x == 2\n```\n",
-        "```sh\ntutelage run mnist:hintom\n```\n",
-        "```sh\ntutelage run mnist:hinton --temprature 3\n```\n",
-        "```sh\ntutelage ls no_such_module\n```\n",
-        "```sh\ntutelage sweep mnist:hinton --preset quik\n```\n",
-    ],
-)
-def test_a_page_that_does_not_run_is_caught(broken):
-    with pytest.raises((AssertionError, ImportError, Usage)):
-        perform(broken)
 
 
 def test_pages_are_found_and_most_of_them_hold_code():
@@ -211,15 +113,6 @@ def test_the_page_of_results_is_made_from_the_results(tmp_path):
     if any(ROOT.glob("results/*/*.json")):
         again = results.write(shutil.copytree(ROOT / "results", tmp_path / "results"))
         assert again.read_text(encoding="utf-8") == (ROOT / "results" / "RESULTS.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.usefixtures("elsewhere")
-def test_the_example_of_a_new_loss_keeps_the_contract_and_its_docstring_is_true():
-    perform((ROOT / "docs" / "adding_a_method.md").read_text(encoding="utf-8"))
-    module = importlib.import_module("my_lab.margins")
-    for law in LAWS:
-        law(module.margins)
-    assert doctest.testmod(module) == (0, 2)
 
 
 def test_the_reference_finds_what_a_module_defines_and_nothing_private():

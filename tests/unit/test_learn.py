@@ -263,15 +263,6 @@ def test_prepare_is_applied_to_every_student():
     assert len(prepared) == 2
 
 
-def test_a_compiled_student_learns_the_same():
-    compiled, eager = (Learner(mlp(seed=3), Objective(label=label()), SGD) for _ in range(2))
-    run(train({"student": compiled}, vectors(), 1, prepare=partial(torch.compile, backend="aot_eager")))
-    run(train({"student": eager}, vectors(), 1))
-    for p, q in zip(compiled.student.parameters(), eager.student.parameters(), strict=True):
-        torch.testing.assert_close(p, q)
-    torch._dynamo.reset()
-
-
 @pytest.mark.parametrize("counts", [{"epochs": 0}, {"epochs": -1}, {"epochs": 1, "accumulate": 0}])
 def test_too_few_of_anything_is_refused(counts):
     with pytest.raises(ValueError, match="1 or more"):

@@ -80,24 +80,6 @@ def test_untap_puts_everything_back():
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
 
 
-@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
-def test_a_compiled_tapped_network_still_shows(backend):
-    tapped = Tapped(cnn(4), ["2", "8:input", "output"])
-    compiled = torch.compile(tapped, backend=backend)
-    for wanted in ({"2", "8:input", "output"}, {"2"}):
-        tapped.wanted = frozenset(wanted)
-        assert set(compiled(X)) == wanted == set(compiled(X))
-    torch._dynamo.reset()
-
-
-def test_tapping_a_compiled_network_is_refused_not_ignored():
-    compiled = torch.compile(cnn(4), backend="aot_eager")
-    compiled(X)
-    with pytest.raises(ValueError, match="did not run"):
-        Tapped(compiled, ["_orig_mod.2", "output"])(X)
-    torch._dynamo.reset()
-
-
 def test_a_tap_that_fails_leaves_no_other_behind():
     net = cnn(4)
     with pytest.raises(ValueError, match="Did you mean"):
