@@ -1,5 +1,7 @@
 """Every published method on one tiny pair: it learns, it reads what it says, and methods add up."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -12,7 +14,7 @@ from tutelage.recipes.methods.find import expanded, family, method, methods
 from tutelage.recipes.methods.pair import Pair
 from tutelage.recipes.methods.weighed import stronger
 from tutelage.recipes.parts import tables
-from tutelage.recipes.parts.pupils import borrowing, losses_in
+from tutelage.recipes.parts.pupils import borrowing, losses_in, stepping
 from tutelage.speakers.frozen import frozen
 
 SMALL = labelled(
@@ -154,3 +156,13 @@ def test_every_published_cell_belongs_to_a_method():
 def test_simkd_cuts_only_networks_it_knows_how_to_cut():
     with pytest.raises(ValueError, match="pool, flatten, head"):
         borrowing(lambda: torch.nn.Sequential(torch.nn.Linear(2, 2)), student_of_five, 16)
+
+
+def test_a_step_that_is_timed_moves_nothing_and_so_cannot_diverge(tmp_path):
+    student, lesson = student_of_five(), Lesson(SMALL, batch_size=10)
+    before = {name: p.clone() for name, p in student.named_parameters()}
+    hasty = partial(torch.optim.SGD, lr=1e9, momentum=0.9, weight_decay=1.0)
+    step = stepping(student, None, lesson, hasty, tmp_path, exact=True)
+    for _ in range(3):
+        step()
+    assert all(torch.equal(p, before[name]) for name, p in student.named_parameters())

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from tutelage.combine import Combine, WeightedSum
 from tutelage.data.lesson import Lesson
@@ -19,7 +20,7 @@ from tutelage.learn import Epoch, train
 from tutelage.learner import Learner
 from tutelage.losses.simkd import Reused, bottleneck
 from tutelage.objective import Clock, Objective
-from tutelage.optimizers.factory import Factory
+from tutelage.optimizers.factory import Factory, Named
 from tutelage.optimizers.scheduled import scheduled
 from tutelage.optimizers.schedules import Schedule
 from tutelage.recipes.methods.pair import Method, Pair
@@ -102,13 +103,24 @@ class Stepping:
 def stepping(
     model: nn.Module, teaching: Teaching | None, lesson: Lesson, optimizer: Factory, shared: Path, exact: bool
 ) -> Stepping:
-    """The training that ``taught`` does, or one on labels alone without a ``teaching``, a step at each call."""
+    """The training that ``taught`` does, or one on labels alone without a ``teaching``, a step at each call.
+
+    At a learning rate of 0: it costs the same, and without the schedule of the real training none can diverge.
+    """
+    optimizer = partial(_at_rest, optimizer=optimizer)
     if teaching is None:
         learner = Learner(model, Objective(label=labels()), optimizer)
     else:
         objective, speaker = _prepared(model, teaching, lesson, 1, shared, exact)
         learner = Learner(model, objective, optimizer, teaching.combine(), {"teacher": speaker})
     return Stepping(learner.objective, iter(train({"student": learner}, lesson.batches(), 10**6, pause=_always)))
+
+
+def _at_rest(named: Named, optimizer: Factory) -> Optimizer:
+    made = optimizer(named)
+    for group in made.param_groups:
+        group["lr"] = 0.0
+    return made
 
 
 def losses_in(thing: Any, seen: set[int] | None = None) -> set[str]:
