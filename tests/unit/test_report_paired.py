@@ -55,6 +55,7 @@ def test_tables_and_claims_say_how_likely_chance_is(tmp_path):
     (table,) = shown(group)
     assert [name for name, _ in table.columns] == ["rule", "accuracy", "over the sum", "p"]
     assert [row[2:] for row in table.rows] == [("0", "–"), ("2.0 ± 1.0", "0.074")]
+    assert "not corrected" in table.note
     told = story([group])
     assert told.claims[0].p == "0.074" and told.tally == "The claim is undecided by these seeds."
     assert "| 0.074 |" in markdown(told)
@@ -67,5 +68,5 @@ def test_tables_and_claims_say_how_likely_chance_is(tmp_path):
 def test_of_one_seed_nothing_is_said_about_chance(tmp_path):
     (group,) = groups(runs(tmp_path, [1.0]))
     (table,) = shown(group)
-    assert [name for name, _ in table.columns] == ["rule", "accuracy", "over the sum"]
+    assert [name for name, _ in table.columns] == ["rule", "accuracy", "over the sum"] and not table.note
     assert story([group]).claims[0].p == "" and 'data-label="p"' not in html([group], story([group]))

@@ -11,6 +11,7 @@ from tutelage.report.plots import Series, lines
 from tutelage.report.schema import Curve, Table
 from tutelage.report.seeds import Group, Spread, rank
 
+CHANCE = "p: two-sided t test, paired over seeds, not corrected for the number of rows."
 MARKS = ("disc", "square", "triangle", "ring", "diamond")
 
 
@@ -48,7 +49,8 @@ def shown(group: Group) -> list[Shown]:
                 texts.append(tuple(_chance(row[i]) for row in raw))
         curve = draw(table, rows, table.curve) if table.curve else ""
         body = tuple(zip(*texts, strict=True))
-        found.append(Shown(group.name, table.title, table.note, tuple(columns), body, curve, len(same)))
+        note = " ".join(filter(None, [table.note, CHANCE if len(columns) > len(table.columns) else ""]))
+        found.append(Shown(group.name, table.title, note, tuple(columns), body, curve, len(same)))
     return found
 
 
