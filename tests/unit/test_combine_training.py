@@ -38,6 +38,7 @@ RULES = {
     "cosine": lambda: ResolveConflicts(partial(decomposed, by=cosine_weighted), target="label"),
     "upgrad": lambda: ResolveConflicts(aggregator("UPGrad")),
     "gradvac, each layer": lambda: ResolveConflicts(aggregator("GradVac"), per=each_layer),
+    "gradvac, summed": partial(resolved_by, "GradVac", summed=True),
     "dot": lambda: Dot(["label"], weight_decay=0.01),
     "learned": lambda: Learned(["label", "soft", "feel"]),
     "learned, decomposed": lambda: Learned(["label", "soft", "feel"], softmax, partial(ResolveConflicts, PAIRWISE)),
