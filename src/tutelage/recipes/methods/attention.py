@@ -13,7 +13,7 @@ from tutelage.matching.attentive import Attentive
 from tutelage.matching.fitted import learned_orthogonal, unit_orthogonal
 from tutelage.matching.ranges import Ranges, addresses, every_layer, window
 from tutelage.matching.semckd import SemCKD
-from tutelage.matching.similarities import Learned, cosine, dot, negative_squares, scaled_dot
+from tutelage.matching.similarities import Detached, Learned, cosine, dot, negative_squares, scaled_dot
 from tutelage.objective import Objective, Term
 from tutelage.recipes.methods.pair import Pair
 from tutelage.schemes.classify import labels
@@ -63,6 +63,12 @@ def attend_learned(pair: Pair) -> Objective:
     """Attention over all blocks by learned queries and keys, with teacher projections that learn to turn."""
     ranges = every_layer(*pair.blocks())
     return _layers(Attentive(mean_squares, ranges, similarity=Learned(), project=learned_orthogonal))
+
+
+def attend_detached(pair: Pair) -> Objective:
+    """Attention as attend_scaled, but the student is not rewarded for looking at what is easy to repeat."""
+    ranges = every_layer(*pair.blocks())
+    return _layers(Attentive(mean_squares, ranges, similarity=Detached(scaled_dot)))
 
 
 def attend_unit(pair: Pair) -> Objective:
