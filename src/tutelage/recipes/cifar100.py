@@ -162,7 +162,7 @@ combined_paper = partial(combined)
 attention = partial(compare, methods=("attention",))
 attention.__doc__ = """Which layers to learn from: fixed mappings, attention over all the teacher's blocks, SemCKD."""
 attention_smoke = partial(attention, methods=("proportional", "attend_learned", "semckd_alone"), **SMOKE)
-attention_cpu = partial(attention, strengths=(0.1, 1.0), **CPU)  # at a rate of 0.3 a weight of 100 is too much
+attention_cpu = partial(attention, strengths=(0.1,), **CPU)  # at a rate of 0.3 the weight of 100 is too much
 attention_paper = partial(attention)
 
 
