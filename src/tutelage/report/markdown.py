@@ -102,7 +102,7 @@ def _pull(cosine: float | None, negative: float | None) -> str:
 
 def attention(found: Sequence[Listened]) -> str:
     """Layers of the student by layers of the teacher as a Markdown table: the weights of the last epoch."""
-    layers = list(dict.fromkeys(layer for each in found for layer in each.teacher))
+    layers = sorted({layer for each in found for layer in each.teacher})
     columns = [("setting", False), ("stage", False), ("learner", False), ("loss", False), ("layer", False)]
     learners, terms = ({getattr(each, side) for each in found} for side in ("learner", "term"))
     body = []
