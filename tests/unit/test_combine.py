@@ -1,4 +1,4 @@
-"""Conflicting losses: who gets which gradient, and whether many ranks do what one would."""
+"""Conflicting losses: who gets which gradient."""
 
 import pytest
 import torch

@@ -208,13 +208,13 @@ def steps_of(rank, world, path, out):
         if name.startswith("learned"):
             del terms["hint"]  # the rule names the terms that it weighs
         pupil = Learner(mlp(8, seed=3), Objective(**terms), SGD, rule(), {"teacher": frozen(mlp(16))})
-        list(train({"student": pupil}, [batch], 1))
+        list(train({"student": pupil}, [batch], 3))
         torch.save({**bits(pupil.student), **dict(pupil.combine.named_parameters())}, f"{out}.{name}.{world}.{rank}")
     if world > 1:
         dist.destroy_process_group()
 
 
-def test_one_step_of_two_ranks_is_that_of_one_with_the_double_batch_also_where_a_loss_looks_across_it(tmp_path):
+def test_two_ranks_do_what_one_does_with_the_double_batch_also_where_a_loss_looks_across_it(tmp_path):
     out = str(tmp_path / "weights")
     steps_of(0, 1, "", out)
     multiprocessing.set_forkserver_preload(["torch", "torchjd.aggregation"])
@@ -223,4 +223,4 @@ def test_one_step_of_two_ranks_is_that_of_one_with_the_double_batch_also_where_a
         one, left, right = (torch.load(f"{out}.{name}.{rank}", weights_only=True) for rank in ("1.0", "2.0", "2.1"))
         for key in one:
             assert torch.equal(left[key], right[key]), (name, key)
-            torch.testing.assert_close(left[key], one[key], rtol=0, atol=1e-5, msg=f"{name}, {key}")
+            torch.testing.assert_close(left[key], one[key], rtol=0, atol=1e-6, msg=f"{name}, {key}")
