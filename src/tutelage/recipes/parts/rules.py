@@ -89,7 +89,7 @@ def labels_weigh(given: Given) -> Make:
 
 def upgrad(given: Given) -> Make:
     """UPGrad (torchjd), as a sum: each gradient is brought to where it opposes none, then they are added up."""
-    return _of_torchjd("UPGrad", given, summed=True)
+    return partial(_of_torchjd("UPGrad", given), summed=True)
 
 
 def cheap(given: Given) -> Make:
@@ -130,27 +130,25 @@ def rule(text: str, given: Given) -> Make:
     return _of_torchjd(name, given, **settings)
 
 
-def _of_torchjd(name: str, given: Given, summed: bool = False, **settings: Any) -> Make:
+def _of_torchjd(name: str, given: Given, **settings: Any) -> partial[ResolveConflicts]:
     aggregator(name, **settings)  # says now what is missing
-    made = partial(resolved_by, name, seed=given.seed, **settings)
-    return partial(made, summed=True) if summed else made
+    return partial(resolved_by, name, seed=given.seed, **settings)
 
 
 def _published(text: str) -> tuple[str, dict[str, Any]]:
     try:
         name, arguments, settings = call(text)
+        if not arguments:
+            return name, settings
     except ValueError:
-        arguments = [text]
-    if arguments:
-        raise ValueError(f"A rule of torchjd is named like UPGrad or CAGrad(c=0.5); {text!r} is not.")
-    return name, settings
+        pass
+    raise ValueError(f"A rule of torchjd is named like UPGrad or CAGrad(c=0.5); {text!r} is not.")
 
 
 def rules() -> dict[str, Callable[[Given], Make]]:
     """The rules of this file by their names, in the order of its lines."""
     own = {name: x for name, x in globals().items() if isfunction(x) and x.__module__ == __name__}
-    known = {name: x for name, x in own.items() if not name.startswith("_") and name != "rule"}
-    return {name: x for name, x in known.items() if x.__annotations__.get("return") == Make}
+    return {name: x for name, x in own.items() if x.__annotations__.get("return") == Make and name != "rule"}
 
 
 def without_momentum(named: Named, *, lr: float) -> Optimizer:
