@@ -265,7 +265,7 @@ def capacity(
     *,
     teachers: tuple[str, ...] = ("resnet20", "resnet32", "resnet56", "resnet110"),
     student: str = "resnet20",
-    methods: tuple[str, ...] = ("kd", "proportional", "attend_scaled"),
+    methods: tuple[str, ...] = ("kd", "proportional", "attend_scaled", "attend_detached"),
     epochs: int = 240,
     teacher_epochs: int = 240,
     batch_size: int = 64,
@@ -291,7 +291,7 @@ def capacity(
     Args:
         teachers: networks from small to large: resnet56, wrn_40_2, …, or dotted paths
         student: the small network, named likewise
-        methods: by which it learns from each of them
+        methods: by which it learns from each of them; sums and factors such as 0.1*proportional too
         epochs: epochs of each student
         teacher_epochs: epochs of each teacher
         batch_size: images a step, of the students
@@ -336,7 +336,17 @@ def capacity(
 
 
 capacity_smoke = partial(capacity, teachers=("resnet8",), methods=("kd",), **_but(SMOKE, "teacher"))
-capacity_cpu = partial(capacity, teachers=("resnet8", "resnet14", "resnet20", "resnet32"), **_but(CPU, "teacher"))
+capacity_cpu = partial(
+    capacity,
+    teachers=("resnet8", "resnet14", "resnet20", "resnet32"),
+    methods=(
+        "kd",
+        "0.1*proportional",
+        "0.1*attend_scaled",
+        "0.1*attend_detached",
+    ),  # at a rate of 0.3, as attention_cpu
+    **_but(CPU, "teacher"),
+)
 capacity_paper = partial(capacity)
 
 

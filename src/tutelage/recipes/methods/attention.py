@@ -18,9 +18,6 @@ from tutelage.objective import Objective, Term
 from tutelage.recipes.methods.pair import Pair
 from tutelage.schemes.classify import labels
 
-FIXED = ("from_first", "proportional", "from_last")
-"""The methods below whose layers are given; those of all others here are chosen as the student learns."""
-
 
 def from_first(pair: Pair) -> Objective:
     """The student's first layer learns from the teacher's first block, the second from the second, and so on."""
@@ -37,6 +34,10 @@ def from_last(pair: Pair) -> Objective:
     """The student's last layer learns from the teacher's last block, the one before from the one before it."""
     students, teachers = pair.blocks()
     return _layers(Attentive(mean_squares, _one_each(students, teachers[-len(students) :])))
+
+
+FIXED = (from_first, proportional, from_last)
+"""The methods whose layers are given; those of all others here are chosen as the student learns."""
 
 
 def attend_dot(pair: Pair) -> Objective:

@@ -42,9 +42,15 @@ def methods() -> dict[str, Method]:
     return dict(sorted(_found(), key=lambda pair: (family(pair[1]), pair[1].__code__.co_firstlineno)))
 
 
+def members(method: Method) -> tuple[Method, ...]:
+    """The methods that a sum adds up; of any other, itself."""
+    return method.keywords["methods"] if isinstance(method, partial) else (method,)
+
+
 def family(method: Method) -> str:
-    """The file a method is written in: response, feature, relation, contrastive; ``combined`` for a sum."""
-    return "combined" if isinstance(method, partial) else method.__module__.rpartition(".")[2]
+    """The file a method is written in: response, feature, relation, contrastive; ``combined`` for a sum of several."""
+    found = {member.__module__.rpartition(".")[2] for member in members(method)}
+    return found.pop() if len(found) == 1 else "combined"
 
 
 def _weighed(part: str) -> tuple[float, str]:

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from tutelage.measure.cost import parameters
 from tutelage.recipes.methods.find import family, method
-from tutelage.recipes.parts.comparison import PLAIN, Networks, Pupil, Task, learned, refuse_strangers
+from tutelage.recipes.parts.comparison import PLAIN, Networks, Pupil, Task, claim_layers, learned, refuse_strangers
 from tutelage.recipes.parts.photographs import DECIDES, INPUT, Course, labels_only
 from tutelage.recipes.parts.pupils import losses_in, stepping
 from tutelage.recipes.parts.sets import Portrayed, Sets, accuracies, drawn, publish, validated
 from tutelage.run import Run
 from tutelage.stages import Finished
 
-PROPOSAL = "the multi-knowledge proposal: too large a teacher makes a worse student, and attention mends it"
+PROPOSAL = "the multi-knowledge proposal: too large a teacher makes a worse student"
 
 
 def compare(
@@ -63,6 +63,8 @@ def compare(
     run.deliver(plain.last if best is None else pupils[best].made.last, classes=shown.test.classes, input=INPUT)
     if not drawn(shown) and len(pairs) > 1:
         _claim(run, accuracy, list(pairs), list(chosen), decisive)
+        for teacher in pairs:
+            claim_layers(run, _of(teacher, pupils), accuracy, decisive)
 
 
 def _cast(
@@ -80,6 +82,10 @@ def _methods(run: Run, shown: Sets, pupils: Mapping[str, Pupil]) -> list[str]:
         step = stepping(model, task.teaching, task.course.lesson(shown), task.by, run.root, run.exact)
         found |= losses_in(step.objective)
     return sorted(found)
+
+
+def _of(teacher: str, pupils: Mapping[str, Pupil]) -> dict[str, Pupil]:
+    return {name: pupil for name, pupil in pupils.items() if name.endswith(f" from {teacher}")}
 
 
 def _headline(student: str, accuracy: Mapping[str, float], teachers: list[str], methods: list[str]) -> str:

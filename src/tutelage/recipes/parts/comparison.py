@@ -13,7 +13,7 @@ from tutelage.models.named import named
 from tutelage.models.outline import outline
 from tutelage.optimizers.factory import Factory
 from tutelage.recipes.methods import attention
-from tutelage.recipes.methods.find import family, method
+from tutelage.recipes.methods.find import family, members, method
 from tutelage.recipes.methods.pair import Method
 from tutelage.recipes.parts import tables
 from tutelage.recipes.parts.photographs import DECIDES, INPUT, Course, labels_only
@@ -206,7 +206,7 @@ def tell(
     run.deliver(kept, classes=shown.test.classes, input=INPUT)
     if not drawn(shown):
         _claim(run, networks, accuracy, came.decisive)
-        _claim_layers(run, pupils, accuracy, came.decisive)
+        claim_layers(run, pupils, accuracy, came.decisive)
     return accuracy
 
 
@@ -279,9 +279,9 @@ def _claim(run: Run, networks: Networks, accuracy: Mapping[str, float], decisive
                       low=0.01 if gain > 0 else None, high=-0.01 if gain < 0 else None, scale=scale)  # fmt: skip
 
 
-def _claim_layers(run: Run, pupils: Mapping[str, Pupil], accuracy: Mapping[str, float], decisive: bool) -> None:
+def claim_layers(run: Run, pupils: Mapping[str, Pupil], accuracy: Mapping[str, float], decisive: bool) -> None:
     """That choosing the teacher's layers on the way beats the fixed mapping that is best on validation."""
-    fixed = [name for name in attention.FIXED if name in pupils]
+    fixed = [name for name, pupil in pupils.items() if _is_fixed(pupil)]
     if not fixed:
         return
     best = min(fixed, key=lambda name: validated(pupils[name].made))
@@ -291,3 +291,7 @@ def _claim_layers(run: Run, pupils: Mapping[str, Pupil], accuracy: Mapping[str, 
                       measured=round(accuracy[name] - accuracy[best], 2), source=LAYERS, low=0.01,
                       scale=None if decisive else DECIDES,
                       note=f"best of {', '.join(fixed)} on validation; no figure is published")  # fmt: skip
+
+
+def _is_fixed(pupil: Pupil) -> bool:
+    return all(member in attention.FIXED for member in members(pupil.task.teaching.method))
