@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import report_sample
-from tutelage.report import many, page, pictures, plots
+from tutelage.report import many, page, pictures, plots, tables
 from tutelage.report.citations import bibtex
+from tutelage.report.schema import Curve, Table
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 HOSTILE = "<script>alert('x')</script>\"&{{ 7 * 7 }}"
@@ -274,6 +275,14 @@ def test_the_front_holds_what_nothing_beats_in_both():
     best = [plots.Spot(1, 9, 9, 9, "student", "small", ""), plots.Spot(3, 2, 2, 2, "teacher", "large", "")]
     beaten = [plots.Spot(3, 5, 5, 5, "alone", "same size", ""), plots.Spot(4, 2, 2, 2, "member", "larger", "")]
     assert plots.front([*beaten, *best]) == best
+
+
+def test_lines_are_named_by_words_or_by_a_number_with_its_column_and_large_values_are_short():
+    curve = Curve("parameters", "gain", "by", log_x=True)
+    rows = ((78042, "kd", -1.5), (175258, "kd", 2.0), (78042, 8, 0.5), (175258, 8, 1.0))
+    drawn = tables.draw(Table("Teachers", ("parameters", "by", "gain"), rows, curve=curve), rows, curve)
+    assert re.findall('class="name"[^>]*>([^<]*)<', drawn) == ["kd", "8 by"]
+    assert ">78.0 k<" in drawn and ">175 k<" in drawn and 'class="zero"' in drawn
 
 
 def test_no_path_of_this_machine_is_in_the_page(several):

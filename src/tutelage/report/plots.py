@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from tutelage.report.draw import LETTER, SHAPES, Axis, Point, apart, axis, bottom, left, line, mark, path, svg, text
+from tutelage.report.numbers import scaled
 from tutelage.report.schema import Calibration
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
@@ -172,5 +173,9 @@ def _values(x: Axis, values: Sequence[float], y: float, title: str) -> str:
         return bottom(x, y, title, 6)
     parts = [line((x.start, y), (x.end, y), "axis"), text((x.start + x.end) / 2, y + 35, title, "at", "middle")]
     for value, place in zip(values, places, strict=True):
-        parts += [line((place, y), (place, y + 4), "axis"), text(place, y + 17, f"{value:g}", "t", "middle")]
+        parts += [line((place, y), (place, y + 4), "axis"), text(place, y + 17, _short(value), "t", "middle")]
     return "".join(parts)
+
+
+def _short(value: float) -> str:
+    return scaled(value) if abs(value) >= 1e4 else f"{value:g}"

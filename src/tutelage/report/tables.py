@@ -94,12 +94,17 @@ def draw(table: Table, rows: Sequence[Sequence[Any]], curve: Curve) -> str:
     found: dict[str, list[tuple[float, float, float]]] = {}
     for row in rows:
         if isinstance(row[x], int | float) and isinstance(row[y], int | float | Spread):
-            name = curve.y if by is None else f"{_cell(row[by])} {curve.by}"
+            name = curve.y if by is None else _named(row[by], curve.by)
             found.setdefault(name, []).append((float(row[x]), *_height(row[y])))
     series = [
         Series(name, f"k{i % 5}", MARKS[i % 5], tuple(sorted(points))) for i, (name, points) in enumerate(found.items())
     ]
     return lines(series, table.title, curve.x, curve.y, log_x=curve.log_x) if series else ""
+
+
+def _named(value: Any, what: str | None) -> str:
+    """``8 units`` of a number, since it says nothing alone; words as they are."""
+    return value if isinstance(value, str) else f"{_cell(value)} {what}"
 
 
 def _height(value: float | Spread) -> tuple[float, float]:

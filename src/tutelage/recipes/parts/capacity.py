@@ -55,7 +55,7 @@ def compare(
         "columns": ["method", "teacher", "parameters", "teacher's accuracy", "accuracy", "over plain"],
         "rows": rows,
         "note": f"{student}, {course.epochs} epochs; alone it has {accuracy[PLAIN]:.2f} %.",
-        "curve": {"x": "parameters", "y": "accuracy", "by": "method", "log_x": True},
+        "curve": {"x": "parameters", "y": "over plain", "by": "method", "log_x": True},
         "paired": ["over plain"],
     }
     run.publish(tables=[table], headline=_headline(student, accuracy, list(pairs), list(chosen)))
