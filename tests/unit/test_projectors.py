@@ -233,3 +233,11 @@ def test_a_hint_of_the_paper_trains_the_layers_below_it_and_nothing_else():
     after = bits(student)
     moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert moved == {"0", "1"} and same(teacher, bits(TEACHER))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_what_is_made_to_measure_is_as_precise_as_what_it_sees_and_at_least_float32(dtype):
+    loss = projected(mean_squares)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        loss(torch.randn(2, 3, dtype=dtype), torch.randn(2, 5, dtype=dtype))
+    assert {weight.dtype for weight in loss.parameters()} == {torch.promote_types(dtype, torch.float32)}

@@ -5,18 +5,16 @@ from collections.abc import Sequence
 import torch
 from torch import Size, Tensor, nn
 from torch.nn import functional as F
-from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils.parametrizations import orthogonal as orthogonally_parametrized
 
-from tutelage.matching.projected import Make
+from tutelage.matching.projected import Make, ToMeasure
 from tutelage.shapes import at_least_float32
 
 
-class Fitted(nn.Module):
+class Fitted(ToMeasure):
     """A map of activations, ``make(activation.shape, wanted)``, made when it first sees both shapes.
 
-    Raises ``ValueError`` if it first sees them while gradients are recorded, since an optimizer that was built before
-    would never train its weights, and for activations of another width than those it was made for.
+    Raises ``ValueError`` as ``ToMeasure`` does, and for activations of another width than those it was made for.
 
     >>> from tutelage.matching.projected import pointwise
     >>> fitted = Fitted(pointwise)
@@ -25,34 +23,17 @@ class Fitted(nn.Module):
     torch.Size([2, 5])
     """
 
-    made: nn.Module | None
-    unseen: UninitializedParameter | None
-
     def __init__(self, make: Make) -> None:
-        super().__init__()
-        self.make = make
-        self.made = None
-        self.unseen = UninitializedParameter()  # so that a map that nobody rehearsed is noticed
-        self._widths = (0, 0)
+        super().__init__(make)
+        self._widths: tuple[int, int] | None = None
 
     def forward(self, x: Tensor, wanted: Size) -> Tensor:
-        made = self._measure(x, wanted) if self.made is None else self.made
-        if (widths := (width(x.shape), width(wanted))) != self._widths:
-            raise ValueError(f"A map from {self._widths[0]} to {self._widths[1]} channels was asked for {widths}.")
+        made, widths = self.measured(x, wanted), (width(x.shape), width(wanted))
+        first, second = self._widths = self._widths or widths
+        if widths != self._widths:
+            raise ValueError(f"A map from {first} to {second} channels was asked for {widths}.")
         mapped: Tensor = made(x)
         return mapped
-
-    def _measure(self, x: Tensor, wanted: Size) -> nn.Module:
-        if torch.is_grad_enabled():
-            raise ValueError(
-                "A matching that is made to measure must see one batch before the optimizer is built, or its weights "
-                "would never train; call it once under torch.no_grad()."
-            )
-        dtype = torch.promote_types(x.dtype, torch.float32)
-        self.made = self.make(x.shape, wanted).to(x.device, dtype).train(self.training)
-        self._widths = width(x.shape), width(wanted)
-        self.unseen = None
-        return self.made
 
 
 class Orthogonal(nn.Module):

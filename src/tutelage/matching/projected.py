@@ -36,19 +36,11 @@ class Projected(nn.Module):
         return self.loss(self.projector(student), teacher, *more)
 
 
-class Measured(nn.Module):
-    """A loss with weights, made by ``make`` when it first sees the shapes of what student and teacher show.
+class ToMeasure(nn.Module):
+    """A module, ``make(shape, shape)``, that is made when both shapes are first seen; a base of modules that are.
 
-    ``train`` shows every loss one batch before it builds the optimizer. In a loop of your own, do the same under
-    ``torch.no_grad()``. Raises ``ValueError`` if it first sees shapes while gradients are recorded, since an
-    optimizer that was built before would never train its weights.
-
-    >>> from tutelage.losses.vid import VariationalInformation
-    >>> loss = Measured(VariationalInformation.between)
-    >>> with torch.no_grad():
-    ...     first = loss(torch.randn(2, 3), torch.randn(2, 5))
-    >>> [tuple(p.shape) for p in loss.parameters()]
-    [(5,), (5, 3), (5, 5), (5, 5)]
+    Raises ``ValueError`` if that is while gradients are recorded, since an optimizer that was built before would never
+    train its weights.
     """
 
     made: nn.Module | None
@@ -58,26 +50,43 @@ class Measured(nn.Module):
         super().__init__()
         self.make = make
         self.made = None
-        self.unseen = UninitializedParameter()  # so that a loss that nobody rehearsed is noticed
+        self.unseen = UninitializedParameter()  # so that what nobody rehearsed is noticed
+
+    def measured(self, shown: Tensor, wanted: Size) -> nn.Module:
+        """The module for the shapes of what is ``shown`` and ``wanted``, where the former lies and at least float32."""
+        if self.made is None:
+            if torch.is_grad_enabled():
+                raise ValueError(
+                    "What is made to measure must see one batch before the optimizer is built, or its weights would "
+                    "never train; call it once under torch.no_grad()."
+                )
+            dtype = torch.promote_types(shown.dtype, torch.float32)
+            self.made = self.make(shown.shape, wanted).to(shown.device, dtype).train(self.training)
+            self.unseen = None
+        return self.made
+
+
+class Measured(ToMeasure):
+    """A loss with weights, made by ``make`` when it first sees the shapes of what student and teacher show.
+
+    ``train`` shows every loss one batch before it builds the optimizer. In a loop of your own, do the same under
+    ``torch.no_grad()``; see ``ToMeasure``.
+
+    >>> from tutelage.losses.vid import VariationalInformation
+    >>> loss = Measured(VariationalInformation.between)
+    >>> with torch.no_grad():
+    ...     first = loss(torch.randn(2, 3), torch.randn(2, 5))
+    >>> [tuple(p.shape) for p in loss.parameters()]
+    [(5,), (5, 3), (5, 5), (5, 5)]
+    """
 
     @classmethod
     def example(cls, loss: Loss, _pairs: int) -> "Measured":
         return cls(lambda _student, _teacher: Projected(loss, nn.Identity()))
 
     def forward(self, student: Tensor, teacher: Tensor, *more: Any) -> Scalar:
-        made = self._measure(student, teacher) if self.made is None else self.made
-        value: Tensor = made(student, teacher, *more)
+        value: Tensor = self.measured(student, teacher.shape)(student, teacher, *more)
         return value
-
-    def _measure(self, student: Tensor, teacher: Tensor) -> nn.Module:
-        if torch.is_grad_enabled():
-            raise ValueError(
-                "A loss that is made to measure must see one batch before the optimizer is built, or its weights would "
-                "never train; call it once under torch.no_grad()."
-            )
-        self.made = self.make(student.shape, teacher.shape).to(student.device).train(self.training)
-        self.unseen = None
-        return self.made
 
 
 def pointwise(student: Size, teacher: Size) -> nn.Module:
