@@ -69,7 +69,8 @@ def train(
 
     Learners see each other under their names: ``"b.output"`` in the objective of ``a`` is mutual learning. A step takes
     ``accumulate`` batches, each weighing its share of their ``size``. After a step for which ``pause`` holds, an
-    ``Epoch(finished=False)`` is yielded. ``prepare``, such as ``torch.compile``, is applied to every tapped student.
+    ``Epoch(finished=False)`` is yielded. ``prepare``, such as ``torch.compile``, is applied to every tapped student;
+    with rules that want one gradient a loss, set ``torch._functorch.config.donated_buffer = False`` before.
     ``precision=torch.bfloat16`` runs teachers, students and objectives under autocast; see
     ``tutelage.machine.gains_from_bfloat16`` before choosing it. Batches go to the device of the first student.
 

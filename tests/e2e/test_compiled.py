@@ -5,11 +5,16 @@ from functools import partial
 import pytest
 import torch
 
-from examples import SGD, cnn, label, mlp, run, vectors
+from examples import SGD, cnn, kd, label, mlp, run, vectors
+from tutelage.combine import ResolveConflicts
+from tutelage.combine.decompose import decomposed, symmetric, weights
+from tutelage.combine.shared_features import AtFeatures
 from tutelage.learn import train
 from tutelage.learner import Learner
 from tutelage.objective import Objective
+from tutelage.speakers.frozen import frozen
 from tutelage.taps import Tapped
+from tutelage.watched import Watched
 
 X = torch.ones(2, 3, 8, 8)
 
@@ -20,6 +25,27 @@ def test_a_compiled_student_learns_the_same():
     run(train({"student": eager}, vectors(), 1))
     for p, q in zip(compiled.student.parameters(), eager.student.parameters(), strict=True):
         torch.testing.assert_close(p, q)
+    torch._dynamo.reset()
+
+
+def test_a_compiled_student_learns_the_same_from_one_gradient_a_loss():
+    def made() -> Learner:
+        rule = Watched(ResolveConflicts(partial(decomposed, by=symmetric)), every=1)
+        return Learner(mlp(seed=3), kd(0.5, 0.5), SGD, rule, {"teacher": frozen(mlp(16))})
+
+    compiled, eager = made(), made()
+    run(train({"student": compiled}, vectors(), 1, prepare=partial(torch.compile, backend="aot_eager")))
+    run(train({"student": eager}, vectors(), 1))
+    for p, q in zip(compiled.student.parameters(), eager.student.parameters(), strict=True):
+        torch.testing.assert_close(p, q)
+    torch._dynamo.reset()
+
+
+def test_features_inside_a_compiled_student_are_refused():
+    rule = AtFeatures(partial(weights, by=symmetric), "student.1")
+    learner = Learner(mlp(seed=3), kd(0.5, 0.5), SGD, rule, {"teacher": frozen(mlp(16))})
+    with pytest.raises(ValueError, match="Layers of a compiled student are out of reach"):
+        run(train({"student": learner}, vectors(), 1, prepare=partial(torch.compile, backend="aot_eager")))
     torch._dynamo.reset()
 
 

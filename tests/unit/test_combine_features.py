@@ -87,10 +87,13 @@ def test_it_is_a_weighted_sum_of_the_plain_gradients_everywhere():
         torch.testing.assert_close(gradient, other)
 
 
-def test_a_loss_that_does_not_reach_the_feature_keeps_its_plain_weight():
+def test_a_loss_that_does_not_reach_the_feature_keeps_its_plain_weight_and_is_named_once():
     net, x = Net(), torch.randn(5, 4)
     rule = AtFeatures(weighting("MGDA"), "student.output")
-    with_hint, without = (found_by(rule, net, x, names) for names in (("label", "soft", "hint"), ("label", "soft")))
+    with pytest.warns(UserWarning, match=r"Not compared .*: hint, which 'student\.output' is not on the way to"):
+        with_hint = found_by(rule, net, x)
+    assert torch.equal(found_by(rule, net, x)["trunk.weight"], with_hint["trunk.weight"])
+    without = found_by(rule, net, x, ("label", "soft"))
     alone = found_by(WeightedSum(), net, x, ["hint"])
     torch.testing.assert_close(with_hint["trunk.weight"], without["trunk.weight"] + alone["trunk.weight"])
     torch.testing.assert_close(with_hint["head.weight"], without["head.weight"])
@@ -150,13 +153,18 @@ def test_where_the_target_does_not_reach_the_feature_all_weights_are_plain(name)
         return {"label": losses["label"], "soft": losses["soft"], name: losses["hint"]}, scene
 
     rule = AtFeatures(partial(weights, by=protected), "student.output", target=name)
-    found, plain = (settled(x, make, dict(net.named_parameters())) for x in (rule, WeightedSum()))
+    with pytest.warns(UserWarning, match=name):
+        found = settled(rule, make, dict(net.named_parameters()))
+    plain = settled(WeightedSum(), make, dict(net.named_parameters()))
     assert all(torch.equal(found[key], plain[key]) for key in plain)
 
 
 def test_addresses_that_cannot_serve_are_refused():
     net = Net()
     scene = net.scene(torch.randn(5, 4))
+    with pytest.raises(ValueError, match=r"No loss reaches 'student\.aside': name a layer below \['hint', 'label'"):
+        scene["student"]["aside"] = net.trunk(torch.randn(5, 4))
+        AtFeatures(PLAIN, "student.aside").add(losses_of(scene), scene, dict(net.named_parameters()))
     with pytest.raises(ValueError, match="need the address of one"):
         AtFeatures(PLAIN)
     with pytest.raises(ValueError, match=r"reads 'who\.what', such as 'student\.layer3'; got 'trunk'"):

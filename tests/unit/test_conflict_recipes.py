@@ -5,7 +5,8 @@ import torch
 
 from tutelage.combine import Combine
 from tutelage.keys import key_of
-from tutelage.recipes.parts.conflicts import SUM, Question, where
+from tutelage.models.named import named
+from tutelage.recipes.parts.conflicts import SUM, Question, shallowest, where
 from tutelage.recipes.parts.rules import Given, rule, rules
 
 GIVEN = Given(("label", "soft", "hint"), 3, "student.output", 5e-4)
@@ -58,3 +59,15 @@ def test_a_rule_descends_two_losses_that_agree():
     made.add({"a": parameter.sum(), "b": 2 * parameter.sum()}, {}, {"p": parameter})
     made.settle({"p": parameter})
     assert parameter.grad is not None and parameter.grad.tolist() == [3.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("layers", "first"),
+    [
+        (["head:input", "layer2", "output"], "layer2"),
+        (["output", "pool:input", "layer1"], "layer1"),
+        (["output"], "output"),
+    ],
+)
+def test_gradients_are_compared_where_all_losses_pass(layers, first):
+    assert shallowest(named("resnet8", 10)(), layers, torch.randn(2, 3, 32, 32)) == first

@@ -1,5 +1,7 @@
 """The cheap way to see conflicts: at a feature that the losses share, not at every weight."""
 
+import warnings
+
 import torch
 from torch import Tensor
 
@@ -34,12 +36,14 @@ class AtFeatures(Combine):
     An approximation of ``ResolveConflicts``, for about the price of the plain sum. Below the feature, a gradient of the
     weights is that of the feature times one matrix, the same for all losses, which may turn and stretch, so cosines at
     the feature are not those at the weights, and promises such as "no loss rises" hold for the feature only. Above it,
-    each loss has its weight, too. A loss that does not reach the features keeps its plain weight, 1. Under accumulation
-    every micro-batch has weights of its own; over several ranks the weights are those of the whole batch.
+    each loss has its weight, too. A loss that does not reach the features is not compared and keeps its plain weight,
+    1; a warning names it, once. Under accumulation every micro-batch has weights of its own; over several ranks the
+    weights are those of the whole batch.
 
     ``target`` comes first in the Gramian (``combine.target``); where it does not reach the features, all weights are 1.
-    Raises ``ValueError`` for no feature, for an address that does not read ``who.what``, that nobody answers or that
-    carries no gradient, and in a step in which ``target`` has no loss.
+    Raises ``ValueError`` for no feature, for an address that does not read ``who.what``, that nobody answers, that
+    carries no gradient or that no loss reaches (so it is for layers of a student under ``torch.compile``), and in a
+    step in which ``target`` has no loss.
 
     Sener & Koltun, "Multi-task learning as multi-objective optimization", 2018, arXiv:1810.04650, §3.3 (MGDA-UB, with
     MGDA as the weighting), where this is an upper bound of the exact problem.
@@ -56,6 +60,7 @@ class AtFeatures(Combine):
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
         self._weighting = [weighting]  # in a list, no submodule: see combine.state
         self._sum = WeightedSum()
+        self._apart: set[str] = set()  # losses that a warning has named
 
     def reads(self) -> set[tuple[str, str]]:
         return set(self.features)
@@ -87,6 +92,12 @@ class AtFeatures(Combine):
             row = torch.autograd.grad(losses[name], features, allow_unused=True, retain_graph=True)
             if any(gradient is not None for gradient in row):
                 rows[name] = torch.cat([_flat(g, x) for g, x in zip(row, features, strict=True)])
+        if not rows and losses:
+            raise ValueError(
+                f"No loss reaches {self._where()}: name a layer below {sorted(losses)}. Layers of a compiled student "
+                "are out of reach: prepare it without torch.compile."
+            )
+        self._say_apart([name for name in losses if name not in rows])
         if len(rows) < 2 or not rows.keys() >= set(first):
             return {}
         matrix = torch.stack(list(rows.values()))
@@ -97,6 +108,18 @@ class AtFeatures(Combine):
         with seeded(self.seed + int(self.step), gramian.device):
             found = self._weighting[0](gramian).to(gramian)
         return dict(zip(rows, found, strict=True))
+
+    def _say_apart(self, apart: list[str]) -> None:
+        if new := [name for name in apart if name not in self._apart]:
+            self._apart.update(new)
+            warnings.warn(
+                f"Not compared with the other losses: {' and '.join(new)}, which {self._where()} is not on the way to. "
+                "The weight stays 1; name a layer that all losses pass through.",
+                stacklevel=4,
+            )
+
+    def _where(self) -> str:
+        return " or ".join(f"'{who}.{what}'" for who, what in self.features)
 
 
 def _flat(gradient: Tensor | None, feature: Tensor) -> Tensor:

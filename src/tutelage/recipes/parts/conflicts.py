@@ -6,6 +6,9 @@ from functools import partial
 from statistics import mean
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+
 from tutelage.recipes.methods.find import method
 from tutelage.recipes.methods.pair import Pair
 from tutelage.recipes.parts.comparison import PLAIN, Networks, Outcome, Task, learned, refuse_strangers, tell
@@ -15,6 +18,7 @@ from tutelage.recipes.parts.rules import Given, rule, without_momentum
 from tutelage.recipes.parts.sets import Sets, drawn
 from tutelage.run import Run
 from tutelage.stages import Record
+from tutelage.taps import Tapped
 from tutelage.watched import seen, watching
 
 PROPOSAL = "the multi-knowledge proposal: removing conflict improves on the sum of losses"
@@ -77,12 +81,26 @@ def compare(
 
 
 def _given(run: Run, shown: Sets, networks: Networks, teaching: Teaching, course: Course) -> Given:
-    """What the rules may want to know of these losses; the feature is what the student's last layer is fed."""
+    """What the rules may want to know of these losses; the feature is the shallowest one that any of them reads."""
     student = run.laid_out(networks.build_student())
     pair = Pair(teaching.teacher, student, course.lesson(shown), 1, teaching.named,
                 teaching.teacher_maps, teaching.student_maps)  # fmt: skip
-    feature, _ = pair.embeddings()
-    return Given(tuple(teaching.method(pair).terms), course.seed, feature, course.decay)
+    objective = teaching.method(pair)
+    read = sorted(what for who, what in objective.reads(list(objective.terms)) if who == "student")
+    feature = f"student.{shallowest(student, read, pair.example)}"
+    return Given(tuple(objective.terms), course.seed, feature, course.decay)
+
+
+def shallowest(model: nn.Module, layers: Sequence[str], example: Tensor) -> str:
+    """Of the layers of a model, the one that most of the others are computed from."""
+    shown = Tapped(model, layers)(example)
+
+    def above(layer: str) -> int:
+        others = (shown[other].sum() for other in layers if other != layer)
+        found = (torch.autograd.grad(other, shown[layer], allow_unused=True, retain_graph=True) for other in others)
+        return sum(gradient is not None for (gradient,) in found)
+
+    return max(layers, key=above)
 
 
 def where(records: Sequence[Record]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ TARGET = "label"
 
 @dataclass(frozen=True)
 class Given:
-    """What a rule may want to know: the losses' names, a seed, a feature that most losses share, the weight decay."""
+    """What a rule may want to know: the losses' names, a seed, a feature that all losses share, the weight decay."""
 
     terms: Sequence[str] = (TARGET,)
     seed: int = 0
@@ -93,7 +93,7 @@ def upgrad(given: Given) -> Make:
 
 
 def cheap(given: Given) -> Make:
-    """The proposal's weights from the gradients at what the last layer is fed, then one backward pass."""
+    """The proposal's weights from the gradients at one layer that all losses share, then one backward pass."""
     return partial(AtFeatures, partial(weights, by=symmetric), given.feature, seed=given.seed)
 
 
