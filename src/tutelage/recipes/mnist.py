@@ -488,7 +488,7 @@ def conflicts(
     *,
     rules: tuple[str, ...] = ("all",),
     every: int = 20,
-    longer: float = 2.8,
+    longer: float = 1.65,
     temperature: float = 4.0,
     soft: float = 1.0,
     hint: float = 1.0,
