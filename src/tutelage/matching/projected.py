@@ -61,7 +61,8 @@ class ToMeasure(nn.Module):
                     "never train; call it once under torch.no_grad()."
                 )
             dtype = torch.promote_types(shown.dtype, torch.float32)
-            self.made = self.make(shown.shape, wanted).to(shown.device, dtype).train(self.training)
+            with torch.autocast(shown.device.type, enabled=False):  # a parametrization computes as it is made
+                self.made = self.make(shown.shape, wanted).to(shown.device, dtype).train(self.training)
             self.unseen = None
         return self.made
 
