@@ -33,6 +33,7 @@ from tutelage.matching.similarities import (
     dot,
     flattened,
     negative_squares,
+    only,
     per_layer,
     relations,
     scaled_dot,
@@ -473,3 +474,33 @@ def test_a_copy_trains_its_own_weights():
 def test_weights_of_a_shared_loss_are_owned_once():
     shared = Projected(mean_squares, nn.Conv2d(3, 3, 1))
     assert len(list(Attentive(shared, every_layer(["a", "b"], ["x"]), fit=unchanged).owned.parameters())) == 2
+
+
+@pytest.mark.parametrize("reading", [{}, {"reading": of_each}])
+def test_only_one_layer_is_the_plain_loss_on_it_whatever_the_others_say(reading):
+    ranges = every_layer(["a", "b"], ["t1", "t2", "t3"])
+    students, teachers = maps(2), maps(3)
+    chosen = [partial(only, place=2), partial(only, place=0)]
+    matched = seen(Attentive(mean_squares, ranges, similarity=chosen, fit=unchanged, **reading), students, teachers)
+    expected = (mean_squares(students[0], teachers[2]) + mean_squares(students[1], teachers[0])) / 2
+    torch.testing.assert_close(matched(students, teachers), expected)
+    assert matched.attend(students, teachers)["a"].weights.tolist() == [[0, 0, 1]] * 5
+
+
+def test_lists_of_another_length_than_the_layers_are_refused():
+    ranges = every_layer(["a", "b"], ["t"])
+    with pytest.raises(ValueError, match="Similarities are one a layer of the student; got 3 for 2 layers"):
+        Attentive(mean_squares, ranges, similarity=[dot, dot, dot])
+    with pytest.raises(ValueError, match="Losses are one a layer of the student; got 1 for 2 layers"):
+        Attentive([mean_squares], ranges)
+
+
+@pytest.mark.parametrize("project", [orthogonal, unit_orthogonal, learned_orthogonal])
+@pytest.mark.parametrize("similarity", SIMILARITIES.values(), ids=SIMILARITIES)
+def test_it_trains_under_autocast(project, similarity):
+    matched = Attentive(mean_squares, OVER, similarity=deepcopy(similarity), project=project)
+    objective = Objective(label=label(), layers=Term(matched, *addresses(OVER)))
+    pupil = Learner(cnn(4, 3), objective, SGD, teachers={"teacher": frozen(TEACHER)})
+    (epoch,) = train({"student": pupil}, images(2), 1, precision=torch.bfloat16)
+    assert torch.tensor(list(epoch.losses["student"].values())).isfinite().all()
+    assert {p.dtype for p in matched.parameters()} == {torch.float32}

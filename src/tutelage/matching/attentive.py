@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import torch
 from torch import Size, Tensor, nn
@@ -14,6 +14,8 @@ from tutelage.matching.similarities import Description, Similarity, Weigh, per_s
 from tutelage.objective import Loss
 from tutelage.shapes import Scalar, at_least_float32
 from tutelage.statistics import RunningMeans
+
+T = TypeVar("T")
 
 
 class Attended(NamedTuple):
@@ -84,8 +86,8 @@ class Attentive(nn.Module):
     While it trains, ``Epoch.statistics`` has the mean weight of every pair in an epoch, under
     ``objective.<term>.loss.means/weight <student's layer> | <teacher's layer>``: over the range of a layer they sum to
     one; a pair that is in no range has none. Made to measure when it first sees the layers, as ``train`` does before
-    it builds the optimizer. Losses may be a list, one for each layer of the student. Raises ``ValueError`` for ranges
-    that are empty or name a layer twice, and for layers that do not fit.
+    it builds the optimizer. Losses, and similarities, may be a list, one for each layer of the student. Raises
+    ``ValueError`` for ranges that are empty or name a layer twice, and for lists and layers that do not fit.
 
     >>> from tutelage.losses.hint import mean_squares
     >>> from tutelage.matching.ranges import window
@@ -102,7 +104,7 @@ class Attentive(nn.Module):
         loss: Loss | Sequence[Loss],
         ranges: Ranges,
         *,
-        similarity: Similarity = scaled_dot,
+        similarity: Similarity | Sequence[Similarity] = scaled_dot,
         describe: Description = pooled,
         weigh: Weigh = per_sample,
         reading: Reading = of_mixture,
@@ -111,13 +113,10 @@ class Attentive(nn.Module):
     ) -> None:
         super().__init__()
         self.ranges = refuse_odd(ranges)
-        losses = list(loss) if isinstance(loss, Sequence) else [loss] * len(self.ranges)
-        if len(losses) != len(self.ranges):
-            raise ValueError(f"Losses are one a layer of the student; got {len(losses)} for {len(self.ranges)} layers.")
-        self.losses = losses
-        self.owned = nn.ModuleList(loss for loss in dict.fromkeys(losses) if isinstance(loss, nn.Module))
+        self.losses = _one_each("Losses", loss, len(self.ranges))
+        self.owned = nn.ModuleList(loss for loss in dict.fromkeys(self.losses) if isinstance(loss, nn.Module))
         self.describe, self.weigh, self.reading = describe, weigh, reading
-        self.similarities = [deepcopy(similarity) for _ in self.ranges]
+        self.similarities = [deepcopy(one) for one in _one_each("Similarities", similarity, len(self.ranges))]
         self.similar = nn.ModuleList(one for one in self.similarities if isinstance(one, nn.Module))
         self.fits = nn.ModuleList(Fitted(fit) for _ in self.ranges)
         self.projects = nn.ModuleList(Fitted(project) for names in self.ranges.values() for _ in names)  # pair by pair
@@ -158,6 +157,13 @@ class Attentive(nn.Module):
                 )
             attended[name] = Attended(mapped, layers, self.weigh(similarity(query, keys)))
         return attended
+
+
+def _one_each(what: str, given: T | Sequence[T], layers: int) -> list[T]:
+    found = list(given) if isinstance(given, Sequence) else [given] * layers
+    if len(found) != layers:
+        raise ValueError(f"{what} are one a layer of the student; got {len(found)} for {layers} layers.")
+    return found
 
 
 def named(

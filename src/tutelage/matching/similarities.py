@@ -89,6 +89,19 @@ def negative_squares(student: Tensor, teachers: Tensor) -> Tensor:
     return -(teachers - student.unsqueeze(1)).square().sum(2)
 
 
+def only(_student: Tensor, teachers: Tensor, place: int) -> Tensor:
+    """All weight to the layer at ``place`` in the range: a fixed mapping, at the size at which all are compared.
+
+    Raises ``IndexError`` for a place outside the range.
+
+    >>> per_sample(only(torch.ones(1, 2), torch.ones(1, 3, 2), place=1))
+    tensor([[0., 1., 0.]])
+    """
+    similarities = torch.full_like(teachers[:, :, 0], -torch.inf)
+    similarities[:, place] = 0
+    return similarities
+
+
 class Learned(nn.Module):
     """``(K t_i) · (Q s) / √width``, with a query and a key that train with the student.
 

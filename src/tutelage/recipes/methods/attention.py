@@ -1,7 +1,9 @@
 """Which layers of the teacher should a layer of the student learn from? Fixed answers, attention, and SemCKD.
 
-All but SemCKD are CE + 100 · MSE of maps through the same projections, so that only the choice of layers differs. The
-weight is that of the hint in later comparisons; none is published for the proposal.
+All but SemCKD are CE + 100 · MSE of maps. Layers are compared at the smallest map and the greatest width of a range, so
+a fixed mapping sees more of an early block than attention over all does; ``proportional_pooled`` is the one from which
+attention over all blocks differs in its weights alone. The weight of 100 is that of the hint in later comparisons; none
+is published for the proposal.
 """
 
 from collections.abc import Sequence
@@ -13,7 +15,7 @@ from tutelage.matching.attentive import Attentive
 from tutelage.matching.fitted import learned_orthogonal, unit_orthogonal
 from tutelage.matching.ranges import Ranges, addresses, every_layer, window
 from tutelage.matching.semckd import SemCKD
-from tutelage.matching.similarities import Detached, Learned, cosine, dot, negative_squares, scaled_dot
+from tutelage.matching.similarities import Detached, Learned, cosine, dot, negative_squares, only, scaled_dot
 from tutelage.objective import Objective, Term
 from tutelage.recipes.methods.pair import Pair
 from tutelage.schemes.classify import labels
@@ -30,13 +32,22 @@ def proportional(pair: Pair) -> Objective:
     return _layers(Attentive(mean_squares, window(*pair.blocks(), reach=0)))
 
 
+def proportional_pooled(pair: Pair) -> Objective:
+    """As proportional, but compared as attention over all blocks compares: at the last block's size and width."""
+    students, teachers = pair.blocks()
+    ranges = every_layer(students, teachers)
+    chosen = window(students, teachers, reach=0)
+    similarity = [partial(only, place=ranges[name].index(chosen[name][0])) for name in ranges]
+    return _layers(Attentive(mean_squares, ranges, similarity=similarity))
+
+
 def from_last(pair: Pair) -> Objective:
     """The student's last layer learns from the teacher's last block, the one before from the one before it."""
     students, teachers = pair.blocks()
     return _layers(Attentive(mean_squares, _one_each(students, teachers[-len(students) :])))
 
 
-FIXED = (from_first, proportional, from_last)
+FIXED = (from_first, proportional, proportional_pooled, from_last)
 """The methods whose layers are given; those of all others here are chosen as the student learns."""
 
 
