@@ -61,7 +61,7 @@ class ResolveConflicts(Combine):
         parts: dict[str, dict[str, nn.Parameter]] = {}
         for p, names in reach.items():
             if len(names) == 1:
-                parameters[p].grad = rows[names[0]][p]
+                put(rows[names[0]][p], parameters[p])
             elif names:
                 parts.setdefault(self.per(p), {})[p] = parameters[p]
         with seeded(self.seed + int(self.step), next(iter(parameters.values())).device):
