@@ -6,6 +6,7 @@ import pytest
 from torch import nn
 
 from tutelage.recipes.methods.find import family, method
+from tutelage.recipes.parts.capacity import claim_size
 from tutelage.recipes.parts.comparison import Pupil, Task, claim_layers
 from tutelage.recipes.parts.photographs import Course
 from tutelage.recipes.parts.pupils import Teaching
@@ -50,6 +51,14 @@ def test_attention_is_held_against_the_fixed_mapping_that_is_best_on_validation(
 def test_nothing_is_claimed_where_no_mapping_is_fixed_or_no_layer_is_chosen():
     assert claims({"attend_dot": 1, "kd": 2}, {"attend_dot": 50.0, "kd": 51.0}) == {}
     assert claims({"proportional": 1, "kd": 2}, {"proportional": 50.0, "kd": 51.0}) == {}
+
+
+def test_the_largest_teacher_is_held_against_the_one_before_it():
+    told = Told()
+    accuracy = {"kd from s": 60.0, "kd from m": 52.0, "kd from l": 51.5, "at from m": 50.0}  # at diverged from l
+    claim_size(cast(Run, told), accuracy, ["s", "m", "l"], ["kd", "at"], True)
+    ((name, claim),) = told.claims.items()
+    assert name == "kd: m makes a better student than l" and claim["measured"] == 0.5 and claim["paired"]
 
 
 def test_a_sum_is_of_the_family_that_all_its_methods_are_of():

@@ -62,7 +62,7 @@ def compare(
     best = min(pupils, key=lambda name: validated(pupils[name].made), default=None)
     run.deliver(plain.last if best is None else pupils[best].made.last, classes=shown.test.classes, input=INPUT)
     if not drawn(shown) and len(pairs) > 1:
-        _claim(run, accuracy, list(pairs), list(chosen), decisive)
+        claim_size(run, accuracy, list(pairs), list(chosen), decisive)
         for teacher in pairs:
             claim_layers(run, _of(teacher, pupils), accuracy, decisive)
 
@@ -98,13 +98,17 @@ def _headline(student: str, accuracy: Mapping[str, float], teachers: list[str], 
     return f"{student} alone: {accuracy[PLAIN]:.1f} %; {'; '.join(parts)}."
 
 
-def _claim(run: Run, accuracy: Mapping[str, float], teachers: list[str], methods: list[str], decisive: bool) -> None:
-    scale = None if decisive else DECIDES
-    *smaller, largest = teachers
+def claim_size(
+    run: Run, accuracy: Mapping[str, float], teachers: Sequence[str], methods: Sequence[str], decisive: bool
+) -> None:
+    """That the largest teacher makes a worse student than the one before it.
+
+    Not than the best of all smaller ones: the best of several equals would beat it by chance alone.
+    """
+    *_, smaller, largest = teachers
     for word in methods:
-        others = [accuracy[f"{word} from {name}"] for name in smaller if f"{word} from {name}" in accuracy]
-        if others and f"{word} from {largest}" in accuracy:
-            gap = round(max(others) - accuracy[f"{word} from {largest}"], 2)
-            run.claim(f"{word}: the largest teacher is not the best one", published=0, measured=gap, unit="points",
-                      source=PROPOSAL, low=0.01, scale=scale, paired=True,
-                      note="no figure is published; the best of the smaller ones over the largest")  # fmt: skip
+        one, other = (f"{word} from {teacher}" for teacher in (smaller, largest))
+        if one in accuracy and other in accuracy:
+            run.claim(f"{word}: {smaller} makes a better student than {largest}", published=0, unit="points",
+                      measured=round(accuracy[one] - accuracy[other], 2), source=PROPOSAL, low=0.01, paired=True,
+                      scale=None if decisive else DECIDES, note="no figure is published")  # fmt: skip
