@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from scipy.optimize import nnls
 from torch import nn
 from torchjd.aggregation import MGDA, DualProj, PCGrad, Random, Sum, UPGrad
 
 from examples import SGD, Hint, kd, mlp, run, vectors
 from tutelage.combine import Combine, ResolveConflicts, WeightedSum, exact_projector, project_on_dual_cone
+from tutelage.combine.published import aggregator
 from tutelage.learn import train
 from tutelage.learner import Learner
 from tutelage.objective import Objective, Term
@@ -105,9 +107,50 @@ def test_the_projector_satisfies_the_optimality_conditions(k):
     jacobian = torch.randn(k, 2 * k, dtype=torch.float64)
     gramian, u = jacobian @ jacobian.T, torch.randn(4, k, dtype=torch.float64)
     v = project_on_dual_cone(u, gramian)
-    g = gramian / gramian.trace() + 1e-10 * torch.eye(k)
-    slope = v @ g
+    slope = v @ (gramian + k * 1e-10 * gramian.diag().diag()) / gramian.trace()
     assert (v >= u - 1e-9).all() and (slope >= -1e-9).all() and ((v - u) * slope).abs().max() < 1e-9
+
+
+def conflicting(seed, ratio):
+    """Two to four gradients that pull apart, the first of length 1 or so, the last ``ratio`` times that."""
+    g = torch.Generator().manual_seed(seed)
+    rows = torch.randn(2 + seed % 3, 50, generator=g, dtype=torch.float64)
+    lengths = ratio ** torch.linspace(0, 1, len(rows), dtype=torch.float64)
+    return (rows - 1.3 * rows.mean(0)) * lengths[:, None]
+
+
+def projected_by_scipy(vector, rows):
+    """The nearest vector whose inner product with no row is negative, by non-negative least squares of directions."""
+    directions = rows / rows.norm(dim=1, keepdim=True)
+    weights, _ = nnls(directions.mT.numpy(), -vector.numpy(), maxiter=100_000)
+    return vector + torch.from_numpy(weights) @ directions
+
+
+REFERENCES = {
+    "UPGrad": lambda rows: sum(projected_by_scipy(row / len(rows), rows) for row in rows),
+    "DualProj": lambda rows: projected_by_scipy(rows.mean(0), rows),
+}
+
+
+@pytest.mark.parametrize("ratio", [1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-8)])
+@pytest.mark.parametrize("name", REFERENCES)
+def test_a_gradient_is_protected_however_much_shorter_than_the_others_it_is(name, dtype, tolerance, ratio):
+    for seed in range(20):
+        rows = conflicting(seed, ratio)
+        found, expected = aggregator(name)(rows.to(dtype)).double(), REFERENCES[name](rows)
+        assert (found - expected).norm() < tolerance * expected.norm()
+        assert ((rows / rows.norm(dim=1, keepdim=True)) @ found > -tolerance * found.norm()).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_gradient_of_length_zero_changes_nothing_for_the_others(dtype):
+    rows = torch.tensor([[1.0, 0.2, 0.0], [-1.0, 0.3, 0.1]], dtype=dtype)
+    u = torch.tensor([[0.5, 0.0], [-0.2, 0.7]], dtype=dtype)
+    more, bounds = torch.cat([rows, 0 * rows[:1]]), torch.cat([u, torch.tensor([[0.4], [-0.3]], dtype=dtype)], 1)
+    found = project_on_dual_cone(bounds, more @ more.mT)
+    torch.testing.assert_close(found[:, :2], project_on_dual_cone(u, rows @ rows.mT), rtol=1e-5, atol=0)
+    torch.testing.assert_close(found[:, 2], torch.tensor([0.4, 0.0], dtype=dtype))
 
 
 def test_the_projector_beats_every_point_of_a_fine_grid():
