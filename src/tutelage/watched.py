@@ -14,6 +14,7 @@ from tutelage.statistics import RunningMeans
 
 Parts: TypeAlias = Mapping[str, Callable[[str], bool]]
 """Name of a part -> whether a parameter, such as ``student.layer1.conv.weight``, belongs to it. Parts may overlap."""
+TINY = torch.finfo(torch.float32).tiny
 DROWNED = 0.01
 """A loss is drowned where its gradient is shorter than this share of the longest one."""
 
@@ -33,8 +34,9 @@ class Watched(Combine):
     ``cosine a | b``, −1 to 1, between their gradients on the parameters that both reach, and ``negative a | b``, the
     share of looks in which it was negative. For each loss: ``norm a``, the length of its whole gradient, and
     ``relative a``, its length on the parameters that several losses reach, divided by the longest one's there, 0 to 1.
-    The same, but ``norm``, for every part of the network: ``cosine a | b @ head``. ``seen`` reads such names, and
-    ``drowned`` tells whom nobody hears. A look costs one more backward pass a loss. Under accumulation it sees a step's
+    The same, but ``norm``, for every part of the network: ``cosine a | b @ head``. Losses have the weights of their
+    objective, not yet those that the rule finds or learns. ``seen`` reads such names, and ``drowned`` tells whom nobody
+    hears. A look costs one more backward pass a loss. Under accumulation it sees a step's
     first micro-batch, on several ranks each sees its own.
 
     ``parts`` says what the parts are; without it they are those of ``parts_of``. Raises ``ValueError`` for ``every``
@@ -94,13 +96,13 @@ class Watched(Combine):
         norms = lengths[shared].sum(0).sqrt()
         for place, term in enumerate(terms):
             if reached[shared, place].any():
-                relative = norms[place] / norms.max().clamp_min(torch.finfo(torch.float32).tiny)
+                relative = norms[place] / norms.max().clamp_min(TINY)
                 self.means.add(f"relative {term}{suffix}", relative)
         for a, b in combinations(range(len(terms)), 2):
             both = reached[:, a] & reached[:, b]
             if both.any():
-                square = lengths[both, a].sum() * lengths[both, b].sum()
-                cosine = products[both, a, b].sum() / square.sqrt().clamp_min(torch.finfo(torch.float32).tiny)
+                longs = lengths[both][:, [a, b]].sum(0).sqrt()  # their product is in range where that of squares is not
+                cosine = (products[both, a, b].sum() / longs.prod().clamp_min(TINY)).clamp(-1, 1)
                 self.means.add(f"cosine {terms[a]} | {terms[b]}{suffix}", cosine)
                 self.means.add(f"negative {terms[a]} | {terms[b]}{suffix}", (cosine < 0).float())
 

@@ -158,6 +158,17 @@ def test_a_loss_alone_has_a_length_and_nothing_to_be_compared_with():
     assert set(rule.means.read()) == {"norm pull"}
 
 
+@pytest.mark.parametrize(("pull", "push"), [(1e-12, 1e-12), (1e-15, 1e3), (1e10, 1e10), (1e15, 1e-3)])
+def test_cosines_do_not_depend_on_how_long_gradients_are(pull, push):
+    net, x = Staged(), torch.randn(5, 4)
+    found = []
+    for factors in ({}, {"pull": pull, "push": push}):
+        rule = Watched(WeightedSum())
+        rule.add({n: factors.get(n, 1) * loss for n, loss in net.losses(x).items()}, {}, dict(net.named_parameters()))
+        found.append(rule.means.read()["cosine pull | push"])
+    assert found[1] == pytest.approx(found[0], abs=1e-5) and found[0] != 0
+
+
 def test_gradients_of_zero_have_no_direction_and_break_nothing():
     net, rule = Staged(), Watched(WeightedSum())
     rule.add({n: 0 * loss for n, loss in net.losses(torch.randn(5, 4)).items()}, {}, dict(net.named_parameters()))
