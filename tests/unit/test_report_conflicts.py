@@ -125,6 +125,17 @@ def test_a_drowned_term_is_said_everywhere(tmp_path):
     assert said in buffer.getvalue().replace("\u00a0", " ")
 
 
+def test_a_term_that_is_loud_once_is_drowned_all_the_same(tmp_path):
+    folder = report_statistics.make(tmp_path / "run")
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    about = [line["statistics"]["student"] for line in lines if "statistics" in line]
+    (name,) = (name for name in about[0] if name.endswith("relative hint"))
+    about[0][name] = 1.0
+    (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    page.write(folder)
+    assert "hint is drowned: its gradient is 0.3 % of label’s." in words(folder).replace("\u00a0", " ")
+
+
 def test_warnings_say_in_which_stages():
     def watched(stage, hint, label=1.0):
         return Conflict("", stage, "student", 1, (), (), (), (), {"label": label, "hint": hint})

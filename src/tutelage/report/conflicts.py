@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 from typing import TypeAlias
 
 from tutelage.report.numbers import significant
@@ -134,6 +134,9 @@ def _conflict(group: str, stage: str, learner: str, mine: Mapping[Place, Mapping
         tuple(tuple(average.get((what, pair, part)) for part in parts) for pair in pairs)
         for what in ("cosine", "negative")
     )
-    relative = {term[0]: length for (what, term, part), length in average.items() if what == "relative" and not part}
+    relative = {  # of the middle epoch: a loud first one does not hide that a term is drowned in all others
+        term[0]: round(median(line.values()), 4)
+        for (what, term, part), line in mine.items() if what == "relative" and not part
+    }  # fmt: skip
     epochs = {epoch for (what, _, _), line in mine.items() if what == "cosine" for epoch in line}
     return Conflict(group, stage, learner, len(epochs), pairs, parts, cosine, negative, relative)
