@@ -133,6 +133,26 @@ def test_the_mean_is_the_sum_over_the_count():
     torch.testing.assert_close(weights(rows @ rows.mT, by) @ rows, decomposed(rows, by))
 
 
+def drawn(by, rows):
+    torch.manual_seed(0)
+    return decomposed(rows, by)
+
+
+@pytest.mark.parametrize("k", range(-80, 61, 10))
+@pytest.mark.parametrize("by", ALL)
+def test_gradients_times_a_power_of_two_merge_to_that_times_what_they_merged_to_to_the_bit(by, k):
+    for rows in (opposed(4).float(), agreeing(), torch.cat([opposed(2).float(), torch.zeros(1, 6)])):
+        assert torch.equal(drawn(by, rows * 2.0**k), drawn(by, rows) * 2.0**k)
+
+
+@pytest.mark.parametrize(("long", "short"), [(1.0, 2.0**-80), (2.0**60, 1.0), (2.0**60, 2.0**-40)])
+@pytest.mark.parametrize("by", SYMMETRIC)
+def test_a_long_gradient_gives_way_to_a_short_one_whose_square_nothing_holds(by, long, short):
+    rows = opposed().float() * torch.tensor([[long], [short]])
+    expected = rows[0].double() - rows[0].double() @ rows[1].double() / rows[1].double().square().sum() * rows[1]
+    torch.testing.assert_close(drawn(by, rows) / long, expected.float() / long)
+
+
 class Net(nn.Module):
     """Two stages of two layers that three losses share, and a head for each."""
 

@@ -13,6 +13,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from tutelage.combine.gramian import inner_products
+
 PCGRAD = r"""@inproceedings{yu2020gradient,
   title     = {Gradient Surgery for Multi-Task Learning},
   author    = {Yu, Tianhe and Kumar, Saurabh and Gupta, Abhishek and Levine, Sergey and Hausman, Karol and
@@ -32,7 +34,7 @@ Order: TypeAlias = Callable[[int, Sequence[float]], Sequence[int]]
 
 def decomposed(jacobian: Tensor, by: Decomposition) -> Tensor:
     """The sum of the gradients (K, weights) after ``by``; where nothing conflicts, their plain sum, to the bit."""
-    first, *others = weights(jacobian @ jacobian.mT, by).tolist()
+    first, *others = weights(inner_products(jacobian), by).tolist()
     merged: Tensor = first * jacobian[0]
     for weight, gradient in zip(others, jacobian[1:], strict=True):
         merged.add_(gradient, alpha=weight)
