@@ -222,16 +222,26 @@ def test_losses_that_agree_get_the_sum_of_their_gradients_to_the_bit(per):
         assert torch.equal(found[name], rows["a"][name] + rows["b"][name] + rows["c"][name])
 
 
-def test_weights_that_the_target_does_not_reach_get_the_plain_sum_of_the_others():
+@pytest.mark.parametrize("per", [whole, each_tensor])
+@pytest.mark.parametrize("by", TARGETED)
+def test_weights_that_the_target_does_not_reach_get_the_plain_sum_of_the_others(by, per):
     parts = nn.ParameterDict({"a": torch.ones(2), "b": torch.ones(2)})
     losses = {
         "source": parts["a"].sum() - parts["b"].sum(),
         "other": 3 * parts["b"].sum(),
         "target": -parts["a"].sum(),
     }
-    rule = ResolveConflicts(partial(decomposed, by=protected), target="target", per=each_tensor)
+    rule = ResolveConflicts(partial(decomposed, by=by), target="target", per=per)
     found = settled(rule, parts, losses)
     assert found["a"].tolist() == [-1, -1] and found["b"].tolist() == [2, 2]
+
+
+def test_what_a_source_does_where_the_target_does_not_reach_says_nothing_about_their_cosine():
+    parts = nn.ParameterDict({"a": torch.ones(2), "b": torch.ones(2)})
+    losses = {"target": parts["a"].sum(), "one": 3 * parts["a"].sum() + 9 * parts["b"].sum(), "two": parts["b"].sum()}
+    found = settled(ResolveConflicts(partial(decomposed, by=cosine_weighted), target="target"), parts, losses)
+    torch.testing.assert_close(found["a"], torch.full((2,), 4.0))
+    assert found["b"].tolist() == [10, 10]
 
 
 def test_gradients_that_are_all_zero_merge_to_zero():

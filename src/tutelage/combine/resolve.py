@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import reduce
 from math import inf
+from operator import add
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +25,10 @@ class ResolveConflicts(Combine):
 
     What a parameter gets depends on how many losses reach it: none, and ``.grad`` stays ``None``; one, and it is that
     loss's plain gradient; two or more, and it takes part in the aggregation. Rows are in the order of the terms, with
-    ``target`` first where one is named; weights that the target does not reach get the plain sum of the others. ``per``
-    says which weights form one vector (``combine.granularity``); each such part has its own copy of the aggregator's
-    state. Where all gradients are 0, the merged one is, whatever the rule. Rules that draw at random draw from
-    ``(seed, number of steps)``.
+    ``target`` first where one is named. Weights that the target does not reach, where nothing of it is at stake, take
+    no part: they get the plain sum of the others. ``per`` says which weights form one vector
+    (``combine.granularity``); each such part has its own copy of the aggregator's state. Where all gradients are 0,
+    the merged one is, whatever the rule. Rules that draw at random draw from ``(seed, number of steps)``.
 
     Costs one backward pass a loss and twice the memory of the losses' gradients.
     Raises ``ValueError`` in a step in which ``target`` has no loss.
@@ -57,13 +59,13 @@ class ResolveConflicts(Combine):
 
     def settle(self, parameters: Parameters) -> None:
         rows = self._target_first(self._rows.take())
-        reach = {p: [name for name, row in rows.items() if p in row] for p in parameters}
         parts: dict[str, dict[str, nn.Parameter]] = {}
-        for p, names in reach.items():
-            if len(names) == 1:
-                put(rows[names[0]][p], parameters[p])
-            elif names:
-                parts.setdefault(self.per(p), {})[p] = parameters[p]
+        for p, parameter in parameters.items():
+            reached = {name: row[p] for name, row in rows.items() if p in row}
+            if len(reached) > 1 and (self.target is None or self.target in reached):
+                parts.setdefault(self.per(p), {})[p] = parameter
+            elif reached:
+                put(reduce(add, reached.values()), parameter)
         with seeded(self.seed + int(self.step), next(iter(parameters.values())).device):
             for part, shared in parts.items():
                 # A loss that reaches nothing shared would be a row of zeros, and rules such as MGDA would stop at it.
@@ -80,8 +82,7 @@ class ResolveConflicts(Combine):
     def _merge(self, part: str, rows: dict[str, Row], shared: Parameters) -> None:
         matrix = jacobian(rows, shared)
         largest = float(torch.linalg.vector_norm(matrix, inf))
-        decides = 0 < largest < inf and (self.target is None or self.target in rows)  # nan decides nothing either
-        merged = self._of(part)(matrix) if decides else matrix.sum(0)
+        merged = self._of(part)(matrix) if 0 < largest < inf else matrix.sum(0)  # nan decides nothing either
         for p, gradient in zip(shared.values(), merged.split([p.numel() for p in shared.values()]), strict=True):
             put(gradient, p)
 

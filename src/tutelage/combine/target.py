@@ -3,7 +3,8 @@
 The reading of distillation as transfer learning: cross entropy is the target task, every distillation loss a source.
 Decompositions (``combine.decompose``) whose first gradient t is the target's, which ``target="label"`` sees to in
 ``ResolveConflicts`` and ``AtFeatures``. All of them keep t as it is and promise ``total·t ≥ ‖t‖²``: to first order, the
-target descends at least as fast as alone. They promise nothing about the sources, whose own losses may rise.
+target descends at least as fast as alone. They promise nothing about the sources, whose own losses may rise. All of it
+is about the weights that the target reaches; elsewhere the sources have their way.
 
 A cosine says little about usefulness: a source that agrees may still teach nothing, and negative transfer goes together
 only weakly with conflict.
