@@ -263,6 +263,12 @@ def test_a_target_without_a_loss_in_the_step_is_refused():
         settled(ResolveConflicts(partial(decomposed, by=protected), target="label"), net, net(x))
 
 
+@pytest.mark.parametrize("by", [*TARGETED, partial(averaged, by=protected)])
+def test_a_rule_for_a_target_is_refused_where_none_is_named(by):
+    with pytest.raises(ValueError, match="which loss is the target, as in target='label'"):
+        ResolveConflicts(partial(decomposed, by=by))
+
+
 def test_untouched_gradients_are_the_weighted_sum_without_any_library():
     net, x = Net(), torch.randn(6, 4)
     rows = rows_of(net, losses := net(x))

@@ -14,6 +14,7 @@ from tutelage.combine.granularity import whole
 from tutelage.combine.rows import Row, Rows, jacobian, put
 from tutelage.combine.seeded import seeded
 from tutelage.combine.state import State, kept, restore
+from tutelage.combine.target import needs_target
 from tutelage.objective import Losses, Scene
 
 
@@ -31,7 +32,8 @@ class ResolveConflicts(Combine):
     the merged one is, whatever the rule. Rules that draw at random draw from ``(seed, number of steps)``.
 
     Costs one backward pass a loss and twice the memory of the losses' gradients.
-    Raises ``ValueError`` in a step in which ``target`` has no loss.
+    Raises ``ValueError`` for a decomposition of ``combine.target`` without a ``target``, and in a step in which
+    ``target`` has no loss.
     """
 
     step: Tensor
@@ -45,6 +47,8 @@ class ResolveConflicts(Combine):
         per: Callable[[str], str] = whole,
     ) -> None:
         super().__init__()
+        if target is None and needs_target(aggregator):
+            raise ValueError("A rule of combine.target needs to know which loss is the target, as in target='label'.")
         self.seed, self.target, self.per = seed, target, per
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
         self._template = [aggregator]  # in a list, no submodule: see combine.state

@@ -10,6 +10,8 @@ A cosine says little about usefulness: a source that agrees may still teach noth
 only weakly with conflict.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -79,6 +81,17 @@ def cosine_weighted(gramian: Tensor, among: Decomposition = untouched) -> Tensor
     cosines = along / (squares * square).sqrt().clamp_min(torch.finfo(torch.float64).tiny)
     rows[1:] *= cosines[1:, None].clamp(0, 1)
     return rows
+
+
+def needs_target(rule: object) -> bool:
+    """Whether a decomposition of this module is in ``rule``, which may be a partial of partials.
+
+    >>> needs_target(partial(protected, among=untouched)), needs_target(untouched)
+    (True, False)
+    """
+    if isinstance(rule, partial):
+        return any(needs_target(x) for x in (rule.func, *rule.args, *rule.keywords.values()))
+    return rule is protected or rule is gated or rule is cosine_weighted
 
 
 def _along_target(rows: Tensor, gramian: Tensor) -> tuple[Tensor, float]:
