@@ -49,11 +49,11 @@ def test_a_parameter_gets_what_its_reach_says():
 
 def test_gradients_that_autograd_hands_out_twice_are_clipped_once():
     """Two biases that are added get one and the same tensor as their gradient; ``sum`` gives one that is a view."""
-    a, b, c = (nn.Parameter(torch.zeros(3)) for _ in range(3))
+    a, b, c, d = (nn.Parameter(torch.zeros(3)) for _ in range(4))
     found = []
     for combine in (WeightedSum(), ResolveConflicts(Sum())):
-        parameters = {"a": a, "b": b, "c": c}
-        combine.add({"one": ((a + b) - 2).square().sum(), "two": c.sum()}, {}, parameters)
+        parameters = {"a": a, "b": b, "c": c, "d": d}
+        combine.add({"one": ((a + b) - 2).square().sum() + d.sum(), "two": c.sum() - d.sum() / 2}, {}, parameters)
         combine.settle(parameters)
         nn.utils.clip_grad_norm_(parameters.values(), 1.0)
         found.append([p.grad.clone() for p in parameters.values()])

@@ -269,6 +269,26 @@ def test_a_rule_for_a_target_is_refused_where_none_is_named(by):
         ResolveConflicts(partial(decomposed, by=by))
 
 
+def test_that_there_is_nothing_to_merge_is_said_once_and_only_if_it_is_so_in_the_first_step():
+    p, q = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3))
+    net = nn.ParameterDict({"p": p, "q": q})
+    alone, apart = {"a": p.sum()}, {"a": p.sum(), "b": q.sum()}
+    both = {"a": p.sum(), "b": p.sum() + q.sum(), "c": q.sum()}
+    makes = {
+        r"first step: 'a' is the only loss\.": (alone, None),
+        r"first step: no parameter is reached by two of \['a', 'b'\]\.": (apart, None),
+        r"no parameter is reached by the target 'a' and another of \['a', 'b'\]\.": (apart, "a"),
+    }
+    for sentence, (losses, target) in makes.items():
+        rule = ResolveConflicts(partial(decomposed, by=symmetric), target=target)
+        with pytest.warns(UserWarning, match=sentence):
+            settled(rule, net, {name: 1 * loss for name, loss in losses.items()})
+        settled(rule, net, {name: 1 * loss for name, loss in losses.items()})
+    rule = ResolveConflicts(partial(decomposed, by=symmetric))
+    for losses in (both, alone):
+        settled(rule, net, {name: 1 * loss for name, loss in losses.items()})
+
+
 def test_untouched_gradients_are_the_weighted_sum_without_any_library():
     net, x = Net(), torch.randn(6, 4)
     rows = rows_of(net, losses := net(x))

@@ -1,5 +1,6 @@
 """One gradient a loss, merged: where a parameter is reached by several losses, a rule decides what it gets."""
 
+import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from functools import reduce
@@ -30,6 +31,9 @@ class ResolveConflicts(Combine):
     no part: they get the plain sum of the others. ``per`` says which weights form one vector
     (``combine.granularity``); each such part has its own copy of the aggregator's state. Where all gradients are 0,
     the merged one is, whatever the rule. Rules that draw at random draw from ``(seed, number of steps)``.
+
+    Warns in the first step where there is nothing to merge: for want of a second loss, which a scheduled weight may
+    bring later, or of a parameter that two losses reach.
 
     Costs one backward pass a loss and twice the memory of the losses' gradients.
     Raises ``ValueError`` for a decomposition of ``combine.target`` without a ``target``, and in a step in which
@@ -70,6 +74,8 @@ class ResolveConflicts(Combine):
                 parts.setdefault(self.per(p), {})[p] = parameter
             elif reached:
                 put(reduce(add, reached.values()), parameter)
+        if int(self.step) == 0 and rows and not parts:
+            self._say_that_nothing_is_shared(list(rows))
         with seeded(self.seed + int(self.step), next(iter(parameters.values())).device):
             for part, shared in parts.items():
                 # A loss that reaches nothing shared would be a row of zeros, and rules such as MGDA would stop at it.
@@ -82,6 +88,11 @@ class ResolveConflicts(Combine):
         if self.target not in rows:
             raise ValueError(f"The target is the loss {self.target!r}, but this step has {sorted(rows)}.")
         return {self.target: rows[self.target], **rows}
+
+    def _say_that_nothing_is_shared(self, names: list[str]) -> None:
+        pair = "two" if self.target is None else f"the target {self.target!r} and another"
+        why = f"{names[0]!r} is the only loss" if len(names) == 1 else f"no parameter is reached by {pair} of {names}"
+        warnings.warn(f"Nothing to merge for ResolveConflicts in the first step: {why}.", stacklevel=3)
 
     def _merge(self, part: str, rows: dict[str, Row], shared: Parameters) -> None:
         matrix = jacobian(rows, shared)
