@@ -39,6 +39,7 @@ RULES = {
     "upgrad": lambda: ResolveConflicts(aggregator("UPGrad")),
     "gradvac, each layer": lambda: ResolveConflicts(aggregator("GradVac"), per=each_layer),
     "gradvac, summed": partial(resolved_by, "GradVac", summed=True),
+    "excess": partial(resolved_by, "ExcessMTL", n_warmup_steps=2),
     "dot": lambda: Dot(["label"], weight_decay=0.01),
     "learned": lambda: Learned(["label", "soft", "feel"]),
     "learned, decomposed": lambda: Learned(["label", "soft", "feel"], softmax, partial(ResolveConflicts, PAIRWISE)),

@@ -111,4 +111,4 @@ class ResolveConflicts(Combine):
 
     def set_extra_state(self, state: dict[str, State]) -> None:
         for part, remembered in state.items():
-            restore(self._of(part), remembered)
+            restore(self._of(part), remembered, self.step.device)

@@ -2,11 +2,13 @@
 
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 State: TypeAlias = dict[str, dict[str, Any]]
-"""Submodule -> its numbers and buffers."""
+"""Submodule -> its numbers, arrays and buffers."""
+DEVICE = "torch.device"
 
 
 def kept(rule: object) -> State:
@@ -15,28 +17,44 @@ def kept(rule: object) -> State:
     return {name: {**_plain(module), **module._buffers} for name, module in modules}
 
 
-def restore(rule: object, state: State) -> None:
-    """Give ``rule`` back what ``kept`` found in one that was built alike.
+def restore(rule: object, state: State, device: torch.device | str = "cpu") -> None:
+    """Give ``rule`` back what ``kept`` found in one that was built alike, which now works on ``device``.
 
-    Not ``load_state_dict``: the buffers of torchjd's rules appear in the first step, which it would refuse.
+    Not ``load_state_dict``: the buffers of torchjd's rules appear in the first step, which it would refuse. Tensors of
+    a rule that remembers its device, as ExcessMTL does, come to ``device``, all others to the CPU, as GradVac's.
     """
     for name, module in rule.named_modules() if isinstance(rule, nn.Module) else ():
+        place = device if any(isinstance(x, tuple) and DEVICE in x for x in state[name].values()) else "cpu"
         for key, value in state[name].items():
-            (module._buffers if key in module._buffers else vars(module))[key] = _restored(value)
+            found = _restored(value, torch.device(place))
+            array = isinstance(vars(module).get(key), np.ndarray)
+            (module._buffers if key in module._buffers else vars(module))[key] = found.numpy() if array else found
+        build = getattr(module, "_init_optim_problem", None)
+        if build is not None:  # torchjd's NashMTL builds what it solves in its first step, which this one is past
+            build()
 
 
 def _plain(module: nn.Module) -> dict[str, Any]:
-    plain = {key: x for key, x in vars(module).items() if x is None or isinstance(x, bool | int | float | tuple)}
-    return {key: tuple(map(_written, x)) if isinstance(x, tuple) else x for key, x in plain.items()}
+    plain = {key: x for key, x in vars(module).items() if isinstance(x, None | bool | int | float | tuple | np.ndarray)}
+    return {key: _written(x) for key, x in plain.items()}
 
 
 def _written(x: Any) -> Any:
-    return str(x) if isinstance(x, torch.dtype) else x  # a checkpoint knows no dtypes
-
-
-def _restored(x: Any) -> Any:
-    if isinstance(x, torch.Tensor):
-        return x.clone()
+    """In what a checkpoint knows: no dtypes, devices or arrays."""
     if isinstance(x, tuple):
-        return tuple(map(_restored, x))
+        return tuple(map(_written, x))
+    if isinstance(x, np.ndarray):
+        return torch.from_numpy(x.copy())
+    if isinstance(x, torch.device):
+        return DEVICE
+    return str(x) if isinstance(x, torch.dtype) else x
+
+
+def _restored(x: Any, device: torch.device) -> Any:
+    if isinstance(x, Tensor):
+        return x.to(device, copy=True)
+    if isinstance(x, tuple):
+        return tuple(_restored(part, device) for part in x)
+    if x == DEVICE:
+        return device
     return getattr(torch, x.removeprefix("torch.")) if isinstance(x, str) and x.startswith("torch.") else x
