@@ -11,8 +11,9 @@ from torchjd import aggregation
 
 import tutelage
 from tutelage.combine.decompose import decomposed, symmetric
+from tutelage.combine.granularity import each_tensor
 from tutelage.combine.projector import exact_projector
-from tutelage.combine.published import aggregator, weighting
+from tutelage.combine.published import aggregator, resolved_by, weighting
 
 ROWS = torch.tensor([[1.0, 0.0, 1.0], [-2.0, 1.0, 0.0], [0.0, -1.0, 0.7]])
 NAMES = ["AlignedMTL", "ConFIG", "DualProj", "GradVac", "IMTLG", "MGDA", "Mean", "PCGrad", "Sum", "UPGrad"]
@@ -43,10 +44,39 @@ def test_pairwise_projection_draws_what_torchjd_draws():
 
 
 def test_an_unknown_name_is_refused_with_those_that_exist():
-    with pytest.raises(ValueError, match=r"torchjd has no 'PCGrab'; it has .*PCGrad"):
+    with pytest.raises(ValueError, match=r"torchjd has no 'PCGrab' among its aggregators; it has .*PCGrad"):
         aggregator("PCGrab")
-    with pytest.raises(ValueError, match="torchjd has no 'ConFIGWeighting'"):
+    with pytest.raises(ValueError, match="torchjd has no 'ConFIGWeighting' among its weightings; it has"):
         weighting("ConFIG")
+
+
+@pytest.mark.parametrize("name", ["Aggregator", "WeightedAggregator", "Weighting", "UPGradWeighting", "__all__", ""])
+def test_what_torchjd_has_but_is_no_rule_is_refused_with_the_rules(name):
+    with pytest.raises(ValueError, match=rf"no {name!r} among its aggregators; it has (?!.*Weight)(?!Aggregator)\w+"):
+        aggregator(name)
+
+
+@pytest.mark.parametrize("name", ["", "Constant()", "ConFIG"])
+def test_what_is_no_weighting_is_refused_with_the_weightings(name):
+    with pytest.raises(ValueError, match=r"among its weightings; it has (\w+Weighting(, |\.$))+"):
+        weighting(name)
+
+
+WRONG = [
+    ("Krum", {"n_byzantine": 1}, False),
+    ("Krum", {"n_byzantine": 0, "n_selected": 4}, True),
+    ("TrimmedMean", {"trim_number": 2}, False),
+    ("Constant", {"weights": torch.ones(2)}, True),
+]
+
+
+@pytest.mark.parametrize(("name", "settings", "summed"), WRONG)
+def test_a_rule_for_another_number_of_losses_says_which_there_are(name, settings, summed):
+    p, rule = torch.ones(3, requires_grad=True), resolved_by(name, summed=summed, per=each_tensor, **settings)
+    rule.add({term: row @ p for term, row in zip("abc", ROWS, strict=True)}, {}, {"p": p})
+    called = rf"{name}\(.*\) does not merge the gradients of 3 losses, \['a', 'b', 'c'\] that reach 'p': "
+    with pytest.raises(ValueError, match=called):
+        rule.settle({"p": p})
 
 
 def test_settings_that_do_not_fit_are_named():

@@ -31,7 +31,7 @@ def aggregator(name: str, **settings: Any) -> Aggregator:
     >>> aggregator("UPGrad")(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
     tensor([0.5000, 0.5000])
     """
-    made: Aggregator = _made(name, settings)
+    made: Aggregator = _made(name, "Aggregator", settings)
     return made
 
 
@@ -42,7 +42,7 @@ def weighting(name: str, **settings: Any) -> Weighting:
     >>> weighting("UPGrad")(torch.eye(2))
     tensor([0.5000, 0.5000])
     """
-    made: Weighting = _made(f"{name}Weighting", settings)
+    made: Weighting = _made(f"{name}Weighting", "Weighting", settings)
     return made
 
 
@@ -64,6 +64,9 @@ class Summed(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         return len(rows) * self.rule(rows)
 
+    def __repr__(self) -> str:
+        return f"Summed({self.rule!r})"
+
 
 def resolved_by(
     name: str, seed: int = 0, per: Callable[[str], str] = whole, *, summed: bool = False, **settings: Any
@@ -80,12 +83,15 @@ def resolved_by(
     return ResolveConflicts(Summed(rule) if summed else rule, seed, per=per)
 
 
-def _made(name: str, settings: dict[str, Any]) -> Any:
+def _made(name: str, kind: str, settings: dict[str, Any]) -> Any:
     library = _library()
-    rule = getattr(library, name, None)
-    if name not in library.__all__ or rule is None:
-        close = get_close_matches(name, library.__all__, n=3) or sorted(library.__all__)
-        raise ValueError(f"torchjd has no {name!r}; it has {', '.join(close)}.")
+    bases = {"Aggregator", "WeightedAggregator", "GramianWeightedAggregator", "Weighting"}
+    rules = {x: getattr(library, x) for x in library.__all__ if x not in bases}
+    rules = {x: rule for x, rule in rules.items() if issubclass(rule, getattr(library, kind))}
+    if name not in rules:
+        close = get_close_matches(name, rules, n=3) or sorted(rules)
+        raise ValueError(f"torchjd has no {name!r} among its {kind.lower()}s; it has {', '.join(close)}.")
+    rule = rules[name]
     takes = inspect.signature(rule)
     if "projector" in takes.parameters:
         settings = {"projector": exact_projector(), **settings}

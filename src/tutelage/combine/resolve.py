@@ -36,8 +36,8 @@ class ResolveConflicts(Combine):
     bring later, or of a parameter that two losses reach.
 
     Costs one backward pass a loss and twice the memory of the losses' gradients.
-    Raises ``ValueError`` for a decomposition of ``combine.target`` without a ``target``, and in a step in which
-    ``target`` has no loss.
+    Raises ``ValueError`` for a decomposition of ``combine.target`` without a ``target``, in a step in which ``target``
+    has no loss, and where the aggregator was made for another number of losses than reach a part.
     """
 
     step: Tensor
@@ -97,9 +97,16 @@ class ResolveConflicts(Combine):
     def _merge(self, part: str, rows: dict[str, Row], shared: Parameters) -> None:
         matrix = jacobian(rows, shared)
         largest = float(torch.linalg.vector_norm(matrix, inf))
-        merged = self._of(part)(matrix) if 0 < largest < inf else matrix.sum(0)  # nan decides nothing either
+        merged = self._merged(part, rows, matrix) if 0 < largest < inf else matrix.sum(0)  # nan decides nothing either
         for p, gradient in zip(shared.values(), merged.split([p.numel() for p in shared.values()]), strict=True):
             put(gradient, p)
+
+    def _merged(self, part: str, rows: dict[str, Row], matrix: Tensor) -> Tensor:
+        try:
+            return self._of(part)(matrix)
+        except ValueError as error:
+            which = f"{len(rows)} losses, {list(rows)}" + (f" that reach {part!r}" if part else "")
+            raise ValueError(f"{self._template[0]!r} does not merge the gradients of {which}: {error}") from error
 
     def _of(self, part: str) -> Aggregator:
         if part not in self._aggregators:
