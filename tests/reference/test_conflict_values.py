@@ -2,7 +2,8 @@
 
 *worked*: computed in float64 by plain numpy from the papers' equations, independently of this package: pairwise
 projection in loops over the vectors, the quadratic programs by enumerating active sets. The two sums of PCGrad, and the
-directions of MGDA, IMTL-G and Aligned-MTL, were also returned by torchjd on the same gradients.
+directions of MGDA, IMTL-G and Aligned-MTL, were also returned by torchjd on the same gradients. CAGrad and Nash-MTL
+want solvers that are no dependency of ours, so their values are not asked for here.
 """
 
 from functools import partial
@@ -27,7 +28,7 @@ from tutelage.combine.decompose import (
 from tutelage.combine.dot import Dot
 from tutelage.combine.learned import homoscedastic, softmax
 from tutelage.combine.projector import project_on_dual_cone
-from tutelage.combine.published import aggregator
+from tutelage.combine.published import aggregator, weighting
 from tutelage.combine.target import cosine_weighted, gated, protected
 
 CE, KD, FEATURE = G = torch.tensor([[1.0, 0.0, 1.0], [-2.0, 1.0, 0.0], [0.0, -1.0, 0.7]], dtype=torch.float64)
@@ -116,6 +117,16 @@ def test_the_projections_on_the_dual_cone():
     near(project_on_dual_cone(torch.full((3,), 1 / 3).double(), gramian), [1 / 3, 1 / 3, 1 / 3])
     near(aggregator("UPGrad")(G), [-0.428112, 0.119679, 0.928112])
     near(aggregator("DualProj")(G), [-1 / 3, 0.0, 0.566667])
+
+
+def test_gradient_vaccine_aims_at_the_cosine_that_it_remembers():
+    """CE is given so much of KD that their cosine is 0.5, which it was in the step before; in the first step, 0."""
+    near(aggregator("GradVac")(G[:2]), [-0.8, 1.4, 2.0])
+    rule = weighting("GradVac", beta=1.0)
+    near(rule(torch.tensor([[1.0, 0.5], [0.5, 1.0]]).double()), [1.0, 1.0])
+    share = rule(G[:2] @ G[:2].T)[1] - 1
+    near(share, 0.682843)
+    near(CE + share * KD, [-0.365685, 0.682843, 1.0])
 
 
 class Scripted(nn.Module):
