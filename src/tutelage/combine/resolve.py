@@ -74,9 +74,10 @@ class ResolveConflicts(Combine):
                 parts.setdefault(self.per(p), {})[p] = parameter
             elif reached:
                 put(reduce(add, reached.values()), parameter)
-        if int(self.step) == 0 and rows and not parts:
+        step = int(self.step)
+        if step == 0 and rows and not parts:
             self._say_that_nothing_is_shared(list(rows))
-        with seeded(self.seed + int(self.step), next(iter(parameters.values())).device):
+        with seeded(self.seed + step, next(iter(parameters.values())).device):
             for part, shared in parts.items():
                 # A loss that reaches nothing shared would be a row of zeros, and rules such as MGDA would stop at it.
                 self._merge(part, {name: row for name, row in rows.items() if row.keys() & shared.keys()}, shared)
