@@ -167,6 +167,8 @@ def test_addresses_that_cannot_serve_are_refused():
         AtFeatures(PLAIN, "student.aside").add(losses_of(scene), scene, dict(net.named_parameters()))
     with pytest.raises(ValueError, match="need the address of one"):
         AtFeatures(PLAIN)
+    with pytest.raises(ValueError, match="needs to know which loss is the target"):
+        AtFeatures(partial(weights, by=protected), "student.trunk")
     with pytest.raises(ValueError, match=r"reads 'who\.what', such as 'student\.layer3'; got 'trunk'"):
         AtFeatures(PLAIN, "trunk")
     with pytest.raises(ValueError, match=r"Nothing at 'student\.layer9'"):

@@ -8,6 +8,7 @@ from torch import Tensor
 from tutelage.combine.base import Combine, Parameters, Weighting
 from tutelage.combine.seeded import seeded
 from tutelage.combine.state import State, kept, restore
+from tutelage.combine.target import needs_target
 from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.objective import Losses, Scene
 from tutelage.ranks import average_over_ranks
@@ -41,9 +42,9 @@ class AtFeatures(Combine):
     weights are those of the whole batch.
 
     ``target`` comes first in the Gramian (``combine.target``); where it does not reach the features, all weights are 1.
-    Raises ``ValueError`` for no feature, for an address that does not read ``who.what``, that nobody answers, that
-    carries no gradient or that no loss reaches (so it is for layers of a student under ``torch.compile``), and in a
-    step in which ``target`` has no loss.
+    Raises ``ValueError`` for no feature, for a rule of ``combine.target`` without a ``target``, for an address that
+    does not read ``who.what``, that nobody answers, that carries no gradient or that no loss reaches (so it is for
+    layers of a student under ``torch.compile``), and in a step in which ``target`` has no loss.
 
     Sener & Koltun, "Multi-task learning as multi-objective optimization", 2018, arXiv:1810.04650, §3.3 (MGDA-UB, with
     MGDA as the weighting), where this is an upper bound of the exact problem.
@@ -56,6 +57,8 @@ class AtFeatures(Combine):
         self.features = [_split(feature) for feature in features]
         if not features:
             raise ValueError("Weights at shared features need the address of one, such as 'student.layer3'.")
+        if target is None and needs_target(weighting):
+            raise ValueError("A rule of combine.target needs to know which loss is the target, as in target='label'.")
         self.target, self.seed = target, seed
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
         self._weighting = [weighting]  # in a list, no submodule: see combine.state
@@ -81,7 +84,7 @@ class AtFeatures(Combine):
         return kept(self._weighting[0])
 
     def set_extra_state(self, state: State) -> None:
-        restore(self._weighting[0], state)
+        restore(self._weighting[0], state, self.step.device)
 
     def _weights(self, losses: Losses, features: list[Tensor]) -> dict[str, Tensor]:
         if self.target is not None and self.target not in losses:

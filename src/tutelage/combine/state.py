@@ -17,7 +17,7 @@ def kept(rule: object) -> State:
     return {name: {**_plain(module), **module._buffers} for name, module in modules}
 
 
-def restore(rule: object, state: State, device: torch.device | str = "cpu") -> None:
+def restore(rule: object, state: State, device: torch.device) -> None:
     """Give ``rule`` back what ``kept`` found in one that was built alike, which now works on ``device``.
 
     Not ``load_state_dict``: the buffers of torchjd's rules appear in the first step, which it would refuse. Tensors of
