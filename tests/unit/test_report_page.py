@@ -285,5 +285,20 @@ def test_lines_are_named_by_words_or_by_a_number_with_its_column_and_large_value
     assert ">78.0 k<" in drawn and ">175 k<" in drawn and 'class="zero"' in drawn
 
 
+def test_a_column_of_small_numbers_has_as_many_places_everywhere(tmp_path):
+    folder = report_sample.make(tmp_path / "run")
+    results = json.loads((folder / "results.json").read_text())
+    rows = [["a", 48.2, 1, 0.123], ["b", 48.05, 2, 7.0], ["c", None, 3, 2.5]]
+    results["tables"] = [{"title": "T", "columns": ["who", "places", "whole", "many"], "rows": rows}]
+    results["claims"] = [{"name": "less", "published": 0, "measured": -0.54, "unit": "points", "low": 0.01,
+                          "high": None, "source": "", "scale": None, "note": ""}]  # fmt: skip
+    (folder / "results.json").write_text(json.dumps(results))
+    page.write(folder)
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", (folder / "report.html").read_text())
+    start = cells.index("a")
+    assert cells[start : start + 12] == ["a", "48.20", "1", "0.123", "b", "48.05", "2", "7", "c", "–", "3", "2.5"]
+    assert "| 0 | -0.54 |" in (folder / "report.md").read_text()  # to the places of the bound that it is judged by
+
+
 def test_no_path_of_this_machine_is_in_the_page(several):
     assert str(several.parent) not in (several / "report.html").read_text()

@@ -70,9 +70,10 @@ class GroupRow:
 
 
 def claim_row(group: Group, verdict: Verdict) -> ClaimRow:
-    """A claim as the table shows it; a single measurement gets at most two digits, or as many as the published one."""
+    """A claim as the table shows it; a single measurement as finely as the published figure and the bounds are."""
     claim, measured = verdict.claim, verdict.measured
-    places = len(plain(claim.published).partition(".")[2])
+    given = (x for x in (claim.published, claim.low, claim.high) if x is not None)
+    places = max(len(plain(x).partition(".")[2]) for x in given)
     one = plain(measured.mean) if measured.mean.is_integer() else f"{measured.mean:,.{places}f}"
     if float(one.replace(",", "")) == 0 and measured.mean:
         one = significant(measured.mean, 2)

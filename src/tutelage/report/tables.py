@@ -43,7 +43,7 @@ def shown(group: Group) -> list[Shown]:
         texts: list[tuple[str, ...]] = []
         for i, name in enumerate(table.columns):
             columns.append((name, all(not isinstance(row[i], str) for row in rows)))
-            texts.append(tuple(_cell(row[i]) for row in rows))
+            texts.append(_aligned([row[i] for row in rows]))
             if name in table.paired and len(same) > 1:
                 columns.append(("p", True))
                 texts.append(tuple(_chance(row[i]) for row in raw))
@@ -69,6 +69,18 @@ def _merged(cells: Sequence[Any]) -> Any:
 def _chance(differences: Sequence[Any]) -> str:
     p = paired_t(differences) if all(isinstance(x, int | float) for x in differences) else None
     return "–" if p is None else probability(p)
+
+
+def _aligned(column: Sequence[Any]) -> tuple[str, ...]:
+    """The column's cells, its small numbers all with as many places as one of them needs, up to two."""
+    texts = [_cell(cell) for cell in column]
+    numbers = [isinstance(cell, float) and abs(cell) < 1000 for cell in column]
+    places = max(
+        (len(text.partition(".")[2]) for text, is_one in zip(texts, numbers, strict=True) if is_one), default=0
+    )
+    if not 0 < places <= 2:
+        return tuple(texts)
+    return tuple(f"{x:.{places}f}" if one else t for x, t, one in zip(column, texts, numbers, strict=True))
 
 
 def _cell(cell: Any) -> str:
