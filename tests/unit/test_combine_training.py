@@ -1,17 +1,13 @@
-"""Every rule in a training: accumulated, in bfloat16, of several learners, resumed, on two ranks."""
+"""Every rule in a training: accumulated, in bfloat16, of several learners, resumed."""
 
-import multiprocessing
-import os
 from functools import partial
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import nn
 from torch.nn import functional as F
 
-from examples import Hint, bits, cnn, images, kd, label, mlp, run, same, similarities, vectors
+from examples import Hint, bits, cnn, images, kd, label, mlp, run, same, vectors
 from tutelage.checkpoint import load, save
 from tutelage.combine.base import Combine
 from tutelage.combine.decompose import decomposed, longest_first, symmetric, weights
@@ -192,36 +188,3 @@ def test_every_rule_can_be_told_apart_in_the_key_of_a_stage():
 def test_a_feature_that_the_student_lacks_is_refused_before_the_first_step():
     with pytest.raises(ValueError, match="layer9"):
         train({"student": learner(AtFeatures(partial(weights, by=symmetric), "student.layer9"))}, vectors(), 1)
-
-
-def steps_of(rank, world, path, out):
-    os.environ["OMP_NUM_THREADS"] = "1"
-    torch.set_num_threads(1)
-    if world > 1:
-        dist.init_process_group("gloo", init_method=f"file://{path}", rank=rank, world_size=world)
-    batch = {k: x.chunk(world)[rank] for k, x in vectors(1, 16)[0].items()}
-    for name, rule in {"sum": WeightedSum, **RULES}.items():
-        terms = {
-            **kd(1.0, 1.0).terms,
-            "feel": Term(similarities, "student.1", "teacher.1", weight=30.0, across=True),
-            "hint": Term(F.l1_loss, "student.1", "teacher.0:input"),
-        }
-        if name.startswith("learned"):
-            del terms["hint"]  # the rule names the terms that it weighs
-        pupil = Learner(mlp(8, seed=3), Objective(**terms), SGD, rule(), {"teacher": frozen(mlp(16))})
-        list(train({"student": pupil}, [batch], 3))
-        torch.save({**bits(pupil.student), **dict(pupil.combine.named_parameters())}, f"{out}.{name}.{world}.{rank}")
-    if world > 1:
-        dist.destroy_process_group()
-
-
-def test_two_ranks_do_what_one_does_with_the_double_batch_also_where_a_loss_looks_across_it(tmp_path):
-    out = str(tmp_path / "weights")
-    steps_of(0, 1, "", out)
-    multiprocessing.set_forkserver_preload(["torch", "torchjd.aggregation"])
-    mp.start_processes(steps_of, (2, str(tmp_path / "meet"), out), nprocs=2, start_method="forkserver")
-    for name in ("sum", *RULES):
-        one, left, right = (torch.load(f"{out}.{name}.{rank}", weights_only=True) for rank in ("1.0", "2.0", "2.1"))
-        for key in one:
-            assert torch.equal(left[key], right[key]), (name, key)
-            torch.testing.assert_close(left[key], one[key], rtol=0, atol=1e-6, msg=f"{name}, {key}")
