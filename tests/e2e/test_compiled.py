@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from torch.nn.functional import l1_loss
 
 from examples import SGD, cnn, kd, label, mlp, run, vectors
 from tutelage.combine import ResolveConflicts
@@ -11,7 +12,7 @@ from tutelage.combine.decompose import decomposed, symmetric, weights
 from tutelage.combine.shared_features import AtFeatures
 from tutelage.learn import train
 from tutelage.learner import Learner
-from tutelage.objective import Objective
+from tutelage.objective import Objective, Term
 from tutelage.speakers.frozen import frozen
 from tutelage.taps import Tapped
 from tutelage.watched import Watched
@@ -41,10 +42,12 @@ def test_a_compiled_student_learns_the_same_from_one_gradient_a_loss():
     torch._dynamo.reset()
 
 
-def test_features_inside_a_compiled_student_are_refused():
+@pytest.mark.parametrize("more", [{}, {"hint": Term(l1_loss, "student.1", "teacher.0:input")}])
+def test_features_inside_a_compiled_student_are_refused(more):
     rule = AtFeatures(partial(weights, by=symmetric), "student.1")
-    learner = Learner(mlp(seed=3), kd(0.5, 0.5), SGD, rule, {"teacher": frozen(mlp(16))})
-    with pytest.raises(ValueError, match="Layers of a compiled student are out of reach"):
+    objective = Objective(**kd(0.5, 0.5).terms, **more)
+    learner = Learner(mlp(8, seed=3), objective, SGD, rule, {"teacher": frozen(mlp(16))})
+    with pytest.raises(ValueError, match="the layers of a compiled student are not on the way to its output"):
         run(train({"student": learner}, vectors(), 1, prepare=partial(torch.compile, backend="aot_eager")))
     torch._dynamo.reset()
 

@@ -43,8 +43,8 @@ class AtFeatures(Combine):
 
     ``target`` comes first in the Gramian (``combine.target``); where it does not reach the features, all weights are 1.
     Raises ``ValueError`` for no feature, for a rule of ``combine.target`` without a ``target``, for an address that
-    does not read ``who.what``, that nobody answers, that carries no gradient or that no loss reaches (so it is for
-    layers of a student under ``torch.compile``), and in a step in which ``target`` has no loss.
+    does not read ``who.what``, that nobody answers or that carries no gradient, for a student under ``torch.compile``,
+    whose layers no loss reaches, and in a step in which ``target`` has no loss.
 
     Sener & Koltun, "Multi-task learning as multi-objective optimization", 2018, arXiv:1810.04650, §3.3 (MGDA-UB, with
     MGDA as the weighting), where this is an upper bound of the exact problem.
@@ -95,12 +95,13 @@ class AtFeatures(Combine):
             row = torch.autograd.grad(losses[name], features, allow_unused=True, retain_graph=True)
             if any(gradient is not None for gradient in row):
                 rows[name] = torch.cat([_flat(g, x) for g, x in zip(row, features, strict=True)])
-        if not rows and losses:
-            raise ValueError(
-                f"No loss reaches {self._where()}: name a layer below {sorted(losses)}. Layers of a compiled student "
-                "are out of reach: prepare it without torch.compile."
-            )
-        self._say_apart([name for name in losses if name not in rows])
+        if apart := [name for name in losses if name not in rows]:
+            if any("CompiledFunction" in type(feature.grad_fn).__name__ for feature in features):
+                raise ValueError(
+                    f"{apart[0]} does not reach {self._where()}: the layers of a compiled student are not on the way "
+                    "to its output. Train it without torch.compile, or by ResolveConflicts."
+                )
+            self._say_apart(apart)
         if len(rows) < 2 or not rows.keys() >= set(first):
             return {}
         matrix = torch.stack(list(rows.values()))
