@@ -56,3 +56,12 @@ def test_what_is_restored_lies_where_the_rule_now_works():
     restore(resumed, kept(rule), torch.device("meta"))
     assert {x.device.type for x in resumed.buffers()} == {"meta"}
     assert resumed.weighting._state_key == (3, 5, torch.float32, torch.device("meta"))
+
+
+def test_what_a_rule_keeps_on_the_cpu_stays_there_and_what_lay_elsewhere_comes_along():
+    rule, resumed = torch.nn.Module(), torch.nn.Module()
+    for module in (rule, resumed):
+        module.register_buffer("here", torch.ones(2))
+        module.register_buffer("there", torch.ones(2, device="meta" if module is rule else "cpu"))
+    restore(resumed, kept(rule), torch.device("meta"))
+    assert (resumed.here.device.type, resumed.there.device.type) == ("cpu", "meta")
