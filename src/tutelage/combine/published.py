@@ -90,7 +90,9 @@ def _made(name: str, kind: str, settings: dict[str, Any]) -> Any:
     rules = {x: rule for x, rule in rules.items() if issubclass(rule, getattr(library, kind))}
     if name not in rules:
         close = get_close_matches(name, rules, n=3) or sorted(rules)
-        raise ValueError(f"torchjd has no {name!r} among its {kind.lower()}s; it has {', '.join(close)}.")
+        known = ", ".join(x.removesuffix("Weighting") for x in close)
+        asked = name.removesuffix("Weighting") if kind == "Weighting" else name
+        raise ValueError(f"torchjd has no {asked!r} among its {kind.lower()}s; it has {known}.")
     rule = rules[name]
     takes = inspect.signature(rule)
     if "projector" in takes.parameters:
