@@ -1,10 +1,12 @@
 """The claim that attention over the teacher's layers beats the best fixed mapping, whatever the methods' weights."""
 
+from functools import partial
 from typing import Any, cast
 
 import pytest
 from torch import nn
 
+from tutelage.recipes.methods import attention
 from tutelage.recipes.methods.find import family, method
 from tutelage.recipes.parts.capacity import claim_size
 from tutelage.recipes.parts.comparison import Pupil, Task, claim_layers
@@ -64,3 +66,4 @@ def test_the_largest_teacher_is_held_against_the_one_before_it():
 def test_a_sum_is_of_the_family_that_all_its_methods_are_of():
     assert family(method("0.1*attend_dot")) == "attention" and family(method("at+0.5*hint")) == "feature"
     assert family(method("kd+at")) == "combined"
+    assert family(partial(attention.attend_dot)) == "attention"  # somebody's own, with settings

@@ -44,12 +44,12 @@ def methods() -> dict[str, Method]:
 
 def members(method: Method) -> tuple[Method, ...]:
     """The methods that a sum adds up; of any other, itself."""
-    return method.keywords["methods"] if isinstance(method, partial) else (method,)
+    return method.keywords["methods"] if isinstance(method, partial) and method.func is together else (method,)
 
 
 def family(method: Method) -> str:
     """The file a method is written in: response, feature, relation, contrastive; ``combined`` for a sum of several."""
-    found = {member.__module__.rpartition(".")[2] for member in members(method)}
+    found = {getattr(member, "func", member).__module__.rpartition(".")[2] for member in members(method)}
     return found.pop() if len(found) == 1 else "combined"
 
 
