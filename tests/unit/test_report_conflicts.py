@@ -278,6 +278,7 @@ def test_a_result_too_large_keeps_the_means_of_all_epochs(tmp_path, rules):
         pairs = zip(on_part(small, ""), on_part(large, ""), strict=True)
         assert all(a[1] == pytest.approx(b[1], abs=1e-3) and a[2] == pytest.approx(b[2], abs=1e-3) for a, b in pairs)
         assert small.drowned.keys() == {"hint"}
+        assert small.relative == pytest.approx(large.relative, abs=1e-3)
 
 
 def test_statistics_go_before_the_last_epochs(tmp_path):

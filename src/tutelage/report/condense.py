@@ -1,7 +1,7 @@
 """The statistics of a log in less room, for results that are kept in a repository."""
 
 from collections.abc import Sequence
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 from tutelage.report.statistics import named
@@ -13,7 +13,7 @@ GRADIENTS = ("cosine", "negative", "relative")
 def condensed(parts: Parts, whole: Sequence[Parts]) -> Parts:
     """A run whose statistics are on each stage's last line alone: there they are means over all epochs in ``whole``.
 
-    Weights, which a report shows as they were at the end, keep their last value.
+    Weights, which a report shows as they were at the end, keep their last value, and relative lengths their median.
     """
     log = [{key: value for key, value in line.items() if key != "statistics"} for line in parts["log"]]
     last = {line["stage"]: line for line in log}
@@ -52,7 +52,9 @@ def _means(epochs: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str,
 
 def _merged(name: str, values: Sequence[float]) -> float:
     about = named(name)
-    return values[-1] if about is not None and about.what == "weight" else fmean(values)
+    if about is not None and about.what == "weight":
+        return values[-1]
+    return median(values) if about is not None and about.what == "relative" else fmean(values)
 
 
 def _of(values: dict[str, float], large: Sequence[str]) -> dict[str, float]:

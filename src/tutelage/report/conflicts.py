@@ -103,7 +103,7 @@ def _where(some: Sequence[Conflict], total: int) -> str:
 
 
 def _longest(relative: Mapping[str, float]) -> str:
-    """Whose gradient the others are compared with: one term's, if it is the longest in every look."""
+    """Whose gradient the others are compared with: one term's, if it is the longest in nearly every look."""
     term = max(relative, key=lambda name: relative[name])
     return f"{term}’s" if relative[term] > 0.995 else "the longest"
 
