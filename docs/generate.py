@@ -93,7 +93,20 @@ def families() -> list[str]:
 
 
 def public(tree: ast.Module) -> list[Member]:
+    inherit(tree)
     return [x for x in tree.body if isinstance(x, Member) and not x.name.startswith("_")]
+
+
+def inherit(tree: ast.Module) -> None:
+    """Give classes without an ``__init__`` that of a base of theirs in the same module."""
+    inits: dict[str, ast.FunctionDef] = {}
+    for made in (x for x in tree.body if isinstance(x, ast.ClassDef)):
+        own = [x for x in made.body if isinstance(x, ast.FunctionDef) and x.name == "__init__"]
+        bases = [inits[ast.unparse(base)] for base in made.bases if ast.unparse(base) in inits]
+        if not own and bases:
+            made.body.append(bases[0])
+        if own or bases:
+            inits[made.name] = (own or bases)[0]
 
 
 def constants(tree: ast.Module) -> Iterator[tuple[str, str, str]]:

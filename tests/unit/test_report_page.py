@@ -288,15 +288,16 @@ def test_lines_are_named_by_words_or_by_a_number_with_its_column_and_large_value
 def test_a_column_of_small_numbers_has_as_many_places_everywhere(tmp_path):
     folder = report_sample.make(tmp_path / "run")
     results = json.loads((folder / "results.json").read_text())
-    rows = [["a", 48.2, 1, 0.123], ["b", 48.05, 2, 7.0], ["c", None, 3, 2.5]]
-    results["tables"] = [{"title": "T", "columns": ["who", "places", "whole", "many"], "rows": rows}]
+    rows = [["a", 48.2, 1, 0.123, 1e-5], ["b", 48.05, 2, 7.0, 48.25], ["c", None, 3, 2.5, 3.0]]
+    results["tables"] = [{"title": "T", "columns": ["who", "places", "whole", "many", "tiny"], "rows": rows}]
     results["claims"] = [{"name": "less", "published": 0, "measured": -0.54, "unit": "points", "low": 0.01,
                           "high": None, "source": "", "scale": None, "note": ""}]  # fmt: skip
     (folder / "results.json").write_text(json.dumps(results))
     page.write(folder)
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", (folder / "report.html").read_text())
     start = cells.index("a")
-    assert cells[start : start + 12] == ["a", "48.20", "1", "0.123", "b", "48.05", "2", "7", "c", "–", "3", "2.5"]
+    assert cells[start : start + 5] == ["a", "48.20", "1", "0.123", "1e-05"]
+    assert cells[start + 5 : start + 15] == ["b", "48.05", "2", "7", "48.25", "c", "–", "3", "2.5", "3"]
     assert "| 0 | -0.54 |" in (folder / "report.md").read_text()  # to the places of the bound that it is judged by
 
 

@@ -24,7 +24,7 @@ def exact_projector() -> "DualConeProjector":
 
     Minimises ``vᵀGv`` subject to ``v ≥ u``. At the solution every coordinate is either at its bound or has slope 0, so
     all ``2^K`` ways to choose are solved at once, and the one that satisfies the optimality conditions is taken.
-    Gradients of any length are protected alike, see ``project_on_dual_cone``.
+    Gradients of all lengths are protected alike whose squares float32 can hold, see ``project_on_dual_cone``.
     Raises ``ImportError`` with the install line where torchjd is missing.
 
     Quinton & Rey, "Jacobian descent for multi-objective optimization", 2024, arXiv:2406.16232.

@@ -53,7 +53,10 @@ class ToMeasure(nn.Module):
         self.unseen = UninitializedParameter()  # so that what nobody rehearsed is noticed
 
     def measured(self, shown: Tensor, wanted: Size) -> nn.Module:
-        """The module for the shapes of what is ``shown`` and ``wanted``, where the former lies and at least float32."""
+        """The module for the shapes of what is ``shown`` and ``wanted``.
+
+        It is brought to where the former lies, and to its precision, but at least float32.
+        """
         if self.made is None:
             if torch.is_grad_enabled():
                 raise ValueError(

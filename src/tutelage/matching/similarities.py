@@ -92,7 +92,7 @@ def negative_squares(student: Tensor, teachers: Tensor) -> Tensor:
 def only(_student: Tensor, teachers: Tensor, place: int) -> Tensor:
     """All weight to the layer at ``place`` in the range: a fixed mapping, at the size at which all are compared.
 
-    Raises ``IndexError`` for a place outside the range.
+    Places are those of a list: −1 is the last. Raises ``IndexError`` for one outside the range.
 
     >>> per_sample(only(torch.ones(1, 2), torch.ones(1, 3, 2), place=1))
     tensor([[0., 1., 0.]])

@@ -74,13 +74,12 @@ def _chance(differences: Sequence[Any]) -> str:
 def _aligned(column: Sequence[Any]) -> tuple[str, ...]:
     """The column's cells, its small numbers all with as many places as one of them needs, up to two."""
     texts = [_cell(cell) for cell in column]
-    numbers = [isinstance(cell, float) and abs(cell) < 1000 for cell in column]
-    places = max(
-        (len(text.partition(".")[2]) for text, is_one in zip(texts, numbers, strict=True) if is_one), default=0
-    )
-    if not 0 < places <= 2:
+    small = [isinstance(cell, float) and abs(cell) < 1000 for cell in column]
+    numbers = [text for text, is_small in zip(texts, small, strict=True) if is_small]
+    places = max((len(text.partition(".")[2]) for text in numbers), default=0)
+    if not 0 < places <= 2 or any("e" in text for text in numbers):
         return tuple(texts)
-    return tuple(f"{x:.{places}f}" if one else t for x, t, one in zip(column, texts, numbers, strict=True))
+    return tuple(f"{x:.{places}f}" if is_small else t for x, t, is_small in zip(column, texts, small, strict=True))
 
 
 def _cell(cell: Any) -> str:
