@@ -63,8 +63,7 @@ def compare(
     run.deliver(plain.last if best is None else pupils[best].made.last, classes=shown.test.classes, input=INPUT)
     if not drawn(shown) and len(pairs) > 1:
         claim_size(run, accuracy, list(pairs), list(chosen), decisive)
-        for teacher in pairs:
-            claim_layers(run, _of(teacher, pupils), accuracy, decisive)
+        claim_layers(run, _of(list(pairs)[-1], pupils), accuracy, decisive)
 
 
 def _cast(
