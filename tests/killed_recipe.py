@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -109,7 +109,7 @@ def recipe(run, *, pause=0.0):
     run.deliver(student.last)
 
 
-def go(root: Path, pause: float = 0.002, save_every: float = 0.02) -> Path:
+def go(root: Path, pause: float = 0.006, save_every: float = 0.02) -> Path:
     """Run the recipe under ``root``, or go on with it; the folder of the run."""
     torch.set_num_threads(1)
     with Run("killed", arguments={"pause": pause}, root=root, exact=True, device="cpu", save_every=save_every) as run:
@@ -168,7 +168,8 @@ def killed(root: Path, moments: Iterable[float], start=forked) -> int:
     for moment in moments:
         with start(root) as process:
             time.sleep(moment)
-            os.kill(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it may have ended
+                os.kill(process.pid, signal.SIGKILL)
             died += process.wait() == -signal.SIGKILL
     with start(root) as process:
         assert process.wait() == 0
