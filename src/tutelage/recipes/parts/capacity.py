@@ -54,7 +54,7 @@ def compare(
         "title": "Students of bigger and bigger teachers",
         "columns": ["method", "teacher", "parameters", "teacher's accuracy", "accuracy", "over plain"],
         "rows": rows,
-        "note": f"{student}, {course.epochs} epochs; alone it has {accuracy[PLAIN]:.2f} %.",
+        "note": f"Test accuracy in % of {student} after {course.epochs} epochs, and over {student} on labels alone.",
         "curve": {"x": "parameters", "y": "over plain", "by": "method", "log_x": True},
         "paired": ["over plain"],
     }
