@@ -15,7 +15,7 @@ from tutelage.combine.granularity import whole
 from tutelage.combine.rows import Row, Rows, jacobian, put
 from tutelage.combine.seeded import seeded
 from tutelage.combine.state import State, kept, restore
-from tutelage.combine.target import needs_target
+from tutelage.combine.target import refuse_unnamed
 from tutelage.objective import Losses, Scene
 
 
@@ -51,8 +51,7 @@ class ResolveConflicts(Combine):
         per: Callable[[str], str] = whole,
     ) -> None:
         super().__init__()
-        if target is None and needs_target(aggregator):
-            raise ValueError("A rule of combine.target needs to know which loss is the target, as in target='label'.")
+        refuse_unnamed(target, aggregator)
         self.seed, self.target, self.per = seed, target, per
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
         self._template = [aggregator]  # in a list, no submodule: see combine.state

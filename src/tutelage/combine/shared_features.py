@@ -8,7 +8,7 @@ from torch import Tensor
 from tutelage.combine.base import Combine, Parameters, Weighting
 from tutelage.combine.seeded import seeded
 from tutelage.combine.state import State, kept, restore
-from tutelage.combine.target import needs_target
+from tutelage.combine.target import refuse_unnamed
 from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.objective import Losses, Scene
 from tutelage.ranks import average_over_ranks
@@ -57,8 +57,7 @@ class AtFeatures(Combine):
         self.features = [_split(feature) for feature in features]
         if not features:
             raise ValueError("Weights at shared features need the address of one, such as 'student.layer3'.")
-        if target is None and needs_target(weighting):
-            raise ValueError("A rule of combine.target needs to know which loss is the target, as in target='label'.")
+        refuse_unnamed(target, weighting)
         self.target, self.seed = target, seed
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
         self._weighting = [weighting]  # in a list, no submodule: see combine.state

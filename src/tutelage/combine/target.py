@@ -94,6 +94,12 @@ def needs_target(rule: object) -> bool:
     return rule is protected or rule is gated or rule is cosine_weighted
 
 
+def refuse_unnamed(target: str | None, rule: object) -> None:
+    """Raise ``ValueError`` where ``rule`` needs a target and none is named."""
+    if target is None and needs_target(rule):
+        raise ValueError("A rule of combine.target needs to know which loss is the target, as in target='label'.")
+
+
 def _along_target(rows: Tensor, gramian: Tensor) -> tuple[Tensor, float]:
     """Of every row its inner product with the target, and the target's with itself."""
     products = _exact(gramian)

@@ -52,9 +52,10 @@ def _means(epochs: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str,
 
 def _merged(name: str, values: Sequence[float]) -> float:
     about = named(name)
-    if about is not None and about.what == "weight":
+    what = "" if about is None else about.what
+    if what == "weight":
         return values[-1]
-    return median(values) if about is not None and about.what == "relative" else fmean(values)
+    return median(values) if what == "relative" else fmean(values)
 
 
 def _of(values: dict[str, float], large: Sequence[str]) -> dict[str, float]:
