@@ -25,10 +25,10 @@ from tutelage.matching.attentive import Attentive
 from tutelage.matching.fitted import learned_orthogonal
 from tutelage.matching.ranges import addresses, every_layer
 from tutelage.matching.semckd import SemCKD
-from tutelage.matching.similarities import Learned
+from tutelage.matching.similarities import QueryKey
 from tutelage.models.resnet import resnet
 from tutelage.objective import Objective, Term
-from tutelage.speakers.frozen import frozen
+from tutelage.teachers.frozen import frozen
 
 STEPS, SIZE = 1, 64  # steps in one call of a subject, samples in a step
 STAGES = ("layer1", "layer2", "layer3")
@@ -98,7 +98,7 @@ def refuse_another_loss() -> None:
 def measured(rounds: int) -> dict[str, Any]:
     refuse_another_loss()
     teacher = new_teacher()
-    learned = partial(Attentive, mean_squares, RANGES, similarity=Learned(), project=learned_orthogonal)
+    learned = partial(Attentive, mean_squares, RANGES, similarity=QueryKey(), project=learned_orthogonal)
     loops = {
         "KD step": ours(teacher, None),
         "KD step again": ours(teacher, None),

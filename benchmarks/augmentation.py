@@ -17,11 +17,11 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from tutelage.data.cifar import MEAN, STD
-from tutelage.data.views import CROP_FLIPS, JITTERS, Show, as_float32, crop_flip, jitter, normalised
+from tutelage.data.views import CROP_FLIPS, JITTERS, Transform, as_float32, crop_flip, jitter, normalised
 
 BATCH, PER = 128, 20
 CENTRE, WIDTH = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
-SETS: Mapping[str, tuple[Show, int, int, int]] = {
+SETS: Mapping[str, tuple[Transform, int, int, int]] = {
     "jitter, 1 × 28 × 28": (jitter, JITTERS, 1, 28),
     "crop, flip, normalise, 3 × 32 × 32": (normalised(crop_flip, MEAN, STD), CROP_FLIPS, 3, 32),
 }
@@ -29,13 +29,13 @@ SETS: Mapping[str, tuple[Show, int, int, int]] = {
 TARGETS = {f"{name}: one gather / PIL loop": round(1 / 15, 4) for name in SETS}
 
 
-def gather(show: Show, images: Tensor, view: Tensor) -> Tensor:
-    return as_float32(show(images, view))
+def gather(transform: Transform, images: Tensor, view: Tensor) -> Tensor:
+    return as_float32(transform(images, view))
 
 
-def pil_loop(show: Show, images: Tensor, view: Tensor) -> Tensor:
+def pil_loop(transform: Transform, images: Tensor, view: Tensor) -> Tensor:
     """As torchvision does it sample by sample: to an image, padded, cropped, perhaps mirrored, to a tensor; stacked."""
-    mirrored = show is not jitter
+    mirrored = transform is not jitter
     reach = 4 if mirrored else 2
     shown = []
     for image, number in zip(images, view.tolist(), strict=True):

@@ -22,7 +22,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from tutelage.combine.base import Combine
 from tutelage.combine.decompose import decomposed, symmetric, untouched, weights
-from tutelage.combine.dot import Dot
+from tutelage.combine.dot import DOT
 from tutelage.combine.granularity import each_tensor
 from tutelage.combine.resolve import ResolveConflicts
 from tutelage.combine.shared_features import AtFeatures
@@ -44,7 +44,7 @@ RULES: dict[str, Callable[[], Combine]] = {
     "exact": lambda: ResolveConflicts(partial(decomposed, by=symmetric)),
     "exact, each tensor": lambda: ResolveConflicts(partial(decomposed, by=symmetric), per=each_tensor),
     "at the second stage": lambda: AtFeatures(partial(weights, by=symmetric), "student.layer2"),
-    "dot": lambda: Dot(["label"]),
+    "dot": lambda: DOT(["label"]),
 }
 
 

@@ -28,7 +28,7 @@ from tutelage.learner import Learner
 from tutelage.losses.attention import attention_maps
 from tutelage.losses.correlation import correlation_congruence
 from tutelage.losses.cosine_table import cosine_table
-from tutelage.losses.crd import Contrast, shared_negatives
+from tutelage.losses.crd import CRD, shared_negatives
 from tutelage.losses.dist import dist
 from tutelage.losses.dkd import dkd
 from tutelage.losses.hint import mean_squares, normed_regressor
@@ -47,13 +47,13 @@ from tutelage.losses.vid import VariationalInformation
 from tutelage.losses.wsl import wsl
 from tutelage.machine import has_bfloat16
 from tutelage.matching.one_to_one import one_to_one
-from tutelage.matching.projected import Measured, Projected, projected
+from tutelage.matching.projected import LazyLoss, Projected, projected
 from tutelage.matching.review import Review
 from tutelage.models.resnet import resnet20, resnet56
 from tutelage.objective import Clock, Loss, Objective, Term
 from tutelage.optimizers.factory import Factory
-from tutelage.speakers.cached import cached
-from tutelage.speakers.frozen import Speaker, folded, frozen
+from tutelage.teachers.cached import cached
+from tutelage.teachers.frozen import Teacher, folded, frozen
 
 BATCH, SAMPLES, CLASSES, BATCHES = 64, 50_000, 100, 4
 PER = 1  # steps in one call of a subject; a pause between two costs 0.3 % of a step
@@ -158,7 +158,7 @@ def rkd() -> Objective:
 
 
 def vid() -> Objective:
-    losses = [Measured(VariationalInformation.between) for _ in STAGES]
+    losses = [LazyLoss(VariationalInformation.between) for _ in STAGES]
     return feature(one_to_one(losses, [1, 1, 1]), 1, STAGES)
 
 
@@ -179,7 +179,7 @@ def review() -> Objective:
 
 
 def contrast(**settings: Any) -> Objective:
-    loss = Contrast(64, 64, SAMPLES, classes=classes(), **settings)
+    loss = CRD(64, 64, SAMPLES, classes=classes(), **settings)
     return feature(loss, 0.8, EMBEDDING, EMBEDDING, "batch.index", across=True)
 
 
@@ -222,7 +222,7 @@ def methods(teacher: nn.Module) -> dict[str, Callable[[], Objective]]:
 
 
 def steps(
-    student: nn.Module, objective: Objective, teacher: Speaker | None, optimizer: Factory = SGD, **settings: Any
+    student: nn.Module, objective: Objective, teacher: Teacher | None, optimizer: Factory = SGD, **settings: Any
 ) -> Iterator[object]:
     """``PER`` steps of ``train`` at a time."""
     data = batches()
@@ -271,15 +271,15 @@ def teacher_pass(teacher: nn.Module, data: Iterator[Batch]) -> None:
             teacher(next(data)["input"])
 
 
-def fast_teacher(teacher: nn.Module) -> Speaker:
+def fast_teacher(teacher: nn.Module) -> Teacher:
     return folded(deepcopy(teacher).to(memory_format=LAST))
 
 
-def fast(teacher: Speaker, **settings: Any) -> Iterator[object]:
+def fast(teacher: Teacher, **settings: Any) -> Iterator[object]:
     return steps(new_student().to(memory_format=LAST), kd(), teacher, FUSED, **settings)
 
 
-def remembered(teacher: Speaker) -> Speaker:
+def remembered(teacher: Teacher) -> Teacher:
     return cached(teacher, samples=SAMPLES, views=1)
 
 

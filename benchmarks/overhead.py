@@ -20,13 +20,13 @@ from step import by_hand, ours
 from torch import nn
 
 from tutelage.data.batches import Batch
-from tutelage.speakers.frozen import frozen
+from tutelage.teachers.frozen import frozen
 
 STEPS = 100
 TARGETS = {"ours - by hand, student alone, ms": 0.3, "ours - by hand, with a teacher, ms": 0.3}
 PARTS = {
     "begin": "schedules, zero_grad",
-    "_ask_speakers": "the teacher",
+    "_ask_teachers": "the teacher",
     "_play": "the student, tapped",
     "losses": "the terms",
     "add": "means, backward",

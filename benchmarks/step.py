@@ -21,8 +21,8 @@ from tutelage.learner import Learner
 from tutelage.losses.kd import soft_targets
 from tutelage.models.mlp import mlp
 from tutelage.objective import Objective, Term
-from tutelage.speakers.cached import cached
-from tutelage.speakers.frozen import Speaker, frozen
+from tutelage.teachers.cached import cached
+from tutelage.teachers.frozen import Teacher, frozen
 
 STEPS = 20  # in one call of a subject
 SAMPLES, VIEWS = 60_000, 25
@@ -79,7 +79,7 @@ def by_hand(student: nn.Module, data: Sequence[Batch], teacher: nn.Module | None
         yield loss.detach()
 
 
-def ours(student: nn.Module, data: Sequence[Batch], teacher: Speaker | None) -> Iterator[object]:
+def ours(student: nn.Module, data: Sequence[Batch], teacher: Teacher | None) -> Iterator[object]:
     """The same through ``train``: an epoch of ``len(data)`` steps at a time."""
     if teacher is None:
         learner = Learner(student, Objective(label=Term(cross_entropy, "student.output", "batch.target")), SGD)
@@ -96,17 +96,17 @@ def teacher_pass(teacher: nn.Module, data: Sequence[Batch]) -> None:
             teacher(batch["input"])
 
 
-def remembered(teacher: nn.Module) -> Speaker:
+def remembered(teacher: nn.Module) -> Teacher:
     return cached(frozen(teacher), samples=SAMPLES, views=VIEWS)
 
 
 def refuse_different_students(data: Sequence[Batch]) -> None:
     """A faster wrong loop would prove nothing."""
     teacher = new_teacher().eval()
-    speakers = {"live": frozen(teacher), "cached": remembered(teacher)}
+    teachers = {"live": frozen(teacher), "cached": remembered(teacher)}
     pairs: list[tuple[str, Callable[[nn.Module], Iterator[object]]]] = [
         ("by hand, KD", lambda student: by_hand(student, data, teacher)),
-        *((f"ours, {n}", lambda student, speaker=x: ours(student, data, speaker)) for n, x in speakers.items()),
+        *((f"ours, {n}", lambda student, speaker=x: ours(student, data, speaker)) for n, x in teachers.items()),
     ]
     weights = {}
     for name, loop in pairs:

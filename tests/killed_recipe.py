@@ -29,7 +29,7 @@ from tutelage.optimizers.ema import averaged, ema
 from tutelage.optimizers.max_norm import max_norm
 from tutelage.optimizers.scheduled import scheduled
 from tutelage.run import Run
-from tutelage.speakers.frozen import frozen
+from tutelage.teachers.frozen import frozen
 
 G = torch.Generator().manual_seed(4)
 DATA = labelled("blobs", torch.randn(170, 8, generator=G), torch.randint(5, (170,), generator=G))

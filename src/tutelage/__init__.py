@@ -7,27 +7,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tutelage.combine import ResolveConflicts, WeightedSum
+    from tutelage.combine.resolve import ResolveConflicts
+    from tutelage.combine.weighted_sum import WeightedSum
     from tutelage.learn import train
     from tutelage.learner import Learner
     from tutelage.objective import Objective, Term
     from tutelage.run import Run, load
-    from tutelage.speakers.cached import cached
-    from tutelage.speakers.frozen import frozen
     from tutelage.taps import Tapped
+    from tutelage.teachers.cached import cached
+    from tutelage.teachers.frozen import frozen
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Learner": "learner",
     "Objective": "objective",
-    "ResolveConflicts": "combine",
+    "ResolveConflicts": "combine.resolve",
     "Run": "run",
     "Tapped": "taps",
     "Term": "objective",
-    "WeightedSum": "combine",
-    "cached": "speakers.cached",
-    "frozen": "speakers.frozen",
+    "WeightedSum": "combine.weighted_sum",
+    "cached": "teachers.cached",
+    "frozen": "teachers.frozen",
     "load": "run",
     "train": "learn",
 }

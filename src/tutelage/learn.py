@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.data.batches import Batch, Batches, as_batches, num_samples
-from tutelage.learner import Actor, Learner
+from tutelage.learner import Learner, LearnerState
 from tutelage.objective import Clock, Scene
-from tutelage.speakers.frozen import Speaker
 from tutelage.statistics import read_all
 from tutelage.taps import OUTPUT, Activations
+from tutelage.teachers.frozen import Teacher
 
 Turns: TypeAlias = Callable[[Sequence[str]], list[list[str]]]
 Taught: TypeAlias = dict[str, dict[str, Activations]]
@@ -105,15 +105,15 @@ class Training:
         _refuse_halves(learners, accumulate)
         _refuse_shared_rules(learners)
         _refuse_precision(precision)
-        self.actors = {name: Actor(name, learner) for name, learner in learners.items()}
+        self.states = {name: LearnerState(name, learner) for name, learner in learners.items()}
         self.batches, self.epochs, self.turns = batches, epochs, turns
         self.accumulate, self.size, self.pause, self.prepare = accumulate, size, pause, prepare
         self.epoch = self.step = self.batch = 0
-        self.device = next(iter(self.actors.values())).device
+        self.device = next(iter(self.states.values())).device
         self.autocast = nullcontext if precision == torch.float32 else partial(_autocast, self.device.type, precision)
         self._rehearse()
-        for actor in self.actors.values():
-            actor.build_optimizer()
+        for state in self.states.values():
+            state.build_optimizer()
         self._generators = _generators()
 
     @property
@@ -132,8 +132,8 @@ class Training:
                         self._resume()
                 report = self._report(finished=True)
                 self.epoch, self.batch = self.epoch + 1, 0
-                for actor in self.actors.values():
-                    actor.forget_means()
+                for state in self.states.values():
+                    state.forget_means()
                 yield report
                 self._resume()
 
@@ -142,14 +142,14 @@ class Training:
         return {
             "position": {"epoch": self.epoch, "step": self.step, "batch": self.batch},
             "generators": self._generators,
-            "learners": {name: actor.state_dict() for name, actor in self.actors.items()},
+            "learners": {name: state.state_dict() for name, state in self.states.items()},
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.epoch, self.step, self.batch = (state["position"][x] for x in ("epoch", "step", "batch"))
-        self._generators = state["generators"]
-        for name, actor in self.actors.items():
-            actor.load_state_dict(state["learners"][name])
+    def load_state_dict(self, kept: Mapping[str, Any]) -> None:
+        self.epoch, self.step, self.batch = (kept["position"][x] for x in ("epoch", "step", "batch"))
+        self._generators = kept["generators"]
+        for name, state in self.states.items():
+            state.load_state_dict(kept["learners"][name])
 
     def _take_step(self, group: list[Batch]) -> None:
         group = [_on(self.device, batch) for batch in group]
@@ -158,61 +158,61 @@ class Training:
             at = self.batch + sizes.index(0) + 1
             raise ValueError(f"Batch {at} of epoch {self.epoch + 1} is empty; every batch needs a sample or more.")
         shares = [size / sum(sizes) for size in sizes]
-        for actor in self.actors.values():
-            actor.begin(self.clock)
-        turns = self.turns(list(self.actors))
-        # Speakers are asked once a batch: with a second turn, tee keeps their answers, with only one it does not.
-        for movers, answers in zip(turns, tee(map(self._ask_speakers, group), len(turns)), strict=True):
+        for state in self.states.values():
+            state.begin(self.clock)
+        turns = self.turns(list(self.states))
+        # Teachers are asked once a batch: with a second turn, tee keeps their answers, with only one it does not.
+        for movers, answers in zip(turns, tee(map(self._ask_teachers, group), len(turns)), strict=True):
             for batch, share, taught in zip(group, shares, answers, strict=True):
                 with self.autocast():
                     scenes = self._play(batch, taught, movers)
-                    losses = {me: self.actors[me].losses(scenes[me]) for me in movers}
+                    losses = {me: self.states[me].losses(scenes[me]) for me in movers}
                 for me in movers:
-                    self.actors[me].add(losses[me], scenes[me], share, self.step)
+                    self.states[me].add(losses[me], scenes[me], share, self.step)
             for me in movers:
-                self.actors[me].settle(self.step)
+                self.states[me].settle(self.step)
             if self.device.type == "cpu":  # elsewhere it would make the host wait: then when a number is read anyway
                 self._refuse_not_finite()
             for me in movers:
-                self.actors[me].move()
+                self.states[me].move()
         self.step += 1
         self.batch += len(group)
 
-    def _ask_speakers(self, batch: Batch) -> Taught:
-        wanted: dict[Speaker, set[str]] = {}
-        for actor in self.actors.values():
-            for who, what in actor.reads(actor.active):
-                if who in actor.learner.teachers:
-                    wanted.setdefault(actor.learner.teachers[who], set()).add(what)
+    def _ask_teachers(self, batch: Batch) -> Taught:
+        wanted: dict[Teacher, set[str]] = {}
+        for state in self.states.values():
+            for who, what in state.reads(state.active):
+                if who in state.learner.teachers:
+                    wanted.setdefault(state.learner.teachers[who], set()).add(what)
         with torch.no_grad(), self.autocast():
-            shown = {speaker: speaker({"batch": batch}, frozenset(what)) for speaker, what in wanted.items()}
+            shown = {ask: ask({"batch": batch}, frozenset(what)) for ask, what in wanted.items()}
         return {
-            name: {who: shown[speaker] for who, speaker in actor.learner.teachers.items() if speaker in shown}
-            for name, actor in self.actors.items()
+            name: {who: shown[ask] for who, ask in state.learner.teachers.items() if ask in shown}
+            for name, state in self.states.items()
         }
 
     def _play(self, batch: Batch, taught: Taught, movers: Sequence[str], also: Sequence[str] = ()) -> dict[str, Scene]:
         """What each of ``movers`` gets to see; peers who do not move show themselves without leaving a trace."""
         shown: dict[str, Activations] = {}
         peers: dict[str, Activations] = {}  # the same, without gradient
-        for name, actor in self.actors.items():
-            wanted = self._read_of(name, {me: self.actors[me].active for me in movers})
+        for name, state in self.states.items():
+            wanted = self._read_of(name, {me: self.states[me].active for me in movers})
             if not wanted:
                 continue
-            if (wanted := wanted.union(also)) != actor.tapped.wanted:  # setting an attribute of a module is slow
-                actor.tapped.wanted = frozenset(wanted)
+            if (wanted := wanted.union(also)) != state.tapped.wanted:  # setting an attribute of a module is slow
+                state.tapped.wanted = frozenset(wanted)
             scene = {"batch": batch, **taught[name], **peers}
             if name in movers:
-                shown[name] = actor.learner.call(actor.stage, scene)
+                shown[name] = state.learner.call(state.forward, scene)
             else:
-                with torch.no_grad(), _buffers_kept(actor.learner.student):
-                    shown[name] = actor.learner.call(actor.stage, scene)
+                with torch.no_grad(), _buffers_kept(state.learner.student):
+                    shown[name] = state.learner.call(state.forward, scene)
             peers[name] = {what: x.detach() for what, x in shown[name].items()}
         return {me: {"batch": batch, **taught[me], **peers, "student": shown.get(me, {})} for me in movers}
 
     def _read_of(self, name: str, terms: Mapping[str, Sequence[str]]) -> set[str]:
         """What of ``name`` the given terms of each learner look at, under its own name or as their ``student``."""
-        reads = [(me, who, what) for me, names in terms.items() for who, what in self.actors[me].reads(names)]
+        reads = [(me, who, what) for me, names in terms.items() for who, what in self.states[me].reads(names)]
         return {what for me, who, what in reads if who == name or (who == "student" and me == name)}
 
     @torch.no_grad()
@@ -220,37 +220,37 @@ class Training:
         """One batch through everything, unheard: finds misspelt addresses, materialises lazy modules, checks taps."""
         generators = _generators()
         with self._tapped(as_it_is):
-            for actor in self.actors.values():
-                actor.owned.eval()
+            for state in self.states.values():
+                state.owned.eval()
             batch = next(iter(self.batches(0, 0)), None)
             if batch is None:
                 raise ValueError("There is nothing to learn from: the first epoch has no batch.")
             batch = _on(self.device, batch)
             with self.autocast():
-                scenes = self._play(batch, self._ask_speakers(batch), list(self.actors), also=[OUTPUT])
-                for name, actor in self.actors.items():
-                    actor.losses(scenes[name])
+                scenes = self._play(batch, self._ask_teachers(batch), list(self.states), also=[OUTPUT])
+                for name, state in self.states.items():
+                    state.losses(scenes[name])
         _restore(generators)
 
     @contextmanager
     def _tapped(self, prepare: Callable[[nn.Module], nn.Module]) -> Iterator[None]:
-        possible = {name: actor.possible for name, actor in self.actors.items()}
+        possible = {name: state.possible for name, state in self.states.items()}
         with ExitStack() as stack:
-            for name, actor in self.actors.items():
-                actor.tap(self._read_of(name, possible))
-                stack.callback(actor.tapped.untap)
-                actor.stage = prepare(actor.tapped)
+            for name, state in self.states.items():
+                state.tap(self._read_of(name, possible))
+                stack.callback(state.tapped.untap)
+                state.forward = prepare(state.tapped)
             yield
 
     def _resume(self) -> None:
-        for actor in self.actors.values():
-            actor.train_mode()
+        for state in self.states.values():
+            state.train_mode()
         _restore(self._generators)
 
     def _refuse_not_finite(self) -> None:
-        for name, actor in self.actors.items():
-            if actor.spoilt is not None:
-                what, step = actor.spoilt
+        for name, state in self.states.items():
+            if state.spoilt is not None:
+                what, step = state.spoilt
                 steps = -(-self.batch // self.accumulate) - (self.step - step)  # in this epoch, before the bad one
                 batch = steps * self.accumulate + 1  # counted from 1, as people do
                 what = "The gradient" if what == "gradient" else f"Loss {what!r}"
@@ -262,9 +262,9 @@ class Training:
     def _report(self, *, finished: bool) -> Epoch:
         self._generators = _generators()
         self._refuse_not_finite()
-        losses = {name: actor.means() for name, actor in self.actors.items()}
-        weights = {name: actor.weights for name, actor in self.actors.items()}
-        found = {name: read_all(actor.owned) for name, actor in self.actors.items()} if finished else {}
+        losses = {name: state.means() for name, state in self.states.items()}
+        weights = {name: state.weights for name, state in self.states.items()}
+        found = {name: read_all(state.owned) for name, state in self.states.items()} if finished else {}
         return Epoch(self.epoch, losses, weights, finished, {name: means for name, means in found.items() if means})
 
 

@@ -14,8 +14,8 @@ from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.objective import Clock, Losses, Objective, Scene
 from tutelage.optimizers.factory import Factory
 from tutelage.shapes import at_least_float32
-from tutelage.speakers.frozen import Call, Speaker, on_input
 from tutelage.taps import Read, Tapped
+from tutelage.teachers.frozen import Call, Teacher, on_input
 
 
 def everything(_name: str) -> bool:
@@ -34,7 +34,7 @@ class Learner:
     objective: Objective
     optimizer: Factory
     combine: Combine = field(default_factory=WeightedSum)
-    teachers: Mapping[str, Speaker] = field(default_factory=dict)
+    teachers: Mapping[str, Teacher] = field(default_factory=dict)
     call: Call = on_input
     trains: Callable[[str], bool] = everything
     read: Mapping[str, Read] = field(default_factory=dict)
@@ -51,11 +51,11 @@ def _times(weight: float, loss: Tensor) -> Tensor:
     return loss if weight == 1 else weight * loss  # a product would be one more node to go back through
 
 
-class Actor:
+class LearnerState:
     """A learner at work: its taps, optimizer, running means, and the first loss that was not finite."""
 
     tapped: Tapped
-    stage: nn.Module
+    forward: nn.Module
     parameters: dict[str, nn.Parameter]
     optimizer: torch.optim.Optimizer
 

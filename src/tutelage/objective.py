@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.functional import cross_entropy
 
 from tutelage.ranks import gathered
 from tutelage.shapes import ACROSS
@@ -95,6 +96,11 @@ class Objective(nn.Module):
     def reads(self, names: Sequence[str]) -> set[tuple[str, str]]:
         """Everything ``(who, what)`` that the terms called ``names`` look at: exactly what has to be shown."""
         return {read for name in names for read in self.terms[name].reads()}
+
+
+def labels(weight: Weight = 1.0) -> Term:
+    """Cross entropy of the student's answer with the true labels."""
+    return Term(cross_entropy, "student.output", "batch.target", weight=weight)
 
 
 def through(model: nn.Module) -> Callable[..., Any]:

@@ -23,7 +23,7 @@ from tutelage.objective import Clock
 from tutelage.progress import Progress
 
 Build: TypeAlias = Callable[[], nn.Module]
-Figures: TypeAlias = Mapping[str, float]
+Metrics: TypeAlias = Mapping[str, float]
 """What a validation found. The first figure decides which epoch is best; smaller is better."""
 Record: TypeAlias = dict[str, Any]
 """One line of ``log.jsonl``."""
@@ -79,7 +79,7 @@ class Stage:
         epochs: int,
         *,
         model: nn.Module,
-        validate: Callable[[], Figures] | None = None,
+        validate: Callable[[], Metrics] | None = None,
         **settings: Any,
     ) -> None:
         """``tutelage.learn.train`` with everything around it. ``settings`` go there as they are.
@@ -139,7 +139,7 @@ class Stage:
         save(self.checkpoint, state)
         self._saved = time.monotonic()
 
-    def _close(self, epoch: Epoch, step: int, epochs: int, seconds: float, figures: Figures, model: nn.Module) -> None:
+    def _close(self, epoch: Epoch, step: int, epochs: int, seconds: float, figures: Metrics, model: nn.Module) -> None:
         record: Record = {"stage": self.name, "epoch": epoch.number + 1, "epochs": epochs, "step": step}
         record |= {"seconds": round(seconds, 3), "losses": epoch.losses, "weights": epoch.weights}
         if epoch.statistics:

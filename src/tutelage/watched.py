@@ -42,7 +42,7 @@ class Watched(Combine):
     ``parts`` says what the parts are; without it they are those of ``parts_of``. Raises ``ValueError`` for ``every``
     below 1, and for a part without a name or with ``@`` or ``/`` in it.
 
-    >>> from tutelage.combine import WeightedSum
+    >>> from tutelage.combine.weighted_sum import WeightedSum
     >>> Watched(WeightedSum(), every=50).every
     50
     """

@@ -1,4 +1,4 @@
-"""What every way to show a batch and every source of batches must satisfy, and what happens to one that does not."""
+"""What every transform and every source of batches must satisfy, and what happens to one that does not."""
 
 import inspect
 from typing import get_type_hints
@@ -35,26 +35,26 @@ IMAGES = digits(9, seed=0).inputs.expand(9, 3, 28, 28).contiguous()
 VIEW = torch.arange(9)
 
 
-def a_sample_looks_the_same_in_any_company(show):
+def a_sample_looks_the_same_in_any_company(transform):
     shuffled = torch.tensor([4, 0, 8, 3, 1, 7, 2, 6, 5])
-    assert torch.equal(show(IMAGES, VIEW)[shuffled], show(IMAGES[shuffled], VIEW[shuffled]))
-    assert torch.equal(show(IMAGES, VIEW)[2:3], show(IMAGES[2:3], VIEW[2:3]))
+    assert torch.equal(transform(IMAGES, VIEW)[shuffled], transform(IMAGES[shuffled], VIEW[shuffled]))
+    assert torch.equal(transform(IMAGES, VIEW)[2:3], transform(IMAGES[2:3], VIEW[2:3]))
 
 
-def it_follows_from_its_arguments_alone(show):
+def it_follows_from_its_arguments_alone(transform):
     torch.manual_seed(0)
-    first = show(IMAGES, VIEW)
-    assert torch.equal(first, show(IMAGES, VIEW))
+    first = transform(IMAGES, VIEW)
+    assert torch.equal(first, transform(IMAGES, VIEW))
 
 
-def the_set_itself_is_not_touched(show):
+def the_set_itself_is_not_touched(transform):
     images, view = IMAGES.clone(), VIEW.clone()
-    show(images, view)
+    transform(images, view)
     assert torch.equal(images, IMAGES) and torch.equal(view, VIEW)
 
 
-def bytes_and_fractions_are_shown_alike(show):
-    shown, exact = show(IMAGES, VIEW), show(IMAGES.float(), VIEW)
+def bytes_and_fractions_are_shown_alike(transform):
+    shown, exact = transform(IMAGES, VIEW), transform(IMAGES.float(), VIEW)
     assert shown.dtype == torch.uint8 and torch.equal(shown.float(), exact)
 
 
@@ -67,9 +67,9 @@ LAWS_OF_SHOWS = [
 
 
 @pytest.mark.parametrize("law", LAWS_OF_SHOWS)
-@pytest.mark.parametrize("show", SHOWS)
-def test_a_way_to_show_a_batch(show, law):
-    law(show)
+@pytest.mark.parametrize("transform", SHOWS)
+def test_a_way_to_show_a_batch(transform, law):
+    law(transform)
 
 
 def overwriting(images, view):
@@ -141,4 +141,4 @@ def test_a_broken_source_is_found(broken, law):
 
 
 def test_the_members_of_the_family_are_found():
-    assert {"jitter", "crop_flip", "plain"} <= {show.values[0].__name__ for show in SHOWS}
+    assert {"jitter", "crop_flip", "plain"} <= {transform.values[0].__name__ for transform in SHOWS}

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 import tutelage.losses
 from contract.find import members, modules, returned
-from tutelage.combine import ResolveConflicts
+from tutelage.combine.resolve import ResolveConflicts
 from tutelage.losses.kd import averaged_targets, soft_targets
 from tutelage.shapes import Divergence, Embedding, Labels, Logits, Relational, Scalar, at_least_float32
 

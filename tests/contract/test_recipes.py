@@ -6,7 +6,7 @@ import pytest
 
 from tutelage.cli.find import Recipe, recipes_in, shipped
 from tutelage.cli.flags import flags_of, root
-from tutelage.recipes.methods.find import expanded, method
+from tutelage.methods.by_name import expanded, method
 from tutelage.run import Run
 
 RECIPES = [recipe for name, module in shipped().items() for recipe in recipes_in(module, name)]

@@ -7,14 +7,14 @@ import torch
 from torch.nn.functional import l1_loss
 
 from examples import SGD, cnn, kd, label, mlp, run, vectors
-from tutelage.combine import ResolveConflicts
 from tutelage.combine.decompose import decomposed, symmetric, weights
+from tutelage.combine.resolve import ResolveConflicts
 from tutelage.combine.shared_features import AtFeatures
 from tutelage.learn import train
 from tutelage.learner import Learner
 from tutelage.objective import Objective, Term
-from tutelage.speakers.frozen import frozen
 from tutelage.taps import Tapped
+from tutelage.teachers.frozen import frozen
 from tutelage.watched import Watched
 
 X = torch.ones(2, 3, 8, 8)

@@ -25,7 +25,7 @@ from tutelage.combine.decompose import (
     symmetric,
     untouched,
 )
-from tutelage.combine.dot import Dot
+from tutelage.combine.dot import DOT
 from tutelage.combine.learned import homoscedastic, softmax
 from tutelage.combine.projector import project_on_dual_cone
 from tutelage.combine.published import aggregator, weighting
@@ -147,7 +147,7 @@ class Scripted(nn.Module):
 def test_three_steps_of_dot():
     torch.set_default_dtype(torch.float64)
     try:
-        net, rule = Scripted(), Dot(["label"], momentum=0.9, delta=0.075)
+        net, rule = Scripted(), DOT(["label"], momentum=0.9, delta=0.075)
         optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
         gradients = [([0.2, 0.1], [-0.1, 0.3]), ([0.1, 0.1], [0.0, 0.2]), ([0.0, -0.1], [0.2, 0.1])]
         worked = [

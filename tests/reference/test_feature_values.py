@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tutelage.losses.attention import attention_distance, attention_maps
-from tutelage.losses.crd import Contrast
+from tutelage.losses.crd import CRD
 from tutelage.losses.hint import half_squares, half_squares_by_place, mean_squares
 from tutelage.losses.kd import soft_targets
 from tutelage.losses.overhaul import PartialSquares, margins, published_weights
@@ -202,7 +202,7 @@ DRAWN = torch.tensor([[2, 3, 4], [5, 6, 7]])
 
 
 def contrast(draw):
-    loss = Contrast(2, 2, 10, negatives=3, temperature=0.5, width=2, draw=draw).double()
+    loss = CRD(2, 2, 10, negatives=3, temperature=0.5, width=2, draw=draw).double()
     with torch.no_grad():
         for embed in (loss.embed_student, loss.embed_teacher):
             embed.weight.copy_(torch.eye(2))
@@ -229,5 +229,5 @@ def test_crd_with_shared_negatives_is_the_published_one_with_the_same_negatives_
 
 
 def test_the_first_memory_is_as_wide_as_published():
-    memory = Contrast(3, 3, 2000, negatives=1).memory_of_student
+    memory = CRD(3, 3, 2000, negatives=1).memory_of_student
     assert 0.153 < memory.max() <= 0.153094 and -0.153094 <= memory.min() < -0.153

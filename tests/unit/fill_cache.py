@@ -6,17 +6,17 @@ from pathlib import Path
 
 import torch
 
-from tutelage.speakers.cached import cached
-from tutelage.speakers.stores import in_folder
+from tutelage.teachers.cached import cached
+from tutelage.teachers.stores import in_folder
 
 
-def speaker(scene, _wanted):
+def ask(scene, _wanted):
     return {"output": scene["batch"]["index"][:, None].expand(-1, 64) + 1.0}
 
 
 if __name__ == "__main__":
-    key = {"weights": "a" * 64, "data": "digits", "show": "crop_flip"}
-    fill = cached(speaker, samples=4096, views=1, place=in_folder(Path(sys.argv[1]), key))
+    key = {"weights": "a" * 64, "data": "digits", "transform": "crop_flip"}
+    fill = cached(ask, samples=4096, views=1, place=in_folder(Path(sys.argv[1]), key))
     order = torch.randperm(4096)
     for step in count():
         index = order[step * 16 % 4096 :][:16]

@@ -28,7 +28,7 @@ from tutelage.matching.ranges import addresses, every_layer, window
 from tutelage.matching.semckd import SemCKD, from_the_largest, in_batch_order
 from tutelage.matching.similarities import (
     Detached,
-    Learned,
+    QueryKey,
     cosine,
     dot,
     flattened,
@@ -39,15 +39,15 @@ from tutelage.matching.similarities import (
     scaled_dot,
 )
 from tutelage.objective import Objective, Term
-from tutelage.speakers.frozen import frozen
+from tutelage.teachers.frozen import frozen
 
 SIMILARITIES = {
     "dot": dot,
     "scaled dot": scaled_dot,
     "cosine": partial(cosine, temperature=0.1),
     "negative squares": negative_squares,
-    "learned": Learned(8),
-    "detached": Detached(Learned(8)),
+    "learned": QueryKey(8),
+    "detached": Detached(QueryKey(8)),
 }
 THREE = every_layer(["s"], ["t1", "t2", "t3"])
 TEACHER = cnn(6, seed=1)
@@ -218,7 +218,7 @@ class TestAttentive:
         if make is SemCKD:
             matched, reading = SemCKD(THREE, samples=5).eval(), {}
         else:
-            matched = Attentive(mean_squares, THREE, similarity=Learned(8), **reading)
+            matched = Attentive(mean_squares, THREE, similarity=QueryKey(8), **reading)
         student, teacher = [maps(1)[0].bfloat16()], [x.bfloat16() for x in [*maps(2), *maps(1, 6)]]
         single = [x.float() for x in student], [x.float() for x in teacher]
         with torch.no_grad():
@@ -253,7 +253,7 @@ class TestProjections:
         """What is left of how samples differ in the layers and in their mixture, after 500 steps on nothing else."""
         inputs, teacher = torch.randn(16, 5), [torch.randn(16, width) for width in (4, 6, 8)]
         student = nn.Linear(5, 5)
-        matched = Attentive(mean_squares, THREE, similarity=Learned(8), project=project)
+        matched = Attentive(mean_squares, THREE, similarity=QueryKey(8), project=project)
 
         def spread():
             with torch.no_grad():
@@ -346,8 +346,8 @@ class TestSemCKD:
 def ways():
     return {
         "fixed": Attentive(mean_squares, OVER, similarity=cosine),
-        "learned": Attentive(mean_squares, OVER, similarity=Learned(8), project=learned_orthogonal),
-        "losses": Attentive(attention_maps, OVER, similarity=Detached(Learned(8)), reading=of_each),
+        "learned": Attentive(mean_squares, OVER, similarity=QueryKey(8), project=learned_orthogonal),
+        "losses": Attentive(attention_maps, OVER, similarity=Detached(QueryKey(8)), reading=of_each),
         "semckd": SemCKD(OVER, samples=8),
     }
 
@@ -450,8 +450,8 @@ class TestErrors:
         with pytest.raises(ValueError, match="above 0; got 0"):
             cosine(torch.ones(1, 2), torch.ones(1, 1, 2), temperature=0)
         with pytest.raises(ValueError, match="one number or more; got width=0"):
-            Learned(0)
-        matched = three(similarity=Learned(4), describe=relations)
+            QueryKey(0)
+        matched = three(similarity=QueryKey(4), describe=relations)
         with pytest.raises(ValueError, match="made for vectors of 5 numbers; got 4"):
             matched(maps(1, samples=4), maps(3, samples=4))
         with pytest.raises(ValueError, match="3 channels is compared with 5"):
@@ -465,7 +465,7 @@ class TestErrors:
 
 
 def test_a_copy_trains_its_own_weights():
-    first = three(similarity=Learned(4), fit=pointwise)
+    first = three(similarity=QueryKey(4), fit=pointwise)
     second = deepcopy(first)
     second(maps(1), maps(3)).backward()
     assert all(p.grad is not None for p in second.parameters()) and all(p.grad is None for p in first.parameters())

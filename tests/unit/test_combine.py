@@ -7,12 +7,15 @@ from torch import nn
 from torchjd.aggregation import MGDA, DualProj, PCGrad, Random, Sum, UPGrad
 
 from examples import SGD, Hint, kd, mlp, run, vectors
-from tutelage.combine import Combine, ResolveConflicts, WeightedSum, exact_projector, project_on_dual_cone
+from tutelage.combine.base import Combine
+from tutelage.combine.projector import exact_projector, project_on_dual_cone
 from tutelage.combine.published import aggregator
+from tutelage.combine.resolve import ResolveConflicts
+from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.learn import train
 from tutelage.learner import Learner
 from tutelage.objective import Objective, Term
-from tutelage.speakers.frozen import frozen
+from tutelage.teachers.frozen import frozen
 
 
 def upgrad():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tutelage.combine.dot import Dot
+from tutelage.combine.dot import DOT
 
 
 class Net(nn.Module):
@@ -37,7 +37,7 @@ def alike():
 
 
 def test_without_a_difference_it_is_sgd_with_momentum_and_decay():
-    ours = trained(Dot(["label"], momentum=0.8, delta=0.0, weight_decay=0.01), alike())
+    ours = trained(DOT(["label"], momentum=0.8, delta=0.0, weight_decay=0.01), alike())
     theirs = trained(None, alike(), momentum=0.8, weight_decay=0.01)
     for p, q in zip(ours, theirs, strict=True):
         torch.testing.assert_close(p, q)
@@ -59,7 +59,7 @@ def test_what_distillation_alone_reaches_has_the_mean_momentum_and_the_decay():
             rule.settle(parameters)
         optimizer.step()
 
-    rule = Dot(["label"], momentum=0.8, delta=0.1, weight_decay=0.01)
+    rule = DOT(["label"], momentum=0.8, delta=0.1, weight_decay=0.01)
     plain = torch.optim.SGD([nets[0].projector], lr=0.05)
     momentum = torch.optim.SGD([nets[1].projector], lr=0.05, momentum=0.8, weight_decay=0.01)
     for _ in range(4):
@@ -71,12 +71,12 @@ def test_what_distillation_alone_reaches_has_the_mean_momentum_and_the_decay():
 def test_what_no_loss_reaches_keeps_no_gradient_and_does_not_move():
     net = alike()
     before = net.unused.detach().clone()
-    trained(Dot(["label"], weight_decay=0.1), net)
+    trained(DOT(["label"], weight_decay=0.1), net)
     assert net.unused.grad is None and torch.equal(net.unused, before)
 
 
 def test_several_losses_of_a_side_are_one():
-    sides = Dot(["label"]), Dot(["label", "hint"])
+    sides = DOT(["label"]), DOT(["label", "hint"])
     ends = [trained(rule, alike()) for rule in sides]
     assert not torch.equal(ends[0][0], ends[1][0])
     assert sides[1].names() == {"label", "hint"}
@@ -85,10 +85,10 @@ def test_several_losses_of_a_side_are_one():
 @pytest.mark.parametrize("wrong", [{"momentum": 0.95}, {"delta": 0.95}, {"delta": 0.1}, {"weight_decay": -1.0}])
 def test_momenta_and_decays_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match="at least 0"):
-        Dot(["label"], **{"momentum": 0.9, **wrong, **({"delta": 0.1} if "momentum" in wrong else {})})
+        DOT(["label"], **{"momentum": 0.9, **wrong, **({"delta": 0.1} if "momentum" in wrong else {})})
 
 
 @pytest.mark.parametrize("task", ["label", []])
 def test_a_task_that_is_not_one_or_more_names_is_refused(task):
     with pytest.raises(ValueError, match=r"one or more names, such as \['label'\]"):
-        Dot(task)
+        DOT(task)

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from examples import cnn, images, kd, run
+from tutelage.combine.by_name import Given, rule, rules
 from tutelage.learn import train
 from tutelage.learner import Learner
 from tutelage.losses.hint import mean_squares, normed_regressor
 from tutelage.matching.projected import projected
 from tutelage.objective import Objective, Term
-from tutelage.recipes.parts.rules import Given, rule, rules
-from tutelage.speakers.frozen import frozen
+from tutelage.teachers.frozen import frozen
 
 GIVEN = Given(("label", "soft", "hint"), feature="student.2")
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tutelage.combine.decompose import decomposed, symmetric
-from tutelage.combine.learned import Learned, homoscedastic, softmax
+from tutelage.combine.learned import LearnedWeights, homoscedastic, softmax
 from tutelage.combine.resolve import ResolveConflicts
 from tutelage.combine.weighted_sum import WeightedSum
 
@@ -39,13 +39,13 @@ def step(rule, net, losses, optimizer=None):
 @pytest.mark.parametrize("price", [homoscedastic, softmax])
 def test_the_first_step_is_the_plain_sum(price):
     net = Net()
-    step(Learned(list(VALUES), price), net, net.losses())
+    step(LearnedWeights(list(VALUES), price), net, net.losses())
     torch.testing.assert_close(net.weight.grad, torch.full((3,), sum(VALUES.values())))
 
 
 @pytest.mark.parametrize("price", [homoscedastic, partial(softmax, evenness=0.7)])
 def test_student_and_levels_have_the_gradient_of_the_price(price):
-    net, rule = Net(), Learned(list(VALUES), price)
+    net, rule = Net(), LearnedWeights(list(VALUES), price)
     rule.levels.data = torch.tensor([0.3, -0.5, 1.0])
     step(rule, net, net.losses())
     whole = price(rule.levels, torch.stack(list(net.losses().values())))
@@ -66,7 +66,7 @@ def test_student_and_levels_have_the_gradient_of_the_price(price):
     ],
 )
 def test_the_weights_go_where_the_minimum_of_the_price_is(price, worked):
-    net, rule = Net(), Learned(list(VALUES), price)
+    net, rule = Net(), LearnedWeights(list(VALUES), price)
     optimizer = torch.optim.SGD(rule.parameters(), lr=0.2)
     for _ in range(300):
         step(rule, net, net.losses(), optimizer)
@@ -76,20 +76,20 @@ def test_the_weights_go_where_the_minimum_of_the_price_is(price, worked):
 
 
 def test_the_level_of_a_loss_that_has_no_part_in_a_step_gets_no_gradient():
-    net, rule = Net(), Learned(list(VALUES))
+    net, rule = Net(), LearnedWeights(list(VALUES))
     step(rule, net, net.losses(["label", "hint"]))
     assert rule.levels.grad[1] == 0 and (rule.levels.grad[[0, 2]] != 0).all()
 
 
 def test_levels_that_do_not_train_stay_as_they_are():
-    net, rule = Net(), Learned(list(VALUES))
+    net, rule = Net(), LearnedWeights(list(VALUES))
     rule.levels.requires_grad_(False)
     step(rule, net, net.losses())
     assert rule.levels.grad is None and net.weight.grad is not None
 
 
 def test_two_micro_batches_are_one_batch():
-    net, one, two = Net(), Learned(list(VALUES)), Learned(list(VALUES))
+    net, one, two = Net(), LearnedWeights(list(VALUES)), LearnedWeights(list(VALUES))
     step(one, net, net.losses())
     whole = net.weight.grad.clone()
     net.weight.grad = None
@@ -103,10 +103,10 @@ def test_two_micro_batches_are_one_batch():
 
 def test_any_rule_merges_what_the_learned_weights_weigh():
     net = Net()
-    rule = Learned(list(VALUES), rule=partial(ResolveConflicts, partial(decomposed, by=symmetric)))
+    rule = LearnedWeights(list(VALUES), rule=partial(ResolveConflicts, partial(decomposed, by=symmetric)))
     rule.levels.data = torch.tensor([0.3, -0.5, 1.0])
     step(rule, net, net.losses())
-    expected = Learned(list(VALUES), rule=WeightedSum)
+    expected = LearnedWeights(list(VALUES), rule=WeightedSum)
     expected.levels.data = rule.levels.data.clone()
     found = net.weight.grad.clone()
     step(expected, net, net.losses())
@@ -117,10 +117,10 @@ def test_any_rule_merges_what_the_learned_weights_weigh():
 @pytest.mark.parametrize("names", ["label", ["label"], ["label", "label"]])
 def test_names_that_are_not_two_or_more_different_ones_are_refused(names):
     with pytest.raises(ValueError, match="two or more losses, each named once"):
-        Learned(names)
+        LearnedWeights(names)
 
 
 def test_a_loss_without_a_learned_weight_is_refused():
     net = Net()
     with pytest.raises(ValueError, match=r"are for \['label', 'soft'\], but there are also losses \['hint'\]"):
-        step(Learned(["label", "soft"]), net, net.losses())
+        step(LearnedWeights(["label", "soft"]), net, net.losses())

@@ -11,9 +11,9 @@ from examples import Hint, bits, cnn, images, kd, label, mlp, run, same, vectors
 from tutelage.checkpoint import load, save
 from tutelage.combine.base import Combine
 from tutelage.combine.decompose import decomposed, longest_first, symmetric, weights
-from tutelage.combine.dot import Dot
+from tutelage.combine.dot import DOT
 from tutelage.combine.granularity import each_layer
-from tutelage.combine.learned import Learned, softmax
+from tutelage.combine.learned import LearnedWeights, softmax
 from tutelage.combine.published import aggregator, resolved_by, weighting
 from tutelage.combine.resolve import ResolveConflicts
 from tutelage.combine.shared_features import AtFeatures
@@ -23,7 +23,7 @@ from tutelage.keys import key_of
 from tutelage.learn import train
 from tutelage.learner import Learner
 from tutelage.objective import Objective, Term
-from tutelage.speakers.frozen import frozen
+from tutelage.teachers.frozen import frozen
 from tutelage.watched import Watched, watching
 
 SGD = partial(torch.optim.SGD, lr=0.1)
@@ -36,9 +36,11 @@ RULES = {
     "gradvac, each layer": lambda: ResolveConflicts(aggregator("GradVac"), per=each_layer),
     "gradvac, summed": partial(resolved_by, "GradVac", summed=True),
     "excess": partial(resolved_by, "ExcessMTL", n_warmup_steps=2),
-    "dot": lambda: Dot(["label"], weight_decay=0.01),
-    "learned": lambda: Learned(["label", "soft", "feel"]),
-    "learned, decomposed": lambda: Learned(["label", "soft", "feel"], softmax, partial(ResolveConflicts, PAIRWISE)),
+    "dot": lambda: DOT(["label"], weight_decay=0.01),
+    "learned": lambda: LearnedWeights(["label", "soft", "feel"]),
+    "learned, decomposed": lambda: LearnedWeights(
+        ["label", "soft", "feel"], softmax, partial(ResolveConflicts, PAIRWISE)
+    ),
     "watched": lambda: Watched(ResolveConflicts(PAIRWISE), every=2),
     "at a feature": lambda: AtFeatures(partial(weights, by=symmetric), "student.1", seed=3),
     "at features, gradvac": lambda: AtFeatures(weighting("GradVac"), "student.1", "student.0"),
@@ -118,7 +120,7 @@ def test_saved_and_loaded_after_any_step_it_goes_on_to_the_same_bits(name, tmp_p
     resumed = make()
     resumed.load_state_dict(load(tmp_path / "state.safetensors"))
     assert list(resumed) == reports
-    states = [training.actors["student"].learner for training in (straight, resumed)]
+    states = [training.states["student"].learner for training in (straight, resumed)]
     assert same(*map(ends, states))
     assert same(*(dict(x.combine.named_parameters()) for x in states))
 
@@ -156,8 +158,8 @@ def test_every_row_is_the_plain_gradient_of_its_loss_in_any_place(place):
 
 def test_names_that_the_objective_lacks_are_refused_before_the_first_step():
     wrong = {
-        "dot": Dot(["labels"]),
-        "learned": Watched(Learned(["labels", "soft"])),
+        "dot": DOT(["labels"]),
+        "learned": Watched(LearnedWeights(["labels", "soft"])),
         "target": ResolveConflicts(partial(decomposed, by=protected), target="labels"),
         "feature": AtFeatures(partial(weights, by=protected), "student.1", target="labels"),
     }
@@ -174,8 +176,8 @@ DESCRIBED = {
     "target": partial(ResolveConflicts, partial(decomposed, by=protected), target="label", per=each_layer),
     "published": partial(resolved_by, "UPGrad"),
     "feature": partial(AtFeatures, partial(weights, by=symmetric), "student.1"),
-    "dot": partial(Dot, ["label"]),
-    "learned": partial(Learned, ["label", "soft"], partial(softmax, evenness=2.0)),
+    "dot": partial(DOT, ["label"]),
+    "learned": partial(LearnedWeights, ["label", "soft"], partial(softmax, evenness=2.0)),
     "watched": partial(watching, partial(ResolveConflicts, PAIRWISE), every=10),
 }
 

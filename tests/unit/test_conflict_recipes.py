@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from tutelage.combine import Combine
+from tutelage.combine.base import Combine
+from tutelage.combine.by_name import Given, rule, rules
 from tutelage.keys import key_of
 from tutelage.models.named import named
 from tutelage.recipes.parts.conflicts import SUM, Question, shallowest, where
-from tutelage.recipes.parts.rules import Given, rule, rules
 
 GIVEN = Given(("label", "soft", "hint"), 3, "student.output", 5e-4)
 
@@ -28,7 +28,7 @@ def test_rules_have_keys_of_their_own():
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("propsal", "Did you mean one of .*'proposal'"),
+        ("pcgrd", "Did you mean one of .*'pcgrad'"),
         ("UPGrat", "torchjd has no 'UPGrat'"),
         ("FairGrad", "FairGrad takes alpha, max_iters: missing"),
         ("FairGrad(0.5)", r"is named like UPGrad or CAGrad\(c=0.5\)"),
@@ -40,7 +40,7 @@ def test_a_rule_that_nobody_has_is_refused_before_anything_is_trained(name, sent
 
 
 def test_the_weighted_sum_is_always_there_and_first():
-    assert Question("kd", ["proposal", SUM, "proposal"], 1, 1.0).names() == [SUM, "proposal"]
+    assert Question("kd", ["pcgrad", SUM, "pcgrad"], 1, 1.0).names() == [SUM, "pcgrad"]
 
 
 def test_where_losses_pull_apart_is_the_mean_over_epochs_part_by_part():
@@ -55,7 +55,7 @@ def test_where_losses_pull_apart_is_the_mean_over_epochs_part_by_part():
 
 def test_a_rule_descends_two_losses_that_agree():
     parameter = torch.nn.Parameter(torch.ones(2))
-    made = rule("proposal", GIVEN)()
+    made = rule("pcgrad", GIVEN)()
     made.add({"a": parameter.sum(), "b": 2 * parameter.sum()}, {}, {"p": parameter})
     made.settle({"p": parameter})
     assert parameter.grad is not None and parameter.grad.tolist() == [3.0, 3.0]

@@ -14,8 +14,8 @@ from tutelage.data.together import unlabelled
 from tutelage.data.views import crop_flip, plain, views
 from tutelage.losses.mixed_labels import mixed_cross_entropy
 from tutelage.objective import Objective, Term
-from tutelage.speakers.cached import cached
-from tutelage.speakers.frozen import frozen
+from tutelage.teachers.cached import cached
+from tutelage.teachers.frozen import frozen
 
 DATA = digits(37, seed=0)
 PLAIN = views(DATA, crop_flip, num_views=162, batch_size=8, seed=1)
@@ -70,9 +70,9 @@ class TestBoth:
     def test_a_mixture_keeps_neither_index_nor_view_so_that_a_cache_refuses_it(self, mix):
         batch = next(iter(mix(PLAIN)(0, 0)))
         assert sorted(batch) == ["input", "other_target", "share", "target"]
-        speaker = cached(frozen(nn.Flatten()), samples=37, views=162)
+        ask = cached(frozen(nn.Flatten()), samples=37, views=162)
         with pytest.raises(ValueError, match=r"the batch lacks \['index', 'view'\]"):
-            speaker({"batch": batch}, frozenset({"output"}))
+            ask({"batch": batch}, frozenset({"output"}))
 
     def test_unlabelled_inputs_are_mixed_too(self, mix):
         assert sorted(next(iter(mix(unlabelled(PLAIN))(0, 0)))) == ["input", "share"]

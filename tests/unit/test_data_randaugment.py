@@ -228,10 +228,10 @@ class TestCutout:
 
 class TestInARecipe:
     def test_a_view_is_the_crop_of_its_remainder_augmented_by_the_whole_number(self):
-        show = augmented(crop_flip, CROP_FLIPS, partial(randaugment, magnitude=10))
+        transform = augmented(crop_flip, CROP_FLIPS, partial(randaugment, magnitude=10))
         view = VIEW * 61
         expected = randaugment(crop_flip(IMAGES, view % 162), view, magnitude=10)
-        assert torch.equal(show(IMAGES, view), expected)
+        assert torch.equal(transform(IMAGES, view), expected)
 
     def test_it_is_part_of_a_stages_key(self):
         def key(**how):
@@ -244,8 +244,8 @@ class TestInARecipe:
         }
 
     def test_batches_are_the_same_to_the_bit_for_whoever_enters_in_the_middle(self):
-        show = some_of(augmented(crop_flip, CROP_FLIPS), tuple(range(0, 1620, 10)))
-        source = views(digits(30, seed=0), show, num_views=162, batch_size=8, seed=2)
+        transform = some_of(augmented(crop_flip, CROP_FLIPS), tuple(range(0, 1620, 10)))
+        source = views(digits(30, seed=0), transform, num_views=162, batch_size=8, seed=2)
         whole, rest = list(source(3, 0)), list(source(3, 2))
         assert all(torch.equal(x["input"], y["input"]) for x, y in zip(whole[2:], rest, strict=True))
 

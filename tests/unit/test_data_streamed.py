@@ -22,8 +22,8 @@ from tutelage.data.views import normalised, plain
 from tutelage.keys import described
 from tutelage.measure.errors import errors
 from tutelage.measure.predict import predict_batches
-from tutelage.speakers.cached import cached
-from tutelage.speakers.frozen import frozen
+from tutelage.teachers.cached import cached
+from tutelage.teachers.frozen import frozen
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),  # Python 3.12, at a fork
@@ -142,10 +142,10 @@ class TestBatches:
         assert seen == expected and len(seen) == 3
 
     def test_workers_change_nothing_and_draw_nothing_from_the_global_generator(self, files):
-        show = normalised(randaugment, MEAN, STD)
-        alone = list(taught(files, show=show)(5, 0))
+        transform = normalised(randaugment, MEAN, STD)
+        alone = list(taught(files, transform=transform)(5, 0))
         before = torch.get_rng_state()
-        assert equal(alone, list(taught(files, show=show, workers=2)(5, 0)))
+        assert equal(alone, list(taught(files, transform=transform, workers=2)(5, 0)))
         assert torch.equal(before, torch.get_rng_state())
 
     def test_workers_may_be_spawned(self, files):
@@ -176,18 +176,18 @@ class TestBatches:
             return images
 
         for epoch in range(2):
-            list(taught(files, show=noted)(epoch, 0))
+            list(taught(files, transform=noted)(epoch, 0))
         assert len(torch.cat(numbers).unique()) == 22
 
 
 class TestMeasuring:
     def test_logits_come_in_the_order_of_the_files(self, files):
         model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 3))
-        source = centred(files, batch_size=4, size=8, resize=10, show=normalised(plain, MEAN, STD))
+        source = centred(files, batch_size=4, size=8, resize=10, transform=normalised(plain, MEAN, STD))
         logits = predict_batches(model, source(0, 0))
         assert logits.shape == (11, 3) and 0 <= errors(logits, files.targets) <= 11
         one = predict_batches(model, centred(files[torch.tensor([5])], batch_size=1, size=8, resize=10,
-                                             show=normalised(plain, MEAN, STD))(0, 0))  # fmt: skip
+                                             transform=normalised(plain, MEAN, STD))(0, 0))  # fmt: skip
         assert torch.allclose(logits[5], one[0], atol=1e-6)
 
     @pytest.mark.parametrize(("width", "height"), [(40, 30), (30, 61), (16, 16), (17, 90)])

@@ -85,16 +85,16 @@ def test_for_measuring_the_set_comes_in_its_own_order():
     assert equal(batches[2:], list(in_order(DATA, batch_size=3)(5, 2)))
 
 
-@pytest.mark.parametrize(("show", "side", "flips"), [(jitter, 5, 1), (crop_flip, 9, 2)])
+@pytest.mark.parametrize(("transform", "side", "flips"), [(jitter, 5, 1), (crop_flip, 9, 2)])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
-def test_every_view_is_the_window_that_a_plain_loop_cuts_out(show, side, flips, dtype):
+def test_every_view_is_the_window_that_a_plain_loop_cuts_out(transform, side, flips, dtype):
     images = IMAGES.to(dtype)
     for image in (images, images.to(memory_format=torch.channels_last)):
         for view in range(flips * side**2):
             row, column = divmod(view // flips, side)
             expected = F.pad(images, [side // 2] * 4)[:, :, row : row + 6, column : column + 5]
             expected = expected.flip(-1) if flips == 2 and view % 2 else expected
-            shown = show(image, torch.full((8,), view))
+            shown = transform(image, torch.full((8,), view))
             assert shown.dtype == dtype and torch.equal(shown, expected)
 
 
@@ -115,8 +115,8 @@ def test_the_middle_view_is_the_image_itself():
 
 def test_the_views_are_as_many_as_the_constants_say():
     picture = torch.arange(1, 82, dtype=torch.uint8).view(1, 1, 9, 9)
-    for show, count in ((jitter, JITTERS), (crop_flip, CROP_FLIPS)):
-        shown = show(picture.expand(count, 1, 9, 9), torch.arange(count))
+    for transform, count in ((jitter, JITTERS), (crop_flip, CROP_FLIPS)):
+        shown = transform(picture.expand(count, 1, 9, 9), torch.arange(count))
         assert len({tuple(x.flatten().tolist()) for x in shown}) == count
 
 
@@ -125,12 +125,12 @@ def test_another_reach_has_other_views():
     assert torch.equal(jitter(IMAGES, torch.zeros(8, dtype=torch.int64), reach=0), IMAGES)
 
 
-@pytest.mark.parametrize(("show", "count"), [(jitter, JITTERS), (crop_flip, CROP_FLIPS)])
+@pytest.mark.parametrize(("transform", "count"), [(jitter, JITTERS), (crop_flip, CROP_FLIPS)])
 @pytest.mark.parametrize("wrong", [-1, 0])
-def test_a_view_beyond_the_last_is_refused_not_read_from_the_neighbour(show, count, wrong):
+def test_a_view_beyond_the_last_is_refused_not_read_from_the_neighbour(transform, count, wrong):
     asked = wrong if wrong < 0 else count
     with pytest.raises(ValueError, match=f"There are {count} views, 0 to {count - 1}"):
-        show(IMAGES, torch.full((8,), asked))
+        transform(IMAGES, torch.full((8,), asked))
 
 
 def test_grey_levels_become_fractions_and_tokens_stay_whole():
@@ -143,8 +143,8 @@ def test_grey_levels_become_fractions_and_tokens_stay_whole():
 
 
 def test_normalising_is_part_of_what_is_shown():
-    show = normalised(jitter, (0.1, 0.2, 0.3), (0.5, 1.0, 2.0))
-    middle = show(IMAGES, torch.full((8,), 12))
+    transform = normalised(jitter, (0.1, 0.2, 0.3), (0.5, 1.0, 2.0))
+    middle = transform(IMAGES, torch.full((8,), 12))
     for channel, (mean, deviation) in enumerate([(0.1, 0.5), (0.2, 1.0), (0.3, 2.0)]):
         torch.testing.assert_close(middle[:, channel], (IMAGES[:, channel] / 255 - mean) / deviation)
 
@@ -197,9 +197,9 @@ def _hashed_in_python(*keys):
 def test_batches_come_from_where_the_set_lies():
     drawn = digits(9, seed=0)  # "meta" is a device without numbers: what stayed behind on the CPU would not fit
     data = labelled("elsewhere", drawn.inputs, drawn.targets).to("meta")
-    for show, count in ((jitter, JITTERS), (crop_flip, CROP_FLIPS), (normalised(jitter, (0.5,), (0.5,)), JITTERS)):
+    for transform, count in ((jitter, JITTERS), (crop_flip, CROP_FLIPS), (normalised(jitter, (0.5,), (0.5,)), JITTERS)):
         for choose in (draw, in_turn):
-            for batch in views(data, show, num_views=count, batch_size=4, choose=choose)(0, 0):
+            for batch in views(data, transform, num_views=count, batch_size=4, choose=choose)(0, 0):
                 assert {x.device.type for x in batch.values()} == {"meta"}
                 assert batch["input"].dtype == torch.float32
 

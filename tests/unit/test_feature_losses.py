@@ -8,7 +8,7 @@ from torch import Size, nn
 
 from tutelage.losses import overhaul, srrl
 from tutelage.losses.attention import attention_distance, attention_maps, largest
-from tutelage.losses.crd import Contrast, own_negatives, shared_negatives
+from tutelage.losses.crd import CRD, own_negatives, shared_negatives
 from tutelage.losses.hint import half_squares, half_squares_by_place, mean_squares, normed_regressor, regressor
 from tutelage.losses.overhaul import PartialSquares, margins, published_weights
 from tutelage.losses.review import hierarchical_context
@@ -211,9 +211,7 @@ class TestContrast:
     CLASSES = torch.arange(12) % 3
 
     def loss(self, draw, **changed):
-        return Contrast(
-            3, 4, 12, **{"classes": self.CLASSES, "negatives": 5, "temperature": 0.5, "draw": draw, **changed}
-        )
+        return CRD(3, 4, 12, **{"classes": self.CLASSES, "negatives": 5, "temperature": 0.5, "draw": draw, **changed})
 
     def test_trains_both_embeddings_and_the_student_by_plain_steps(self, draw):
         loss = self.loss(draw)
@@ -286,7 +284,7 @@ class TestContrast:
         with pytest.raises(ValueError, match=r"9 negatives .* some sample has 8 others"):
             self.loss(draw, negatives=9)
         with pytest.raises(ValueError, match=r"16384 negatives .* some sample has 11 others"):
-            Contrast(3, 4, 12, draw=draw)
+            CRD(3, 4, 12, draw=draw)
 
     def test_what_does_not_fit_is_refused(self, draw):
         with pytest.raises(ValueError, match="from 0 to 11; got an index from 3 to 12"):
@@ -307,7 +305,7 @@ def test_own_negatives_are_of_other_classes_all_different_and_all_equally_likely
 
 
 def test_with_one_negative_it_is_the_critic_of_the_paper():
-    loss = Contrast(3, 4, 2, negatives=1, temperature=0.5).double()
+    loss = CRD(3, 4, 2, negatives=1, temperature=0.5).double()
     args = torch.randn(2, 3).double(), torch.randn(2, 4).double(), torch.arange(2)
     loss(*args)
     loss.eval()
@@ -324,8 +322,8 @@ def test_with_one_negative_it_is_the_critic_of_the_paper():
 
 
 def test_one_process_in_a_group_is_like_one_alone(tmp_path):
-    alone = Contrast(3, 4, 12, negatives=11)
-    grouped = Contrast(3, 4, 12, negatives=11)
+    alone = CRD(3, 4, 12, negatives=11)
+    grouped = CRD(3, 4, 12, negatives=11)
     grouped.load_state_dict(alone.state_dict())
     args = torch.randn(4, 3), torch.randn(4, 4), torch.tensor([1, 5, 5, 2])
     torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)

@@ -19,13 +19,13 @@ from tutelage.keys import STAGE_KEY, called, described, key_of
 @dataclass(frozen=True)
 class Lesson:
     size: int
-    show: object = None
+    transform: object = None
 
 
 @dataclass(frozen=True)
 class Other:
     size: int
-    show: object = None
+    transform: object = None
 
 
 def net(width: int, activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:

@@ -6,8 +6,8 @@ from typing import Any, cast
 import pytest
 from torch import nn
 
-from tutelage.recipes.methods import attention
-from tutelage.recipes.methods.find import family, method
+from tutelage.methods import attention
+from tutelage.methods.by_name import family, method
 from tutelage.recipes.parts.capacity import claim_size
 from tutelage.recipes.parts.comparison import Pupil, Task, claim_layers
 from tutelage.recipes.parts.photographs import Course

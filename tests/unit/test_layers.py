@@ -10,10 +10,10 @@ import tutelage
 
 ORDER = [
     *["machine", "progress", "ranks", "checkpoint", "keys"],
-    *["calls", "shapes", "taps", "losses", "models", "data", "measure", "compress"],
-    *["statistics", "objective", "matching", "tasks", "combine", "watched"],
-    *["speakers", "optimizers", "learner", "learn", "stages"],
-    *["run", "schemes", "export", "report", "recipes", "cli"],
+    *["calls", "shapes", "taps", "results", "losses", "models", "data", "measure", "compress"],
+    *["statistics", "objective", "matching", "combine", "watched"],
+    *["teachers", "optimizers", "learner", "learn", "methods", "tasks", "stages"],
+    *["run", "schemes", "study", "export", "report", "recipes", "cli"],
 ]
 ROOT = Path(tutelage.__file__).parent
 DOORS = {"__init__", "__main__"}  # they open on the whole house

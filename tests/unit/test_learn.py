@@ -10,14 +10,16 @@ from torch.nn import functional as F
 
 from examples import SGD, Hint, bits, cnn, images, kd, label, mlp, run, same, similarities, vectors
 from tutelage import learn
-from tutelage.combine import ResolveConflicts, WeightedSum, exact_projector
+from tutelage.combine.projector import exact_projector
+from tutelage.combine.resolve import ResolveConflicts
+from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.learn import _on, alternating, simultaneous, train
 from tutelage.learner import Learner
 from tutelage.losses.kd import soft_targets
 from tutelage.objective import Objective, Term, through
 from tutelage.optimizers.ema import ema
 from tutelage.optimizers.proximal import proximal
-from tutelage.speakers.frozen import frozen
+from tutelage.teachers.frozen import frozen
 
 
 def test_offline_distillation_is_a_hand_written_loop():
@@ -74,14 +76,14 @@ def test_speakers_speak_before_students_run():
 def test_a_shared_speaker_is_asked_once_a_batch_for_all_that_anybody_reads():
     calls, teacher = [], frozen(mlp(16))
 
-    def speaker(scene, wanted):
+    def ask(scene, wanted):
         calls.append(wanted)
         return teacher(scene, wanted)
 
     feel = Objective(feel=Term(F.mse_loss, "student.1", "teacher.1"))
     learners = {
-        "a": Learner(mlp(8), kd(), SGD, teachers={"teacher": speaker}),
-        "b": Learner(mlp(16, seed=5), feel, SGD, teachers={"teacher": speaker}),
+        "a": Learner(mlp(8), kd(), SGD, teachers={"teacher": ask}),
+        "b": Learner(mlp(16, seed=5), feel, SGD, teachers={"teacher": ask}),
     }
     for turns in (simultaneous, alternating):
         calls.clear()
@@ -123,7 +125,7 @@ def test_lazy_parts_are_made_to_measure_before_the_optimizer_is_built():
     state = torch.get_rng_state()
     training = train({"student": learner}, images(), 1)
     assert torch.equal(state, torch.get_rng_state())
-    assert "objective.hint.loss.regressor.weight" in training.actors["student"].parameters
+    assert "objective.hint.loss.regressor.weight" in training.states["student"].parameters
 
 
 @pytest.mark.parametrize("combine", [None, "conflicts"])
@@ -360,10 +362,10 @@ def test_no_hook_is_left_when_something_cannot_be_tapped_or_prepared():
 def test_a_teacher_that_forgot_no_grad_teaches_without_learning():
     teacher = mlp(16)
 
-    def speaker(scene, _wanted):
+    def ask(scene, _wanted):
         return {"output": teacher(scene["batch"]["input"])}
 
-    run(train({"student": Learner(mlp(), kd(), SGD, teachers={"teacher": speaker})}, vectors(), 1))
+    run(train({"student": Learner(mlp(), kd(), SGD, teachers={"teacher": ask})}, vectors(), 1))
     assert all(p.grad is None for p in teacher.parameters())
 
 
@@ -409,7 +411,7 @@ def test_where_looking_would_wait_the_step_is_masked_and_the_first_spoilt_one_is
     def make(source):
         learner = Learner(mlp(seed=3), Objective(label=label()), optimizer)
         training = train({"student": learner}, source, 1, accumulate=accumulate)
-        training.actors["student"].device = Accelerator()
+        training.states["student"].device = Accelerator()
         return learner.student, training
 
     ours, training = make(batches)

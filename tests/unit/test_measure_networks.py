@@ -49,7 +49,7 @@ class TestPredict:
 
     def test_shows_the_pictures_as_it_is_told(self):
         data, network = digits(4, seed=0), mlp((784, 10))
-        dark = predict(network, data, show=lambda images, _view: torch.zeros_like(images))
+        dark = predict(network, data, transform=lambda images, _view: torch.zeros_like(images))
         assert torch.equal(
             dark, predict(network, data[:0].__class__("dark", 0 * data.inputs, data.targets, data.index, data.classes))
         )

@@ -31,7 +31,7 @@ def grouped(num_classes: int = 10) -> nn.Module:
 def test_every_network_has_an_outline(name):
     model = named(name, 7)()
     found = outline(model, torch.rand(2, 3, 32, 32))
-    assert len(found.maps) == len(found.sums) == len(found.norms) >= 2
+    assert len(found.maps) == len(found.preactivations) == len(found.norms) >= 2
     assert model.get_submodule(found.head).out_features == 7
     for norm in found.norms:
         assert norm is None or isinstance(model.get_submodule(norm), nn.BatchNorm2d)

@@ -10,7 +10,7 @@ from tutelage.learn import train
 from tutelage.learner import Learner
 from tutelage.losses.kd import soft_targets
 from tutelage.objective import Clock, Objective, Term
-from tutelage.speakers.frozen import frozen
+from tutelage.teachers.frozen import frozen
 
 
 def test_what_is_read_follows_from_the_terms():

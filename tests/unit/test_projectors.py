@@ -11,17 +11,17 @@ from examples import SGD, bits, cnn, images, label, same
 from tutelage.learn import train
 from tutelage.learner import Learner
 from tutelage.losses.attention import attention_maps
-from tutelage.losses.crd import Contrast
+from tutelage.losses.crd import CRD
 from tutelage.losses.hint import half_squares, mean_squares, normed_regressor, regressor
 from tutelage.losses.overhaul import PartialSquares, margins, published_weights
 from tutelage.losses.overhaul import connector as overhaul_connector
 from tutelage.losses.srrl import SoftmaxRegression, connector
 from tutelage.losses.vid import VariationalInformation
 from tutelage.matching.one_to_one import one_to_one
-from tutelage.matching.projected import Measured, Projected, pointwise, projected
+from tutelage.matching.projected import LazyLoss, Projected, pointwise, projected
 from tutelage.matching.review import Review
 from tutelage.objective import Objective, Term
-from tutelage.speakers.frozen import frozen
+from tutelage.teachers.frozen import frozen
 
 TEACHER = cnn(6, seed=1)
 MADE_UP_FOR = {"fitnets": {"feature.loss.made.projector.0.bias"}}
@@ -36,7 +36,7 @@ def ways():
         "hint": Term(projected(mean_squares), "student.4", "teacher.4"),
         "fitnets": Term(projected(half_squares, normed_regressor), "student.4", "teacher.4", weight=0.01),
         "srrl": Term(projected(SoftmaxRegression(TEACHER[8]), connector), "student.5", "teacher.8:input"),
-        "vid": Term(one_to_one([Measured(VariationalInformation.between) for _ in norms]), *pairs),
+        "vid": Term(one_to_one([LazyLoss(VariationalInformation.between) for _ in norms]), *pairs),
         "overhaul": Term(
             one_to_one(
                 [projected(PartialSquares(margins(norm)), overhaul_connector) for norm in norms], published_weights(2)
@@ -44,7 +44,7 @@ def ways():
             *pairs,
         ),
         "review": Term(Review([4, 8], [6, 12]), *pairs),
-        "crd": Term(Contrast(8, 12, 32, negatives=10, width=16), "student.7", "teacher.7", "batch.index"),
+        "crd": Term(CRD(8, 12, 32, negatives=10, width=16), "student.7", "teacher.7", "batch.index"),
     }
 
 

@@ -9,13 +9,13 @@ from tutelage.data.labelled import labelled
 from tutelage.data.lesson import Lesson
 from tutelage.learn import train
 from tutelage.learner import Learner
+from tutelage.methods.by_name import expanded, family, method, methods
+from tutelage.methods.pair import Pair
+from tutelage.methods.sums import stronger
 from tutelage.models.resnet import resnet8
-from tutelage.recipes.methods.find import expanded, family, method, methods
-from tutelage.recipes.methods.pair import Pair
-from tutelage.recipes.methods.weighed import stronger
 from tutelage.recipes.parts import tables
 from tutelage.recipes.parts.pupils import borrowing, losses_in, stepping
-from tutelage.speakers.frozen import frozen
+from tutelage.teachers.frozen import frozen
 
 SMALL = labelled(
     "small", torch.randint(0, 256, (40, 3, 16, 16), dtype=torch.uint8), torch.arange(40) % 5, tuple("abcde")
@@ -143,7 +143,7 @@ def test_a_method_that_nobody_knows_is_refused_in_one_sentence(text, sentence):
 
 
 def test_a_method_of_ones_own_is_found_by_its_path():
-    assert method("tutelage.recipes.methods.response:kd") is methods()["kd"]
+    assert method("tutelage.methods.response:kd") is methods()["kd"]
 
 
 def test_every_published_cell_belongs_to_a_method():

@@ -12,7 +12,9 @@ from torchjd.aggregation import GradVac, Random, UPGrad
 
 from examples import Hint, bits, cnn, images, label, mlp, same
 from tutelage.checkpoint import load, save
-from tutelage.combine import ResolveConflicts, WeightedSum, exact_projector
+from tutelage.combine.projector import exact_projector
+from tutelage.combine.resolve import ResolveConflicts
+from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.data.labelled import labelled
 from tutelage.data.views import views
 from tutelage.learn import alternating, never, simultaneous, train
@@ -24,7 +26,7 @@ from tutelage.optimizers.ema import ema
 from tutelage.optimizers.max_norm import max_norm
 from tutelage.optimizers.proximal import proximal
 from tutelage.optimizers.scheduled import scheduled
-from tutelage.speakers.frozen import frozen
+from tutelage.teachers.frozen import frozen
 
 SGD = partial(torch.optim.SGD, lr=0.05, momentum=0.9)
 ADAM = partial(torch.optim.Adam, lr=0.01)
@@ -99,7 +101,7 @@ def test_to_the_same_bits_as_an_uninterrupted_run(case):
     for name in cast:
         assert same(bits(cast[name].student), bits(straight_cast[name].student))
         assert same(bits(cast[name].objective), bits(straight_cast[name].objective))
-        ours, theirs = (t.actors[name].optimizer.state_dict()["state"] for t in (resumed, straight))
+        ours, theirs = (t.states[name].optimizer.state_dict()["state"] for t in (resumed, straight))
         assert all(torch.equal(ours[i][k], theirs[i][k]) for i in theirs for k in theirs[i] if theirs[i][k] is not None)
     assert later == reports[-len(later) :]
 
@@ -159,5 +161,5 @@ def test_a_state_in_another_memory_layout_is_put_into_the_weights_own(tmp_path, 
     resumed.load_state_dict(load(tmp_path / "state.safetensors"))
     list(resumed)
     assert same(bits(student), bits(expected))
-    momenta = [state["momentum_buffer"] for state in resumed.actors["student"].optimizer.state.values()]
+    momenta = [state["momentum_buffer"] for state in resumed.states["student"].optimizer.state.values()]
     assert all(x.stride() == p.stride() for x, p in zip(momenta, student.parameters(), strict=True))

@@ -11,7 +11,7 @@ from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.learn import train
 from tutelage.learner import Learner
 from tutelage.objective import Objective, Term
-from tutelage.speakers.frozen import frozen
+from tutelage.teachers.frozen import frozen
 from tutelage.watched import Watched, drowned, parts_of, seen
 
 

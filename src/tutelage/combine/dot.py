@@ -11,7 +11,7 @@ from tutelage.combine.rows import Rows, put
 from tutelage.objective import Losses, Scene
 
 CITATIONS = {
-    "Dot": r"""@inproceedings{zhao2023dot,
+    "DOT": r"""@inproceedings{zhao2023dot,
   title     = {{DOT}: A Distillation-Oriented Trainer},
   author    = {Zhao, Borui and Cui, Quan and Song, Renjie and Liang, Jiajun},
   booktitle = {Proceedings of the IEEE/CVF International Conference on Computer Vision},
@@ -22,7 +22,7 @@ CITATIONS = {
 TASK, DISTILLATION = "task", "distillation"
 
 
-class Dot(Combine):
+class DOT(Combine):
     r"""``v_task ← (μ − Δ) v_task + g_task + λθ``, ``v_kd ← (μ + Δ) v_kd + g_kd``; ``.grad`` is ``v_task + v_kd``.
 
     ``task`` names the losses of the task, such as ``["label"]``; all others are distillation. μ is ``momentum``, Δ

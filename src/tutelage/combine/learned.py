@@ -58,7 +58,7 @@ def softmax(levels: Tensor, losses: Tensor, evenness: float = 1.0) -> Tensor:
     return count * (levels.softmax(0) * (losses + evenness * (levels.log_softmax(0) + torch.tensor(count).log()))).sum()
 
 
-class Learned(Combine):
+class LearnedWeights(Combine):
     """The losses called ``losses``, weighed by levels that are learned by ``price``, then handed on to ``rule()``.
 
     ``price`` is ``homoscedastic``, ``partial(softmax, evenness=2.0)`` or any such function of yours: its derivative by

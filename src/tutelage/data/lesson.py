@@ -4,29 +4,29 @@ from dataclasses import dataclass
 
 from tutelage.data.batches import Batches
 from tutelage.data.labelled import Labelled
-from tutelage.data.views import Choose, Show, in_turn, plain, views
+from tutelage.data.views import Choose, Transform, in_turn, plain, views
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """``train`` in batches, each sample in one of ``num_views`` ways to ``show`` it.
+    """``train`` in batches, each sample in one of ``num_views`` ways to ``transform`` it.
 
-    ``validation`` is for choices; there, and wherever a network is measured, ``measured`` shows the samples.
+    ``validation`` is for choices; there, and wherever a network is measured, ``test_transform`` shows the samples.
     """
 
     train: Labelled
     validation: Labelled | None = None
-    show: Show = plain
+    transform: Transform = plain
     num_views: int = 1
     batch_size: int = 125
     seed: int = 0
     choose: Choose = in_turn
-    measured: Show = plain
+    test_transform: Transform = plain
 
     def batches(self) -> Batches:
         return views(
             self.train,
-            self.show,
+            self.transform,
             num_views=self.num_views,
             batch_size=self.batch_size,
             seed=self.seed,

@@ -37,7 +37,7 @@ def mixup(source: Batches | Iterable[Any], *, alpha: float = 1.0, probability: f
 
     A mixture has ``input``, ``target``, ``other_target`` (the partner's) and ``share`` (of the own one, float32 a
     sample), the targets if ``source`` has some. **Nothing else of a batch is left**: a mixture has no ``index`` and no
-    ``view``, so no teacher's answer about it can be cached, and ``speakers.cached`` refuses; ask a live teacher.
+    ``view``, so no teacher's answer about it can be cached, and ``teachers.cached`` refuses; ask a live teacher.
 
     Raises ``ValueError`` for an ``alpha`` that is not greater than 0 and a probability beyond 0 … 1; once asked, for
     inputs that are no real numbers.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tutelage.data.draws import below, checked_seed, uniform
-from tutelage.data.views import Show
+from tutelage.data.views import Transform
 
 Operation: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """``operation(images, amount)``: images uint8 (N, C, H, W), changed each by its own amount, float64 (N,)."""
@@ -87,21 +87,21 @@ def randaugment_cutout(images: Tensor, view: Tensor, num_ops: int = 2, seed: int
     return _cut_out(_in_turn(images, num_ops, drawn), *where.unbind(1))
 
 
-def augmented(show: Show, num_views: int, augment: Show = randaugment) -> Show:
-    """What ``show`` shows in view ``v mod num_views``, then changed by ``augment`` as drawn for ``v`` itself.
+def augmented(transform: Transform, num_views: int, augment: Transform = randaugment) -> Transform:
+    """What ``transform`` shows in view ``v mod num_views``, then changed by ``augment`` as drawn for ``v`` itself.
 
-    ``num_views`` is the number of views that ``show`` has. The new one has a view for every number: with
+    ``num_views`` is the number of views that ``transform`` has. The new one has a view for every number: with
     ``k · num_views`` of them each crop is seen equally often, and each time is changed in another way. Raises
     ``ValueError`` for fewer than 1 view.
 
     >>> from tutelage.data.views import CROP_FLIPS, crop_flip
-    >>> show = augmented(crop_flip, CROP_FLIPS, partial(randaugment, num_ops=2, magnitude=10))
-    >>> show(torch.zeros(1, 3, 32, 32, dtype=torch.uint8), torch.tensor([162_000])).shape
+    >>> transform = augmented(crop_flip, CROP_FLIPS, partial(randaugment, num_ops=2, magnitude=10))
+    >>> transform(torch.zeros(1, 3, 32, 32, dtype=torch.uint8), torch.tensor([162_000])).shape
     torch.Size([1, 3, 32, 32])
     """
     if num_views < 1:
         raise ValueError(f"A way to show samples has at least 1 view; num_views is {num_views}.")
-    return partial(_augmented, show=show, num_views=num_views, augment=augment)
+    return partial(_augmented, transform=transform, num_views=num_views, augment=augment)
 
 
 # ---- the operations, as pillow has them
@@ -225,8 +225,8 @@ def _ranges(height: int, width: int) -> Tensor:
     return torch.tensor(ranges, dtype=torch.float64).T
 
 
-def _augmented(images: Tensor, view: Tensor, show: Show, num_views: int, augment: Show) -> Tensor:
-    return augment(show(images, view % num_views), view)
+def _augmented(images: Tensor, view: Tensor, transform: Transform, num_views: int, augment: Transform) -> Tensor:
+    return augment(transform(images, view % num_views), view)
 
 
 def _in_turn(images: Tensor, num_ops: int, drawn: Callable[[int], tuple[Tensor, Tensor]]) -> Tensor:

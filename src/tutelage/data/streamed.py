@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from tutelage.data.batches import Batch, Batches
 from tutelage.data.draws import checked_seed, draw, order, uniform
 from tutelage.data.folder import listed, needed, stacked
-from tutelage.data.views import Show, as_float32, plain
+from tutelage.data.views import Transform, as_float32, plain
 
 MEAN = (0.485, 0.456, 0.406)
 """The mean of each channel of ImageNet's training images, of 1, to the digits that everybody uses."""
@@ -93,7 +93,7 @@ def cropped(
     scale: tuple[float, float] = (0.08, 1.0),
     workers: int = 0,
     seed: int = 0,
-    show: Show = plain,
+    transform: Transform = plain,
 ) -> Batches:
     """Shuffled batches for training: of each image a random part (``random_crop``), ``size`` x ``size``, float32 0 … 1.
 
@@ -101,7 +101,7 @@ def cropped(
     ``first`` decodes nothing that came before. ``workers`` processes decode ahead, started for each epoch in the way
     that ``multiprocessing`` starts processes; with 0, the images are decoded when they are asked for.
 
-    ``show`` is what is done to a batch of crops (uint8), each with a view number of its own below ``ENDLESS``:
+    ``transform`` is what is done to a batch of crops (uint8), each with a view number of its own below ``ENDLESS``:
     ``normalised(plain, MEAN, STD)``, ``normalised(randaugment, MEAN, STD)``. A crop can be any of too many for a
     teacher's answers to be kept: the batches have no ``view``, and a cache refuses them.
 
@@ -119,19 +119,19 @@ def cropped(
     def batches(epoch: int, first: int) -> Iterator[Batch]:
         places = order(seed, epoch, len(files))
         view = draw(seed, epoch, files.index[places], ENDLESS)
-        return _streamed(files, places, view, look, (seed, epoch), show, batch_size, first, workers)
+        return _streamed(files, places, view, look, (seed, epoch), transform, batch_size, first, workers)
 
     return batches
 
 
 def centred(
-    files: Files, *, batch_size: int, size: int = 224, resize: int = 256, workers: int = 0, show: Show = plain
+    files: Files, *, batch_size: int, size: int = 224, resize: int = 256, workers: int = 0, transform: Transform = plain
 ) -> Batches:
     """All of ``files`` in their order, for measuring: of each image the middle (``centre_crop``), ``size`` x ``size``.
 
     Otherwise as ``cropped``; views are 0. To measure a network, with the normalisation that it was trained with::
 
-        shown = centred(files, batch_size=100, workers=8, show=normalised(plain, MEAN, STD))
+        shown = centred(files, batch_size=100, workers=8, transform=normalised(plain, MEAN, STD))
         logits = predict_batches(model, shown(0, 0))  # from tutelage.measure.predict
         errors(logits, files.targets)                 # from tutelage.measure.errors
 
@@ -144,7 +144,7 @@ def centred(
 
     def batches(_epoch: int, first: int) -> Iterator[Batch]:
         places = torch.arange(len(files))
-        return _streamed(files, places, torch.zeros_like(places), look, (0, 0), show, batch_size, first, workers)
+        return _streamed(files, places, torch.zeros_like(places), look, (0, 0), transform, batch_size, first, workers)
 
     return batches
 
@@ -208,7 +208,7 @@ def _streamed(
     view: Tensor,
     look: Look,
     when: tuple[int, int],
-    show: Show,
+    transform: Transform,
     batch_size: int,
     first: int,
     workers: int,
@@ -219,7 +219,7 @@ def _streamed(
         if isinstance(images, Exception):
             raise images
         chosen = places[part]
-        shown = as_float32(show(images, view[part]))
+        shown = as_float32(transform(images, view[part]))
         yield {"input": shown, "target": files.targets[chosen], "index": files.index[chosen]}
 
 

@@ -18,8 +18,8 @@ from tutelage.data.draws import draw as draw  # offered here too: they are what 
 from tutelage.data.draws import in_turn as in_turn
 from tutelage.data.labelled import Labelled
 
-Show: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""``show(inputs, view)``: what a batch of inputs looks like, each in its own view (int64)."""
+Transform: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""``transform(inputs, view)``: what a batch of inputs looks like, each in its own view (int64)."""
 Choose: TypeAlias = Callable[[int, int, Tensor, int], Tensor]
 """``choose(seed, epoch, index, num_views)``: the view of each sample in an epoch."""
 
@@ -30,7 +30,7 @@ CROP_FLIPS = 162
 
 
 def views(
-    data: Labelled, show: Show, *, num_views: int, batch_size: int, seed: int = 0, choose: Choose = draw
+    data: Labelled, transform: Transform, *, num_views: int, batch_size: int, seed: int = 0, choose: Choose = draw
 ) -> Batches:
     """Shuffled batches of ``data``, each sample shown in a view of its own; grey levels 0 … 255 as float32 0 … 1.
 
@@ -54,7 +54,7 @@ def views(
     def batches(epoch: int, first: int) -> Iterator[Batch]:
         places = order(seed, epoch, len(data)).to(data.index.device)
         index = data.index[places]
-        return _shown(data, places, index, choose(seed, epoch, index, num_views), show, batch_size, first)
+        return _shown(data, places, index, choose(seed, epoch, index, num_views), transform, batch_size, first)
 
     return batches
 
@@ -64,7 +64,7 @@ def plain(images: Tensor, _view: Tensor) -> Tensor:
     return images
 
 
-def in_order(data: Labelled, *, batch_size: int, show: Show = plain) -> Batches:
+def in_order(data: Labelled, *, batch_size: int, transform: Transform = plain) -> Batches:
     """All of ``data`` in its own order and in view 0, as ``views`` gives batches: for measuring.
 
     Raises ``ValueError`` for an empty set and for fewer than 1 sample a batch.
@@ -73,7 +73,7 @@ def in_order(data: Labelled, *, batch_size: int, show: Show = plain) -> Batches:
 
     def batches(_epoch: int, first: int) -> Iterator[Batch]:
         places = torch.arange(len(data), device=data.index.device)
-        return _shown(data, places, data.index, torch.zeros_like(places), show, batch_size, first)
+        return _shown(data, places, data.index, torch.zeros_like(places), transform, batch_size, first)
 
     return batches
 
@@ -110,19 +110,19 @@ def crop_flip(images: Tensor, view: Tensor, margin: int = 4) -> Tensor:
     return cropped.index_copy_(0, mirrored, cropped.index_select(0, mirrored).flip(3))
 
 
-def normalised(show: Show, mean: tuple[float, ...], deviation: tuple[float, ...]) -> Show:
-    """``show`` as float32 with ``mean`` subtracted and divided by ``deviation``, each a number a channel (of 0 … 1).
+def normalised(transform: Transform, mean: tuple[float, ...], deviation: tuple[float, ...]) -> Transform:
+    """``transform`` as float32, less ``mean`` and divided by ``deviation``, each a number a channel (of 0 … 1).
 
     >>> grey = normalised(plain, (0.5,), (0.25,))
     >>> grey(torch.tensor([[[[255]]]], dtype=torch.uint8), torch.tensor([0])).item()
     2.0
     """
 
-    return partial(_normalised, show=show, mean=mean, deviation=deviation)
+    return partial(_normalised, transform=transform, mean=mean, deviation=deviation)
 
 
-def some_of(show: Show, numbers: tuple[int, ...]) -> Show:
-    """``show``, but of its views only those called ``numbers``: view ``v`` of the new one is ``numbers[v]`` of the old.
+def some_of(transform: Transform, numbers: tuple[int, ...]) -> Transform:
+    """``transform``, but of its views only ``numbers``: view ``v`` of the new one is ``numbers[v]`` of the old.
 
     With fewer views there are fewer answers of a teacher to remember, and a short training repeats none anyway.
 
@@ -132,7 +132,7 @@ def some_of(show: Show, numbers: tuple[int, ...]) -> Show:
     """
     if not numbers or min(numbers) < 0:
         raise ValueError(f"Views are called 0 and up, and one is needed at least; got {list(numbers)}.")
-    return partial(_some_of, show=show, numbers=numbers)
+    return partial(_some_of, transform=transform, numbers=numbers)
 
 
 def spread(count: int, num_views: int) -> tuple[int, ...]:
@@ -156,27 +156,27 @@ def as_float32(images: Tensor) -> Tensor:
 
 
 def _normalised(
-    images: Tensor, view: Tensor, show: Show, mean: tuple[float, ...], deviation: tuple[float, ...]
+    images: Tensor, view: Tensor, transform: Transform, mean: tuple[float, ...], deviation: tuple[float, ...]
 ) -> Tensor:
-    shown = show(images, view)
+    shown = transform(images, view)
     x, white = shown.float(), 255 if shown.dtype == torch.uint8 else 1
     scale = x.new_tensor([1 / (white * width) for width in deviation])[:, None, None]
     shift = x.new_tensor([-centre / width for centre, width in zip(mean, deviation, strict=True)])[:, None, None]
     return (x * scale if x is shown else x.mul_(scale)).add_(shift)  # not into the images themselves
 
 
-def _some_of(images: Tensor, view: Tensor, show: Show, numbers: tuple[int, ...]) -> Tensor:
+def _some_of(images: Tensor, view: Tensor, transform: Transform, numbers: tuple[int, ...]) -> Tensor:
     _refuse_beyond(view, len(numbers))
-    return show(images, torch.tensor(numbers, device=view.device)[view])
+    return transform(images, torch.tensor(numbers, device=view.device)[view])
 
 
 def _shown(
-    data: Labelled, places: Tensor, index: Tensor, view: Tensor, show: Show, batch_size: int, first: int
+    data: Labelled, places: Tensor, index: Tensor, view: Tensor, transform: Transform, batch_size: int, first: int
 ) -> Iterator[Batch]:
     target = data.targets[places]
     for start in range(first * batch_size, len(places), batch_size):
         part = slice(start, start + batch_size)
-        shown = show(data.inputs.index_select(0, places[part]), view[part])
+        shown = transform(data.inputs.index_select(0, places[part]), view[part])
         yield {"input": as_float32(shown), "target": target[part], "index": index[part], "view": view[part]}
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from tutelage.shapes import Embedding, Labels, Scalar, at_least_float32
 
 CITATIONS = {
-    "Contrast": r"""@inproceedings{tian2020contrastive,
+    "CRD": r"""@inproceedings{tian2020contrastive,
   title     = {Contrastive Representation Distillation},
   author    = {Tian, Yonglong and Krishnan, Dilip and Isola, Phillip},
   booktitle = {International Conference on Learning Representations},
@@ -43,7 +43,7 @@ def shared_negatives(_index: Tensor, classes: Tensor, count: int) -> Tensor:
     return torch.randperm(len(classes), device=classes.device)[:count]
 
 
-class Contrast(nn.Module):
+class CRD(nn.Module):
     r"""Tell the sample's own embedding, as the other network has it, from those of ``K`` others, in both directions.
 
     ``−mean_n [log h(x_n0) + Σ_k log(1 − h(x_nk))]`` with ``h(x) = x / (x + K/M)``, ``x = exp(u·v/τ) / Z``, for ``M``
@@ -64,7 +64,7 @@ class Contrast(nn.Module):
     Tian, Krishnan & Isola, "Contrastive Representation Distillation", ICLR 2020, arXiv:1910.10699;
     github.com/HobbitLong/RepDistiller, whose code, not the paper, has this normalisation by a fixed ``Z``.
 
-    >>> loss = Contrast(student_width=3, teacher_width=5, samples=100, negatives=20)
+    >>> loss = CRD(student_width=3, teacher_width=5, samples=100, negatives=20)
     >>> loss(torch.randn(4, 3), torch.randn(4, 5), torch.arange(4)).shape
     torch.Size([])
     """
@@ -106,7 +106,7 @@ class Contrast(nn.Module):
         self.register_buffer("normalizers", torch.zeros(2))  # 0: not known yet
 
     @classmethod
-    def example(cls, sizes: dict[str, int]) -> "Contrast":
+    def example(cls, sizes: dict[str, int]) -> "CRD":
         """One whose negatives are all there are, so that nothing is left to chance; ``Z`` is known."""
         loss = cls(sizes["D"], sizes["D"], sizes["C"], negatives=sizes["C"] - 1, temperature=0.5)
         loss(*torch.randn(2, sizes["C"], sizes["D"]), torch.arange(sizes["C"]))

@@ -27,7 +27,7 @@ class VariationalInformation(nn.Module):
     for each of them, ``variance`` at first; the mean is over samples, channels and places. Up to a constant it is the
     negative of a lower bound of the mutual information, and can be negative. The larger map is pooled to the smaller.
     Published weight 1 for the sum over layers.
-    ``VariationalInformation.between`` makes one to measure, as ``tutelage.matching.projected.Measured`` asks it to.
+    ``VariationalInformation.between`` makes one lazily, as ``tutelage.matching.projected.LazyLoss`` asks it to.
     Raises ``ValueError`` for a variance that is too small, for ranks that differ, and if ``μ`` has other channels.
 
     Ahn et al., "Variational Information Distillation for Knowledge Transfer", CVPR 2019, arXiv:1904.05835;

@@ -85,7 +85,7 @@ class Attentive(nn.Module):
 
     While it trains, ``Epoch.statistics`` has the mean weight of every pair in an epoch, under
     ``objective.<term>.loss.means/weight <student's layer> | <teacher's layer>``: over the range of a layer they sum to
-    one; a pair that is in no range has none. Made to measure when it first sees the layers, as ``train`` does before
+    one; a pair that is in no range has none. Initialised when it first sees the layers, as ``train`` does before
     it builds the optimizer. Losses, and similarities, may be a list, one for each layer of the student. Raises
     ``ValueError`` for ranges that are empty or name a layer twice, and for lists and layers that do not fit.
 

@@ -7,14 +7,14 @@ from torch import Size, Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import orthogonal as orthogonally_parametrized
 
-from tutelage.matching.projected import Make, ToMeasure
+from tutelage.matching.projected import Lazy, Make
 from tutelage.shapes import at_least_float32
 
 
-class Fitted(ToMeasure):
+class Fitted(Lazy):
     """A map of activations, ``make(activation.shape, wanted)``, made when it first sees both shapes.
 
-    Raises ``ValueError`` as ``ToMeasure`` does, and for activations of another width than those it was made for.
+    Raises ``ValueError`` as ``Lazy`` does, and for activations of another width than those it was made for.
 
     >>> from tutelage.matching.projected import pointwise
     >>> fitted = Fitted(pointwise)
@@ -28,7 +28,7 @@ class Fitted(ToMeasure):
         self._widths: tuple[int, int] | None = None
 
     def forward(self, x: Tensor, wanted: Size) -> Tensor:
-        made, widths = self.measured(x, wanted), (width(x.shape), width(wanted))
+        made, widths = self.initialised(x, wanted), (width(x.shape), width(wanted))
         first, second = self._widths = self._widths or widths
         if widths != self._widths:
             raise ValueError(f"A map from {first} to {second} channels was asked for {widths}.")

@@ -1,4 +1,4 @@
-"""Layers of different shapes: the student's goes through a learned map that is made to measure, or given."""
+"""Layers of different shapes: the student's goes through a learned map that is initialised lazily, or given."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -36,7 +36,7 @@ class Projected(nn.Module):
         return self.loss(self.projector(student), teacher, *more)
 
 
-class ToMeasure(nn.Module):
+class Lazy(nn.Module):
     """A module, ``make(shape, shape)``, that is made when both shapes are first seen; a base of modules that are.
 
     Raises ``ValueError`` if that is while gradients are recorded, since an optimizer that was built before would never
@@ -52,7 +52,7 @@ class ToMeasure(nn.Module):
         self.made = None
         self.unseen = UninitializedParameter()  # so that what nobody rehearsed is noticed
 
-    def measured(self, shown: Tensor, wanted: Size) -> nn.Module:
+    def initialised(self, shown: Tensor, wanted: Size) -> nn.Module:
         """The module for the shapes of what is ``shown`` and ``wanted``.
 
         It is brought to where the former lies, and to its precision, but at least float32.
@@ -60,7 +60,7 @@ class ToMeasure(nn.Module):
         if self.made is None:
             if torch.is_grad_enabled():
                 raise ValueError(
-                    "What is made to measure must see one batch before the optimizer is built, or its weights would "
+                    "What is initialised lazily must see one batch before the optimizer is built, or its weights would "
                     "never train; call it once under torch.no_grad()."
                 )
             dtype = torch.promote_types(shown.dtype, torch.float32)
@@ -70,14 +70,14 @@ class ToMeasure(nn.Module):
         return self.made
 
 
-class Measured(ToMeasure):
+class LazyLoss(Lazy):
     """A loss with weights, made by ``make`` when it first sees the shapes of what student and teacher show.
 
     ``train`` shows every loss one batch before it builds the optimizer. In a loop of your own, do the same under
-    ``torch.no_grad()``; see ``ToMeasure``.
+    ``torch.no_grad()``; see ``Lazy``.
 
     >>> from tutelage.losses.vid import VariationalInformation
-    >>> loss = Measured(VariationalInformation.between)
+    >>> loss = LazyLoss(VariationalInformation.between)
     >>> with torch.no_grad():
     ...     first = loss(torch.randn(2, 3), torch.randn(2, 5))
     >>> [tuple(p.shape) for p in loss.parameters()]
@@ -85,11 +85,11 @@ class Measured(ToMeasure):
     """
 
     @classmethod
-    def example(cls, loss: Loss, _pairs: int) -> "Measured":
+    def example(cls, loss: Loss, _pairs: int) -> "LazyLoss":
         return cls(lambda _student, _teacher: Projected(loss, nn.Identity()))
 
     def forward(self, student: Tensor, teacher: Tensor, *more: Any) -> Scalar:
-        value: Tensor = self.measured(student, teacher.shape)(student, teacher, *more)
+        value: Tensor = self.initialised(student, teacher.shape)(student, teacher, *more)
         return value
 
 
@@ -126,7 +126,7 @@ def pointwise(student: Size, teacher: Size) -> nn.Module:
     )
 
 
-def projected(loss: Loss, make: Make = pointwise) -> Measured:
+def projected(loss: Loss, make: Make = pointwise) -> LazyLoss:
     """``loss`` on activations of different shapes: the student's goes through ``make(student.shape, teacher.shape)``.
 
     ``make`` is ``pointwise``, a function like ``tutelage.losses.hint.regressor`` or ``tutelage.losses.srrl.connector``,
@@ -139,4 +139,4 @@ def projected(loss: Loss, make: Make = pointwise) -> Measured:
     >>> [tuple(p.shape) for p in hint.parameters()]
     [(3, 4, 3, 3), (3,)]
     """
-    return Measured(lambda student, teacher: Projected(loss, make(student, teacher)))
+    return LazyLoss(lambda student, teacher: Projected(loss, make(student, teacher)))

@@ -41,7 +41,7 @@ def relations(features: Tensor) -> Relations:
     """Each sample's inner products with all samples of the batch, as a vector of length 1.
 
     Unlike features they mean the same in every layer of every network. They change with the batch: terms that use them
-    say ``across=True``, and ``Learned``, which has weights for a fixed number of features, cannot compare them.
+    say ``across=True``, and ``QueryKey``, which has weights for a fixed number of features, cannot compare them.
     """
     return directions(inner_products(features.flatten(1)))
 
@@ -102,15 +102,15 @@ def only(_student: Tensor, teachers: Tensor, place: int) -> Tensor:
     return similarities
 
 
-class Learned(nn.Module):
+class QueryKey(nn.Module):
     """``(K t_i) · (Q s) / √width``, with a query and a key that train with the student.
 
-    Made to measure when it first sees vectors. All layers of the teacher share a key, so that the order in which they
+    Initialised when it first sees vectors. All layers of the teacher share a key, so that the order in which they
     are listed means nothing. Raises ``ValueError`` for a width below 1, and for vectors of another length than those
     it was made for.
 
     >>> with torch.no_grad():
-    ...     Learned(width=8)(torch.randn(5, 3), torch.randn(5, 2, 3)).shape
+    ...     QueryKey(width=8)(torch.randn(5, 3), torch.randn(5, 2, 3)).shape
     torch.Size([5, 2])
     """
 

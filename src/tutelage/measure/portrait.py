@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 from torch import Tensor, nn
 
 from tutelage.data.labelled import Labelled
-from tutelage.data.views import Show, in_order, plain
+from tutelage.data.views import Transform, in_order, plain
 from tutelage.measure.agreement import agreement
 from tutelage.measure.calibration import calibration
 from tutelage.measure.confusion import worst_pairs
@@ -40,7 +40,7 @@ class Sitter:
     validation: Mapping[str, int] | None = None  # {"errors": …, "count": …} of the last one
 
 
-def portrait(sitters: Mapping[str, Sitter], test: Labelled, *, show: Show = plain, each: int = 8) -> Portrait:
+def portrait(sitters: Mapping[str, Sitter], test: Labelled, *, transform: Transform = plain, each: int = 8) -> Portrait:
     """Every network measured on ``test``, and the most telling samples, in plain numbers that JSON can hold.
 
     Each network is asked once; latencies are measured together. Agreement is with the first sitter whose role is
@@ -50,8 +50,8 @@ def portrait(sitters: Mapping[str, Sitter], test: Labelled, *, show: Show = plai
     """
     if not sitters:
         raise ValueError("A portrait needs one network or more; got none.")
-    logits = {name: predict(sitter.model, test, show=show) for name, sitter in sitters.items()}
-    example = next(iter(in_order(test, batch_size=64, show=show)(0, 0)))["input"]
+    logits = {name: predict(sitter.model, test, transform=transform) for name, sitter in sitters.items()}
+    example = next(iter(in_order(test, batch_size=64, transform=transform)(0, 0)))["input"]
     clocks = latency({name: sitter.model for name, sitter in sitters.items()}, example)
     teacher, student = (
         next((logits[name] for name, sitter in sitters.items() if sitter.role == role), None)

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from tutelage.data.batches import Batch
 from tutelage.data.labelled import Labelled
-from tutelage.data.views import Show, in_order, plain
+from tutelage.data.views import Transform, in_order, plain
 from tutelage.shapes import Logits, at_least_float32
 
 
-def predict(model: nn.Module, data: Labelled, *, show: Show = plain, batch_size: int = 1000) -> Logits:
+def predict(model: nn.Module, data: Labelled, *, transform: Transform = plain, batch_size: int = 1000) -> Logits:
     """The logits for every sample of ``data`` in its order: (N, C), float32 or wider, where the data lies.
 
     In eval mode and without gradient; afterwards each part of the model is in the mode it was in before. The model may
@@ -24,7 +24,9 @@ def predict(model: nn.Module, data: Labelled, *, show: Show = plain, batch_size:
     >>> predict(mlp(), digits(20, seed=0)).shape
     torch.Size([20, 10])
     """
-    return predict_batches(model, in_order(data, batch_size=batch_size, show=show)(0, 0)).to(data.inputs.device)
+    return predict_batches(model, in_order(data, batch_size=batch_size, transform=transform)(0, 0)).to(
+        data.inputs.device
+    )
 
 
 def predict_batches(model: nn.Module, batches: Iterable[Batch]) -> Logits:

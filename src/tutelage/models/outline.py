@@ -12,15 +12,15 @@ from tutelage.taps import find_layer
 
 @dataclass(frozen=True)
 class Outline:
-    """Addresses of a classifier: its stages from shallow to deep, what they say before their ReLU, its last layer.
+    """Addresses of a classifier: its stages from shallow to deep, what they are before their ReLU, its last layer.
 
-    ``maps`` are the last layer at each resolution; ``sums`` are the addresses of the same before the ReLU, and
-    ``norms`` the batch norms that feed it (``None`` where there is none); ``last`` is what the mean is taken of.
+    ``maps`` are the last layer at each resolution; ``preactivations`` are the addresses of the same before the ReLU,
+    and ``norms`` the batch norms that feed it (``None`` where there is none); ``last`` is what the mean is taken of.
     ``blocks`` are the maps in finer steps: the modules that they are made of, if those are made of several layers.
     """
 
     maps: tuple[str, ...]
-    sums: tuple[str, ...]
+    preactivations: tuple[str, ...]
     norms: tuple[str | None, ...]
     last: str
     head: str
@@ -47,7 +47,7 @@ def outline(model: nn.Module, example: Tensor, maps: tuple[str, ...] = ()) -> Ou
 
     >>> from tutelage.models.resnet import resnet8
     >>> found = outline(resnet8(), torch.zeros(1, 3, 32, 32))
-    >>> found.maps, found.sums[1], found.norms[1], found.embedding, found.blocks[0]
+    >>> found.maps, found.preactivations[1], found.norms[1], found.embedding, found.blocks[0]
     (('layer1', 'layer2', 'layer3'), 'layer2.block1.relu2:input', 'layer2.block1.norm2', 'head:input', 'layer1.block1')
     """
     calls = _watched(model, example)
@@ -63,9 +63,9 @@ def outline(model: nn.Module, example: Tensor, maps: tuple[str, ...] = ()) -> Ou
     if not found:
         raise ValueError(f"{type(model).__name__} has no layer that shows a map (samples, channels, H, W).")
     before = [_before_relu(name, calls) for name in found]
-    sums, norms = tuple(address for address, _ in before), tuple(norm for _, norm in before)
+    preactivations, norms = tuple(address for address, _ in before), tuple(norm for _, norm in before)
     blocks = tuple(block for name in found for block in _blocks(name, deep))
-    return Outline(tuple(found), sums, norms, _pooled(calls, deep), head.name, blocks)
+    return Outline(tuple(found), preactivations, norms, _pooled(calls, deep), head.name, blocks)
 
 
 def _watched(model: nn.Module, example: Tensor) -> list[_Call]:

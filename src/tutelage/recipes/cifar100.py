@@ -70,7 +70,7 @@ def compare(
         teacher_seed: of the teacher's
         decisive: whether these settings are meant to decide the claims
     """
-    from tutelage.recipes.methods.find import expanded
+    from tutelage.methods.by_name import expanded
     from tutelage.recipes.parts import comparison, photographs, sets
 
     sets.refuse_nonsense(
@@ -225,8 +225,8 @@ def conflicts(
         teacher_seed: of the teacher's
         decisive: whether these settings are meant to decide the claims
     """
+    from tutelage.combine.by_name import rules as known
     from tutelage.recipes.parts import comparison, conflicts, photographs, sets
-    from tutelage.recipes.parts.rules import rules as known
 
     sets.refuse_nonsense(
         every=every,
@@ -255,7 +255,7 @@ def conflicts(
     )
 
 
-conflicts_smoke = partial(conflicts, rules=("proposal", "cheap"), every=2, longer=1.0, **SMOKE)
+conflicts_smoke = partial(conflicts, rules=("pcgrad", "cheap"), every=2, longer=1.0, **SMOKE)
 conflicts_cpu = partial(conflicts, **CPU)
 conflicts_paper = partial(conflicts)
 

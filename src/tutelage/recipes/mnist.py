@@ -535,10 +535,10 @@ def conflicts(
         teacher_seed: of the teacher's
         decisive: whether these settings are meant to decide the claims
     """
+    from tutelage.combine.by_name import rules as known
     from tutelage.recipes.parts import digit_conflicts as parts
     from tutelage.recipes.parts import digits
     from tutelage.recipes.parts.conflicts import Question
-    from tutelage.recipes.parts.rules import rules as known
 
     digits.refuse_nonsense(
         temperatures=[temperature],
@@ -569,7 +569,7 @@ def conflicts(
 
 
 conflicts_smoke = partial(
-    conflicts, images="synthetic", rules=("proposal", "labels_first"), longer=1.5, teacher_units=32, student_units=8,
+    conflicts, images="synthetic", rules=("pcgrad", "labels_first"), longer=1.5, teacher_units=32, student_units=8,
     teacher_epochs=1, student_epochs=1, validation=200, decisive=False,
 )  # fmt: skip
 conflicts_quick = partial(conflicts, teacher_epochs=15, student_epochs=8, decisive=False)

@@ -8,20 +8,20 @@ from torch.nn.functional import cross_entropy
 
 from tutelage.data.labelled import Labelled
 from tutelage.data.lesson import Lesson
-from tutelage.data.views import Show, plain
+from tutelage.data.views import Transform, plain
 from tutelage.learner import Learner
 from tutelage.losses.kd import Average, averaged_targets, soft_targets
 from tutelage.measure.errors import errors
 from tutelage.measure.predict import predict
-from tutelage.objective import Loss, Objective, Term, Weight
+from tutelage.objective import Loss, Objective, Term, labels
 from tutelage.optimizers.factory import Factory
 from tutelage.optimizers.scheduled import scheduled
 from tutelage.optimizers.schedules import Schedule, cosine
 from tutelage.schemes.distill import Learn, distill
 from tutelage.schemes.ensemble import Teach, ensemble
-from tutelage.speakers.cached import cached
-from tutelage.speakers.frozen import Speaker, frozen
-from tutelage.stages import Figures, Stage
+from tutelage.stages import Metrics, Stage
+from tutelage.teachers.cached import cached
+from tutelage.teachers.frozen import Teacher, frozen
 
 
 def supervised(
@@ -94,24 +94,19 @@ def _teach(
     )
 
 
-def labels(weight: Weight = 1.0) -> Term:
-    """Cross entropy with the true labels."""
-    return Term(cross_entropy, "student.output", "batch.target", weight=weight)
-
-
-def _remembered(teacher: nn.Module, lesson: Lesson) -> Speaker:
+def _remembered(teacher: nn.Module, lesson: Lesson) -> Teacher:
     return cached(frozen(teacher), samples=int(lesson.train.index.max()) + 1, views=lesson.num_views)
 
 
 def learning(stage: Stage, model: nn.Module, lesson: Lesson) -> Learn:
     """``stage.train`` with the validation that ``lesson`` provides for."""
-    validate = None if lesson.validation is None else partial(figures, model, lesson.validation, lesson.measured)
+    validate = None if lesson.validation is None else partial(figures, model, lesson.validation, lesson.test_transform)
     return partial(stage.train, model=model, validate=validate)
 
 
-def figures(model: nn.Module, data: Labelled, show: Show = plain) -> Figures:
-    """``errors`` among ``count`` samples, and the mean cross entropy, in nats; samples look as ``show`` shows them."""
-    logits = predict(model, data, show=show)
+def figures(model: nn.Module, data: Labelled, transform: Transform = plain) -> Metrics:
+    """``errors`` among ``count`` samples, and the mean cross entropy, in nats; on ``transform``ed samples."""
+    logits = predict(model, data, transform=transform)
     return {
         "errors": errors(logits, data.targets),
         "count": len(data),

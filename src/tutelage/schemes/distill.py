@@ -12,7 +12,7 @@ from tutelage.learn import train
 from tutelage.learner import Learner, everything
 from tutelage.objective import Objective
 from tutelage.optimizers.factory import Factory
-from tutelage.speakers.frozen import Speaker
+from tutelage.teachers.frozen import Teacher
 
 
 class Learn(Protocol):
@@ -28,7 +28,7 @@ def to_the_end(learners: Mapping[str, Learner], batches: Batches | Iterable[Any]
 
 def distill(
     student: nn.Module,
-    teacher: Speaker,
+    teacher: Teacher,
     *,
     batches: Batches | Iterable[Any],
     objective: Callable[[], Objective],

@@ -5,14 +5,14 @@ from typing import TypeAlias
 
 from torch import nn
 
-from tutelage.speakers import ensemble as side_by_side
-from tutelage.speakers.frozen import Speaker
+from tutelage.teachers import ensemble as side_by_side
+from tutelage.teachers.frozen import Teacher
 
-Teach: TypeAlias = Callable[[nn.Module, Speaker], nn.Module]
+Teach: TypeAlias = Callable[[nn.Module, Teacher], nn.Module]
 """``(student, teacher) -> trained student``; ``partial(distill, batches=…, …)`` is one."""
 
 
-def ensemble(members: Sequence[Speaker], student: nn.Module, teach: Teach) -> nn.Module:
+def ensemble(members: Sequence[Teacher], student: nn.Module, teach: Teach) -> nn.Module:
     """``teach(student, …)`` with all ``members`` on stage as one teacher that shows (members, batch, classes).
 
     The objective says how they are averaged: ``losses.kd.averaged_targets``, with the arithmetic or the geometric mean.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from tutelage.measure.cost import parameters
-from tutelage.recipes.methods.find import family, method
+from tutelage.methods.by_name import family, method
 from tutelage.recipes.parts.comparison import PLAIN, Networks, Pupil, Task, claim_layers, learned, refuse_strangers
 from tutelage.recipes.parts.photographs import DECIDES, INPUT, Course, labels_only
 from tutelage.recipes.parts.pupils import losses_in, stepping

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from tutelage.measure.steps import Cost, step_costs
+from tutelage.methods import attention
+from tutelage.methods.by_name import family, members, method
+from tutelage.methods.pair import Method
 from tutelage.models.named import named
 from tutelage.models.outline import outline
 from tutelage.optimizers.factory import Factory
-from tutelage.recipes.methods import attention
-from tutelage.recipes.methods.find import family, members, method
-from tutelage.recipes.methods.pair import Method
 from tutelage.recipes.parts import tables
 from tutelage.recipes.parts.photographs import DECIDES, INPUT, Course, labels_only
 from tutelage.recipes.parts.pupils import Stepping, Teaching, borrowing, losses_in, remembers, stepping, taught
@@ -142,7 +142,7 @@ def _borrowing(networks: Networks, shown: Sets) -> Build:
 
 def refuse_strangers(shown: Sets, networks: Networks) -> None:
     """Before hours are spent: networks that cannot be built, take no such images, or lack a layer that was named."""
-    example = shown.measured(shown.train.inputs[:2], torch.zeros(2, dtype=torch.int64))
+    example = shown.test_transform(shown.train.inputs[:2], torch.zeros(2, dtype=torch.int64))
     for text, maps in ((networks.teacher, networks.teacher_maps), (networks.student, networks.student_maps)):
         model = named(text, networks.classes)().to(example.device)
         head = model.get_submodule(outline(model, example, maps).head)

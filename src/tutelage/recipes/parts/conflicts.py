@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tutelage.recipes.methods.find import method
-from tutelage.recipes.methods.pair import Pair
+from tutelage.combine.by_name import Given, rule
+from tutelage.methods.by_name import method
+from tutelage.methods.pair import Pair
+from tutelage.optimizers.usual import plain_sgd
 from tutelage.recipes.parts.comparison import PLAIN, Networks, Outcome, Task, learned, refuse_strangers, tell
 from tutelage.recipes.parts.photographs import DECIDES, Course, labels_only
 from tutelage.recipes.parts.pupils import Teaching
-from tutelage.recipes.parts.rules import Given, rule, without_momentum
 from tutelage.recipes.parts.sets import Sets, drawn
 from tutelage.run import Run
 from tutelage.stages import Record
@@ -23,7 +24,7 @@ from tutelage.watched import seen, watching
 
 PROPOSAL = "the multi-knowledge proposal: removing conflict improves on the sum of losses"
 SUM = "weighted_sum"
-DECIDING = ("proposal", "labels_first", "upgrad")
+DECIDING = ("pcgrad", "labels_first", "upgrad")
 """The rules that the question is about; the others are there to see what matters about them."""
 
 
@@ -66,7 +67,7 @@ def compare(
     tasks: dict[str, Sequence[Task]] = {}
     for name in names:
         made = partial(watching, rule(name, given), every=asked.every)
-        optimizer = partial(without_momentum, lr=course.lr) if name == "dot" else None
+        optimizer = partial(plain_sgd, lr=course.lr) if name == "dot" else None
         taught = replace(teaching, combine=made)
         tasks[name] = [Task(taught, networks.build_student, course, "rule", optimizer)]
     if asked.longer > 1:

@@ -4,24 +4,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+from tutelage.combine.by_name import Given, rule
 from tutelage.data.lesson import Lesson
 from tutelage.losses.hint import mean_squares
 from tutelage.losses.kd import soft_targets
 from tutelage.losses.rkd import distances
 from tutelage.matching.projected import projected
 from tutelage.measure.steps import step_costs
+from tutelage.methods.pair import Pair
 from tutelage.models.mlp import mlp
-from tutelage.objective import Objective, Term
+from tutelage.objective import Objective, Term, labels
 from tutelage.optimizers.factory import Factory
 from tutelage.optimizers.schedules import cosine
-from tutelage.recipes.methods.pair import Pair
+from tutelage.optimizers.usual import plain_sgd
 from tutelage.recipes.parts import digits
 from tutelage.recipes.parts.conflicts import SUM, Question, claim, where
 from tutelage.recipes.parts.pupils import Teaching, losses_in, stepping, taught
-from tutelage.recipes.parts.rules import Given, rule, without_momentum
 from tutelage.recipes.parts.sets import Portrayed, Sets, drawn
 from tutelage.run import Run
-from tutelage.schemes.classify import labels
 from tutelage.stages import Finished
 from tutelage.watched import watching
 
@@ -123,7 +123,7 @@ def _tasks(teacher: Finished, weights: Losses, asked: Question, course: Course) 
     tasks = {}
     for name in asked.names():
         made = partial(watching, rule(name, Given(TERMS, course.seed, "student.hidden2")), every=asked.every)
-        optimizer = partial(without_momentum, lr=course.lr) if name == "dot" else usual
+        optimizer = partial(plain_sgd, lr=course.lr) if name == "dot" else usual
         tasks[name] = Task(replace(teaching, combine=made), optimizer, course.epochs)
     if asked.longer > 1:
         epochs = max(course.epochs + 1, round(course.epochs * asked.longer))

@@ -85,7 +85,7 @@ def student(
     run: Run, shown: Sets, by: nn.Module, how: Lessons, *, units: int, name: str = "student", jittered: bool = False
 ) -> Finished:
     """Two hidden layers, taught ``by`` a teacher on ``shown.train``, as it is or jittered."""
-    moved = {"show": jitter, "num_views": JITTERS} if jittered else {}
+    moved = {"transform": jitter, "num_views": JITTERS} if jittered else {}
     lesson = Lesson(shown.train, shown.validation, batch_size=how.batch_size, seed=how.seed, **moved)  # type: ignore[arg-type]
     return _taught(run, partial(distilled, teacher=by), lesson, how, units, name)
 

@@ -12,18 +12,18 @@ from tutelage.learner import Learner
 from tutelage.losses.hint import half_squares_by_place, regressor
 from tutelage.losses.kd import soft_targets
 from tutelage.matching.projected import projected
+from tutelage.methods.pair import Pair
 from tutelage.models.named import named
-from tutelage.objective import Clock, Objective, Term
+from tutelage.objective import Clock, Objective, Term, labels
 from tutelage.optimizers.factory import Factory
 from tutelage.optimizers.scheduled import scheduled
 from tutelage.optimizers.schedules import Schedule
-from tutelage.recipes.methods.pair import Pair
 from tutelage.recipes.parts.photographs import DECIDES, INPUT, Course, labels_only
 from tutelage.recipes.parts.sets import Portrayed, Sets, accuracies, drawn, publish
 from tutelage.run import Run
-from tutelage.schemes.classify import labels, learning
-from tutelage.speakers.frozen import frozen
+from tutelage.schemes.classify import learning
 from tutelage.stages import Stage
+from tutelage.teachers.frozen import frozen
 
 PAPER = "Romero et al. 2015, arXiv:1412.6550, table 2"
 ELSEWHERE = "the paper's nets are others: maxout networks, 500 epochs"

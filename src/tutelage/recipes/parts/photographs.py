@@ -63,12 +63,12 @@ class Course:
 
     def lesson(self, shown: Sets) -> Lesson:
         if not self.views:
-            show, choose = CROPPED, draw
+            transform, choose = CROPPED, draw
         else:
-            show = normalised(some_of(crop_flip, spread(self.views, CROP_FLIPS)), cifar.MEAN, cifar.STD)
+            transform = normalised(some_of(crop_flip, spread(self.views, CROP_FLIPS)), cifar.MEAN, cifar.STD)
             choose = in_turn
-        return Lesson(shown.train, shown.validation, show, self.views or CROP_FLIPS, self.batch_size, self.seed,
-                      choose, shown.measured)  # fmt: skip
+        return Lesson(shown.train, shown.validation, transform, self.views or CROP_FLIPS, self.batch_size, self.seed,
+                      choose, shown.test_transform)  # fmt: skip
 
 
 def sgd(named: Named, *, lr: float, weight_decay: float, nesterov: bool) -> Optimizer:

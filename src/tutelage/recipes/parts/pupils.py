@@ -13,25 +13,26 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from tutelage.combine import Combine, WeightedSum
+from tutelage.combine.base import Combine
+from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.data.lesson import Lesson
 from tutelage.keys import STAGE_KEY
 from tutelage.learn import Epoch, train
 from tutelage.learner import Learner
 from tutelage.losses.simkd import Reused, bottleneck
-from tutelage.objective import Clock, Objective
+from tutelage.methods.pair import Method, Pair
+from tutelage.methods.sums import stronger
+from tutelage.objective import Clock, Objective, labels
 from tutelage.optimizers.factory import Factory, Named
 from tutelage.optimizers.scheduled import scheduled
 from tutelage.optimizers.schedules import Schedule
-from tutelage.recipes.methods.pair import Method, Pair
-from tutelage.recipes.methods.weighed import stronger
-from tutelage.schemes.classify import labels, learning
+from tutelage.schemes.classify import learning
 from tutelage.schemes.distill import distill
-from tutelage.speakers.cached import cached, only_unseen
-from tutelage.speakers.forms import dense
-from tutelage.speakers.frozen import Speaker, folded, frozen
-from tutelage.speakers.stores import in_folder
 from tutelage.stages import Stage
+from tutelage.teachers.cached import cached, only_unseen
+from tutelage.teachers.forms import dense
+from tutelage.teachers.frozen import Teacher, folded, frozen
+from tutelage.teachers.stores import in_folder
 
 SMALL = 8192
 """Numbers a sample: what is no larger is remembered, as logits, embeddings, middle and last maps are.
@@ -70,10 +71,10 @@ def taught(
     schedule: Schedule,
 ) -> None:
     """Fit the objective of ``teaching``."""
-    objective, speaker = _prepared(model, teaching, lesson, epochs, stage.shared, stage.exact)
+    objective, answering = _prepared(model, teaching, lesson, epochs, stage.shared, stage.exact)
     distill(
         model,
-        speaker,
+        answering,
         batches=lesson.batches(),
         objective=lambda: objective,
         optimizer=scheduled(optimizer, schedule(epochs * lesson.steps)),
@@ -111,8 +112,8 @@ def stepping(
     if teaching is None:
         learner = Learner(model, Objective(label=labels()), optimizer)
     else:
-        objective, speaker = _prepared(model, teaching, lesson, 1, shared, exact)
-        learner = Learner(model, objective, optimizer, teaching.combine(), {"teacher": speaker})
+        objective, answering = _prepared(model, teaching, lesson, 1, shared, exact)
+        learner = Learner(model, objective, optimizer, teaching.combine(), {"teacher": answering})
     return Stepping(learner.objective, iter(train({"student": learner}, lesson.batches(), 10**6, pause=_always)))
 
 
@@ -157,15 +158,15 @@ def borrowing(student: Callable[[], nn.Module], teacher: Callable[[], nn.Module]
 
 def _prepared(
     model: nn.Module, teaching: Teaching, lesson: Lesson, epochs: int, shared: Path, exact: bool
-) -> tuple[Objective, Speaker]:
+) -> tuple[Objective, Teacher]:
     if isinstance(model, Reused):
         model.head.load_state_dict(teaching.teacher.get_submodule("head").state_dict())
     pair = _pair(model, teaching, lesson, epochs)
     objective = stronger(teaching.method(pair), teaching.strength)
-    speaker = frozen(teaching.teacher) if exact else folded(teaching.teacher)
+    answering = frozen(teaching.teacher) if exact else folded(teaching.teacher)
     if lesson.num_views <= teaching.remember and _is_small(objective, pair):
-        speaker = _remembered(speaker, teaching.teacher, lesson, shared)
-    return objective, speaker
+        answering = _remembered(answering, teaching.teacher, lesson, shared)
+    return objective, answering
 
 
 def _pair(model: nn.Module, teaching: Teaching, lesson: Lesson, epochs: int) -> Pair:
@@ -173,11 +174,11 @@ def _pair(model: nn.Module, teaching: Teaching, lesson: Lesson, epochs: int) -> 
     return Pair(t.teacher, model, lesson, epochs, t.named, t.teacher_maps, t.student_maps)
 
 
-def _remembered(speaker: Speaker, teacher: nn.Module, lesson: Lesson, shared: Path) -> Speaker:
+def _remembered(answering: Teacher, teacher: nn.Module, lesson: Lesson, shared: Path) -> Teacher:
     key = {"teacher": str(getattr(teacher, STAGE_KEY)), "data": lesson.train.checksum, "views": str(lesson.num_views)}
     name = "-".join([key["teacher"].replace("/", "-"), key["data"][:8], key["views"]])
     return cached(
-        speaker,
+        answering,
         samples=int(lesson.train.index.max()) + 1,
         views=lesson.num_views,
         form=dense(torch.float16),

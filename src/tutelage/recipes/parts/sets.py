@@ -7,7 +7,7 @@ from typing import Any
 
 from tutelage.data.labelled import Labelled
 from tutelage.data.split import held_out
-from tutelage.data.views import Show, plain
+from tutelage.data.views import Transform, plain
 from tutelage.measure.errors import errors
 from tutelage.measure.portrait import Role, Sitter, portrait
 from tutelage.measure.predict import predict
@@ -22,10 +22,10 @@ class Sets:
     train: Labelled
     validation: Labelled | None
     test: Labelled
-    measured: Show = plain
+    test_transform: Transform = plain
 
 
-def sets(run: Run, train: Labelled, test: Labelled, validation: int, measured: Show = plain) -> Sets:
+def sets(run: Run, train: Labelled, test: Labelled, validation: int, test_transform: Transform = plain) -> Sets:
     """``train`` with ``validation`` of its samples set apart (0: none, and no best epoch), on the run's device.
 
     A small set gives up a quarter at most. Raises ``ValueError`` for a negative number.
@@ -34,9 +34,9 @@ def sets(run: Run, train: Labelled, test: Labelled, validation: int, measured: S
         raise ValueError(f"--validation is a number of training images, 0 or more; got {validation}.")
     train, test = train.to(run.device), test.to(run.device)
     if validation == 0:
-        return Sets(train, None, test, measured)
+        return Sets(train, None, test, test_transform)
     rest, held = held_out(train, min(validation, len(train) // 4))
-    return Sets(rest, held, test, measured)
+    return Sets(rest, held, test, test_transform)
 
 
 def drawn(shown: Sets) -> bool:
@@ -77,7 +77,9 @@ class Portrayed:
 
 def publish(run: Run, shown: Sets, cast: Mapping[str, Portrayed], methods: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Measure every network on the test set, put it all into the results, and return what was found of each."""
-    seen = portrait({name: _sitter(who, shown) for name, who in cast.items()}, shown.test, show=shown.measured)
+    seen = portrait(
+        {name: _sitter(who, shown) for name, who in cast.items()}, shown.test, transform=shown.test_transform
+    )
     for network in seen["networks"]:
         made = cast[network["name"]].made
         if made.best_epoch == len(made.records):  # the best epoch is the last one: nobody needs to be asked again
@@ -94,7 +96,7 @@ def _sitter(who: Portrayed, shown: Sets) -> Sitter:
     if who.made.best_epoch is not None:
         last = who.made.records[-1]["validation"]
         if who.made.best_epoch < len(who.made.records):
-            answers = predict(who.made.best, shown.test, show=shown.measured)
+            answers = predict(who.made.best, shown.test, transform=shown.test_transform)
             best = {"epoch": who.made.best_epoch, "errors": errors(answers, shown.test.targets)}
         kept = {"errors": last["errors"], "count": last["count"]}
     return Sitter(who.made.last, who.role, who.label, who.made.name, best, kept)

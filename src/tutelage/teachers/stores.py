@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from tutelage.checkpoint import read_json, write_json
-from tutelage.speakers.forms import Form, Part, Parts, Row
+from tutelage.teachers.forms import Form, Part, Parts, Row
 
 FORMAT = 1
 """Of the folder: raised whenever an older folder could be misread."""
@@ -65,7 +65,7 @@ class Plan:
     def num_bytes(self, row: Row) -> int:
         """What one activation takes in memory or on disk, whether filled or not.
 
-        >>> from tutelage.speakers.forms import dense
+        >>> from tutelage.teachers.forms import dense
         >>> Plan(60_000, 25, dense()).num_bytes((10,))
         61500032
         """
@@ -107,7 +107,7 @@ def in_folder(folder: Path, key: Mapping[str, str]) -> Place:
     """Files in ``folder``, mapped into memory: they outlive the process, and several may share them.
 
     ``key`` says what the answers depend on, such as ``{"weights": weights_hash(teacher), "data": data.checksum,
-    "show": "jitter", "precision": "float32"}``; with samples, views and form it is written into ``cache.json``.
+    "transform": "jitter", "precision": "float32"}``; with samples, views and form it is written into ``cache.json``.
     Nothing is written before there is an answer to keep. The whole room is reserved at once, one file a layer. Any
     number of processes may read; they write one at a time, a batch each. A process killed at any moment leaves only
     whole answers; after a power cut, or a crash of the whole machine, delete the folder. A folder that cannot be

@@ -7,10 +7,10 @@ from importlib import import_module
 from inspect import getmembers, isfunction, signature
 from pkgutil import iter_modules
 
-import tutelage.recipes.methods
+import tutelage.methods
+from tutelage.methods.pair import Method
+from tutelage.methods.sums import together
 from tutelage.objective import Objective
-from tutelage.recipes.methods.pair import Method
-from tutelage.recipes.methods.weighed import together
 
 PUBLISHED = ("response", "feature", "relation", "contrastive")
 """The families that ``all`` stands for. Others are there to answer a question of their own."""
@@ -77,7 +77,7 @@ def _one(name: str) -> Method:
 
 
 def _found() -> Iterator[tuple[str, Method]]:
-    for info in iter_modules(tutelage.recipes.methods.__path__, "tutelage.recipes.methods."):
+    for info in iter_modules(tutelage.methods.__path__, "tutelage.methods."):
         module = import_module(info.name)
         for name, function in getmembers(module, isfunction):
             here = function.__module__ == info.name and not name.startswith("_")

@@ -9,9 +9,8 @@ from tutelage.losses.multi_level import multi_level as levels
 from tutelage.losses.nkd import nkd as normalised
 from tutelage.losses.standardized import standardized_soft_targets
 from tutelage.losses.wsl import wsl as weighted
-from tutelage.objective import Loss, Objective, Term, Weight
-from tutelage.recipes.methods.pair import Pair
-from tutelage.schemes.classify import labels
+from tutelage.methods.pair import Pair
+from tutelage.objective import Loss, Objective, Term, Weight, labels
 
 
 def kd(_pair: Pair) -> Objective:

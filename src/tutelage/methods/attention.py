@@ -15,10 +15,9 @@ from tutelage.matching.attentive import Attentive
 from tutelage.matching.fitted import learned_orthogonal, unit_orthogonal
 from tutelage.matching.ranges import Ranges, addresses, every_layer, window
 from tutelage.matching.semckd import SemCKD
-from tutelage.matching.similarities import Detached, Learned, cosine, dot, negative_squares, only, scaled_dot
-from tutelage.objective import Objective, Term
-from tutelage.recipes.methods.pair import Pair
-from tutelage.schemes.classify import labels
+from tutelage.matching.similarities import Detached, QueryKey, cosine, dot, negative_squares, only, scaled_dot
+from tutelage.methods.pair import Pair
+from tutelage.objective import Objective, Term, labels
 
 
 def from_first(pair: Pair) -> Objective:
@@ -74,7 +73,7 @@ def attend_nearest(pair: Pair) -> Objective:
 def attend_learned(pair: Pair) -> Objective:
     """Attention over all blocks by learned queries and keys, with teacher projections that learn to turn."""
     ranges = every_layer(*pair.blocks())
-    return _layers(Attentive(mean_squares, ranges, similarity=Learned(), project=learned_orthogonal))
+    return _layers(Attentive(mean_squares, ranges, similarity=QueryKey(), project=learned_orthogonal))
 
 
 def attend_detached(pair: Pair) -> Objective:

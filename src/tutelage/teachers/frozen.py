@@ -11,8 +11,8 @@ from tutelage.compress.fold import fold
 from tutelage.objective import Scene
 from tutelage.taps import AS_IT_IS, OUTPUT, Activations, Read, Tapped
 
-Speaker: TypeAlias = Callable[[Scene, frozenset[str]], Activations]
-"""Asked with the scene so far and what is wanted of it; any function may speak."""
+Teacher: TypeAlias = Callable[[Scene, frozenset[str]], Activations]
+"""Asked with the scene so far and what is wanted of it; any function may answer."""
 Call: TypeAlias = Callable[[nn.Module, Scene], Activations]
 """How a network is called; it answers with its activations, because it is tapped."""
 
@@ -23,18 +23,18 @@ def on_input(model: nn.Module, scene: Scene) -> Activations:
     return shown
 
 
-def frozen(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = AS_IT_IS) -> Speaker:
+def frozen(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = AS_IT_IS) -> Teacher:
     """``model`` in eval mode, without gradient, showing exactly what is wanted of it: any number of layers at once.
 
     It is tapped for the length of one call, so nothing is ever left behind, and the model's own mode comes back, even
-    if the call fails. Learners that share a teacher should share the speaker: one speaker is asked once a batch.
+    if the call fails. Learners that share a network should share its teacher, which is then asked once a batch.
     ``call`` says how the model is called, ``read`` how a tensor is got from a layer that returns none.
 
     Raises ``ValueError``, as ``Tapped`` does, for a layer that does not exist, stays silent, runs twice, or is later
     overwritten in place.
 
-    >>> speaker = frozen(nn.Sequential(nn.Linear(4, 8), nn.Dropout(), nn.Linear(8, 2)))
-    >>> shown = speaker({"batch": {"input": torch.ones(3, 4)}}, frozenset({"0", "output"}))
+    >>> teacher = frozen(nn.Sequential(nn.Linear(4, 8), nn.Dropout(), nn.Linear(8, 2)))
+    >>> shown = teacher({"batch": {"input": torch.ones(3, 4)}}, frozenset({"0", "output"}))
     >>> {name: tuple(x.shape) for name, x in sorted(shown.items())}
     {'0': (3, 8), 'output': (3, 2)}
     """
@@ -42,7 +42,7 @@ def frozen(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = A
     plain = Tapped(model, [OUTPUT], read)  # without a tap on any layer, so it may stay: making one takes its time
 
     @torch.no_grad()
-    def speak(scene: Scene, wanted: frozenset[str]) -> Activations:
+    def answer(scene: Scene, wanted: frozenset[str]) -> Activations:
         whole = wanted if wanted in checked else wanted | {OUTPUT}  # once to the end: finds layers that run twice
         with _evaluating(model):
             tapped = plain if whole == {OUTPUT} else Tapped(model, whole, read)
@@ -54,10 +54,10 @@ def frozen(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = A
         checked.add(wanted)
         return {what: shown[what] for what in wanted}
 
-    return speak
+    return answer
 
 
-def folded(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = AS_IT_IS) -> Speaker:
+def folded(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = AS_IT_IS) -> Teacher:
     """``frozen(model)`` for a finished network, faster: its batch norms do their work inside the layers before them.
 
     Answers equal those of ``frozen`` up to rounding, and ``model`` stays as it is. What is asked is a copy in the same
@@ -76,7 +76,7 @@ def folded(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = A
     copies: dict[frozenset[str], _Copy] = {}
 
     @torch.no_grad()
-    def speak(scene: Scene, wanted: frozenset[str]) -> Activations:
+    def answer(scene: Scene, wanted: frozenset[str]) -> Activations:
         copy = copies.get(wanted)
         if copy is None or copy.stamps != _stamps(copy.weights):
             weights = [*model.parameters(), *model.buffers()]
@@ -86,7 +86,7 @@ def folded(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = A
         shown = call(copy.tapped, scene)
         return {what: shown[what] for what in wanted}
 
-    return speak
+    return answer
 
 
 class _Copy(NamedTuple):

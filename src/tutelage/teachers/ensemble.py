@@ -6,11 +6,11 @@ from functools import partial
 import torch
 
 from tutelage.objective import Scene
-from tutelage.speakers.frozen import Speaker
 from tutelage.taps import Activations
+from tutelage.teachers.frozen import Teacher
 
 
-def ensemble(speakers: Sequence[Speaker]) -> Speaker:
+def ensemble(teachers: Sequence[Teacher]) -> Teacher:
     """Everything the members show, stacked: logits become (members, batch, classes). Nothing is averaged here.
 
     Whether probabilities or logits are averaged, and at which temperature, is the loss's choice. To cache an ensemble,
@@ -18,12 +18,12 @@ def ensemble(speakers: Sequence[Speaker]) -> Speaker:
 
     Raises ``ValueError`` for no members.
     """
-    if not speakers:
+    if not teachers:
         raise ValueError("An ensemble has at least 1 member; got none.")
-    return partial(stacked, tuple(speakers))
+    return partial(stacked, tuple(teachers))
 
 
-def stacked(members: Sequence[Speaker], scene: Scene, wanted: frozenset[str]) -> Activations:
+def stacked(members: Sequence[Teacher], scene: Scene, wanted: frozenset[str]) -> Activations:
     """What each of ``members`` shows of ``wanted``, along a new first dimension."""
     shown = [member(scene, wanted) for member in members]
     return {what: torch.stack([one[what] for one in shown]) for what in wanted}

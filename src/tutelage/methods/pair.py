@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tutelage.data.lesson import Lesson
 from tutelage.models.outline import Outline, outline
 from tutelage.objective import Clock, Objective
-from tutelage.speakers.frozen import frozen
+from tutelage.teachers.frozen import frozen
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,10 @@ class Pair:
             outline(self.student, self.example, self.student_maps),
         )
         count = min(len(one.maps) for one in found)
-        first, second = (replace(x, maps=x.maps[-count:], sums=x.sums[-count:], norms=x.norms[-count:]) for x in found)
+        first, second = (
+            replace(x, maps=x.maps[-count:], preactivations=x.preactivations[-count:], norms=x.norms[-count:])
+            for x in found
+        )
         return first, second
 
     @property
@@ -59,9 +62,11 @@ class Pair:
         """Addresses of all paired layers, the student's first: what a loss on lists of layers takes."""
         return [f"student.{x}" for x in self.of_student.maps], [f"teacher.{x}" for x in self.of_teacher.maps]
 
-    def sums(self) -> tuple[list[str], list[str]]:
+    def preactivations(self) -> tuple[list[str], list[str]]:
         """The same before their ReLU."""
-        return [f"student.{x}" for x in self.of_student.sums], [f"teacher.{x}" for x in self.of_teacher.sums]
+        return [f"student.{x}" for x in self.of_student.preactivations], [
+            f"teacher.{x}" for x in self.of_teacher.preactivations
+        ]
 
     def blocks(self) -> tuple[list[str], list[str]]:
         """Addresses of the student's maps, and of all blocks of the teacher: what attention looks over."""
@@ -81,9 +86,9 @@ class Pair:
         assert isinstance(head, nn.Linear)
         return head
 
-    def channels(self, sums: bool = False) -> tuple[list[int], list[int]]:
+    def channels(self, preactivations: bool = False) -> tuple[list[int], list[int]]:
         """How many channels the paired layers have, the student's first."""
-        shown = self._shown("student", sums), self._shown("teacher", sums)
+        shown = self._shown("student", preactivations), self._shown("teacher", preactivations)
         return [x.shape[1] for x in shown[0]], [x.shape[1] for x in shown[1]]
 
     def widths(self) -> tuple[int, int]:
@@ -102,11 +107,11 @@ class Pair:
         return lambda clock: min(1.0, (clock.epoch + 1) / share)
 
     @torch.no_grad()
-    def _shown(self, who: str, sums: bool) -> list[Tensor]:
+    def _shown(self, who: str, preactivations: bool) -> list[Tensor]:
         layers = self.of_student if who == "student" else self.of_teacher
-        names = layers.sums if sums else layers.maps
-        speaker = frozen(self.student if who == "student" else self.teacher)
-        shown = speaker({"batch": {"input": self.example}}, frozenset(names))
+        names = layers.preactivations if preactivations else layers.maps
+        ask = frozen(self.student if who == "student" else self.teacher)
+        shown = ask({"batch": {"input": self.example}}, frozenset(names))
         return [shown[name] for name in names]
 
 

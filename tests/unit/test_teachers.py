@@ -22,16 +22,16 @@ from tutelage.learn import train
 from tutelage.learner import Learner
 from tutelage.losses.kd import arithmetic, averaged_targets, geometric, soft_targets
 from tutelage.models.resnet import resnet8, resnet20
-from tutelage.speakers.cached import FEWEST, cached, only_unseen, weights_hash
-from tutelage.speakers.ensemble import ensemble
-from tutelage.speakers.forms import dense, top
-from tutelage.speakers.frozen import folded, frozen
-from tutelage.speakers.stores import Plan, in_folder, in_memory
+from tutelage.teachers.cached import FEWEST, cached, only_unseen, weights_hash
+from tutelage.teachers.ensemble import ensemble
+from tutelage.teachers.forms import dense, top
+from tutelage.teachers.frozen import folded, frozen
+from tutelage.teachers.stores import Plan, in_folder, in_memory
 
 X = torch.arange(24 * 3 * 8 * 8.0).reshape(24, 3, 8, 8).sin()
 OUTPUT = frozenset({"output"})
 FLOAT32 = dense()
-KEY = {"weights": "a" * 64, "data": "digits", "show": "crop_flip"}
+KEY = {"weights": "a" * 64, "data": "digits", "transform": "crop_flip"}
 
 
 def scene(index, view, inputs=X):
@@ -51,22 +51,22 @@ def connected(width, seed=0):
 
 
 class Counted:
-    """A speaker, and what it was asked: (rows, wanted)."""
+    """A teacher, and what it was asked: (rows, wanted)."""
 
-    def __init__(self, speaker):
-        self.speaker, self.asked = speaker, []
+    def __init__(self, ask):
+        self.teacher, self.asked = ask, []
 
     def __call__(self, scene, wanted):
         self.asked.append((len(scene["batch"]["input"]), wanted))
-        return self.speaker(scene, wanted)
+        return self.teacher(scene, wanted)
 
 
 class TestFrozen:
     def test_shows_what_is_wanted_in_eval_mode_and_without_gradient(self):
         teacher = cnn(8)
-        speaker = frozen(teacher)
-        assert set(speaker({"batch": {"input": X}}, frozenset({"2", "8:input"}))) == {"2", "8:input"}
-        shown = speaker({"batch": {"input": X}}, OUTPUT)
+        ask = frozen(teacher)
+        assert set(ask({"batch": {"input": X}}, frozenset({"2", "8:input"}))) == {"2", "8:input"}
+        shown = ask({"batch": {"input": X}}, OUTPUT)
         assert set(shown) == {"output"} and not shown["output"].requires_grad
         with torch.no_grad():
             assert torch.equal(shown["output"], teacher.eval()(X))
@@ -82,9 +82,9 @@ class TestFrozen:
         def call(_model, _scene):
             raise KeyError("broken")
 
-        for speaker in (frozen(teacher), frozen(teacher, call)):
+        for ask in (frozen(teacher), frozen(teacher, call)):
             with suppress(KeyError, ValueError):
-                speaker({"batch": {"input": X}}, frozenset(wanted))
+                ask({"batch": {"input": X}}, frozenset(wanted))
         assert [module.training for module in teacher.modules()] == modes
         assert [p.requires_grad for p in teacher.parameters()] == trainable and same(bits(teacher), before)
         assert torch.is_grad_enabled()
@@ -141,17 +141,17 @@ class TestFolded:
             calls.append(network)
             return network(scene["batch"]["input"])
 
-        speaker = folded(cnn(8), call)
+        ask = folded(cnn(8), call)
         for wanted in 2 * self.WANTED:
-            speaker(everyone(), wanted)
+            ask(everyone(), wanted)
         assert len(calls) == 3 * 2 + 3 and len({id(network) for network in calls}) == 3 * 2
         assert not [m for m in calls[1].modules() if isinstance(m, nn.BatchNorm2d)]
 
     @pytest.mark.parametrize("change", ["step", "statistics", "loaded"])
-    def test_never_speaks_for_weights_that_are_gone(self, change):
+    def test_never_answers_for_weights_that_are_gone(self, change):
         teacher = settled(cnn(8), X)
-        speaker = folded(teacher)
-        first = speaker(everyone(), OUTPUT)["output"]
+        ask = folded(teacher)
+        first = ask(everyone(), OUTPUT)["output"]
         if change == "step":
             teacher(X).square().sum().backward()
             torch.optim.SGD(teacher.parameters(), lr=1e-3, fused=True).step()
@@ -159,7 +159,7 @@ class TestFolded:
             settled(teacher, X + 1)
         else:
             teacher.load_state_dict(settled(cnn(8, seed=1), X).state_dict())
-        second, live = (x(everyone(), OUTPUT)["output"] for x in (speaker, frozen(teacher)))
+        second, live = (x(everyone(), OUTPUT)["output"] for x in (ask, frozen(teacher)))
         torch.testing.assert_close(second, live, rtol=1e-5, atol=1e-5)
         assert not torch.allclose(second, first, atol=1e-3)
 
@@ -173,25 +173,25 @@ class TestFolded:
     def test_computes_in_half_precision_where_it_is_asked_to(self):
         teacher = settled(cnn(8), X)
         with torch.autocast("cpu", torch.bfloat16):
-            there, here = (speak(teacher)(everyone(), OUTPUT)["output"] for speak in (frozen, folded))
+            there, here = (kind(teacher)(everyone(), OUTPUT)["output"] for kind in (frozen, folded))
         assert here.dtype is torch.bfloat16
         torch.testing.assert_close(here, there, rtol=0.03, atol=0.03)
 
     def test_can_be_cached(self):
         live = folded(settled(cnn(8), X))
-        speaker = cached(live, samples=24, views=1)
+        ask = cached(live, samples=24, views=1)
         for _ in range(2):
-            assert torch.equal(speaker(everyone(), OUTPUT)["output"], live(everyone(), OUTPUT)["output"])
+            assert torch.equal(ask(everyone(), OUTPUT)["output"], live(everyone(), OUTPUT)["output"])
 
     def test_in_the_layout_of_convolutions_a_step_has_the_loss_and_gradients_of_the_plain_one(self):
         inputs, labels = torch.randn(8, 3, 16, 16), torch.arange(8) % 5
         teacher = settled(resnet20(num_classes=5), inputs)
         found = []
-        for speak, layout in ((frozen, torch.contiguous_format), (folded, torch.channels_last)):
+        for kind, layout in ((frozen, torch.contiguous_format), (folded, torch.channels_last)):
             torch.manual_seed(4)
             student = smooth(resnet8(num_classes=5)).to(memory_format=layout)
-            speaker = speak(deepcopy(teacher).to(memory_format=layout))
-            learner = Learner(student, kd(), partial(torch.optim.SGD, lr=0.0), teachers={"teacher": speaker})
+            ask = kind(deepcopy(teacher).to(memory_format=layout))
+            learner = Learner(student, kd(), partial(torch.optim.SGD, lr=0.0), teachers={"teacher": ask})
             epoch = run(train({"student": learner}, [{"input": inputs, "target": labels}], 1))
             gradients = torch.cat([p.grad.flatten() for p in student.parameters()])
             losses = epoch.losses["student"]
@@ -239,42 +239,42 @@ class TestCached:
         source = views(data, crop_flip, num_views=3, batch_size=125, seed=1, choose=in_turn)
         live = Counted(frozen(net(8)))
         students = []
-        for speaker in (live, cached(live, samples=500, views=3, place=place)):
+        for ask in (live, cached(live, samples=500, views=3, place=place)):
             before = len(live.asked)
             students.append(net(4, seed=3))
-            run(train({"student": Learner(students[-1], kd(), SGD, teachers={"teacher": speaker})}, source, 6))
+            run(train({"student": Learner(students[-1], kd(), SGD, teachers={"teacher": ask})}, source, 6))
         assert same(bits(students[0]), bits(students[1]))
         assert len(live.asked) - before == 3 * 4
 
     def test_never_answers_for_another_sample_or_view(self, place):
         live = frozen(cnn(8))
-        speaker = cached(live, samples=24, views=5, place=place)
+        ask = cached(live, samples=24, views=5, place=place)
         for view in (3, 0, 4, 3, 0, 4):
             shuffled = torch.randperm(24)
-            answer = speaker(scene(shuffled, [view] * 24), OUTPUT)["output"]
+            answer = ask(scene(shuffled, [view] * 24), OUTPUT)["output"]
             torch.testing.assert_close(answer, live(scene(shuffled, [view] * 24), OUTPUT)["output"])
 
     def test_keeps_the_first_answer_and_asks_only_about_what_is_lacking(self, place):
         live = Counted(frozen(cnn(8)))
-        speaker = cached(live, samples=24, views=2, place=place)
-        first = speaker(scene([3, 5, 7, 9], [0, 1, 0, 1]), OUTPUT)["output"]
-        assert torch.equal(speaker(scene([9, 3], [1, 0]), OUTPUT)["output"], first[[3, 0]])
+        ask = cached(live, samples=24, views=2, place=place)
+        first = ask(scene([3, 5, 7, 9], [0, 1, 0, 1]), OUTPUT)["output"]
+        assert torch.equal(ask(scene([9, 3], [1, 0]), OUTPUT)["output"], first[[3, 0]])
         assert [rows for rows, _ in live.asked] == [4]
-        assert torch.equal(speaker(scene([9, 9], [0, 1]), OUTPUT)["output"][1], first[3])
-        speaker(scene([9, 3], [1, 0]), frozenset({"output", "2", "8:input"}))
+        assert torch.equal(ask(scene([9, 9], [0, 1]), OUTPUT)["output"][1], first[3])
+        ask(scene([9, 3], [1, 0]), frozenset({"output", "2", "8:input"}))
         assert live.asked[1:] == [(2, OUTPUT), (2, frozenset({"2", "8:input"}))]
 
     def test_keeps_features_of_any_shape(self, place):
         live, wanted = frozen(cnn(8)), frozenset({"2", "8:input", "output"})
-        speaker = cached(live, samples=24, views=1, place=place)
-        speaker(everyone(), wanted)
-        answers, shown = speaker(everyone(), wanted), live(everyone(), wanted)
+        ask = cached(live, samples=24, views=1, place=place)
+        ask(everyone(), wanted)
+        answers, shown = ask(everyone(), wanted), live(everyone(), wanted)
         assert all(torch.equal(answers[what], shown[what]) for what in wanted) and answers["2"].shape == (24, 8, 8, 8)
 
     def test_may_be_asked_about_one_view_of_one_sample_twice_in_a_batch(self, place):
-        speaker = cached(frozen(cnn(8)), samples=24, views=1, place=place)
+        ask = cached(frozen(cnn(8)), samples=24, views=1, place=place)
         for _ in range(2):
-            answer = speaker(scene([4, 4, 1], [0, 0, 0]), OUTPUT)["output"]
+            answer = ask(scene([4, 4, 1], [0, 0, 0]), OUTPUT)["output"]
             assert torch.equal(answer[0], answer[1]) and not torch.equal(answer[0], answer[2])
 
     def test_with_nobody_to_ask_answers_what_it_has_and_refuses_the_rest(self, tmp_path):
@@ -291,10 +291,10 @@ class TestCached:
 
     def test_asks_only_about_unseen_rows_on_request_but_never_about_a_few(self):
         live, inputs = Counted(frozen(cnn(8))), torch.randn(200, 3, 8, 8)
-        speaker = cached(live, samples=200, views=1, choose=only_unseen)
-        speaker(scene(range(100), [0] * 100, inputs), OUTPUT)
+        ask = cached(live, samples=200, views=1, choose=only_unseen)
+        ask(scene(range(100), [0] * 100, inputs), OUTPUT)
         both = scene(range(200), [0] * 200, inputs)
-        answer = speaker(both, OUTPUT)["output"]
+        answer = ask(both, OUTPUT)["output"]
         torch.testing.assert_close(answer, live(both, OUTPUT)["output"])
         unseen = torch.zeros(100, dtype=torch.bool)
         unseen[[7, 70]] = True
@@ -302,7 +302,7 @@ class TestCached:
         assert {7, 70} <= set(only_unseen(unseen).tolist()) and len(only_unseen(unseen)) == FEWEST
         assert only_unseen(unseen[68:72]).tolist() == [0, 1, 2, 3]
 
-    def test_can_be_filled_under_any_kind_of_speaker_without_a_gradient(self):
+    def test_can_be_filled_under_any_kind_of_teacher_without_a_gradient(self):
         model = cnn(8)
 
         def talkative(scene, _wanted):
@@ -334,7 +334,7 @@ class TestCached:
         lengths = iter([5, 6])
         changing = cached(lambda _scene, _wanted: {"output": torch.ones(24, next(lengths))}, samples=24, views=2)
         changing(everyone(0), OUTPUT)
-        with pytest.raises(ValueError, match=r"are \[5\] in this cache; now the speaker shows \[6\]"):
+        with pytest.raises(ValueError, match=r"are \[5\] in this cache; now the teacher shows \[6\]"):
             changing(everyone(1), OUTPUT)
 
     def test_says_what_it_would_take_before_taking_it(self):
@@ -393,8 +393,8 @@ class TestForms:
     def test_every_form_answers_the_same_from_a_folder_as_from_memory(self, form, tmp_path):
         live, place = frozen(cnn(8)), in_folder(tmp_path, KEY)
         memory = cached(live, samples=24, views=2, form=form)(everyone(1), OUTPUT)["output"]
-        for speaker in (live, None):
-            folder = cached(speaker, samples=24, views=2, form=form, place=place)
+        for ask in (live, None):
+            folder = cached(ask, samples=24, views=2, form=form, place=place)
             assert torch.equal(folder(everyone(1), OUTPUT)["output"], memory)
 
 
@@ -406,8 +406,8 @@ class TestFolder:
         return folder
 
     @staticmethod
-    def open(folder, speaker=None, key=KEY, samples=24, views=2, form=FLOAT32):
-        return cached(speaker, samples=samples, views=views, form=form, place=in_folder(folder, key))
+    def open(folder, ask=None, key=KEY, samples=24, views=2, form=FLOAT32):
+        return cached(ask, samples=samples, views=views, form=form, place=in_folder(folder, key))
 
     def test_names_itself_and_its_layers(self, folder):
         self.open(folder, frozen(cnn(8)))(everyone(), frozenset({"8:input", "output"}))
@@ -428,7 +428,7 @@ class TestFolder:
         ("other", "sentence"),
         [
             ({"key": {**KEY, "weights": "b" * 64}}, r'weights "aaa.*" there, "bbb.*" here'),
-            ({"key": {"data": "digits"}}, "show .* there, null here; weights"),
+            ({"key": {"data": "digits"}}, "transform .* there, null here; weights"),
             ({"samples": 25}, "samples 24 there, 25 here"),
             ({"views": 3}, "views 2 there, 3 here"),
             ({"form": top(2)}, r'form "float32" there, "top-2" here'),
@@ -483,7 +483,7 @@ class TestFolder:
         with pytest.raises(PermissionError, match=r"file/cache cannot be written to"):
             self.open(tmp_path / "file" / "cache", frozen(cnn(8)))(everyone(), OUTPUT)
 
-    def test_two_speakers_fill_one_folder_and_see_each_others_answers(self, tmp_path):
+    def test_two_teachers_fill_one_folder_and_see_each_others_answers(self, tmp_path):
         live = Counted(frozen(cnn(8)))
         one, other = (self.open(tmp_path, live) for _ in range(2))
         first = one(everyone(), OUTPUT)["output"]

@@ -8,11 +8,10 @@ from tutelage.losses.simkd import fed_features
 from tutelage.losses.srrl import SoftmaxRegression, connector
 from tutelage.losses.vid import VariationalInformation
 from tutelage.matching.one_to_one import OneToOne, one_to_one
-from tutelage.matching.projected import Measured, projected
+from tutelage.matching.projected import LazyLoss, projected
 from tutelage.matching.review import Review
-from tutelage.objective import Loss, Objective, Term
-from tutelage.recipes.methods.pair import Pair
-from tutelage.schemes.classify import labels
+from tutelage.methods.pair import Pair
+from tutelage.objective import Loss, Objective, Term, labels
 
 
 def hint(pair: Pair) -> Objective:
@@ -47,7 +46,7 @@ def simkd(pair: Pair) -> Objective:
 
 def vid(pair: Pair) -> Objective:
     """Variational information: CE + Σ over the maps. github.com/HobbitLong/RepDistiller."""
-    measured = [Measured(VariationalInformation.between) for _ in pair.of_student.maps]
+    measured = [LazyLoss(VariationalInformation.between) for _ in pair.of_student.maps]
     matched = one_to_one(measured, weights=[1.0] * len(measured))
     return Objective(label=labels(), information=Term(matched, *pair.maps()))
 
@@ -66,7 +65,7 @@ def ofd(pair: Pair) -> Objective:
         norm = pair.teacher.get_submodule(name)
         losses.append(projected(overhaul.PartialSquares(overhaul.margins(norm)), overhaul.connector))  # type: ignore[arg-type]
     matched = one_to_one(losses, weights=overhaul.published_weights(len(losses)))
-    return Objective(label=labels(), overhauled=Term(matched, *pair.sums()))
+    return Objective(label=labels(), overhauled=Term(matched, *pair.preactivations()))
 
 
 def review(pair: Pair) -> Objective:
@@ -75,10 +74,10 @@ def review(pair: Pair) -> Objective:
     CE + w · review, w = 0.6 for resnet56 → resnet20 and other thin pairs, 1 for resnet110 → resnet32, 8 for
     ShuffleNetV2, 5 elsewhere. github.com/dvlab-research/ReviewKD, CIFAR-100/script.
     """
-    student_channels, teacher_channels = pair.channels(sums=True)
+    student_channels, teacher_channels = pair.channels(preactivations=True)
     widths = pair.widths()
     matched = Review([*student_channels, widths[0]], [*teacher_channels, widths[1]], reviewed.hierarchical_context)
-    students, teachers = pair.sums()
+    students, teachers = pair.preactivations()
     student, teacher = pair.embeddings()
     grow, weight = pair.growing(20), _review_weight(*pair.named)
     term = Term(matched, [*students, student], [*teachers, teacher], weight=lambda clock: weight * grow(clock))

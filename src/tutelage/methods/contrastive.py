@@ -5,11 +5,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from tutelage.losses.crd import Contrast, Draw, own_negatives, shared_negatives
+from tutelage.losses.crd import CRD, Draw, own_negatives, shared_negatives
 from tutelage.losses.kd import soft_targets
-from tutelage.objective import Objective, Term
-from tutelage.recipes.methods.pair import Pair
-from tutelage.schemes.classify import labels
+from tutelage.methods.pair import Pair
+from tutelage.objective import Objective, Term, labels
 
 
 def crd(pair: Pair) -> Objective:
@@ -34,7 +33,7 @@ def crd_kd(pair: Pair) -> Objective:
 def _contrast(pair: Pair, draw: Draw) -> Term:
     train = pair.lesson.train
     others = len(train) - int(train.targets.bincount().max())
-    loss = Contrast(*pair.widths(), len(train), classes=train.targets.cpu(), negatives=min(16384, others), draw=draw)
+    loss = CRD(*pair.widths(), len(train), classes=train.targets.cpu(), negatives=min(16384, others), draw=draw)
     return Term(_Numbered(loss, train.index.cpu()), *pair.embeddings(), "batch.index", weight=0.8)
 
 
@@ -43,7 +42,7 @@ class _Numbered(nn.Module):
 
     rows: Tensor
 
-    def __init__(self, loss: Contrast, index: Tensor) -> None:
+    def __init__(self, loss: CRD, index: Tensor) -> None:
         super().__init__()
         self.loss = loss
         rows = torch.zeros(int(index.max()) + 1, dtype=torch.int64)

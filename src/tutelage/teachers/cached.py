@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.objective import Scene
-from tutelage.speakers.ensemble import stacked
-from tutelage.speakers.forms import Form, dense
-from tutelage.speakers.frozen import Speaker
-from tutelage.speakers.stores import Place, Plan, Shelf, Store, in_memory
 from tutelage.taps import Activations
+from tutelage.teachers.ensemble import stacked
+from tutelage.teachers.forms import Form, dense
+from tutelage.teachers.frozen import Teacher
+from tutelage.teachers.stores import Place, Plan, Shelf, Store, in_memory
 
 Choose: TypeAlias = Callable[[Tensor], Tensor]
 """Which rows of a batch to ask the live teacher about, given which of them are unseen (bool (N,) -> int64)."""
@@ -37,15 +37,15 @@ def only_unseen(unseen: Tensor) -> Tensor:
 
 
 def cached(
-    speaker: Speaker | None,
+    teacher: Teacher | None,
     *,
     samples: int,
     views: int,
     form: Form = dense(),  # noqa: B008  (it has no state)
     place: Place = in_memory,
     choose: Choose = whole_batch,
-) -> Speaker:
-    """What ``speaker`` showed when it first met ``batch.index`` in ``batch.view``; from then on it is not asked again.
+) -> Teacher:
+    """What ``teacher`` showed when it first met ``batch.index`` in ``batch.view``; from then on it is not asked again.
 
     Index numbers are 0 … ``samples`` - 1 and views 0 … ``views`` - 1; the answer for one view is never given for
     another. ``cached(None, …)`` has nobody to ask and refuses what is not stored. Any activation is kept that has a row
@@ -62,18 +62,18 @@ def cached(
     """
     if samples < 1 or views < 1:
         raise ValueError(f"A cache is for at least 1 sample in 1 view; got samples={samples}, views={views}.")
-    _refuse_ensemble(speaker)
+    _refuse_ensemble(teacher)
     plan = Plan(samples, views, form)
     store = place(plan)
 
-    def speak(scene: Scene, wanted: frozenset[str]) -> Activations:
+    def answer(scene: Scene, wanted: frozenset[str]) -> Activations:
         places = _places(plan, scene)
         if lacking := [what for what in sorted(wanted) if not _has(store.find(what), places)]:
-            _learn(store, form, speaker, choose, scene, lacking, places)
+            _learn(store, form, teacher, choose, scene, lacking, places)
         device = scene["batch"]["input"].device
         return {what: _answer(store, form, what, places).to(device) for what in wanted}
 
-    return speak
+    return answer
 
 
 def weights_hash(model: nn.Module) -> str:
@@ -132,7 +132,7 @@ def _answer(store: Store, form: Form, what: str, places: Tensor) -> Tensor:
 def _learn(
     store: Store,
     form: Form,
-    speaker: Speaker | None,
+    teacher: Teacher | None,
     choose: Choose,
     scene: Scene,
     lacking: list[str],
@@ -143,12 +143,12 @@ def _learn(
     for what in lacking:
         shelf = store.find(what)
         unseen |= True if shelf is None else ~_seen(shelf, places).to(unseen.device)
-    if speaker is None:
+    if teacher is None:
         _refuse_unknown(scene, lacking, unseen)
         return
     asked = choose(unseen)
     batch = {name: x[asked] if len(x) == len(places) else x for name, x in scene["batch"].items()}
-    shown = speaker({**scene, "batch": batch}, frozenset(lacking))
+    shown = teacher({**scene, "batch": batch}, frozenset(lacking))
     with store.writing():
         for what in lacking:
             _keep(store, form, what, shown.get(what), places[asked])
@@ -159,13 +159,13 @@ def _keep(store: Store, form: Form, what: str, shown: Tensor | None, places: Ten
         found = "nothing" if shown is None else f"{shown.dtype} {list(shown.shape)}"
         raise ValueError(
             f"A cache keeps one row of real numbers for each of the {len(places)} samples asked about; "
-            f"the speaker showed {found} at {what!r}."
+            f"the teacher showed {found} at {what!r}."
         )
     row = tuple(shown.shape[1:])
     shelf = store.find(what) or store.make(what, row)
     if shelf.row != row:
         raise ValueError(
-            f"The rows of {what!r} are {list(shelf.row)} in this cache; now the speaker shows {list(row)}."
+            f"The rows of {what!r} are {list(shelf.row)} in this cache; now the teacher shows {list(row)}."
         )
     places = places.to(shelf.known.device)
     new = ~shelf.known.index_select(0, places)
@@ -176,10 +176,10 @@ def _refuse_unknown(scene: Scene, lacking: list[str], unseen: Tensor) -> None:
     index, view = (int(scene["batch"][name][unseen][0]) for name in ("index", "view"))
     raise ValueError(
         f"The cache lacks {lacking} for {int(unseen.sum())} of {len(unseen)} samples, such as sample {index} in view "
-        f"{view}, and has no teacher to ask; give cached() the live speaker, or fill the cache with it first."
+        f"{view}, and has no teacher to ask; give cached() the live teacher, or fill the cache with it first."
     )
 
 
-def _refuse_ensemble(speaker: Speaker | None) -> None:
-    if isinstance(speaker, partial) and speaker.func is stacked:
+def _refuse_ensemble(teacher: Teacher | None) -> None:
+    if isinstance(teacher, partial) and teacher.func is stacked:
         raise ValueError("An ensemble's answers are stacked; cache each member: ensemble([cached(…), cached(…)]).")

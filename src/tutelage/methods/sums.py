@@ -1,8 +1,7 @@
 """A method's terms, weighed otherwise than published, and those of several methods at once."""
 
-from tutelage.objective import Clock, Objective, Term, Weight
-from tutelage.recipes.methods.pair import Method, Pair
-from tutelage.schemes.classify import labels
+from tutelage.methods.pair import Method, Pair
+from tutelage.objective import Clock, Objective, Term, Weight, labels
 
 
 def stronger(objective: Objective, strength: float) -> Objective:

@@ -10,18 +10,17 @@ from functools import partial
 from inspect import isfunction
 from typing import Any, TypeAlias
 
-from torch.optim import SGD, Optimizer
-
 from tutelage.calls import call
-from tutelage.combine import Combine, ResolveConflicts, WeightedSum
+from tutelage.combine.base import Combine
 from tutelage.combine.decompose import decomposed, in_turn, longest_first, symmetric, weights
-from tutelage.combine.dot import Dot
+from tutelage.combine.dot import DOT
 from tutelage.combine.granularity import each_layer, each_stage, each_tensor
-from tutelage.combine.learned import Learned, softmax
+from tutelage.combine.learned import LearnedWeights, softmax
 from tutelage.combine.published import aggregator, resolved_by
+from tutelage.combine.resolve import ResolveConflicts
 from tutelage.combine.shared_features import AtFeatures
 from tutelage.combine.target import cosine_weighted, gated, protected
-from tutelage.optimizers.factory import Named
+from tutelage.combine.weighted_sum import WeightedSum
 
 Make: TypeAlias = Callable[[], Combine]
 TARGET = "label"
@@ -42,33 +41,33 @@ def weighted_sum(_given: Given) -> Make:
     return WeightedSum
 
 
-def proposal(given: Given) -> Make:
-    """The proposal, symmetric as in PCGrad: each gradient gives way to each other one, in an order drawn anew."""
+def pcgrad(given: Given) -> Make:
+    """PCGrad, the proposal's symmetric form: each gradient gives way to each other one, in an order drawn anew."""
     return partial(ResolveConflicts, partial(decomposed, by=symmetric), seed=given.seed)
 
 
-def proposal_in_turn(given: Given) -> Make:
-    """The proposal to the letter: of each conflicting pair one gives way, and later pairs see what it became."""
+def sequential(given: Given) -> Make:
+    """The proposal to the letter: of each conflicting pair one gives way, and later pairs see what is left of it."""
     return partial(ResolveConflicts, partial(decomposed, by=in_turn), seed=given.seed)
 
 
-def proposal_ordered(given: Given) -> Make:
-    """The proposal with the longest gradient first, so that nothing is left to chance."""
+def pcgrad_ordered(given: Given) -> Make:
+    """PCGrad with the longest gradient first, so that nothing is left to chance."""
     return partial(ResolveConflicts, partial(decomposed, by=partial(symmetric, order=longest_first)), seed=given.seed)
 
 
-def proposal_stages(given: Given) -> Make:
-    """The proposal in each stage of the network apart."""
+def pcgrad_stages(given: Given) -> Make:
+    """PCGrad in each stage of the network apart."""
     return partial(ResolveConflicts, partial(decomposed, by=symmetric), seed=given.seed, per=each_stage)
 
 
-def proposal_layers(given: Given) -> Make:
-    """The proposal in each layer apart."""
+def pcgrad_layers(given: Given) -> Make:
+    """PCGrad in each layer apart."""
     return partial(ResolveConflicts, partial(decomposed, by=symmetric), seed=given.seed, per=each_layer)
 
 
-def proposal_tensors(given: Given) -> Make:
-    """The proposal in each tensor of weights apart."""
+def pcgrad_tensors(given: Given) -> Make:
+    """PCGrad in each tensor of weights apart."""
     return partial(ResolveConflicts, partial(decomposed, by=symmetric), seed=given.seed, per=each_tensor)
 
 
@@ -93,23 +92,23 @@ def upgrad(given: Given) -> Make:
 
 
 def cheap(given: Given) -> Make:
-    """The proposal's weights from the gradients at one layer that all losses share, then one backward pass."""
+    """PCGrad's weights from the gradients at one layer that all losses share, then one backward pass."""
     return partial(AtFeatures, partial(weights, by=symmetric), given.feature, seed=given.seed)
 
 
 def dot(given: Given) -> Make:
     """DOT: momenta of their own for the labels and for what is distilled; over SGD without momentum or decay."""
-    return partial(Dot, [TARGET], weight_decay=given.decay)
+    return partial(DOT, [TARGET], weight_decay=given.decay)
 
 
 def uncertainty(given: Given) -> Make:
     """Weights learned by homoscedastic uncertainty."""
-    return partial(Learned, list(given.terms))
+    return partial(LearnedWeights, list(given.terms))
 
 
 def learned_softmax(given: Given) -> Make:
     """Weights learned as a softmax that is kept from one-sidedness."""
-    return partial(Learned, list(given.terms), price=softmax)
+    return partial(LearnedWeights, list(given.terms), price=softmax)
 
 
 def rule(text: str, given: Given) -> Make:
@@ -149,8 +148,3 @@ def rules() -> dict[str, Callable[[Given], Make]]:
     """The rules of this file by their names, in the order of its lines."""
     own = {name: x for name, x in globals().items() if isfunction(x) and x.__module__ == __name__}
     return {name: x for name, x in own.items() if x.__annotations__.get("return") == Make and name != "rule"}
-
-
-def without_momentum(named: Named, *, lr: float) -> Optimizer:
-    """What ``dot`` brings its own momenta to."""
-    return SGD(named, lr=lr, fused=True)

@@ -5,9 +5,8 @@ from tutelage.losses.cosine_table import cosine_table
 from tutelage.losses.pkt import pkt as neighbours
 from tutelage.losses.rkd import angles, distances
 from tutelage.losses.similarity_preserving import similarity_preserving
-from tutelage.objective import Loss, Objective, Term
-from tutelage.recipes.methods.pair import Pair
-from tutelage.schemes.classify import labels
+from tutelage.methods.pair import Pair
+from tutelage.objective import Loss, Objective, Term, labels
 
 
 def rkd(pair: Pair) -> Objective:

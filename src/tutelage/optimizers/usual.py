@@ -1,0 +1,30 @@
+"""The usual optimizers as factories: what a stage's key names, so their names and arguments stay.
+
+Each takes named parameters, and its settings by name: ``partial(sgd, lr=0.1, weight_decay=5e-4)`` is a ``Factory``.
+"""
+
+from torch.optim import SGD, Adam, Optimizer
+
+from tutelage.optimizers.factory import Named
+
+MOMENTUM = 0.9
+
+
+def sgd(named: Named, *, lr: float, weight_decay: float = 0.0) -> Optimizer:
+    """Stochastic gradient descent with momentum 0.9."""
+    return SGD(named, lr=lr, momentum=MOMENTUM, weight_decay=weight_decay, fused=True)
+
+
+def nesterov(named: Named, *, lr: float, weight_decay: float = 0.0) -> Optimizer:
+    """Stochastic gradient descent with Nesterov's momentum 0.9."""
+    return SGD(named, lr=lr, momentum=MOMENTUM, weight_decay=weight_decay, nesterov=True, fused=True)
+
+
+def plain_sgd(named: Named, *, lr: float) -> Optimizer:
+    """Stochastic gradient descent without momentum or decay: for rules, such as DOT, that bring their own."""
+    return SGD(named, lr=lr, fused=True)
+
+
+def adam(named: Named, *, lr: float, weight_decay: float = 0.0) -> Optimizer:
+    """Adam with its decay in the gradient."""
+    return Adam(named, lr=lr, weight_decay=weight_decay, fused=True)
