@@ -3,28 +3,19 @@
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import combinations
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from tutelage.combine.base import Combine, Parameters
 from tutelage.objective import Losses, Scene
+from tutelage.results import DROWNED, statistic
 from tutelage.statistics import RunningMeans
 
 Parts: TypeAlias = Mapping[str, Callable[[str], bool]]
 """Name of a part -> whether a parameter, such as ``student.layer1.conv.weight``, belongs to it. Parts may overlap."""
 TINY = torch.finfo(torch.float32).tiny
-DROWNED = 0.01
-"""A loss is drowned where its gradient is shorter than this share of the longest one."""
-
-
-class Seen(NamedTuple):
-    """What one of ``Watched``'s statistics is about. ``part`` is empty for all shared parameters."""
-
-    what: str  # cosine, negative, norm or relative
-    terms: tuple[str, ...]  # two for cosine and negative, one for norm and relative
-    part: str = ""
 
 
 class Watched(Combine):
@@ -35,8 +26,8 @@ class Watched(Combine):
     share of looks in which it was negative. For each loss: ``norm a``, the length of its whole gradient, and
     ``relative a``, its length on the parameters that several losses reach, divided by the longest one's there, 0 to 1.
     The same, but ``norm``, for every part of the network: ``cosine a | b @ head``. Losses have the weights of their
-    objective, not yet those that the rule finds or learns. ``seen`` reads such names, and ``drowned`` tells whom nobody
-    hears. A look costs one more backward pass a loss. Under accumulation it sees a step's
+    objective, not yet those that the rule finds or learns. ``results.statistic`` reads such names, and ``drowned``
+    tells whom nobody hears. A look costs one more backward pass a loss. Under accumulation it sees a step's
     first micro-batch, on several ranks each sees its own.
 
     ``parts`` says what the parts are; without it they are those of ``parts_of``. Raises ``ValueError`` for ``every``
@@ -136,27 +127,14 @@ def parts_of(names: Iterable[str]) -> Parts:
     return {part: partial(_starts_with, starts=found) for part, found in starts.items()}
 
 
-def seen(statistic: str) -> Seen | None:
-    """What the statistic of that name, with or without its path, is about; nothing if it is not one of ``Watched``'s.
-
-    >>> seen("combine.means/cosine label | soft @ head")
-    Seen(what='cosine', terms=('label', 'soft'), part='head')
-    """
-    what, _, rest = statistic.rpartition("/")[2].partition(" ")
-    terms, _, part = rest.partition(" @ ")
-    found = Seen(what, tuple(terms.split(" | ")), part)
-    expected = {"cosine": 2, "negative": 2, "norm": 1, "relative": 1}
-    return found if rest and expected.get(what) == len(found.terms) else None
-
-
 def drowned(statistics: Mapping[str, float], below: float = DROWNED) -> dict[str, float]:
     """Loss -> its relative length, for those that are shorter than ``below`` times the longest, over all of an epoch.
 
     >>> drowned({"combine.means/relative label": 1.0, "combine.means/relative hint": 0.002})
     {'hint': 0.002}
     """
-    about = [(seen(name), value) for name, value in statistics.items()]
-    return {x.terms[0]: value for x, value in about if x and x.what == "relative" and not x.part and value < below}
+    about = [(statistic(name), value) for name, value in statistics.items()]
+    return {x.about[0]: value for x, value in about if x and x.what == "relative" and not x.part and value < below}
 
 
 def _starts_with(name: str, starts: tuple[str, ...]) -> bool:

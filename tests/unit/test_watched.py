@@ -11,8 +11,9 @@ from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.learn import train
 from tutelage.learner import Learner
 from tutelage.objective import Objective, Term
+from tutelage.results import statistic
 from tutelage.teachers.frozen import frozen
-from tutelage.watched import Watched, drowned, parts_of, seen
+from tutelage.watched import Watched, drowned, parts_of
 
 
 def scaled(x, slope):
@@ -109,7 +110,7 @@ def looked(parts=None, prefix="student."):
 
 def test_conflict_is_told_apart_by_head_backbone_and_stage():
     found, _ = looked()
-    assert {seen(name).part for name in found} == {"", "head", "backbone", "first", "second"}
+    assert {statistic(name).part for name in found} == {"", "head", "backbone", "first", "second"}
     for part in ("backbone", "first", "second"):
         assert found[f"cosine pull | push @ {part}"] == pytest.approx(1, abs=1e-5)
         assert found[f"negative pull | push @ {part}"] == 0
@@ -141,7 +142,7 @@ def test_all_of_it_is_what_the_gradients_themselves_say():
 
 def test_parts_may_be_given_and_may_overlap():
     found, _ = looked({"all but the head": lambda name: "head" not in name, "first": lambda name: "first" in name})
-    assert {seen(name).part for name in found} == {"", "all but the head", "first"}
+    assert {statistic(name).part for name in found} == {"", "all but the head", "first"}
 
 
 def test_a_drowned_loss_is_found_by_its_relative_length_over_all_shared_parameters():
@@ -203,10 +204,10 @@ def test_a_network_of_one_piece_has_no_parts(names):
 
 
 @pytest.mark.parametrize(
-    "name", ["combine.means/weight label", "path/attention 1 | 2 | 3", "cosine", "cosine a", "norm a | b"]
+    "name", ["combine.means/height label", "path/attention 1 | 2 | 3", "cosine", "cosine a", "norm a | b"]
 )
 def test_a_statistic_of_another_kind_is_not_taken_for_ours(name):
-    assert seen(name) is None
+    assert statistic(name) is None
 
 
 @pytest.mark.parametrize("name", ["", "a @ b", "a/b"])

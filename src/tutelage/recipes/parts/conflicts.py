@@ -17,10 +17,11 @@ from tutelage.recipes.parts.comparison import PLAIN, Networks, Outcome, Task, le
 from tutelage.recipes.parts.photographs import DECIDES, Course, labels_only
 from tutelage.recipes.parts.pupils import Teaching
 from tutelage.recipes.parts.sets import Sets, drawn
+from tutelage.results import statistic
 from tutelage.run import Run
 from tutelage.stages import Record
 from tutelage.taps import Tapped
-from tutelage.watched import seen, watching
+from tutelage.watched import watching
 
 PROPOSAL = "the multi-knowledge proposal: removing conflict improves on the sum of losses"
 SUM = "weighted_sum"
@@ -109,9 +110,9 @@ def where(records: Sequence[Record]) -> dict[str, Any]:
     found: dict[tuple[str, str], dict[str, list[float]]] = {}
     measured = [record.get("statistics", {}).get("student", {}) for record in records]
     for name, value in (item for statistics in measured for item in statistics.items()):
-        what = seen(name)
+        what = statistic(name)
         if what is not None and what.what in ("cosine", "negative"):
-            cell = found.setdefault((" | ".join(what.terms), what.part or "whole"), {})
+            cell = found.setdefault((" | ".join(what.about), what.part or "whole"), {})
             cell.setdefault(what.what, []).append(value)
     rows = [
         [pair, part, round(mean(cell["cosine"]), 3), round(100 * mean(cell["negative"]), 1)]
