@@ -80,6 +80,7 @@ class Stage:
         *,
         model: nn.Module,
         validate: Callable[[], Metrics] | None = None,
+        better: str = "lower",
         **settings: Any,
     ) -> None:
         """``tutelage.learn.train`` with everything around it. ``settings`` go there as they are.

@@ -45,6 +45,7 @@ class Watched(Combine):
         if wrong := sorted(name for name in parts or {} if not name or "@" in name or "/" in name):
             raise ValueError(f"The name of a part of the network is not empty and has no @ and no /; got {wrong}.")
         self.rule, self.every, self.means = rule, every, RunningMeans()
+        self.owns_momentum = rule.owns_momentum
         self._parts = parts
         self._steps, self._looked = 0, False
 

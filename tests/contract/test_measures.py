@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from dataclasses import asdict
 from typing import get_type_hints
 
 import pytest
@@ -50,7 +51,7 @@ class Case:
         given = {name: (logits + shift)[samples] for name, logits in self.logits.items()}
         given |= {name: self.data[samples] for name, hint in self.names.items() if hint is Labelled}
         given |= {name: self.target[samples] for name, hint in self.names.items() if name == "target"}
-        return json.loads(json.dumps(self.measure(**given)))
+        return json.loads(json.dumps(self.measure(**given), default=asdict))
 
 
 def same(left, right):

@@ -276,20 +276,20 @@ class TestMnist:
         return tmp_path
 
     def test_what_is_nowhere_is_fetched_once_into_the_cache(self, bare, server):
-        train, test = mnist.load()
+        train, test = mnist.mnist()
         assert (len(train), len(test), len(server.asked)) == (60000, 10000, 4)
         assert len(list((bare / "cache" / "tutelage" / "mnist").iterdir())) == 4
-        assert mnist.load()[1].checksum == test.checksum and len(server.asked) == 4
+        assert mnist.mnist()[1].checksum == test.checksum and len(server.asked) == 4
 
     def test_only_what_is_missing_is_fetched(self, bare, server):
-        mnist.load()
+        mnist.mnist()
         folder = bare / "cache" / "tutelage"
         (folder / "mnist" / "t10k-labels-idx1-ubyte.gz").unlink()
-        mnist.load(folder)
+        mnist.mnist(folder)
         assert [path for path, _ in server.asked[4:]] == ["/t10k-labels-idx1-ubyte.gz"]
 
     @pytest.mark.usefixtures("bare")
     def test_without_a_network_the_sentence_says_where_it_looked_and_what_failed(self, server):
         server.errors = [404]
         with pytest.raises(FileNotFoundError, match=r"none of these has it: .* Fetching it failed too: .* 404"):
-            mnist.load()
+            mnist.mnist()

@@ -129,7 +129,7 @@ class TestMnist:
             assert hashlib.sha256(content).hexdigest() == mnist.CHECKSUMS[file]
 
     def test_it_loads_as_two_sets(self):
-        train, test = mnist.load(EMBEDDED)
+        train, test = mnist.mnist(EMBEDDED)
         assert isinstance(train, Labelled) and train.name == "mnist/train" and test.name == "mnist/test"
         assert train.inputs.shape == (60000, 1, 28, 28) and test.inputs.shape == (10000, 1, 28, 28)
         assert train.inputs.dtype == torch.uint8 and torch.equal(train.index, torch.arange(60000))
@@ -139,22 +139,22 @@ class TestMnist:
 
     def test_a_folder_that_does_not_exist_is_not_made(self, nowhere):
         with pytest.raises(FileNotFoundError, match=r"There is no folder .*typo"):
-            mnist.load(nowhere / "typo")
+            mnist.mnist(nowhere / "typo")
         assert not (nowhere / "typo").exists()
 
     @pytest.mark.usefixtures("nowhere")
     def test_without_download_a_missing_set_is_refused(self):
         with pytest.raises(FileNotFoundError, match=r"needs train-images-idx3-ubyte, .* but none of these has it"):
-            mnist.load(download=False)
+            mnist.mnist(download=False)
 
     def test_labels_in_the_place_of_images_are_refused(self, nowhere):
         for file in MD5:
             put(nowhere / "mnist", f"{file}.gz", content=(EMBEDDED / "t10k-labels-idx1-ubyte.gz").read_bytes())
         with pytest.raises(ValueError, match="magic number 2049, but an idx file of bytes with 3 dimensions has 2051"):
-            mnist.load(nowhere)
+            mnist.mnist(nowhere)
 
     def test_swapped_files_are_refused_by_their_checksum(self, nowhere):
         for file in MD5:
             put(nowhere, f"{file}.gz", content=(EMBEDDED / f"{file.replace('train', 't10k')}.gz").read_bytes())
         with pytest.raises(ValueError, match="is not the file as it was published"):
-            mnist.load(nowhere)
+            mnist.mnist(nowhere)

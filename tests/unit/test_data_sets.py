@@ -126,7 +126,7 @@ class TestDrawnDigits:
         assert not torch.equal(few.inputs, digits(15, seed=5).inputs)
 
     def test_they_look_like_mnist(self):
-        train, test = synthetic.load(200, 50)
+        train, test = synthetic.digit_sets(200, 50)
         assert train.inputs.shape == (200, 1, 28, 28) and train.inputs.dtype == torch.uint8
         assert train.classes == test.classes == tuple("0123456789")
         assert train.targets.bincount().tolist() == [20] * 10 and len(test) == 50
@@ -134,7 +134,7 @@ class TestDrawnDigits:
         assert 0.1 < train.inputs.float().div(255).mean() < 0.25  # MNIST: 0.13
 
     def test_there_is_something_to_learn_that_carries_over(self):
-        train, test = synthetic.load(1000, 300)
+        train, test = synthetic.digit_sets(1000, 300)
         x, y = (part.inputs.flatten(1).double() / 255 for part in (train, test))
         wanted = torch.eye(10, dtype=torch.float64)[train.targets]
         weights = torch.linalg.solve(x.T @ x + 30 * torch.eye(784), x.T @ wanted)  # ridge regression on the classes

@@ -75,28 +75,28 @@ class TestCalibration:
     def test_of_hand_made_answers_is_the_hand_made_sum(self):
         logits = logits_of([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.3, 0.7]])
         curve = calibration(logits, torch.tensor([0, 1, 0, 1]), num_bins=5)  # bins (.4, .6], (.6, .8], (.8, 1]
-        assert curve["error"] == pytest.approx((abs(1 - 0.6) + abs(1 - 0.7) + abs(1 - 1.8)) / 4)
-        assert curve["confidence"] == [None, None, pytest.approx(0.6), pytest.approx(0.7), pytest.approx(0.9)]
-        assert curve["accuracy"] == [None, None, 1.0, 1.0, 0.5] and curve["share"] == [0, 0, 0.25, 0.25, 0.5]
-        assert curve["edges"] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
+        assert curve.error == pytest.approx((abs(1 - 0.6) + abs(1 - 0.7) + abs(1 - 1.8)) / 4)
+        assert curve.confidence == (None, None, pytest.approx(0.6), pytest.approx(0.7), pytest.approx(0.9))
+        assert curve.accuracy == (None, None, 1.0, 1.0, 0.5) and curve.share == (0, 0, 0.25, 0.25, 0.5)
+        assert curve.edges == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
 
     def test_of_answers_that_are_as_right_as_they_say_is_near_zero(self):
         probabilities = torch.rand(40000, 5, dtype=torch.float64).softmax(-1)
-        assert calibration(probabilities.log(), probabilities.multinomial(1)[:, 0])["error"] < 0.01
+        assert calibration(probabilities.log(), probabilities.multinomial(1)[:, 0]).error < 0.01
 
     def test_has_fifteen_bins_whose_shares_add_up_to_one(self):
         curve = calibration(3 * torch.randn(500, 10), torch.randint(10, (500,)))
-        assert len(curve["edges"]) == 16 and len(curve["share"]) == 15 == len(curve["accuracy"])
-        assert sum(curve["share"]) == pytest.approx(1)
+        assert len(curve.edges) == 16 and len(curve.share) == 15 == len(curve.accuracy)
+        assert sum(curve.share) == pytest.approx(1)
 
     def test_of_one_bin_is_the_gap_of_the_means(self):
         logits, target = torch.randn(50, 3), torch.randint(3, (50,))
         gap = logits.softmax(-1).amax(-1).mean() - (logits.argmax(-1) == target).float().mean()
-        assert calibration(logits, target, num_bins=1)["error"] == pytest.approx(abs(gap.item()), abs=1e-6)
+        assert calibration(logits, target, num_bins=1).error == pytest.approx(abs(gap.item()), abs=1e-6)
 
     def test_survives_absolute_certainty(self):
         curve = calibration(torch.tensor([[1e4, 0.0]]), torch.tensor([0]))
-        assert curve["error"] == 0 and curve["share"][-1] == 1
+        assert curve.error == 0 and curve.share[-1] == 1
 
     def test_without_bins_is_refused(self):
         with pytest.raises(ValueError, match="at least 1 bin; got 0"):
@@ -130,39 +130,37 @@ class TestDisagreements:
         right = {"teacher": teacher.argmax(-1) == data.targets, "student": student.argmax(-1) == data.targets}
         place = {int(index): i for i, index in enumerate(data.index)}
         for example in disagreements(teacher, student, data):
-            i = place[example["index"]]
+            i = place[example.index]
             assert (bool(right["teacher"][i]), bool(right["student"][i])) == {
                 KINDS[0]: (True, False),
                 KINDS[1]: (False, False),
                 KINDS[2]: (False, True),
-            }[example["kind"]]
+            }[example.kind]
 
     def test_begin_with_the_widest_gap_on_the_target(self):
         teacher, student, data = self.drawn()
         gap = (teacher.softmax(-1) - student.softmax(-1)).gather(1, data.targets[:, None])[:, 0]
         found = disagreements(teacher, student, data, each=5)
         for kind, sign in ((KINDS[0], 1), (KINDS[2], -1)):
-            (place,) = (data.index == next(e for e in found if e["kind"] == kind)["index"]).nonzero()[0]
+            (place,) = (data.index == next(e for e in found if e.kind == kind).index).nonzero()[0]
             which = (teacher.argmax(-1) == data.targets) & (student.argmax(-1) != data.targets)
             if sign < 0:
                 which = (student.argmax(-1) == data.targets) & (teacher.argmax(-1) != data.targets)
             assert (sign * gap[which]).max() == sign * gap[place]
 
-    @pytest.mark.parametrize(("channels", "shape"), [(1, [3, 2]), (3, [3, 2, 3])])
+    @pytest.mark.parametrize(("channels", "shape"), [(1, (3, 2)), (3, (3, 2, 3))])
     def test_show_the_picture_row_by_row_and_both_networks_two_likeliest_classes(self, channels, shape):
         teacher, student, data = self.drawn(channels)
         example = disagreements(teacher, student, data, each=1)[0]
-        (place,) = (data.index == example["index"]).nonzero()[0]
-        pixels = np.frombuffer(b64decode(example["pixels"]), np.uint8).reshape(shape)
-        assert (
-            example["shape"] == shape and (pixels.reshape(3, 2, -1) == data.inputs[place].movedim(0, -1).numpy()).all()
-        )
+        (place,) = (data.index == example.index).nonzero()[0]
+        pixels = np.frombuffer(b64decode(example.pixels), np.uint8).reshape(shape)
+        assert example.shape == shape and (pixels.reshape(3, 2, -1) == data.inputs[place].movedim(0, -1).numpy()).all()
         probability, answer = teacher[place].softmax(-1).max(-1)
-        assert example["teacher"][0] == (answer.item(), pytest.approx(probability.item(), abs=1e-5))
-        assert example["student"][0][1] >= example["student"][1][1] and len(example["student"]) == 2
+        assert example.teacher[0] == (answer.item(), pytest.approx(probability.item(), abs=1e-5))
+        assert example.student[0][1] >= example.student[1][1] and len(example.student) == 2
 
     def test_are_at_most_as_many_of_a_kind_as_asked(self):
-        kinds = [example["kind"] for example in disagreements(*self.drawn(), each=2)]
+        kinds = [example.kind for example in disagreements(*self.drawn(), each=2)]
         assert kinds == [kind for kind in KINDS for _ in range(2)]
 
     def test_of_what_is_no_image_are_refused(self):

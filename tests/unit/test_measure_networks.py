@@ -1,19 +1,13 @@
-"""Prediction, cost, latency, and the portrait of a run's networks."""
-
-import json
+"""Prediction, cost and latency."""
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from tutelage.data.labelled import labelled
 from tutelage.data.synthetic import digits
 from tutelage.measure.cost import file_bytes, macs, parameters
-from tutelage.measure.disagreements import KINDS
-from tutelage.measure.errors import errors
 from tutelage.measure.latency import latency
-from tutelage.measure.portrait import Sitter, portrait
 from tutelage.measure.predict import evaluating, predict, predict_batches
 from tutelage.models.mlp import mlp
 
@@ -192,37 +186,3 @@ class TestLatency:
             latency({"a": mlp()}, torch.rand(1, 784), **wrong)
         with pytest.raises(ValueError, match="got 0 models"):
             latency({}, torch.rand(1, 784))
-
-
-class TestPortrait:
-    def sitters(self, *roles):
-        best = {"epoch": 3, "errors": 7}
-        return {role: Sitter(mlp((784, 8, 10)), role, f"the {role}", role, best=best) for role in roles}
-
-    def test_says_of_every_network_what_the_report_asks(self):
-        data, sitters = digits(60, seed=0), self.sitters("teacher", "student", "alone")
-        networks = portrait(sitters, data)["networks"]
-        assert [network["name"] for network in networks] == list(sitters)
-        for network in networks:
-            assert network.keys() == {
-                *["name", "role", "label", "stage", "count", "errors", "interval", "best", "validation", "agreement"],
-                *["calibration", "parameters", "macs", "bytes", "latency_ms", "confusion"],
-            }
-            model = sitters[network["name"]].model
-            assert network["errors"] == errors(predict(model, data), data.targets) and network["count"] == 60
-            assert network["macs"] == 784 * 8 + 80 and network["best"] == {"epoch": 3, "errors": 7}
-            assert network["validation"] is None and network["latency_ms"].keys() == {"1", "64"}
-        assert [network["agreement"] is None for network in networks] == [True, False, False]
-
-    def test_can_be_written_as_json(self):
-        seen = portrait(self.sitters("teacher", "student"), digits(60, seed=0))
-        assert json.loads(json.dumps(seen, allow_nan=False))["examples"][0]["kind"] in KINDS
-
-    def test_has_no_examples_without_a_teacher_or_without_pictures(self):
-        assert portrait(self.sitters("student", "alone"), digits(20, seed=0))["examples"] == []
-        rows = labelled("rows", torch.rand(20, 784), torch.randint(10, (20,)))
-        assert portrait(self.sitters("teacher", "student"), rows)["examples"] == []
-
-    def test_of_nobody_is_refused(self):
-        with pytest.raises(ValueError, match="one network or more; got none"):
-            portrait({}, digits(20, seed=0))

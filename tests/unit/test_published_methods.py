@@ -1,7 +1,5 @@
 """Every published method on one tiny pair: it learns, it reads what it says, and methods add up."""
 
-from functools import partial
-
 import pytest
 import torch
 
@@ -9,12 +7,18 @@ from tutelage.data.labelled import labelled
 from tutelage.data.lesson import Lesson
 from tutelage.learn import train
 from tutelage.learner import Learner
+from tutelage.losses.simkd import borrowing
 from tutelage.methods.by_name import expanded, family, method, methods
+from tutelage.methods.cited import losses_in
 from tutelage.methods.pair import Pair
 from tutelage.methods.sums import stronger
 from tutelage.models.resnet import resnet8
-from tutelage.recipes.parts import tables
-from tutelage.recipes.parts.pupils import borrowing, losses_in, stepping
+from tutelage.optimizers.factory import Named
+from tutelage.recipes.cifar100 import published
+from tutelage.run import Run
+from tutelage.schemes.plan import Plan
+from tutelage.study.costs import stepping
+from tutelage.study.trials import Trial
 from tutelage.teachers.frozen import frozen
 
 SMALL = labelled(
@@ -147,10 +151,10 @@ def test_a_method_of_ones_own_is_found_by_its_path():
 
 
 def test_every_published_cell_belongs_to_a_method():
-    names = {"teacher", "plain", *methods()}
-    assert all(column.keys() <= names for column in tables.COLUMNS.values())
-    assert tables.gains("resnet20", "resnet8") == tables.gains("resnet56", "resnet20")
-    assert tables.gains("vgg13", "mobilenet_v2")["at"] == -5.2
+    names = {"teacher", "baseline", *methods()}
+    assert all(column.keys() <= names for column in published.COLUMNS.values())
+    assert published.gains("resnet20", "resnet8") == published.gains("resnet56", "resnet20")
+    assert published.gains("vgg13", "mobilenet_v2")["at"] == -5.2
 
 
 def test_simkd_cuts_only_networks_it_knows_how_to_cut():
@@ -158,11 +162,16 @@ def test_simkd_cuts_only_networks_it_knows_how_to_cut():
         borrowing(lambda: torch.nn.Sequential(torch.nn.Linear(2, 2)), student_of_five, 16)
 
 
+def hasty(named: Named) -> torch.optim.Optimizer:
+    return torch.optim.SGD(named, lr=1e9, momentum=0.9, weight_decay=1.0)
+
+
 def test_a_step_that_is_timed_moves_nothing_and_so_cannot_diverge(tmp_path):
-    student, lesson = student_of_five(), Lesson(SMALL, batch_size=10)
+    student = student_of_five()
     before = {name: p.clone() for name, p in student.named_parameters()}
-    hasty = partial(torch.optim.SGD, lr=1e9, momentum=0.9, weight_decay=1.0)
-    step = stepping(student, None, lesson, hasty, tmp_path, exact=True)
-    for _ in range(3):
-        step()
+    trial = Trial(lambda: student, Plan(Lesson(SMALL, batch_size=10), hasty, epochs=1))
+    with Run("lab:timed", root=tmp_path, device="cpu", exact=True) as run:
+        step = stepping(run, trial)
+        for _ in range(3):
+            step()
     assert all(torch.equal(p, before[name]) for name, p in student.named_parameters())

@@ -20,6 +20,9 @@ class Combine(nn.Module):
     A module, because some rules learn weights or remember: what they own is optimised and checkpointed like the rest.
     """
 
+    owns_momentum: bool = False
+    """Whether it brings momenta of its own, and wants an optimizer without any."""
+
     def reads(self) -> set[tuple[str, str]]:
         """What the rule itself wants to see of the scene, such as a shared feature."""
         return set()

@@ -38,6 +38,8 @@ class DOT(Combine):
     of the first step of parameters that distillation alone reaches; here it is in every step.
     """
 
+    owns_momentum = True
+
     def __init__(
         self, task: Collection[str], momentum: float = 0.9, delta: float = 0.075, weight_decay: float = 0.0
     ) -> None:

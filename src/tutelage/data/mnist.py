@@ -26,7 +26,7 @@ MIRRORS = (
 CLASSES = tuple("0123456789")
 
 
-def load(folder: Path | None = None, download: bool = True) -> tuple[Labelled, Labelled]:
+def mnist(folder: Path | None = None, download: bool = True) -> tuple[Labelled, Labelled]:
     """``(train, test)`` from where ``find`` finds the four files; verified; fetched if they are nowhere.
 
     An explicit ``folder`` must exist. Raises ``FileNotFoundError`` if the files are neither found nor fetched, and

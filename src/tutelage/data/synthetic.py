@@ -26,8 +26,8 @@ _STROKES: dict[
 _SIZE = 28  # pixels
 
 
-def load(num_train: int = 2000, num_test: int = 500, seed: int = 0) -> tuple[Labelled, Labelled]:
-    """``(train, test)``: two disjoint draws of ``digits``, a stand-in for ``mnist.load()`` where seconds count."""
+def digit_sets(num_train: int = 2000, num_test: int = 500, seed: int = 0) -> tuple[Labelled, Labelled]:
+    """``(train, test)``: two disjoint draws of ``digits``, a stand-in for ``mnist.mnist()`` where seconds count."""
     everything = digits(num_train + num_test, seed)
     return _part(everything, "train", 0, num_train), _part(everything, "test", num_train, num_train + num_test)
 

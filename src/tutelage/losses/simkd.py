@@ -1,7 +1,10 @@
 """SimKD: the student borrows the teacher's classifier, and learns nothing but to feed it."""
 
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import cast
 
+import torch
 from torch import Size, Tensor, nn
 from torch.nn import functional as F
 
@@ -91,6 +94,28 @@ def bottleneck(student: Size, teacher: Size, factor: int = 2) -> nn.Module:
         *_layer(between, between, 3),
         *_layer(between, teacher[1], 1),
     )
+
+
+def borrowing(student: Callable[[], nn.Module], teacher: Callable[[], nn.Module], size: int) -> nn.Module:
+    """A student for SimKD: the body of one network, a projector, the head of the other; for images of ``size``.
+
+    Both end in layers called ``pool, flatten, head``, as all networks of this package do.
+    Raises ``ValueError`` for others.
+    """
+    body, whole = _body(student()), teacher()
+    example = torch.zeros(1, 3, size, size)
+    with torch.no_grad():
+        shapes = body.eval()(example).shape, _body(whole).eval()(example).shape
+    return Reused(body.train(), bottleneck(*shapes), whole.get_submodule("head"))
+
+
+def _body(model: nn.Module) -> nn.Sequential:
+    names = [name for name, _ in model.named_children()]
+    if not isinstance(model, nn.Sequential) or names[-3:] != ["pool", "flatten", "head"]:
+        raise ValueError(
+            f"SimKD cuts networks that end in pool, flatten, head; {type(model).__name__} ends in {names[-3:]}."
+        )
+    return nn.Sequential(OrderedDict(list(model.named_children())[:-3]))
 
 
 def _layer(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:

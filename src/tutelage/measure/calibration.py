@@ -1,22 +1,11 @@
 """Whether a network is right as often as it says it is."""
 
-from typing import TypedDict
-
 import torch
 from torch import Tensor
 
 from tutelage.measure.errors import one_target_each
+from tutelage.results import Calibration
 from tutelage.shapes import Logits
-
-
-class Calibration(TypedDict):
-    """The reliability curve in plain numbers, for each of B bins of confidence; ``None`` where a bin is empty."""
-
-    error: float  # expected calibration error, 0 … 1
-    edges: list[float]  # B + 1, from 0 to 1
-    confidence: list[float | None]  # mean probability of the answers in the bin
-    accuracy: list[float | None]  # share of them that is right
-    share: list[float]  # of all samples
 
 
 def calibration(logits: Logits, target: Tensor, num_bins: int = 15) -> Calibration:
@@ -28,7 +17,7 @@ def calibration(logits: Logits, target: Tensor, num_bins: int = 15) -> Calibrati
     Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks", 2017, arXiv:1706.04599, §2 (15 bins, §5).
 
     >>> sure = torch.tensor([[9.0, -9.0], [9.0, -9.0]])
-    >>> round(calibration(sure, torch.tensor([0, 1]))["error"], 3)
+    >>> round(calibration(sure, torch.tensor([0, 1])).error, 3)
     0.5
     """
     one_target_each(logits, target)
@@ -43,12 +32,12 @@ def calibration(logits: Logits, target: Tensor, num_bins: int = 15) -> Calibrati
     )
     return Calibration(
         error=((correct - confident).abs().sum() / len(target)).item(),
-        edges=edges.tolist(),
+        edges=tuple(edges.tolist()),
         confidence=_means(confident, count),
         accuracy=_means(correct, count),
-        share=(count / len(target)).tolist(),
+        share=tuple((count / len(target)).tolist()),
     )
 
 
-def _means(total: Tensor, count: Tensor) -> list[float | None]:
-    return [x / n if n else None for x, n in zip(total.tolist(), count.tolist(), strict=True)]
+def _means(total: Tensor, count: Tensor) -> tuple[float | None, ...]:
+    return tuple(x / n if n else None for x, n in zip(total.tolist(), count.tolist(), strict=True))

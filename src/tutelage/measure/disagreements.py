@@ -1,28 +1,16 @@
 """The samples on which teacher and student differ most, ready to be shown."""
 
 from base64 import b64encode
-from typing import TypedDict
 
 import torch
 from torch import Tensor
 
 from tutelage.data.labelled import Labelled
 from tutelage.measure.errors import one_target_each
+from tutelage.results import Example
 from tutelage.shapes import Logits
 
 KINDS = ("teacher right, student wrong", "both wrong", "student right, teacher wrong")
-
-
-class Example(TypedDict):
-    """A sample with both networks' two likeliest classes, as (class, probability)."""
-
-    kind: str  # one of KINDS
-    index: int  # the sample's number in the set as published
-    target: int
-    shape: list[int]  # (H, W) for grey, (H, W, 3) for colour
-    pixels: str  # base64 of uint8, row by row
-    teacher: list[tuple[int, float]]
-    student: list[tuple[int, float]]
 
 
 def disagreements(teacher: Logits, student: Logits, data: Labelled, *, each: int = 8) -> list[Example]:
@@ -74,13 +62,13 @@ def _example(kind: str, place: int, teacher: Tensor, student: Tensor, data: Labe
         kind=kind,
         index=int(data.index[place]),
         target=int(data.targets[place]),
-        shape=list(image.shape if image.shape[-1] == 3 else image.shape[:2]),
+        shape=tuple(image.shape if image.shape[-1] == 3 else image.shape[:2]),
         pixels=b64encode(image.numpy().tobytes()).decode("ascii"),
         teacher=_top_two(teacher[place]),
         student=_top_two(student[place]),
     )
 
 
-def _top_two(probabilities: Tensor) -> list[tuple[int, float]]:
+def _top_two(probabilities: Tensor) -> tuple[tuple[int, float], ...]:
     top = probabilities.topk(min(2, len(probabilities)))
-    return [(c, round(p, 6)) for c, p in zip(top.indices.tolist(), top.values.tolist(), strict=True)]
+    return tuple((c, round(p, 6)) for c, p in zip(top.indices.tolist(), top.values.tolist(), strict=True))

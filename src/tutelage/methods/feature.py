@@ -4,13 +4,13 @@ from tutelage.losses import overhaul
 from tutelage.losses import review as reviewed
 from tutelage.losses.attention import attention_maps
 from tutelage.losses.hint import mean_squares, normed_regressor
-from tutelage.losses.simkd import fed_features
+from tutelage.losses.simkd import borrowing, fed_features
 from tutelage.losses.srrl import SoftmaxRegression, connector
 from tutelage.losses.vid import VariationalInformation
 from tutelage.matching.one_to_one import OneToOne, one_to_one
 from tutelage.matching.projected import LazyLoss, projected
 from tutelage.matching.review import Review
-from tutelage.methods.pair import Pair
+from tutelage.methods.pair import Pair, with_student
 from tutelage.objective import Loss, Objective, Term, labels
 
 
@@ -35,10 +35,11 @@ def srrl(pair: Pair) -> Objective:
     return Objective(label=labels(), regression=Term(loss, student, teacher))
 
 
+@with_student(borrowing)
 def simkd(pair: Pair) -> Objective:
     """The teacher's classifier is borrowed, and only fed: MSE at the last map, no labels. github.com/DefangChen/SimKD.
 
-    The student has to be one that borrows: ``recipes.parts.pupils.borrowing`` builds it.
+    The student has to be one that borrows: ``losses.simkd.borrowing`` builds it.
     """
     _, teacher = pair.last_maps()
     return Objective(fed=Term(fed_features, "student.projector", teacher))

@@ -1,8 +1,8 @@
 """A teacher, a student, and what a method has to know of them before it can say what is to be learned."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeAlias
 
 import torch
@@ -116,3 +116,24 @@ class Pair:
 
 
 Method: TypeAlias = Callable[[Pair], Objective]
+Build: TypeAlias = Callable[[], nn.Module]
+Borrow: TypeAlias = Callable[[Build, Build, int], nn.Module]
+"""``(student, teacher, size) -> the student that a method trains``, from two builders, for samples of ``size``."""
+STUDENT = "student"
+
+
+def with_student(make: Borrow) -> Callable[[Method], Method]:
+    """Marks a method that needs a student of its own, which ``make`` builds from the two networks."""
+
+    def mark(method: Method) -> Method:
+        setattr(method, STUDENT, make)
+        return method
+
+    return mark
+
+
+def student_for(methods: Sequence[Method], student: Build, teacher: Build, size: int) -> Build:
+    """How the student is built that learns by all ``methods``: as it is, unless one of them needs its own."""
+    own = [getattr(getattr(method, "func", method), STUDENT, None) for method in methods]
+    make = next((one for one in own if one is not None), None)
+    return student if make is None else partial(make, student, teacher, size)

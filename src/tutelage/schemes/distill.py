@@ -1,47 +1,55 @@
-"""Offline distillation: a finished teacher, one student."""
+"""Offline distillation: finished teachers, one student, soft targets beside the labels."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Sequence
+from functools import partial
 
 from torch import nn
 
-from tutelage.combine.base import Combine
-from tutelage.combine.weighted_sum import WeightedSum
-from tutelage.data.batches import Batches
-from tutelage.learn import train
-from tutelage.learner import Learner, everything
-from tutelage.objective import Objective
-from tutelage.optimizers.factory import Factory
-from tutelage.teachers.frozen import Teacher
+from tutelage.data.lesson import Lesson
+from tutelage.losses.kd import Average, averaged_targets, soft_targets
+from tutelage.objective import Loss, Objective, Term
+from tutelage.schemes.plan import Plan
+from tutelage.stages import Stage
+from tutelage.teachers.cached import cached
+from tutelage.teachers.ensemble import ensemble
+from tutelage.teachers.frozen import Teacher, frozen
 
 
-class Learn(Protocol):
-    """Trains the learners to the end: ``to_the_end``, or the ``train`` of a run's stage, which also logs and saves."""
-
-    def __call__(self, learners: Mapping[str, Learner], batches: Batches | Iterable[Any], epochs: int, /) -> None: ...
-
-
-def to_the_end(learners: Mapping[str, Learner], batches: Batches | Iterable[Any], epochs: int) -> None:
-    for _ in train(learners, batches, epochs):
-        pass
+def distilled(
+    stage: Stage, model: nn.Module, *, plan: Plan, teacher: nn.Module, temperature: float, label: float, soft: float
+) -> None:
+    """Fit ``label · L(labels) + soft · soft_targets(teacher, temperature)``; the teacher is asked once a view."""
+    loss = partial(soft_targets, temperature=temperature)
+    _fit(stage, model, plan, _remembered(teacher, plan.lesson), _objective(plan, loss, label, soft))
 
 
-def distill(
-    student: nn.Module,
-    teacher: Teacher,
+def distilled_from_many(
+    stage: Stage,
+    model: nn.Module,
     *,
-    batches: Batches | Iterable[Any],
-    objective: Callable[[], Objective],
-    optimizer: Factory,
-    epochs: int,
-    combine: Callable[[], Combine] = WeightedSum,
-    trains: Callable[[str], bool] = everything,
-    learn: Learn = to_the_end,
-) -> nn.Module:
-    """``student``, trained on ``objective()`` with ``teacher`` on stage under that name.
+    plan: Plan,
+    teachers: Sequence[nn.Module],
+    average: Average,
+    temperature: float,
+    label: float,
+    soft: float,
+) -> None:
+    """Fit ``label · L(labels) + soft · averaged_targets(teachers, temperature, average)``.
 
-    ``objective`` and ``combine`` are made anew, because both may own weights that belong to one student.
+    Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv:1503.02531.
     """
-    learner = Learner(student, objective(), optimizer, combine(), {"teacher": teacher}, trains=trains)
-    learn({"student": learner}, batches, epochs)
-    return student
+    loss = partial(averaged_targets, temperature=temperature, average=average)
+    teacher = ensemble([_remembered(one, plan.lesson) for one in teachers])
+    _fit(stage, model, plan, teacher, _objective(plan, loss, label, soft))
+
+
+def _objective(plan: Plan, loss: Loss, label: float, soft: float) -> Objective:
+    return Objective(label=plan.task.labels(label), soft=Term(loss, "student.output", "teacher.output", weight=soft))
+
+
+def _fit(stage: Stage, model: nn.Module, plan: Plan, teacher: Teacher, objective: Objective) -> None:
+    plan.train(stage, plan.learner(model, objective, {"teacher": teacher}))
+
+
+def _remembered(teacher: nn.Module, lesson: Lesson) -> Teacher:
+    return cached(frozen(teacher), samples=int(lesson.train.index.max()) + 1, views=lesson.num_views)

@@ -1,0 +1,114 @@
+"""Methods side by side, at their published weights, on any teacher and student."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tutelage.recipes.cifar100.settings import CPU, IMAGES, PAPER, SMOKE, STUDENT, TEACHER
+from tutelage.study.settings import Images, Network, Positive, TeacherNetwork, refuse_nonsense
+
+if TYPE_CHECKING:
+    from tutelage.run import Run
+
+__all__ = ["PAPER"]
+
+
+def compare(
+    run: "Run",
+    *,
+    methods: tuple[str, ...] = ("all",),
+    strengths: tuple[Positive, ...] = (1.0,),
+    teacher: TeacherNetwork = TEACHER,
+    student: Network = STUDENT,
+    images: Images = IMAGES,
+    seed: int = 0,
+) -> None:
+    """Any methods on any teacher and student: accuracy after the last and the best epoch, cost of a step, memory.
+
+    Every method has the layers and weights that it was published with. Given several strengths, each method gets the
+    same budget: it is trained at each of them, and the one that does best on validation images is reported.
+
+    Args:
+        methods: names, families (response, feature, relation, contrastive), sums such as 0.9*kd+at, or all
+        strengths: factors of each method's published weight; of several, the best on validation counts
+        seed: of the students' weights, order and views
+    """
+    from dataclasses import replace
+
+    from tutelage.methods.by_name import expanded, family, method
+    from tutelage.recipes.cifar100.claims import claim_published, reason
+    from tutelage.recipes.cifar100.images import INPUT, pictures_of, plan_for
+    from tutelage.recipes.proposal import claim_layers
+    from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish_comparison
+    from tutelage.study.networks import PairOfNetworks, teacher_of
+    from tutelage.study.trials import Trained, Trial, run_trial, run_trials
+    from tutelage.tasks.classification import ACCURACY
+
+    refuse_nonsense(compare, locals())
+    chosen = {name: method(name) for name in expanded(methods)}  # a misspelt one is found before hours are spent
+    if len(strengths) > 1 and not images.validation:
+        raise ValueError("Strengths are chosen on validation images; keep some with --images.validation.")
+    data = pictures_of(run, images)
+    pair = PairOfNetworks(teacher, student, len(data.train.classes))
+    plan = plan_for(data, student, seed)
+    pair.refuse_strangers(data, plan, chosen.values())
+
+    trained = teacher_of(run, data, teacher, plan_for(data, teacher, teacher.seed))
+    alone = Trial(pair.build_student, plan)
+    baseline = Trained(alone, run_trial(run, BASELINE, alone))
+    trials = {}
+    for name, how in chosen.items():
+        teaching = pair.teaching(how, trained.last, images.cache_views)
+        taught = [replace(teaching, strength=strength) for strength in strengths]
+        trials[name] = [Trial(pair.student_of(how, data), plan, one, family(how)) for one in taught]
+    outcome = run_trials(run, data, trials)
+
+    labels = {"teacher": teacher.name} | {name: f"{student.name}, {name}" for name in (BASELINE, *chosen)}
+    compared = Compared("Methods", ACCURACY, {"teacher": trained}, baseline, outcome, labels)
+    networks = publish_comparison(run, data, compared, INPUT)
+    run.publish(headline=best_in_words(compared, networks, teacher.name, student.name))
+    if not data.synthetic:
+        claim_published(run, pair, networks)
+        claim_layers(run, data, outcome.students, networks, reason(run, pair))
+
+
+compare_smoke = partial(compare, methods=("kd", "at", "simkd"), **SMOKE)
+compare_cpu = partial(compare, **CPU)
+
+kd = partial(compare, methods=("kd",))
+kd.__doc__ = """Soft targets, the classic: 0.1 CE + 0.9 KD at T = 4, beside the student that nobody teaches."""
+kd_smoke = partial(kd, **SMOKE)
+kd_cpu = partial(kd, **CPU)
+
+response = partial(compare, methods=("response",))
+response.__doc__ = """All methods that learn from logits: KD, DKD, DIST, NKD, WSL, standardised, multi-level."""
+response_smoke = partial(response, methods=("dkd", "dist"), **SMOKE)
+response_cpu = partial(response, **CPU)
+
+feature = partial(compare, methods=("feature",))
+feature.__doc__ = """All methods that learn from layers: hint, AT, SRRL, SimKD, VID, OFD, ReviewKD."""
+feature_smoke = partial(feature, methods=("hint", "review"), **SMOKE)
+feature_cpu = partial(feature, **CPU)
+
+relation = partial(compare, methods=("relation",))
+relation.__doc__ = """All methods that learn how samples stand to each other: RKD, SP, cosines, CC, PKT."""
+relation_smoke = partial(relation, methods=("rkd", "pkt"), **SMOKE)
+relation_cpu = partial(relation, **CPU)
+
+contrastive = partial(compare, methods=("contrastive",))
+contrastive.__doc__ = (
+    """Contrastive representation distillation: as published, in its fast form, beside soft targets."""
+)
+contrastive_smoke = partial(contrastive, methods=("crd", "crd_shared"), **SMOKE)
+contrastive_cpu = partial(contrastive, **CPU)
+
+combined = partial(compare, methods=("kd", "at", "sp", "kd+at", "kd+sp", "kd+at+sp"))
+combined.__doc__ = (
+    """The multi-knowledge proposal, CE + a·logits + b·feature + c·relation: --methods 0.9*kd+0.5*at+sp."""
+)
+combined_smoke = partial(combined, methods=("0.5*kd+at+sp",), **SMOKE)
+combined_cpu = partial(combined, **CPU)
+
+attention = partial(compare, methods=("attention",))
+attention.__doc__ = """Which layers to learn from: fixed mappings, attention over all the teacher's blocks, SemCKD."""
+attention_smoke = partial(attention, methods=("proportional", "attend_learned", "semckd_alone"), **SMOKE)
+attention_cpu = partial(attention, strengths=(0.1,), **CPU)  # at a rate of 0.3 the weight of 100 is too much

@@ -1,0 +1,112 @@
+"""Whether losses get in each other's way on MNIST: the version of cifar100:conflicts that ends in minutes."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tutelage.recipes.mnist.settings import DIGITS, DRAWN, PLAIN, QUICK_TEACHER, TEACHER, Digits, Net, trained
+from tutelage.study.settings import Positive, Rules, refuse_nonsense
+
+if TYPE_CHECKING:
+    from tutelage.methods.pair import Pair
+    from tutelage.objective import Objective
+    from tutelage.run import Run
+
+PAPER = "Yu et al. 2020, arXiv:2001.06782, for multi-task learning"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Losses:
+    """CE + a · soft targets + b · MSE of the last hidden layer, through a linear map, + c · RKD of its distances."""
+
+    temperature: Positive = 4.0
+    """softness of the soft targets"""
+    soft: Positive = 1.0
+    """weight of the soft targets"""
+    hint: Positive = 1.0
+    """weight of the mean squares between the last hidden layers"""
+    distances: Positive = 25.0
+    """weight of the relative distances between samples there"""
+
+
+RULES = Rules(look_every=20, time_ratio=1.65)
+LOSSES = Losses()
+STUDENT = Net(units=100, training=replace(PLAIN, lr=0.02))
+
+
+def conflicts(
+    run: "Run",
+    *,
+    rules: Rules = RULES,
+    losses: Losses = LOSSES,
+    teacher: Net = TEACHER,
+    student: Net = STUDENT,
+    digits: Digits = DIGITS,
+    seed: int = 0,
+    teacher_seed: int = 0,
+) -> None:
+    """Does removing conflict help? Labels, logits, a layer and distances teach a small net, by many rules.
+
+    All students have the same four losses, seed and steps; what differs is how one gradient is made of theirs. One
+    more, by the weighted sum, has as much time as a rule takes that wants one gradient a loss.
+
+    Args:
+        seed: of the students' weights and order, and of rules that draw
+        teacher_seed: of the teacher's
+    """
+    from tutelage.recipes.mnist import nets
+    from tutelage.recipes.proposal import claim_conflicts
+    from tutelage.schemes.by_method import Teaching
+    from tutelage.study.claims import cannot_decide
+    from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish_comparison
+    from tutelage.study.conflicts import SUM, question, rule_trials, where_losses_pull
+    from tutelage.study.trials import Trained, Trial, run_trial, run_trials
+    from tutelage.tasks.classification import ERRORS
+
+    refuse_nonsense(conflicts, locals())
+    asked = question(rules.names, rules.look_every, rules.time_ratio)
+    data = nets.digits_of(run, digits)
+    large = nets.train_teacher(run, data, teacher, teacher_seed)
+    alone = Trial(nets.build_net(student.units), nets.plan_of(data, student.training, seed))
+    baseline = Trained(alone, run_trial(run, BASELINE, alone))
+    teaching = Teaching(partial(four_losses, losses=losses), large.last, ("teacher", "student"))
+    outcome = run_trials(run, data, rule_trials(run, alone.build, alone.plan, teaching, asked))
+
+    labels = {"teacher": f"{nets.wide(teacher.units)}, dropout, jittered", BASELINE: "labels only"}
+    labels |= {name: f"by {name}" for name in outcome.students}
+    compared = Compared("Rules", ERRORS, {"teacher": large}, baseline, outcome, labels, rival=SUM)
+    networks = publish_comparison(run, data, compared, nets.INPUT)
+    run.publish(
+        headline=best_in_words(compared, networks, nets.wide(teacher.units), nets.wide(student.units), "rules"),
+        tables=[where_losses_pull(outcome.students[SUM].finished.records)] if SUM in outcome.students else [],
+    )
+    if not data.synthetic:
+        claim_conflicts(run, networks, cannot_decide(run, free=("rules", "teacher_seed")))
+
+
+conflicts_smoke = partial(
+    conflicts,
+    rules=Rules(names=("pcgrad", "labels_first"), look_every=20, time_ratio=1.5),
+    teacher=trained(replace(TEACHER, units=32), epochs=1),
+    student=trained(replace(STUDENT, units=8), epochs=1),
+    digits=DRAWN,
+)
+conflicts_quick = partial(conflicts, teacher=QUICK_TEACHER, student=trained(STUDENT, epochs=8))
+
+
+def four_losses(_pair: "Pair", *, losses: Losses) -> "Objective":
+    """The four losses with their weights, as a method."""
+    from tutelage.losses.hint import mean_squares
+    from tutelage.losses.kd import soft_targets
+    from tutelage.losses.rkd import distances
+    from tutelage.matching.projected import projected
+    from tutelage.objective import Objective, Term, labels
+
+    soft = partial(soft_targets, temperature=losses.temperature)
+    hidden = "student.hidden2", "teacher.hidden2"
+    return Objective(
+        label=labels(),
+        soft=Term(soft, "student.output", "teacher.output", weight=losses.soft),
+        hint=Term(projected(mean_squares), *hidden, weight=losses.hint),
+        distances=Term(distances, *hidden, weight=losses.distances, across=True),
+    )

@@ -1,0 +1,104 @@
+"""MNIST's digits for an experiment, and its nets: a regularised teacher, a baseline, and students of soft targets."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from math import sqrt
+
+from torch import nn
+from torch.optim import Optimizer
+
+from tutelage.data import mnist, synthetic
+from tutelage.data.lesson import Lesson
+from tutelage.data.views import JITTERS, jitter
+from tutelage.losses.kd import Average
+from tutelage.models.mlp import mlp
+from tutelage.optimizers.factory import Factory, Named
+from tutelage.optimizers.max_norm import max_norm
+from tutelage.recipes.mnist.settings import Digits, Net
+from tutelage.results import Network
+from tutelage.run import Run
+from tutelage.schemes.distill import distilled, distilled_from_many
+from tutelage.schemes.plan import Plan
+from tutelage.schemes.supervised import supervised
+from tutelage.stages import Build, Finished
+from tutelage.study.evaluated import Evaluated, publish_networks
+from tutelage.study.plans import SCHEDULES, optimizer_of
+from tutelage.study.sets import Sets, parted
+from tutelage.study.settings import Training
+
+INPUT = "float32 (N, 1, 28, 28), grey levels 0 to 1"
+
+
+def digits_of(run: Run, digits: Digits) -> Sets:
+    """The digits, with some of the training images set apart."""
+    train, test = mnist.mnist(run.data) if digits.name == "mnist" else synthetic.digit_sets()
+    return parted(run, train, test, digits.validation)
+
+
+def build_net(units: int, dropout: float = 0.0) -> Build:
+    """Two hidden layers of ``units`` each."""
+    widths = (784, units, units, 10)
+    return partial(mlp, widths, dropout=dropout) if dropout else partial(mlp, widths)
+
+
+def plan_of(data: Sets, training: Training, seed: int, *, jittered: bool = False) -> Plan:
+    """How a net learns: from images as they are, or moved by up to two pixels."""
+    views = {"transform": jitter, "num_views": JITTERS} if jittered else {}
+    lesson = Lesson(data.train, data.validation, batch_size=training.batch_size, seed=seed, **views)  # type: ignore[arg-type]
+    return Plan(lesson, optimizer_of(training), training.epochs, SCHEDULES[training.schedule], data.task)
+
+
+def hidden(name: str) -> bool:
+    """The incoming weights of the hidden units, which a max-norm binds."""
+    return ".hidden" in name and name.endswith(".weight")
+
+
+def bounded(named: Named, *, factory: Factory, squared_norm: float) -> Optimizer:
+    """An optimizer under which the squared incoming weights of a hidden unit add up to ``squared_norm`` at most."""
+    return max_norm(factory, sqrt(squared_norm), hidden)(named)
+
+
+def train_teacher(run: Run, data: Sets, net: Net, seed: int) -> Finished:
+    """Two hidden layers with dropout 0.5 and max-norm 15, trained on images that move by up to two pixels."""
+    plan = plan_of(data, net.training, seed, jittered=True)
+    plan = Plan(plan.lesson, partial(bounded, factory=plan.optimizer, squared_norm=15.0), plan.epochs, plan.schedule)
+    return run.stage("teacher", build_net(net.units, dropout=0.5), partial(supervised, plan=plan), seed=seed)
+
+
+def train_alone(run: Run, data: Sets, net: Net, seed: int, name: str) -> Finished:
+    """Two hidden layers on labels alone, with no regularisation at all."""
+    return run.stage(name, build_net(net.units), partial(supervised, plan=plan_of(data, net.training, seed)), seed=seed)
+
+
+def train_student(run: Run, data: Sets, net: Net, seed: int, name: str, taught: Callable[..., None]) -> Finished:
+    """Two hidden layers on images as they are, ``taught(stage, model, plan=…)``."""
+    fit = partial(taught, plan=plan_of(data, net.training, seed))
+    return run.stage(name, build_net(net.units), fit, seed=seed)
+
+
+def taught_by(teacher: nn.Module, temperature: float, label: float) -> Callable[..., None]:
+    """Soft targets of one teacher, beside labels of weight ``label``."""
+    return partial(distilled, teacher=teacher, temperature=temperature, label=label, soft=1 - label)
+
+
+def taught_by_many(
+    teachers: Sequence[nn.Module], average: Average, temperature: float, label: float
+) -> Callable[..., None]:
+    """Soft targets of many teachers, averaged, beside labels of weight ``label``."""
+    return partial(distilled_from_many, teachers=list(teachers), average=average, temperature=temperature,
+                   label=label, soft=1 - label)  # fmt: skip
+
+
+def publish_nets(run: Run, data: Sets, networks: Mapping[str, Evaluated], loss: str) -> dict[str, Network]:
+    """Measure all nets, whose students learnt by ``loss`` of ``losses.kd``, and put them into the run's results."""
+    return publish_networks(run, data, networks, [f"tutelage.losses.kd:{loss}"])
+
+
+def errors_of(networks: Mapping[str, Network]) -> dict[str, int]:
+    """The test errors of each, after the last epoch."""
+    return {name: int(network.scores["errors"].value) for name, network in networks.items()}
+
+
+def wide(units: int) -> str:
+    """How a net of two hidden layers is called."""
+    return f"{units}-{units}"

@@ -1,0 +1,44 @@
+"""What MNIST's recipes ask of a net and of the digits."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+from tyro.conf import arg
+
+from tutelage.study.settings import Count, Number, Training
+
+PAPER = "Hinton, Vinyals & Dean 2015, arXiv:1503.02531, section 3"
+PLAIN = Training(epochs=20, batch_size=125, lr=0.1, schedule="cosine", optimizer="nesterov", weight_decay=0.0)
+TAUGHT = replace(PLAIN, lr=2e-3, optimizer="adam")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Net:
+    """Two hidden layers of so many units each, and how they are trained."""
+
+    units: Count = 800
+    """width of its two hidden layers"""
+    training: Annotated[Training, arg(name="")] = PLAIN
+    """how it is trained"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Digits:
+    """The images, and how many of them choose."""
+
+    name: Literal["mnist", "synthetic"] = "mnist"
+    """mnist, or drawn digits for a run of seconds"""
+    validation: Number = 5000
+    """training images kept for validation; 0 trains on all of them, without a best epoch"""
+
+
+TEACHER = Net(units=1200, training=replace(PLAIN, epochs=100, batch_size=250, lr=0.15))
+STUDENT = Net(units=800, training=TAUGHT)
+QUICK_TEACHER = replace(TEACHER, training=replace(TEACHER.training, epochs=15))
+DIGITS = Digits()
+DRAWN = Digits(name="synthetic", validation=200)
+
+
+def trained(net: Net, **changes: object) -> Net:
+    """``net`` with other settings of its training."""
+    return replace(net, training=replace(net.training, **changes))  # type: ignore[arg-type]  # the fields' own types

@@ -1,0 +1,65 @@
+"""What a network learns from, by which optimizer and how long, made once and handed on as one thing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from torch import nn
+
+from tutelage.combine.base import Combine
+from tutelage.combine.weighted_sum import WeightedSum
+from tutelage.data.lesson import Lesson
+from tutelage.learner import Learner
+from tutelage.objective import Objective
+from tutelage.optimizers.factory import Factory
+from tutelage.optimizers.scheduled import scheduled
+from tutelage.optimizers.schedules import Schedule, cosine
+from tutelage.stages import Stage
+from tutelage.tasks.classification import CLASSIFICATION
+from tutelage.tasks.task import Task
+from tutelage.teachers.frozen import Teacher
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``lesson`` for ``epochs``, by ``optimizer`` at the rate that ``schedule`` gives over all their steps."""
+
+    lesson: Lesson
+    optimizer: Factory
+    epochs: int
+    schedule: Schedule = cosine
+    task: Task = CLASSIFICATION
+
+    @property
+    def scheduled_optimizer(self) -> Factory:
+        return scheduled(self.optimizer, self.schedule(self.epochs * self.lesson.steps))
+
+    def learner(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        teachers: Mapping[str, Teacher] | None = None,
+        combine: Combine | None = None,
+    ) -> Learner:
+        """``model`` with what it must get right and who teaches it; by the weighted sum if no rule is given."""
+        return Learner(
+            model,
+            objective,
+            self.scheduled_optimizer,
+            combine or WeightedSum(),
+            teachers or {},
+            call=self.task.call,
+        )
+
+    def train(self, stage: Stage, learner: Learner) -> None:
+        """``learner`` to the end in ``stage``, with the validation that the lesson provides for."""
+        model, data = learner.student, self.lesson.validation
+        validate = None if data is None else partial(self.task.validation, model, data, self.lesson.test_transform)
+        stage.train(
+            {"student": learner},
+            self.lesson.batches(),
+            self.epochs,
+            model=model,
+            validate=validate,
+            better=self.task.deciding.better,
+        )

@@ -1,0 +1,155 @@
+"""Everything that a report says about a run's networks, measured on one test set. No measure ever loses a training."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
+
+from torch import Tensor, nn
+
+from tutelage.data.views import in_order
+from tutelage.measure.cost import file_bytes, macs, parameters
+from tutelage.measure.latency import latency
+from tutelage.results import Best, Example, Latency, Network, Role
+from tutelage.run import Run
+from tutelage.stages import Finished
+from tutelage.study.sets import Sets
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """A network of the report: who it is in the story, in a few words, and the stage that holds it."""
+
+    role: Role
+    label: str
+    finished: Finished
+
+
+def evaluate(networks: Mapping[str, Evaluated], data: Sets) -> tuple[list[Network], list[Example]]:
+    """Every network measured on the test set, and the samples on which the first teacher and student differ most.
+
+    Each network is asked once; latencies are measured together. What cannot be measured is noted, not raised.
+    Raises ``ValueError`` if there is no network.
+    """
+    if not networks:
+        raise ValueError("A report needs one network or more to measure; got none.")
+    task, test = data.task, data.test
+    answers = {name: task.predict(one.finished.last, test, transform=data.test_transform)
+               for name, one in networks.items()}  # fmt: skip
+    teacher, student = (_first(role, networks, answers) for role in ("teacher", "student"))
+    example = next(iter(in_order(test, batch_size=64, transform=data.test_transform)(0, 0)))["input"]
+    clocks, slow = _attempted("latency", partial(_clocked, networks, example))
+    measured = [
+        _measured(name, one, data, answers[name], teacher, example[:1], (clocks or {}).get(name))
+        for name, one in networks.items()
+    ]
+    if slow:
+        measured = [replace(network, notes=(*network.notes, *slow)) for network in measured]
+    if teacher is None or student is None:
+        return measured, []
+    examples, _ = _attempted("examples", partial(task.examples, teacher, student, test))
+    return measured, examples or []
+
+
+def publish_networks(
+    run: Run, data: Sets, networks: Mapping[str, Evaluated], methods: Sequence[str]
+) -> dict[str, Network]:
+    """Measure every network, put it all into the run's results, and return the networks by their names."""
+    measured, examples = evaluate(networks, data)
+    for network in measured:
+        for note in network.notes:
+            run.progress.note(f"{network.name}: {note}")
+    run.publish(
+        metrics=data.task.metrics,
+        networks=measured,
+        examples=examples,
+        classes=data.test.classes,
+        methods=methods,
+        data={
+            f"{x.name}, {len(x)} samples": x.checksum for x in (data.train, data.validation, data.test) if x is not None
+        },
+    )
+    return {network.name: network for network in measured}
+
+
+def validated(finished: Finished, data: Sets) -> float:
+    """The deciding metric on the validation samples after the last epoch, turned so that less is better."""
+    metric = data.task.deciding
+    value = float((finished.records[-1].get("validation") or {}).get(metric.name, 0)) if finished.records else 0.0
+    return value if metric.better == "lower" else -value
+
+
+def _measured(
+    name: str,
+    one: Evaluated,
+    data: Sets,
+    answers: Tensor,
+    teacher: Tensor | None,
+    sample: Tensor,
+    clock: dict[str, Latency] | None,
+) -> Network:
+    costs, notes = _costs(one.finished.last, sample)
+    details, missing = _attempted("details", partial(data.task.details, answers, teacher, data.test))
+    network = Network(
+        name=name,
+        role=one.role,
+        label=one.label,
+        count=len(data.test),
+        scores=data.task.score(answers, data.test),
+        stage=one.finished.name,
+        validation=_last_validation(one.finished),
+        latency_ms=clock,
+        notes=(*notes, *missing),
+        **costs,
+        **(details or {}),
+    )
+    return replace(network, best=_best(one.finished, network, data))
+
+
+def _first(role: Role, networks: Mapping[str, Evaluated], answers: Mapping[str, Tensor]) -> Tensor | None:
+    return next((answers[name] for name, one in networks.items() if one.role == role), None)
+
+
+def _clocked(networks: Mapping[str, Evaluated], example: Tensor) -> dict[str, dict[str, Latency]]:
+    clocks = latency({name: one.finished.last for name, one in networks.items()}, example)
+    return {name: {size: Latency(**x) for size, x in sizes.items()} for name, sizes in clocks.items()}
+
+
+def _costs(model: nn.Module, sample: Tensor) -> tuple[dict[str, Any], list[str]]:
+    measures: dict[str, Callable[[], int]] = {
+        "parameters": partial(parameters, model),
+        "macs": partial(macs, model, sample),
+        "bytes": partial(file_bytes, model),
+    }
+    costs: dict[str, Any] = {}
+    notes: list[str] = []
+    for what, measure in measures.items():
+        costs[what], missing = _attempted(what, measure)
+        notes += missing
+    return costs, notes
+
+
+def _attempted(what: str, measure: Callable[[], T]) -> tuple[T | None, tuple[str, ...]]:
+    """What ``measure`` gives; or nothing, and a note: a network may do whatever it likes when it is asked oddly."""
+    try:
+        return measure(), ()
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        return None, (f"{what} not measured ({type(error).__name__}: {reason})",)
+
+
+def _best(finished: Finished, network: Network, data: Sets) -> Best | None:
+    """The test scores of the epoch that was best on validation: those of the last one where it was the best."""
+    if finished.best_epoch is None:
+        return None
+    scores = network.scores
+    if finished.best_epoch < len(finished.records):
+        answers = data.task.predict(finished.best, data.test, transform=data.test_transform)
+        scores = data.task.score(answers, data.test)
+    return Best(finished.best_epoch, {name: score.value for name, score in scores.items()})
+
+
+def _last_validation(finished: Finished) -> dict[str, float] | None:
+    return (finished.records[-1].get("validation") or None) if finished.records else None

@@ -1,0 +1,102 @@
+"""Networks as settings name them: built, refused where they do not fit, and a teacher that is trained or given."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import nn
+
+from tutelage.methods.by_name import members
+from tutelage.methods.pair import Build, Method, student_for
+from tutelage.models.named import named
+from tutelage.run import Run
+from tutelage.schemes.by_method import Teaching, pair_of
+from tutelage.schemes.plan import Plan
+from tutelage.schemes.supervised import supervised
+from tutelage.stages import Finished
+from tutelage.study.sets import Sets
+from tutelage.study.settings import Network, TeacherNetwork
+
+
+@dataclass(frozen=True)
+class PairOfNetworks:
+    """A teacher and a student as settings name them, for a number of classes."""
+
+    teacher: TeacherNetwork
+    student: Network
+    classes: int
+
+    @property
+    def build_teacher(self) -> Build:
+        return named(self.teacher.name, self.classes)
+
+    @property
+    def build_student(self) -> Build:
+        return named(self.student.name, self.classes)
+
+    def student_of(self, method: Method, data: Sets) -> Build:
+        """How the student is built that learns by ``method``."""
+        return student_for(members(method), self.build_student, self.build_teacher, data.example.shape[-1])
+
+    def teaching(self, method: Method, teacher: nn.Module, cache_views: int) -> Teaching:
+        names = self.teacher.name, self.student.name
+        return Teaching(method, teacher, names, 1.0, self.teacher.layers, self.student.layers, cache_views)
+
+    def refuse_strangers(self, data: Sets, plan: Plan, methods: Iterable[Method]) -> None:
+        """Before hours are spent: raise ``ValueError`` for networks that cannot be built, take no such samples or have
+        other classes, and for layers that they lack or that a method needs.
+        """
+        device = data.train.inputs.device
+        teacher, student = (build().to(device) for build in (self.build_teacher, self.build_student))
+        for network, model in ((self.teacher, teacher), (self.student, student)):
+            refuse_other_classes(network.name, model, data)
+        for method in methods:
+            model = self.student_of(method, data)().to(device)
+            objective = method(pair_of(model, self.teaching(method, teacher, 0), plan.lesson, 1))
+            assert objective.terms
+
+
+def refuse_other_classes(name: str, model: nn.Module, data: Sets) -> None:
+    """Raise ``ValueError`` for a network that answers with another number of classes than the data has."""
+    training = [module for module in model.modules() if module.training]
+    with torch.no_grad():
+        answer = model.eval()(data.example)
+    for module in training:
+        module.training = True
+    classes = len(data.train.classes)
+    if classes and answer.shape[-1] != classes:
+        raise ValueError(f"{data.train.name!r} has {classes} classes; {name} answers with {answer.shape[-1]}.")
+
+
+def teacher_of(run: Run, data: Sets, network: TeacherNetwork, plan: Plan, name: str = "teacher") -> Finished:
+    """The teacher, trained as ``plan`` says, or with the weights that were given: then it is measured first.
+
+    Raises ``ValueError`` for given weights that do no better than one constant answer.
+    """
+    build = named(network.name, len(data.train.classes))
+    if network.weights is None:
+        return run.stage(name, build, partial(supervised, plan=plan), seed=network.seed)
+    given = run.given(name, build, network.weights)
+    refuse_guessing(run, data, given, str(network.weights))
+    return given
+
+
+def refuse_guessing(run: Run, data: Sets, given: Finished, weights: str) -> None:
+    """Measure a network made elsewhere on validation samples, and raise ``ValueError`` if it is no better than chance.
+
+    Without a validation set, training samples serve: this is a look at the network, and nothing is chosen by it.
+    """
+    samples = data.train if data.validation is None else data.validation
+    metric = data.task.deciding
+    answers = data.task.predict(given.last, samples, transform=data.test_transform)
+    score = data.task.score(answers, samples)[metric.name]
+    constant = data.task.constant(samples)
+    worst = score.value if score.interval is None else score.interval[1 if metric.better == "lower" else 0]
+    words = f"{score.value:g} {metric.name} on {len(samples)} samples"
+    run.progress.note(f"{given.name}: {weights} as it is, {words}")
+    if metric.gain(worst, over=constant) <= 0:
+        raise ValueError(
+            f"The network with the weights in {weights} makes {words}, no better than one constant answer "
+            f"({constant:g}): are these its classes in its order, and its samples, normalised as it learnt them?"
+        )

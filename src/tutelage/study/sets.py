@@ -1,0 +1,49 @@
+"""What an experiment works on: samples to train on, to choose on, and to read once, at the end; and the task."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tutelage.data.labelled import Labelled
+from tutelage.data.split import held_out
+from tutelage.data.views import Transform, plain
+from tutelage.run import Run
+from tutelage.tasks.classification import CLASSIFICATION
+from tutelage.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Sets:
+    """What is trained on, what choices are made on, what is measured; how the last two look, and the task."""
+
+    train: Labelled
+    validation: Labelled | None
+    test: Labelled
+    test_transform: Transform = plain
+    task: Task = CLASSIFICATION
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the samples are drawn ones, which say nothing about what was published."""
+        return self.train.name.startswith("synthetic")
+
+    @property
+    def example(self) -> Tensor:
+        """Two samples as a network sees them when it is measured."""
+        images = self.train.inputs[:2]
+        return self.test_transform(images, torch.zeros(len(images), dtype=torch.int64, device=images.device))
+
+
+def parted(run: Run, train: Labelled, test: Labelled, validation: int, test_transform: Transform = plain) -> Sets:
+    """``train`` with ``validation`` of its samples set apart (0: none, and no best epoch), on the run's device.
+
+    A small set gives up a quarter at most. Raises ``ValueError`` for a negative number.
+    """
+    if validation < 0:
+        raise ValueError(f"Validation takes a number of training samples, 0 or more; got {validation}.")
+    train, test = train.to(run.device), test.to(run.device)
+    if validation == 0:
+        return Sets(train, None, test, test_transform)
+    rest, held = held_out(train, min(validation, len(train) // 4))
+    return Sets(rest, held, test, test_transform)

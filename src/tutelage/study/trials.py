@@ -1,0 +1,67 @@
+"""One student, one way: a trial. That it diverges is a result, and no reason to lose the others."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from tutelage.run import Run
+from tutelage.schemes.by_method import Teaching, by_method
+from tutelage.schemes.plan import Plan
+from tutelage.schemes.supervised import supervised
+from tutelage.stages import Build, Finished
+from tutelage.study.evaluated import validated
+from tutelage.study.sets import Sets
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How one student is taught, on labels alone where nobody teaches it, and the ``family`` a table counts it to."""
+
+    build: Build
+    plan: Plan
+    teaching: Teaching | None = None
+    family: str = "labels"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trial, and the student that came of it."""
+
+    trial: Trial
+    finished: Finished
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The students by name, and what was said of the trials that diverged."""
+
+    students: dict[str, Trained]
+    diverged: dict[str, str]
+
+
+def run_trial(run: Run, name: str, trial: Trial) -> Finished:
+    """The student of one trial, as a stage called ``name``. Raises ``FloatingPointError`` where it diverges."""
+    if trial.teaching is None:
+        fit = partial(supervised, plan=trial.plan)
+    else:
+        fit = partial(by_method, plan=trial.plan, teaching=trial.teaching)
+    return run.stage(name, trial.build, fit, seed=trial.plan.lesson.seed)
+
+
+def run_trials(run: Run, data: Sets, trials: Mapping[str, Sequence[Trial]]) -> Outcome:
+    """A student for each name: of several trials, that which does best on the validation samples."""
+    students: dict[str, Trained] = {}
+    diverged: dict[str, str] = {}
+    for name, some in trials.items():
+        trained = []
+        for trial in some:
+            strength = 1.0 if trial.teaching is None else trial.teaching.strength
+            stage = name if len(some) == 1 else f"{name} × {strength:g}"
+            try:
+                trained.append(Trained(trial, run_trial(run, stage, trial)))
+            except FloatingPointError as error:
+                diverged[stage] = str(error)
+                run.progress.note(f"{stage}: {error}")
+        if trained:
+            students[name] = min(trained, key=lambda one: validated(one.finished, data))
+    return Outcome(students, diverged)

@@ -1,0 +1,60 @@
+"""A task: the loss of its labels, the metrics of its answers, and what else a report says of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from torch import Tensor, nn
+
+from tutelage.data.labelled import Labelled
+from tutelage.data.views import Transform, plain
+from tutelage.measure.predict import predict
+from tutelage.objective import Loss, Term, Weight
+from tutelage.results import Example, Metric, Score
+from tutelage.teachers.frozen import Call, on_input
+
+Predict: TypeAlias = Callable[..., Tensor]
+"""``predict(model, data, transform=…)``: an answer for every sample of a set, in its order."""
+
+
+def nothing_more(_answers: Tensor, _teacher: Tensor | None, _data: Labelled) -> dict[str, Any]:
+    """What a task adds to a network's metrics that has no more to say."""
+    return {}
+
+
+def no_examples(_teacher: Tensor, _student: Tensor, _data: Labelled) -> list[Example]:
+    return []
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learnt from a ``Labelled`` set. The first of ``metrics`` decides which epoch and which network is best.
+
+    ``loss(answers, targets)`` is a scalar tensor. ``score(answers, data)`` has a ``Score`` for each metric, by name.
+    ``constant(data)`` is what the best answer that never looks at its input scores by the first metric: a trained
+    network beats it. ``details`` gives further fields of ``results.Network``, ``examples`` samples to be shown.
+    ``call`` says how a network is called on a batch, ``predict`` how it is asked about a whole set.
+    """
+
+    loss: Loss
+    metrics: tuple[Metric, ...]
+    score: Callable[[Tensor, Labelled], dict[str, Score]]
+    constant: Callable[[Labelled], float]
+    details: Callable[[Tensor, Tensor | None, Labelled], dict[str, Any]] = nothing_more
+    examples: Callable[[Tensor, Tensor, Labelled], list[Example]] = no_examples
+    call: Call = on_input
+    predict: Predict = predict
+
+    @property
+    def deciding(self) -> Metric:
+        return self.metrics[0]
+
+    def labels(self, weight: Weight = 1.0) -> Term:
+        """The loss of the student's answers with the targets, as a term of an objective."""
+        return Term(self.loss, "student.output", "batch.target", weight=weight)
+
+    def validation(self, model: nn.Module, data: Labelled, transform: Transform = plain) -> dict[str, float]:
+        """The metrics on ``data``, the deciding one first, their ``count`` of samples, and the mean ``loss``."""
+        answers = self.predict(model, data, transform=transform)
+        values = {name: score.value for name, score in self.score(answers, data).items()}
+        return {**values, "count": len(data), "loss": self.loss(answers, data.targets).item()}

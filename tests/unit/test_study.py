@@ -1,0 +1,182 @@
+"""Experiments: networks that are measured whatever they do, teachers that are given, trials that diverge."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from tutelage.data.lesson import Lesson
+from tutelage.data.synthetic import digits
+from tutelage.measure.disagreements import KINDS
+from tutelage.measure.errors import errors
+from tutelage.measure.predict import predict
+from tutelage.methods.by_name import method
+from tutelage.models.mlp import mlp
+from tutelage.optimizers.usual import nesterov
+from tutelage.run import Run
+from tutelage.schemes.by_method import Teaching
+from tutelage.schemes.plan import Plan
+from tutelage.schemes.supervised import supervised
+from tutelage.stages import Finished
+from tutelage.study.claims import cannot_decide
+from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish_comparison
+from tutelage.study.evaluated import Evaluated, evaluate
+from tutelage.study.networks import refuse_guessing
+from tutelage.study.sets import Sets
+from tutelage.study.trials import Trained, Trial, run_trial, run_trials
+from tutelage.tasks.classification import ERRORS
+
+TRAIN, TEST = digits(200, seed=0), digits(60, seed=1, name="synthetic/test")
+DATA = Sets(TRAIN, TEST, TEST)
+
+
+def finished(model: nn.Module, name: str = "net", records: list | None = None, best: int | None = None) -> Finished:
+    return Finished(name, "0" * 16, model, model, records or [], best)
+
+
+def plan(epochs: int = 1, lr: float = 0.05) -> Plan:
+    return Plan(Lesson(TRAIN, TEST, batch_size=50), partial(nesterov, lr=lr), epochs)
+
+
+class Moody(nn.Module):
+    """A network that looks at its values, and so cannot be asked without any."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = mlp((784, 10))
+
+    def forward(self, x):
+        if not torch.isfinite(x).all() or len(x) == 1:
+            raise RuntimeError("not this batch")
+        return self.net(x)
+
+
+class TestEvaluated:
+    def networks(self, *roles, models=None):
+        nets = models or [mlp((784, 8, 10)) for _ in roles]
+        return {
+            role: Evaluated(role, f"the {role}", finished(net, role)) for role, net in zip(roles, nets, strict=True)
+        }
+
+    def test_says_of_every_network_what_the_report_asks(self):
+        networks = self.networks("teacher", "student", "baseline")
+        measured, examples = evaluate(networks, DATA)
+        assert [network.name for network in measured] == list(networks)
+        for network in measured:
+            model = networks[network.name].finished.last
+            wrong = errors(predict(model, TEST), TEST.targets)
+            assert network.scores["errors"].value == wrong and network.count == 60
+            assert network.scores["accuracy"].value == pytest.approx(100 * (1 - wrong / 60), abs=1e-3)
+            assert network.macs == 784 * 8 + 80 and network.best is None and network.notes == ()
+            assert network.latency_ms is not None and network.latency_ms.keys() == {"1", "64"}
+        assert [network.agreement is None for network in measured] == [True, False, False]
+        assert examples and examples[0].kind in KINDS
+
+    def test_has_no_examples_without_a_teacher_or_a_student(self):
+        assert evaluate(self.networks("student", "baseline"), DATA)[1] == []
+
+    def test_of_nobody_is_refused(self):
+        with pytest.raises(ValueError, match="one network or more to measure; got none"):
+            evaluate({}, DATA)
+
+    def test_what_cannot_be_measured_is_noted_and_loses_nothing(self):
+        networks = self.networks("teacher", "student", models=[mlp((784, 10)), Moody()])
+        teacher, student = evaluate(networks, DATA)[0]
+        assert student.macs is None and student.scores["errors"].value >= 0
+        assert any(note.startswith("macs not measured") for note in student.notes)
+        assert any(note.startswith("latency not measured") for note in teacher.notes)
+        assert teacher.macs == 7840
+
+    def test_the_best_epoch_is_the_last_one_or_is_asked_itself(self):
+        first, second = mlp((784, 10)), mlp((784, 10))
+        records = [{"validation": {"errors": 1, "count": 60}}, {"validation": {"errors": 2, "count": 60}}]
+        one = Finished("net", "0" * 16, first, second, records, 1)
+        (network,), _ = evaluate({"net": Evaluated("student", "", one)}, DATA)
+        assert network.best is not None and network.best.epoch == 1
+        assert network.best.scores["errors"] == errors(predict(second, TEST), TEST.targets)
+        assert network.validation == {"errors": 2, "count": 60}
+
+
+class Quiet:
+    """A run of which only what it notes is kept."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.progress = self
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+class TestGivenTeacher:
+    def test_that_only_guesses_is_refused_before_anything_is_trained(self):
+        run = Quiet()
+        with pytest.raises(ValueError, match="no better than one constant answer"):
+            refuse_guessing(run, DATA, finished(mlp((784, 10)), "teacher"), "mine.pth")
+        assert "mine.pth" in run.notes[0] and "errors on 60 samples" in run.notes[0]
+
+    def test_that_knows_something_is_measured_and_said(self, tmp_path):
+        with Run("lab:known", root=tmp_path, device="cpu") as run:
+            net = run.stage("teacher", partial(mlp, (784, 32, 10)), partial(supervised, plan=plan(8)))
+        quiet = Quiet()
+        refuse_guessing(quiet, DATA, net, "mine.pth")
+        assert len(quiet.notes) == 1
+
+
+class TestTrials:
+    def test_one_that_diverges_is_a_result_and_the_others_go_on(self, tmp_path):
+        build = partial(mlp, (784, 16, 10))
+        with Run("lab:trials", root=tmp_path, device="cpu") as run:
+            teacher = run.stage("teacher", partial(mlp, (784, 32, 10)), partial(supervised, plan=plan(4)))
+            teaching = Teaching(method("kd"), teacher.last, ("mlp", "mlp"))
+            alone = Trial(build, plan())
+            baseline = Trained(alone, run_trial(run, BASELINE, alone))
+            trials = {
+                "kd": [Trial(build, plan(), teaching, "response")],
+                "wild": [Trial(build, plan(lr=1e30), teaching, "response")],
+            }
+            outcome = run_trials(run, DATA, trials)
+            assert list(outcome.students) == ["kd"] and "not finite" in outcome.diverged["wild"]
+            compared = Compared("Trials", ERRORS, {"teacher": teacher}, baseline, outcome)
+            networks = publish_comparison(run, DATA, compared, "float32 (N, 784)")
+            words = best_in_words(compared, networks, "large", "small")
+        (table,) = run.results.tables
+        width = {len(row) for row in table.rows}
+        assert width == {len(table.columns)} and table.columns[-1] == "remark"
+        assert [row[0] for row in table.rows] == [BASELINE, "kd", "wild"]
+        assert table.rows[2][1] == "diverged" and "not finite" in table.rows[2][-1]
+        assert all(cell is None for cell in table.rows[2][2:-1])
+        gains = table.columns.index(f"over {BASELINE}")
+        assert table.rows[0][gains] == 0
+        assert table.rows[1][gains] == networks[BASELINE].scores["errors"].value - networks["kd"].scores["errors"].value
+        assert words.startswith("small alone: ") and "By kd" in words
+
+    def test_of_several_strengths_the_best_on_validation_is_reported(self, tmp_path):
+        build = partial(mlp, (784, 16, 10))
+        with Run("lab:strengths", root=tmp_path, device="cpu") as run:
+            teacher = run.stage("teacher", partial(mlp, (784, 32, 10)), partial(supervised, plan=plan(4)))
+            some = [
+                Trial(build, plan(), Teaching(method("kd"), teacher.last, ("a", "b"), strength), "response")
+                for strength in (1.0, 0.001)
+            ]
+            student = run_trials(run, DATA, {"kd": some}).students["kd"]
+        assert student.finished.name in ("kd × 1", "kd × 0.001")
+
+
+@pytest.mark.parametrize(
+    ("preset", "arguments", "reason"),
+    [
+        ("cpu", {"seed": 0}, "the paper preset decides"),
+        ("paper", {}, "its arguments are not on record"),
+        ("paper", {"seed": 1, "student.epochs": 3}, "--student.epochs"),
+        ("paper", {"seed": 1, "student.epochs": 240}, ""),
+        ("paper", {"seed": 1, "methods": ["kd"], "student.epochs": 240}, ""),
+    ],
+)
+def test_a_run_decides_only_what_it_was_asked_for(preset, arguments, reason, tmp_path):
+    defaults = {"seed": 0, "methods": ["all"], "student.epochs": 240}
+    given = {**defaults, **arguments} if arguments else {}
+    run = Run("cifar100:compare", preset, given, defaults, root=tmp_path, device="cpu")
+    found = cannot_decide(run, free=("methods",))
+    assert (reason in found) if reason else found == ""
