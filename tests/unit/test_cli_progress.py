@@ -8,7 +8,7 @@ import pytest
 
 from tutelage.cli.display import shown
 from tutelage.cli.lines import Lines
-from tutelage.cli.pace import Pace
+from tutelage.cli.pace import Pace, in_words
 from tutelage.cli.terminal import Terminal
 from tutelage.progress import Silence
 
@@ -43,9 +43,9 @@ def test_a_log_gets_the_first_and_the_last_epoch_and_one_line_every_few_seconds_
     told(Lines(stream, pause=5.0, clock=clock), clock)
     assert stream.getvalue().splitlines() == [
         "teacher: 6 epochs",
-        "teacher: epoch 1/6, validation 1.00 % (10 of 1000 wrong), eta 0:10",
-        "teacher: epoch 4/6, validation 1.00 % (10 of 1000 wrong), eta 0:04",
-        "teacher: epoch 6/6, validation 1.00 % (10 of 1000 wrong), eta 0:00",
+        "teacher: epoch 1/6, validation errors 1.00 % (10 of 1000), eta 0:10",
+        "teacher: epoch 4/6, validation errors 1.00 % (10 of 1000), eta 0:04",
+        "teacher: epoch 6/6, validation errors 1.00 % (10 of 1000), eta 0:00",
         "teacher: done in 0:12",
     ]
 
@@ -81,6 +81,23 @@ def test_the_time_to_go_counts_the_part_of_an_epoch_once_its_length_is_known():
     assert int(pace.done) == 1
 
 
+@pytest.mark.parametrize(
+    ("validation", "words"),
+    [
+        ({"errors": 71, "count": 5000, "loss": 0.05}, "validation errors 1.42 % (71 of 5000)"),
+        ({"count": 50, "false alarms": 5, "loss": 0.05}, "validation false alarms 10.00 % (5 of 50)"),
+        ({"perplexity": 23.0712, "count": 5000}, "validation perplexity 23.07"),
+        ({"F1": 0.5, "errors": 3, "count": 6}, "validation F1 0.5"),
+        ({"pairs": 12}, "validation pairs 12"),
+        ({"count": 12}, ""),
+        ({}, ""),
+        (None, ""),
+    ],
+)
+def test_the_metric_that_decides_comes_first_and_is_told_by_its_name(validation, words):
+    assert in_words(validation) == words
+
+
 def test_a_stage_without_validation_says_nothing_of_it():
     clock, stream = Hours(), io.StringIO()
     lines = Lines(stream, clock=clock)
@@ -99,8 +116,11 @@ def terminal(monkeypatch):
     with os.fdopen(slave, "w") as stream:
 
         def text():
-            stream.flush()
-            return os.read(master, 1 << 16).decode()
+            print("(all)", end="", file=stream, flush=True)
+            said = b""
+            while not said.endswith(b"(all)"):  # a terminal passes things on piece by piece
+                said += os.read(master, 1 << 16)
+            return said.decode()
 
         yield stream, text
     os.close(master)
@@ -114,7 +134,7 @@ def test_a_terminal_shows_one_line_a_stage_with_validation_and_time_to_go(termin
         told(progress, clock, epochs=3)
         progress.note("student: loaded from [somewhere]")
     said = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text())
-    for words in ("teacher", "2/3", "validation 1.00 %", "eta 0:02", "done in 0:06", "[somewhere]"):
+    for words in ("teacher", "2/3", "validation errors 1.00 %", "eta 0:02", "done in 0:06", "[somewhere]"):
         assert words in said
 
 

@@ -64,8 +64,8 @@ class Events:
 def scalars(record: Mapping[str, Any]) -> dict[str, float]:
     """The numbers of a log record, by the names that TensorBoard groups them under.
 
-    >>> scalars({"losses": {"student": {"soft": 0.7}}, "validation": {"errors": 71}, "best": True})
-    {'losses/student.soft': 0.7, 'validation/errors': 71.0}
+    >>> scalars({"losses": {"student": {"soft": 0.7}}, "validation": {"perplexity": 23.1}, "best": True})
+    {'losses/student.soft': 0.7, 'validation/perplexity': 23.1}
     """
     terms = {
         f"{what}/{who}.{term}": float(value)

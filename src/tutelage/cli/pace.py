@@ -35,15 +35,17 @@ class Pace:
 
 
 def in_words(validation: Mapping[str, Any] | None) -> str:
-    """The figure of a log record.
+    """The metric that decides, which comes first in a log record; as a share where it counts some of all.
 
-    >>> in_words({"errors": 71, "count": 5000, "loss": 0.05})
-    'validation 1.42 % (71 of 5000 wrong)'
+    >>> in_words({"errors": 71, "count": 5000, "loss": 0.05}), in_words({"perplexity": 23.07, "count": 5000})
+    ('validation errors 1.42 % (71 of 5000)', 'validation perplexity 23.07')
     """
-    if not validation:
+    name = next((name for name in validation or () if name != "count"), None)
+    if not validation or name is None:
         return ""
-    errors, count = validation["errors"], validation["count"]
-    return f"validation {100 * errors / count:.2f} % ({errors} of {count} wrong)"
+    value, count = validation[name], validation.get("count")
+    number = f"{100 * value / count:.2f} % ({value} of {count})" if count and isinstance(value, int) else f"{value:.4g}"
+    return f"validation {name} {number}"
 
 
 def terms_of(record: Mapping[str, Any]) -> str:
