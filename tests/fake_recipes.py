@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from tutelage.study.settings import Images, Network, Number, Positive, TeacherNetwork, Training
+
 INTERRUPT: list[int] = []  # a signal that arrives once, in the middle of the second epoch
 
 
@@ -50,6 +52,39 @@ def toy(
 
 toy_quick = partial(toy, epochs=1, temperature=2.0)
 toy_paper = partial(toy, epochs=120)
+
+
+TEACHER, STUDENT, IMAGES = TeacherNetwork(name="wide"), Network(name="narrow", views=3), Images()
+
+
+def pair(
+    run,
+    *,
+    temperature: Positive = 4.0,
+    strengths: tuple[Positive, ...] = (1.0,),
+    teacher: TeacherNetwork = TEACHER,
+    student: Network = STUDENT,
+    images: Images = IMAGES,
+    seed: Number = 0,
+) -> None:
+    """Train one tiny network as its settings say.
+
+    Args:
+        temperature: softness of the targets
+        strengths: of the losses
+        seed: of everything that is drawn
+    """
+    trained = run.stage("student", _net, partial(_fit, epochs=student.training.epochs, pause=0.0), seed=seed)
+    run.publish(headline=f"{student.name} had {student.training.epochs} epochs.")
+    run.deliver(trained.last)
+
+
+pair_smoke = partial(
+    pair,
+    student=Network(name="tiny", training=Training(epochs=2, lr=0.5)),
+    images=Images(name="synthetic", validation=50),
+)
+pair_paper = partial(pair)
 
 
 def failing(run, *, how: Literal["value", "bug", "nan", "disk", "interrupt", "terminate"] = "value") -> None:

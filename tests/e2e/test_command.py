@@ -73,7 +73,12 @@ def test_the_overview_names_every_command_and_every_exit_code(capsys):
 def test_ls_lists_recipes_with_what_they_do_and_their_presets(capsys):
     assert main(["ls", "fake_recipes"]) == 0
     said = capsys.readouterr().out
-    for words in ("Recipes as a user would write them", TOY, "Train one tiny network", "presets: quick, paper"):
+    for words in (
+        "Recipes as a user would write them",
+        TOY,
+        "Train one tiny network",
+        "presets: default, quick, paper",
+    ):
         assert words in said
     assert main(["ls"]) == 0
 
@@ -105,6 +110,45 @@ def test_a_run_leaves_its_folder_its_report_and_says_what_came_out(capsys, monke
     assert "student: epoch 1/1" in said.err
     assert "\x1b" not in said.err
     assert "\r" not in said.err
+
+
+PAIR = "fake_recipes:pair"
+
+
+def test_a_run_is_asked_for_kept_and_told_by_the_dotted_names_of_its_settings(capsys):
+    words = ["run", PAIR, "--preset", "smoke", "--teacher.weights", "some/where.pt", "--student.epochs", "1"]
+    assert main(words) == 0
+    assert "tiny had 1 epochs." in capsys.readouterr().out
+    (file,) = Path("runs/fake_recipes-pair").glob("*/arguments.json")
+    asked = json.loads(file.read_text())
+    assert asked["command"] == "tutelage " + " ".join(words)
+    changed = {name: value for name, value in asked["arguments"].items() if asked["defaults"][name] != value}
+    assert changed == {"student.epochs": 1, "teacher.weights": "some/where.pt"}
+    assert main(["run", PAIR, "--from", str(file)]) == 0
+    assert main(["run", PAIR, "--from", str(file), "--student.epochs", "2"]) == 0
+    assert "tiny had 2 epochs." in capsys.readouterr().out
+    assert len(list(Path("runs/fake_recipes-pair").glob("*/arguments.json"))) == 2
+    assert main(["report", "runs", "--by", "student.epochs", "--out", "all"]) == 0
+
+
+def test_no_preset_and_the_own_preset_of_a_recipe_are_one_folder():
+    assert main(["run", PAIR, "--student.epochs", "1"]) == 0
+    assert main(["run", PAIR, "--preset", "paper", "--student.epochs", "1"]) == 0
+    (file,) = Path("runs/fake_recipes-pair").glob("*/arguments.json")
+    assert file.parent.name.startswith("paper-student.epochs=1-")
+
+
+def test_data_that_no_recipe_reads_is_told(capsys, monkeypatch):
+    monkeypatch.setattr("tutelage.run.Run.data_was_read", False, raising=False)
+    assert main(["run", TOY, "--preset", "quick", "--data", "pets"]) == 0
+    assert f"{TOY} has not read --data pets" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--student.batch-size", "0"], ["--preset", "smoke", "--data", "pets"]])
+def test_what_is_refused_leaves_nothing_behind(words):
+    assert main(["run", PAIR, *words]) == 2
+    assert main(["sweep", PAIR, *words, "--seed", "0", "1"]) == 2
+    assert not Path("runs").exists()
 
 
 def test_a_run_can_be_repeated_from_its_own_arguments_and_then_loads_what_is_there(capsys):
@@ -142,6 +186,8 @@ def test_a_stopped_run_says_how_to_go_on_and_ends_like_one_that_was_never_stoppe
         (["run", TOY, "--temprature", "3"], 2, "did you mean '--temperature'"),
         (["run", TOY, "--temperature", "0"], 2, "must be above 0, but is 0.0"),
         (["run", TOY, "--preset", "papper"], 2, "did you mean 'paper'"),
+        (["run", PAIR, "--student.lr", "-1"], 2, "--student.lr is more than 0; got -1.0."),
+        (["run", PAIR, "--epochs", "1"], 2, "did you mean '--teacher.epochs' or '--student.epochs'?"),
         (["run", TOY, "--threads", "0"], 2, "at least 1; got 0"),
         (["run", TOY, "--device", "quantum"], 2, "--device quantum"),
         (["run", TOY, "--from", "nowhere.json"], 3, "nowhere.json"),
@@ -228,7 +274,7 @@ def test_a_report_of_many_runs_is_grouped_by_the_flags_that_differ(capsys, monke
 
 
 def test_a_sweep_leaves_finished_runs_alone_does_the_others_lists_failures_and_reports_all(capfd, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(fake_recipes.__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(fake_recipes.__file__).parent), prepend=os.pathsep)
     grid = ["--preset", "quick", "--temperature", "0", "1", "2"]
     assert main(["sweep", TOY, *grid, "--plan"]) == 0
     assert len(capfd.readouterr().out.splitlines()) == 3

@@ -1,16 +1,17 @@
 """Recipes by name."""
 
 import sys
+from types import ModuleType
 
 import pytest
 
 from tutelage.cli.failures import Usage
-from tutelage.cli.find import PLAIN, find, headline, recipes_in
+from tutelage.cli.find import PLAIN, find, headline, module_named, recipes_in
 
 
 def test_a_dotted_path_finds_a_recipe_with_its_presets():
     recipe, preset = find("fake_recipes:toy")
-    assert (recipe.name, preset, list(recipe.presets)) == ("fake_recipes:toy", PLAIN, ["quick", "paper"])
+    assert (recipe.name, preset, list(recipe.presets)) == ("fake_recipes:toy", PLAIN, ["default", "quick", "paper"])
     assert recipe.with_preset("quick").keywords == {"epochs": 1, "temperature": 2.0}
     assert headline(recipe.with_preset("quick")) == "Train one tiny network at a temperature."
 
@@ -21,7 +22,7 @@ def test_a_preset_can_be_named_in_the_path():
 
 
 def test_only_public_functions_that_take_a_run_and_then_keywords_are_recipes():
-    assert [r.name for r in recipes_in(sys.modules["fake_recipes"], "f")] == ["f:toy", "f:failing"]
+    assert [r.name for r in recipes_in(sys.modules["fake_recipes"], "f")] == ["f:toy", "f:pair", "f:failing"]
 
 
 def test_a_module_in_the_current_directory_is_found_and_its_partials_of_foreign_recipes_are_recipes(
@@ -35,7 +36,68 @@ def test_a_module_in_the_current_directory_is_found_and_its_partials_of_foreign_
     monkeypatch.setattr(sys, "path", list(sys.path))
     recipe, _ = find("my_lab_of_cli_tests:cold")
     assert recipe.function.keywords == {"temperature": 1.0}
-    assert find("my_lab_of_cli_tests:cold_long")[0].function.keywords == {"temperature": 1.0, "epochs": 9}
+    recipe, preset = find("my_lab_of_cli_tests:cold_long")
+    assert (recipe.name, preset) == ("my_lab_of_cli_tests:cold", "long")
+    assert recipe.with_preset(preset).keywords == {"temperature": 1.0, "epochs": 9}
+
+
+PACKAGE = {
+    "__init__": "'''Two experiments.\n\nMore about them.'''\nfrom {me}.b_second import second, second_smoke\n",
+    "b_second": "PAPER = 'somebody'\ndef second(run, *, seed: int = 0):\n    'The second.'\n"
+    "from functools import partial\nsecond_smoke = partial(second, seed=1)\n",
+    "a_first": "from functools import partial\nfrom fake_recipes import toy\nfrom {me}.b_second import second\n"
+    "first = partial(toy, seed=3)\nfirst_quick = partial(first, epochs=1)\n",
+    "nets": "raise ImportError('a module without recipes is not imported')\n"
+    "def net(run, images, *, width: int = 1): ...\ndef _hidden(run, *, width: int = 1): ...\n",
+}
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """The name of a package of recipes that lies in the current directory."""
+    name = f"lab_{tmp_path.name}"
+    (tmp_path / name).mkdir()
+    for module, source in PACKAGE.items():
+        (tmp_path / name / f"{module}.py").write_text(source.format(me=name))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield name
+    for module in [module for module in sys.modules if module.partition(".")[0] == name]:
+        del sys.modules[module]
+
+
+def test_the_recipes_of_a_package_are_those_of_its_modules_in_the_order_of_their_names(package):
+    recipes = list(recipes_in(module_named(package), package))
+    assert [recipe.name for recipe in recipes] == [f"{package}:first", f"{package}:second"]
+    assert [list(recipe.presets) for recipe in recipes] == [["default", "quick"], ["paper", "smoke"]]
+    assert headline(module_named(package)) == "Two experiments."
+    assert find(f"{package}:first_quick")[1] == "quick"
+    assert find(f"{package}.b_second:second")[0].function is find(f"{package}:second")[0].function
+
+
+def test_two_recipes_of_one_name_in_a_package_are_refused(package, tmp_path):
+    (tmp_path / package / "c_third.py").write_text("def first(run, *, seed: int = 0): ...\n")
+    with pytest.raises(Usage, match=r"two recipes .*:first, the second in .*c_third"):
+        find(f"{package}:first")
+
+
+@pytest.mark.parametrize(
+    ("source", "own", "presets"),
+    [
+        ("", "default", ["default"]),
+        ("PAPER = 'a paper'", "paper", ["paper"]),
+        ("mine_paper = partial(mine)", "paper", ["paper"]),
+        ("mine_full = partial(mine, seed=0)", "full", ["full"]),
+        ("mine_paper = partial(mine, seed=9)", "default", ["default", "paper"]),
+        ("PAPER = 'a paper'; mine_paper = partial(mine, seed=9)", "default", ["default", "paper"]),
+        ("PAPER = 'a paper'; mine_smoke = partial(mine, seed=9)", "paper", ["paper", "smoke"]),
+    ],
+)
+def test_a_recipes_own_defaults_are_one_preset_and_have_one_name(source, own, presets):
+    module = ModuleType("mine")
+    exec("from functools import partial\ndef mine(run, *, seed: int = 0): ...\n" + source, vars(module))
+    (recipe,) = recipes_in(module, "mine")
+    assert (recipe.own_preset, list(recipe.presets)) == (own, presets)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +119,7 @@ def test_a_recipe_that_is_not_there_is_answered_with_what_is(path, said):
 
 
 def test_an_unknown_preset_is_answered_with_the_nearest():
-    with pytest.raises(Usage, match=r"did you mean 'quick'.*quick, paper"):
+    with pytest.raises(Usage, match=r"did you mean 'quick'.*default, quick, paper"):
         find("fake_recipes:toy")[0].with_preset("quikc")
 
 

@@ -7,8 +7,9 @@ import pytest
 
 import fake_recipes
 from tutelage.cli.common import Common
+from tutelage.cli.docstrings import meanings_in, prose_of
 from tutelage.cli.failures import Usage
-from tutelage.cli.flags import flags_of, meanings_in, parse, prose_of
+from tutelage.cli.flags import flags_of, parse
 
 
 def parsed(words, recipe=fake_recipes.toy):
@@ -82,7 +83,7 @@ def test_help_shows_defaults_explanations_and_both_groups(capsys):
         parsed(["--help"])
     assert end.value.code == 0
     said = capsys.readouterr().out
-    assert all(word in said for word in ["softness of the targets", "default: 4.0", "recipe options", "common options"])
+    assert all(word in said for word in ["softness of the targets", "default: 4.0", "options", "common options"])
 
 
 @pytest.mark.parametrize(

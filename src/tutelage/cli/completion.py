@@ -1,11 +1,12 @@
 """``tutelage completion``: Tab in the shell asks ``tutelage completion --line …`` what could come next."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from tutelage.cli.common import Common
 from tutelage.cli.failures import DONE, Usage, did_you_mean
 from tutelage.cli.find import find, recipes_in, shipped
-from tutelage.cli.flags import flags_of, flags_of_bundle
+from tutelage.cli.flags import flags_of, flags_of_bundle, leaves
 from tutelage.cli.sweep import Sweeping
 
 SCRIPTS = {
@@ -79,7 +80,9 @@ def _possible(before: Sequence[str], commands: list[str]) -> list[str]:
         case [_, "completion"]:
             return list(SCRIPTS)
         case [_, "report", *_]:
-            return ["--by", "--out", "--open"]
+            from tutelage.cli.report import Asked
+
+            return [*(flag.spelled for flag in flags_of_bundle(Asked)), "--help"]
         case _:
             return []
 
@@ -89,9 +92,10 @@ def _flags(path: str, verb: str, last: str) -> list[str]:
         recipe, _ = find(path)
     except (Usage, ImportError):
         return []
-    mine = [spelling for flag in flags_of(recipe.function) for spelling in flag.spellings]
-    bundle = Sweeping if verb == "sweep" else Common
-    every = [flag.spelled for flag in flags_of_bundle(bundle)]
+    mine, every = leaves(flags_of(recipe.function)), flags_of_bundle(Sweeping if verb == "sweep" else Common)
     if last == "--preset":
         return list(recipe.presets)
-    return [] if last in every and last in ("--from", "--runs", "--folder", "--data") else [*mine, *every, "--help"]
+    before = next((flag for flag in (*mine, *every) if last == flag.spelled), None)
+    if before is not None and (before.choices or before.name == "from" or Path in before.kinds):
+        return before.choices  # none for a file: the shell knows those
+    return [*(spelling for flag in mine for spelling in flag.spellings), *(flag.spelled for flag in every), "--help"]

@@ -1,36 +1,41 @@
 """Recipes by name: ``mnist:hinton`` is ours, ``my_lab.runs:kd_t4`` is any function that can be imported from here."""
 
+import ast
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
+from importlib.abc import InspectLoader
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
 from types import FunctionType, ModuleType
 from typing import Any, TypeAlias
 
 import tutelage.recipes
+from tutelage.cli.docstrings import docstring
 from tutelage.cli.failures import Usage, did_you_mean
-from tutelage.cli.flags import docstring, root
+from tutelage.study.settings import root
 
 Experiment: TypeAlias = Callable[..., Any]
 
 PLAIN = "default"
-"""The preset of a recipe that is run with the defaults of its own signature."""
+"""The preset of a recipe that is run with its own defaults. Where its module has a ``PAPER``, they are ``paper``."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """An experiment, and its presets: partials of it in the same module, named ``<recipe>_<preset>``.
 
-    The experiment may itself be a partial of another one, with a docstring of its own: a variation of it.
+    The experiment may itself be a partial of another one, with a docstring of its own: a variation of it. Its own
+    defaults are a preset, too, called ``own_preset``.
     """
 
     name: str
     function: Experiment
     presets: Mapping[str, Experiment]
+    own_preset: str = PLAIN
 
     @property
     def module(self) -> str:
@@ -38,8 +43,6 @@ class Recipe:
 
     def with_preset(self, preset: str) -> Experiment:
         """The experiment with the preset's defaults. ``Usage`` if there is no such preset."""
-        if preset == PLAIN and PLAIN not in self.presets:
-            return self.function
         if preset not in self.presets:
             known = ", ".join(self.presets) or "none"
             raise Usage(
@@ -56,7 +59,7 @@ def first_recipe(words: Sequence[str], verb: str) -> tuple[str, list[str]]:
 
 
 def find(path: str) -> tuple[Recipe, str]:
-    """The recipe at ``module:function``, and the preset that the path names (``mnist:hinton_quick``) or ``PLAIN``.
+    """The recipe at ``module:function``, and the preset that the path names (``mnist:hinton_quick``) or its own.
 
     Shipped modules go by their short name. ``Usage`` with the nearest name if there is none such.
     """
@@ -64,7 +67,7 @@ def find(path: str) -> tuple[Recipe, str]:
     module = module_named(short, path)
     recipes = {recipe.name.partition(":")[2]: recipe for recipe in recipes_in(module, short)}
     if attribute in recipes:
-        return recipes[attribute], PLAIN
+        return recipes[attribute], recipes[attribute].own_preset
     for recipe in recipes.values():
         for preset in recipe.presets:
             if path == f"{recipe.name}_{preset}":
@@ -77,20 +80,60 @@ def find(path: str) -> tuple[Recipe, str]:
 
 
 def recipes_in(module: ModuleType, short: str) -> Iterator[Recipe]:
-    """What ``module`` defines as recipes, in the order of its lines, each with its presets."""
+    """The recipes of a module in the order of its lines, or of the modules in a package in the order of their names.
+
+    Modules of a package that define none are not even imported. ``Usage`` for two recipes of one name.
+    """
+    seen: dict[str, Experiment] = {}
+    for part in [module, *map(import_module, modules_with_recipes(module))]:
+        for recipe in _recipes_of(part, short):
+            if recipe.name not in seen:
+                yield recipe
+            elif seen[recipe.name] is not recipe.function:  # otherwise one module has it from the other
+                raise Usage(f"There are two recipes {recipe.name}, the second in {part.__name__}; rename one of them.")
+            seen[recipe.name] = recipe.function
+
+
+def _recipes_of(module: ModuleType, short: str) -> Iterator[Recipe]:
     named = {name: thing for name, thing in vars(module).items() if _is_recipe(thing) and not name.startswith("_")}
-    own = [name for name, thing in named.items() if getattr(root(thing), "__module__", "") == module.__name__]
-    presets = {name: _preset_of(name, named) for name in own}
-    partials = [name for name, thing in named.items() if isinstance(thing, partial) and not presets.get(name)]
-    for name in [name for name in own if isinstance(named[name], FunctionType)] + partials:
-        mine = {preset: named[full] for full, (base, preset) in _pairs(presets) if base == name}
-        yield Recipe(f"{short}:{name}", named[name], mine)
+    here = {name: thing for name, thing in named.items() if _is_defined_in(module, thing)}
+    presets = {name: _preset_of(name, here) for name in here}
+    for name in [name for name in here if presets[name] is None]:
+        mine = {preset: here[full] for full, (base, preset) in _pairs(presets) if base == name}
+        yield _recipe(f"{short}:{name}", here[name], mine, repeats_a_paper="PAPER" in vars(module))
+
+
+def _recipe(name: str, function: Experiment, presets: Mapping[str, Experiment], *, repeats_a_paper: bool) -> Recipe:
+    """The recipe, whose own defaults are called ``paper`` or ``default`` if no preset has the very same."""
+    same = [preset for preset, x in presets.items() if inspect.signature(x) == inspect.signature(function)]
+    own = [*same, "paper" if repeats_a_paper and "paper" not in presets else PLAIN][0]
+    return Recipe(name, function, {own: function, **presets}, own)
+
+
+def modules_with_recipes(package: ModuleType) -> list[str]:
+    """Dotted names of the modules in a package whose source has a function that takes ``run`` alone, or a partial."""
+    found = []
+    for info in iter_modules(getattr(package, "__path__", ())):
+        spec = find_spec(f"{package.__name__}.{info.name}")
+        if spec is not None and isinstance(spec.loader, InspectLoader) and not info.name.startswith("_"):
+            tree = ast.parse(spec.loader.get_source(spec.name) or "", spec.origin or info.name)
+            found += [spec.name] if any(map(_may_be_recipe, tree.body)) and not info.ispkg else []
+    return sorted(found)
+
+
+def _may_be_recipe(node: ast.stmt) -> bool:
+    if isinstance(node, ast.FunctionDef):
+        positional = [x.arg for x in (*node.args.posonlyargs, *node.args.args)]
+        return positional == ["run"] and not node.name.startswith("_")
+    value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+    return isinstance(value, ast.Call) and ast.unparse(value.func).split(".")[-1] == "partial"
 
 
 def shipped() -> dict[str, ModuleType]:
-    """The recipe modules of this package, by their short names. Packages beside them hold what recipes share."""
-    names = [info.name for info in iter_modules(tutelage.recipes.__path__) if not info.ispkg]
-    return {name: import_module(f"tutelage.recipes.{name}") for name in names}
+    """The recipe modules and packages of this package, by their short names."""
+    names = [info.name for info in iter_modules(tutelage.recipes.__path__)]
+    modules = {name: import_module(f"tutelage.recipes.{name}") for name in names}
+    return {name: x for name, x in modules.items() if not hasattr(x, "__path__") or modules_with_recipes(x)}
 
 
 def module_named(short: str, asked: str = "") -> ModuleType:
@@ -121,6 +164,12 @@ def _is_recipe(thing: Any) -> bool:
     first, *others = inspect.signature(thing).parameters.values() or [None]
     flags = all(p.kind is p.KEYWORD_ONLY for p in others if p is not None)
     return first is not None and first.name == "run" and first.kind is not first.KEYWORD_ONLY and flags
+
+
+def _is_defined_in(module: ModuleType, thing: Any) -> bool:
+    """Whether it is not just imported from where its function is written; a partial does not know its module."""
+    home = sys.modules.get(root(thing).__module__, module)
+    return home is module or all(thing is not other for other in vars(home).values())
 
 
 def _preset_of(name: str, named: Mapping[str, Any]) -> tuple[str, str] | None:

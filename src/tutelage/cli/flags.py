@@ -1,27 +1,29 @@
-"""A recipe's keyword arguments are its flags: read from the signature, explained by the docstring, parsed by tyro."""
+"""A recipe's keyword arguments are its flags: read from the signature, explained by the docstring, parsed by tyro.
+
+An argument that is a dataclass has a flag for each of its fields: ``--student.epochs``.
+"""
 
 import contextlib
 import inspect
 import io
-import re
 import shutil
 import textwrap
-import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, make_dataclass
-from functools import partial
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import tyro
 
+from tutelage.cli.docstrings import field_meanings, meanings_in
 from tutelage.cli.failures import Usage, did_you_mean
+from tutelage.study.settings import fields_of, hints_of, joined, root
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Flag:
-    """One keyword argument. ``default`` is ``MISSING`` where the caller has to choose."""
+    """One keyword argument, or one field of it. ``default`` is ``MISSING`` where the caller has to choose."""
 
     name: str
     kind: Any
@@ -34,7 +36,17 @@ class Flag:
 
     @property
     def spellings(self) -> list[str]:
-        return [self.spelled, self.spelled.replace("--", "--no-", 1)] if self.kind is bool else [self.spelled]
+        """More than one for a switch.
+
+        >>> Flag("student.jitter", bool, True, "").spellings
+        ['--student.jitter', '--student.no-jitter']
+        """
+        before, _, last = self.spelled.removeprefix("--").rpartition(".")
+        return (
+            [self.spelled, f"--{joined(before, f'no-{last}').strip('.')}"]
+            if bare(self.kind) is bool
+            else [self.spelled]
+        )
 
     @property
     def takes_several(self) -> bool:
@@ -43,7 +55,18 @@ class Flag:
         >>> Flag("widths", tuple[int, ...], (), "").takes_several, Flag("seed", int, 0, "").takes_several
         (True, False)
         """
-        return any(get_origin(kind) in (tuple, list) for kind in (self.kind, *get_args(self.kind)))
+        return any(get_origin(kind) in (tuple, list) for kind in self.kinds)
+
+    @property
+    def kinds(self) -> list[Any]:
+        """Its type, or the types that are possible: ``[Path, NoneType]``."""
+        kind = bare(self.kind)
+        return [kind, *map(bare, get_args(kind))]
+
+    @property
+    def choices(self) -> list[str]:
+        """The values of a ``Literal``."""
+        return [str(value) for kind in self.kinds if get_origin(kind) is Literal for value in get_args(kind)]
 
     def words(self, value: Any) -> list[str]:
         """``value`` as one would type it.
@@ -51,7 +74,7 @@ class Flag:
         >>> Flag("temperature", float, 4.0, "").words(2.5), Flag("jitter", bool, True, "").words(False)
         (['--temperature', '2.5'], ['--no-jitter'])
         """
-        if self.kind is bool and isinstance(value, bool):
+        if bare(self.kind) is bool and isinstance(value, bool):
             return [self.spellings[0 if value else 1]]
         if isinstance(value, (list, tuple)):
             return [self.spelled, *map(str, value)]
@@ -60,43 +83,41 @@ class Flag:
 
 def flags_of(function: Callable[..., Any]) -> list[Flag]:
     """The keyword arguments of a recipe, or of a partial of one, whose values are then the defaults."""
-    written = root(function)
+    written, hints = root(function), hints_of(function)
     meanings = meanings_in(inspect.getdoc(written) or "")
     parameters = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    defaults = {p.name: MISSING if p.default is p.empty else p.default for p in parameters}
     return [
-        Flag(p.name, _kind(p, written), MISSING if p.default is p.empty else p.default, meanings.get(p.name, ""))
-        for p in parameters
+        Flag(name, hints.get(name, type(default)), default, meanings.get(name, ""))
+        for name, default in defaults.items()
     ]
 
 
-def meanings_in(docstring: str) -> dict[str, str]:
-    """What the ``Args:`` list of a docstring says about each argument.
-
-    >>> meanings_in("Distil.\\n\\nArgs:\\n    temperature: softness of\\n        the targets\\n    seed: of all")
-    {'temperature': 'softness of the targets', 'seed': 'of all'}
-    """
-    listed = re.split(r"^Args:\n", docstring, maxsplit=1, flags=re.MULTILINE)[1:]
-    entries = re.findall(r"^    (\w+): *(.*(?:\n {5,}.*)*)", listed[0] if listed else "", flags=re.MULTILINE)
-    return {name: " ".join(text.split()) for name, text in entries}
+def leaves(flags: Sequence[Flag]) -> list[Flag]:
+    """What is typed: the flags themselves, and for each whose value is a dataclass, those of its fields."""
+    return [leaf for flag in flags for leaf in (leaves(_fields_as_flags(flag)) if settings_of(flag) else [flag])]
 
 
-def prose_of(function: Callable[..., Any]) -> str:
-    """The docstring without its ``Args:`` list."""
-    return re.split(r"^Args:\n", docstring(function), maxsplit=1, flags=re.MULTILINE)[0].strip()
+def settings_of(flag: Flag) -> Any:
+    """The dataclass that its value is of, if any: the default's, which may have more fields than the annotation's."""
+    kind = bare(flag.kind) if flag.default is MISSING else type(flag.default)
+    return kind if is_dataclass(kind) else None
 
 
-def root(function: Any) -> Any:
-    """The function itself, of however many partials: one that was given a docstring is not flattened."""
-    while isinstance(function, partial):
-        function = function.func
-    return function
+def _fields_as_flags(flag: Flag) -> list[Flag]:
+    kind = settings_of(flag)
+    meanings = field_meanings(kind)
+    return [
+        Flag(joined(flag.name, within), hint, _default(field, flag.default), meanings.get(field.name, ""))
+        for within, field, hint in fields_of(kind)
+    ]
 
 
-def docstring(function: Any) -> str:
-    """That of the function; of a partial, its own if it was given one."""
-    while isinstance(function, partial) and function.__doc__ == partial.__doc__:
-        function = function.func
-    return inspect.getdoc(function) or ""
+def _default(field: "Field[Any]", settings: Any) -> Any:
+    if settings is not MISSING:
+        return getattr(settings, field.name)
+    factory: Any = field.default_factory
+    return field.default if factory is MISSING else factory()
 
 
 def parse(
@@ -105,7 +126,9 @@ def parse(
     """The recipe's arguments and the bundle of ``common`` flags. ``Usage`` in one sentence; ``--help`` exits with 0."""
     refuse_unknown(words, [*flags, *flags_of_bundle(common)], prog)
     recipe = make_dataclass("recipe", [_field(flag) for flag in flags], kw_only=True)
-    both: type[Any] = make_dataclass("both", [("recipe", recipe), ("common", common)])
+    unboxed = Annotated[recipe, tyro.conf.arg(name="")]  # type: ignore[valid-type]  # a type made while running
+    boxed = tyro.conf.OmitArgPrefixes[common]  # type: ignore[valid-type]
+    both: type[Any] = make_dataclass("both", [("recipe", unboxed), ("common", boxed)])
     parsed = typed(both, words, prog=prog, description=description)
     return {flag.name: getattr(parsed.recipe, flag.name) for flag in flags}, parsed.common
 
@@ -120,7 +143,6 @@ def typed(bundle: type[T], words: Sequence[str], *, prog: str, description: str)
                 args=list(words),
                 prog=prog,
                 description=indented(description),
-                config=(tyro.conf.OmitArgPrefixes,),
             )
     except SystemExit as end:
         if end.code in (0, None):
@@ -143,9 +165,10 @@ def indented(text: str) -> str:
 
 
 def flags_of_bundle(bundle: type[Any]) -> list[Flag]:
-    """The fields of a dataclass whose annotations carry ``tyro.conf.arg``."""
-    hints = get_type_hints(bundle, include_extras=True)
-    return [Flag(_name(f.name, hints[f.name]), _bare(hints[f.name]), f.default, "") for f in fields(bundle)]
+    """The fields of a dataclass whose annotations carry ``tyro.conf.arg``, without those that are no flags."""
+    hints = {f: get_type_hints(bundle, include_extras=True)[f.name] for f in fields(bundle)}
+    flags = {f: hint for f, hint in hints.items() if tyro.conf.Positional not in get_args(hint)}
+    return [Flag(_name(f.name, hint), bare(hint), f.default, "") for f, hint in flags.items()]
 
 
 def rebound(flags: Sequence[Flag], values: Mapping[str, Any]) -> list[Flag]:
@@ -158,7 +181,7 @@ def _name(name: str, hint: Any) -> str:
     return next((str(x.name) for x in settings if getattr(x, "name", None)), name)
 
 
-def _bare(hint: Any) -> Any:
+def bare(hint: Any) -> Any:
     return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
@@ -167,23 +190,18 @@ def _field(flag: Flag) -> tuple[str, Any, Any]:
     return flag.name, kind, field() if flag.default is MISSING else field(default_factory=lambda: flag.default)
 
 
-def _kind(parameter: inspect.Parameter, function: Callable[..., Any]) -> Any:
-    """Its annotation; alone, because ``run: Run`` names what only a type checker has imported."""
-    if parameter.annotation is parameter.empty:
-        return type(parameter.default)
-    alone = types.SimpleNamespace(__annotations__={"kind": parameter.annotation})
-    return get_type_hints(alone, globalns=getattr(function, "__globals__", {}), include_extras=True)["kind"]
-
-
 def refuse_unknown(words: Sequence[str], flags: Sequence[Flag], prog: str) -> None:
     """Raise ``Usage`` with the nearest name for a flag that is none, and for two flags of one name."""
     if twice := sorted({flag.name for flag in flags if [f.name for f in flags].count(flag.name) > 1}):
         raise Usage(f"{prog.split()[-1]} has flags {twice}, which every run has already; give them other names.")
-    known = [spelling for flag in flags for spelling in flag.spellings]
+    known = [spelling for flag in leaves(flags) for spelling in flag.spellings]
     for word in words:
         flag = word.partition("=")[0].replace("_", "-")
         if flag.startswith("--") and flag not in (*known, "--help"):
-            hint = did_you_mean(flag, known) or "."
+            alike = [x for x in known if x.endswith(f".{flag[2:]}")] or [x for x in known if x.startswith(f"{flag}.")][
+                :1
+            ]
+            hint = f"; did you mean {' or '.join(map(repr, alike))}?" if alike else did_you_mean(flag, known) or "."
             raise Usage(f"{prog.removeprefix('tutelage ')} has no flag {flag}{hint} `{prog} --help` lists all.")
 
 

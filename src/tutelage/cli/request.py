@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from tutelage.cli.common import Common
+from tutelage.cli.docstrings import prose_of
 from tutelage.cli.failures import Usage, did_you_mean
-from tutelage.cli.find import PLAIN, Experiment, Recipe, find
-from tutelage.cli.flags import Flag, flags_of, flags_of_bundle, parse, prose_of, rebound
+from tutelage.cli.find import Experiment, Recipe, find
+from tutelage.cli.flags import Flag, flags_of, flags_of_bundle, leaves, parse, rebound
+from tutelage.study.settings import flattened, refuse_nonsense
 
 _OF_THE_CALL = ("preset", "from_", "quiet", "verbose", "traceback")  # they change nothing in the run folder
 _PLACES = ("runs", "folder", "data")
@@ -19,7 +21,7 @@ _PLACES = ("runs", "folder", "data")
 
 @dataclass(frozen=True)
 class Request:
-    """A run before it begins. ``defaults`` are those of the preset, ``arguments`` what was asked for."""
+    """A run before it begins. ``defaults`` are those of the preset, ``arguments`` what the recipe is called with."""
 
     recipe: Recipe
     preset: str
@@ -39,8 +41,11 @@ class Request:
     @property
     def changed(self) -> list[str]:
         """The flags that are not at the preset's default."""
-        flags = [f for f in flags_of(self.experiment) if self.arguments[f.name] != self.defaults.get(f.name, MISSING)]
-        return [word for flag in flags for word in flag.words(self.arguments[flag.name])]
+        usual = flattened(self.defaults)
+        flags = leaves(rebound(flags_of(self.experiment), self.arguments))
+        return [
+            word for flag in flags if flag.default != usual.get(flag.name, MISSING) for word in flag.words(flag.default)
+        ]
 
     @property
     def command(self) -> str:
@@ -53,27 +58,33 @@ class Request:
 
     @property
     def _asked(self) -> list[str]:
-        preset = ["--preset", self.preset] if self.preset != PLAIN else []
+        preset = ["--preset", self.preset] if self.preset != self.recipe.own_preset else []
         return ["tutelage", "run", self.recipe.name, *preset, *self.changed]
 
 
 def understood(path: str, words: Sequence[str], *, bundle: type[Common] = Common, verb: str = "run") -> Request:
-    """The request behind ``tutelage run PATH WORDS…``; ``Usage`` where it makes no sense.
+    """The request behind ``tutelage run PATH WORDS…``; ``Usage`` or ``ValueError`` where it makes no sense.
 
     Later wins: signature, preset, ``--from``, explicit flags.
     """
     recipe, named = find(path)
     source = _value_of("--from", words)
     saved = _saved(source, recipe) if source is not None else {}
-    preset = _value_of("--preset", words) or (named if named != PLAIN else str(saved.get("preset") or PLAIN))
+    preset = _value_of("--preset", words)
+    if preset is None:
+        preset = named if named != recipe.own_preset else str(saved.get("preset") or named)
     flags = flags_of(recipe.with_preset(preset))
     prog, text = f"tutelage {verb} {recipe.name}", prose_of(recipe.function)
     defaults = {flag.name: flag.default for flag in flags if flag.default is not MISSING}
     if source is not None:
-        stored = [_named(name, flags, source) for name in saved["arguments"]]
+        stored = [_named(name, leaves(flags), source) for name in saved["arguments"]]
         typed = [word for flag in stored for word in flag.words(saved["arguments"][flag.name])]
-        flags = rebound(flags, parse(stored, bundle, typed, prog=prog, description=text)[0])
+        whole = [flag for flag in flags if flag.name in {leaf.name.partition(".")[0] for leaf in stored}]
+        flags = rebound(flags, parse(whole, bundle, typed, prog=prog, description=text)[0])
     arguments, common = parse(flags, bundle, words, prog=prog, description=text)
+    refuse_nonsense(recipe.function, arguments)
+    if common.data is not None:
+        _refuse_synthetic(rebound(flags, arguments))
     return Request(recipe, preset, arguments, defaults, common)
 
 
@@ -104,6 +115,14 @@ def _named(name: str, flags: Sequence[Flag], source: str) -> Flag:
     if name not in known:
         raise Usage(f"--from {source} sets {name!r}, which is no flag here{did_you_mean(name, known) or '.'}")
     return known[name]
+
+
+def _refuse_synthetic(flags: Sequence[Flag]) -> None:
+    for flag in leaves(flags):
+        if flag.default == "synthetic" and "synthetic" in flag.choices:
+            raise Usage(
+                f"--data is where data sets lie, but {flag.spelled} is synthetic, which reads none; give one of both."
+            )
 
 
 def _changed(common: Common, left_out: Collection[str]) -> list[str]:

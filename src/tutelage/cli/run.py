@@ -15,6 +15,7 @@ from tutelage.cli.failures import DONE, TERMINATED, Usage
 from tutelage.cli.find import first_recipe
 from tutelage.cli.request import Request, understood
 from tutelage.progress import Progress
+from tutelage.study.settings import flattened
 
 if TYPE_CHECKING:
     from tutelage.run import Run  # torch, which --help does without
@@ -52,6 +53,8 @@ def perform(request: Request) -> Path:
         if common.tensorboard:
             work.progress = stack.enter_context(closing(Events(work.folder, progress)))
         request.experiment(work, **request.arguments)
+        if common.data is not None and not getattr(work, "data_was_read", True):
+            progress.note(f"{request.recipe.name} has not read --data {common.data}: its data come from elsewhere.")
     return work.folder
 
 
@@ -75,8 +78,8 @@ def opened(request: Request, progress: Progress) -> "Run":
     return Run(
         request.recipe.name,
         request.preset,
-        request.arguments,
-        request.defaults,
+        flattened(request.arguments),
+        flattened(request.defaults),
         command=request.elsewhere,
         root=common.runs,
         folder=common.folder,

@@ -17,11 +17,12 @@ from tutelage.cli.common import Common, Switch
 from tutelage.cli.conclude import conclude
 from tutelage.cli.failures import DONE, Usage
 from tutelage.cli.find import find, first_recipe
-from tutelage.cli.flags import flags_of
+from tutelage.cli.flags import flags_of, leaves
 from tutelage.cli.processes import Child, Crew
 from tutelage.cli.request import Request, understood
 from tutelage.cli.run import opened, resumable
 from tutelage.progress import Silence
+from tutelage.study.settings import flattened
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,7 @@ def _concluded(children: Sequence[Child], folders: Sequence[Path], varied: Seque
 
 def combinations(path: str, words: Sequence[str]) -> tuple[list[Request], list[str]]:
     """The runs, all of them checked before the first begins, and the names of the flags that vary."""
-    mine = {spelling: flag for flag in flags_of(find(path)[0].function) for spelling in flag.spellings}
+    mine = {spelling: flag for flag in leaves(flags_of(find(path)[0].function)) for spelling in flag.spellings}
     values: dict[str, list[list[str]]] = {}
     for spelled, group in grouped(words):
         flag = mine.get(spelled)
@@ -122,7 +123,8 @@ def grouped(words: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 
 def _child(request: Request, varied: Sequence[str], jobs: int) -> Child:
-    label = " ".join(f"{name}={request.arguments[name]}" for name in varied) or request.recipe.name
+    arguments = flattened(request.arguments)
+    label = " ".join(f"{name}={arguments[name]}" for name in varied) or request.recipe.name
     share = [] if request.common.threads else ["--threads", str(max(1, _cores() // jobs))]
     return Child(label, [sys.executable, "-m", *request.words, *share])
 
