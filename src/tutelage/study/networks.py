@@ -17,42 +17,43 @@ from tutelage.schemes.supervised import supervised
 from tutelage.stages import Finished
 from tutelage.study.sets import Sets
 from tutelage.study.settings import Network, TeacherNetwork
+from tutelage.teachers.adapted import adapted, renormalised
 
 
 @dataclass(frozen=True)
 class PairOfNetworks:
-    """A teacher and a student as settings name them, for a number of classes."""
+    """A teacher and a student as settings name them, for the classes and pictures of ``data``."""
 
     teacher: TeacherNetwork
     student: Network
-    classes: int
+    data: Sets
 
     @property
     def build_teacher(self) -> Build:
-        return named(self.teacher.name, self.classes)
+        return teacher_builder(self.teacher, self.data)
 
     @property
     def build_student(self) -> Build:
-        return named(self.student.name, self.classes)
+        return named(self.student.name, len(self.data.train.classes))
 
-    def student_of(self, method: Method, data: Sets) -> Build:
+    def student_of(self, method: Method) -> Build:
         """How the student is built that learns by ``method``."""
-        return student_for(members(method), self.build_student, self.build_teacher, data.example.shape[-1])
+        return student_for(members(method), self.build_student, self.build_teacher, self.data.example.shape[-1])
 
     def teaching(self, method: Method, teacher: nn.Module, cache_views: int) -> Teaching:
         names = self.teacher.name, self.student.name
         return Teaching(method, teacher, names, 1.0, self.teacher.layers, self.student.layers, cache_views)
 
-    def refuse_strangers(self, data: Sets, plan: Plan, methods: Iterable[Method]) -> None:
+    def refuse_strangers(self, plan: Plan, methods: Iterable[Method]) -> None:
         """Before hours are spent: raise ``ValueError`` for networks that cannot be built, take no such samples or have
         other classes, and for layers that they lack or that a method needs.
         """
-        device = data.train.inputs.device
+        device = self.data.train.inputs.device
         teacher, student = (build().to(device) for build in (self.build_teacher, self.build_student))
         for network, model in ((self.teacher, teacher), (self.student, student)):
-            refuse_other_classes(network.name, model, data)
+            refuse_other_classes(network.name, model, self.data)
         for method in methods:
-            model = self.student_of(method, data)().to(device)
+            model = self.student_of(method)().to(device)
             objective = method(pair_of(model, self.teaching(method, teacher, 0), plan.lesson, 1))
             assert objective.terms
 
@@ -69,12 +70,24 @@ def refuse_other_classes(name: str, model: nn.Module, data: Sets) -> None:
         raise ValueError(f"{data.train.name!r} has {classes} classes; {name} answers with {answer.shape[-1]}.")
 
 
+def teacher_builder(network: TeacherNetwork, data: Sets) -> Build:
+    """How the teacher is built, with the size and the normalisation of its own pictures in front."""
+    build = named(network.name, len(data.train.classes))
+    scale: tuple[float, ...] = ()
+    shift: tuple[float, ...] = ()
+    if network.mean or network.std:
+        scale, shift = renormalised(*data.normalisation, network.mean, network.std)
+    if not (scale or network.size):
+        return build
+    return partial(adapted, build, scale=scale, shift=shift, size=network.size)
+
+
 def teacher_of(run: Run, data: Sets, network: TeacherNetwork, plan: Plan, name: str = "teacher") -> Finished:
     """The teacher, trained as ``plan`` says, or with the weights that were given: then it is measured first.
 
     Raises ``ValueError`` for given weights that do no better than one constant answer.
     """
-    build = named(network.name, len(data.train.classes))
+    build = teacher_builder(network, data)
     if network.weights is None:
         return run.stage(name, build, partial(supervised, plan=plan), seed=network.seed)
     given = run.given(name, build, network.weights)

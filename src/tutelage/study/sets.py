@@ -22,6 +22,7 @@ class Sets:
     test: Labelled
     test_transform: Transform = plain
     task: Task = CLASSIFICATION
+    normalisation: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())  # means and deviations of the channels
 
     @property
     def synthetic(self) -> bool:
@@ -35,15 +36,16 @@ class Sets:
         return self.test_transform(images, torch.zeros(len(images), dtype=torch.int64, device=images.device))
 
 
-def parted(run: Run, train: Labelled, test: Labelled, validation: int, test_transform: Transform = plain) -> Sets:
+def parted(run: Run, train: Labelled, test: Labelled, validation: int) -> Sets:
     """``train`` with ``validation`` of its samples set apart (0: none, and no best epoch), on the run's device.
 
-    A small set gives up a quarter at most. Raises ``ValueError`` for a negative number.
+    As they are, to be classified; ``replace`` says otherwise. A small set gives up a quarter at most. Raises
+    ``ValueError`` for a negative number.
     """
     if validation < 0:
         raise ValueError(f"Validation takes a number of training samples, 0 or more; got {validation}.")
     train, test = train.to(run.device), test.to(run.device)
     if validation == 0:
-        return Sets(train, None, test, test_transform)
+        return Sets(train, None, test)
     rest, held = held_out(train, min(validation, len(train) // 4))
-    return Sets(rest, held, test, test_transform)
+    return Sets(rest, held, test)

@@ -106,6 +106,12 @@ class TeacherNetwork(Network):
     """a file with its trained weights: nothing is trained then"""
     seed: int = 0
     """of its weights, order and views"""
+    size: Number = 0
+    """pixels a side that it takes; 0 gives it the images as the student sees them"""
+    mean: tuple[float, ...] = ()
+    """means of the channels (0 to 1) with which it normalises; those of the images if none are given"""
+    std: tuple[Positive, ...] = ()
+    """their deviations"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +124,18 @@ class Images:
     """training images kept for validation; 0 trains on all of them, without a best epoch"""
     cache_views: Number = 16
     """up to how many views of them the teacher's small answers are kept and shared by all runs"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """Which rules make one gradient of several losses, and how they are watched."""
+
+    names: tuple[str, ...] = ("all",)
+    """names of rules, torchjd's ('CAGrad(c=0.5)', …) included, or all of our own; the sum is always there"""
+    look_every: Count = 50
+    """how often gradients are compared, in steps"""
+    time_ratio: Annotated[float, AtLeast(1)] = 2.8
+    """how many times as long as the sum's a step of a rule takes; 1 leaves out the student with more time"""
 
 
 def refuse_nonsense(recipe: Callable[..., Any], arguments: Mapping[str, Any]) -> None:

@@ -13,8 +13,8 @@ def adapted(
 ) -> nn.Module:
     """The network of ``build``, which is given ``scale · x + shift`` (a number a channel), ``size`` pixels a side.
 
-    Empty ``scale`` and ``shift`` leave the values as they are, 0 the size. Pictures (N, C, H, W) are resized bilinearly,
-    smoothed where they get smaller. Layers and weights have the names that they had: the change is made
+    Empty ``scale`` and ``shift`` leave the values as they are, 0 the size. Pictures (N, C, H, W) are resized
+    bilinearly, smoothed where they get smaller. Layers and weights have the names that they had: the change is made
     before the network, not by a layer. As a partial it is part of a stage's key, and so of a cache's of its answers.
 
     >>> import torch

@@ -68,9 +68,9 @@ def capacity(
     data = pictures_of(run, images)
     plan = plan_for(data, student, seed)
     named = [TeacherNetwork(name=name, training=teachers.training, seed=teachers.seed) for name in teachers.names]
-    pairs = {one.name: PairOfNetworks(one, student, len(data.train.classes)) for one in named}
+    pairs = {one.name: PairOfNetworks(one, student, data) for one in named}
     for pair in pairs.values():
-        pair.refuse_strangers(data, plan, chosen.values())
+        pair.refuse_strangers(plan, chosen.values())
 
     trained = {
         one.name: teacher_of(run, data, one, plan_for(data, one, one.seed), f"teacher {one.name}") for one in named
@@ -81,7 +81,7 @@ def capacity(
     for name, pair in pairs.items():
         for word, how in chosen.items():
             teaching = pair.teaching(how, trained[name].last, images.cache_views)
-            trials[f"{word} from {name}"] = [Trial(pair.student_of(how, data), plan, teaching, family(how))]
+            trials[f"{word} from {name}"] = [Trial(pair.student_of(how), plan, teaching, family(how))]
     outcome = run_trials(run, data, trials)
 
     labels = {f"teacher {name}": name for name in pairs}

@@ -48,9 +48,9 @@ def compare(
     if len(strengths) > 1 and not images.validation:
         raise ValueError("Strengths are chosen on validation images; keep some with --images.validation.")
     data = pictures_of(run, images)
-    pair = PairOfNetworks(teacher, student, len(data.train.classes))
+    pair = PairOfNetworks(teacher, student, data)
     plan = plan_for(data, student, seed)
-    pair.refuse_strangers(data, plan, chosen.values())
+    pair.refuse_strangers(plan, chosen.values())
 
     trained = teacher_of(run, data, teacher, plan_for(data, teacher, teacher.seed))
     alone = Trial(pair.build_student, plan)
@@ -59,7 +59,7 @@ def compare(
     for name, how in chosen.items():
         teaching = pair.teaching(how, trained.last, images.cache_views)
         taught = [replace(teaching, strength=strength) for strength in strengths]
-        trials[name] = [Trial(pair.student_of(how, data), plan, one, family(how)) for one in taught]
+        trials[name] = [Trial(pair.student_of(how), plan, one, family(how)) for one in taught]
     outcome = run_trials(run, data, trials)
 
     labels = {"teacher": teacher.name} | {name: f"{student.name}, {name}" for name in (BASELINE, *chosen)}

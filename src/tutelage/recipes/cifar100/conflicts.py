@@ -46,15 +46,15 @@ def conflicts(
     refuse_nonsense(conflicts, locals())
     how, asked = method(losses), question(rules.names, rules.look_every, rules.time_ratio)
     data = pictures_of(run, images)
-    pair = PairOfNetworks(teacher, student, len(data.train.classes))
+    pair = PairOfNetworks(teacher, student, data)
     plan = plan_for(data, student, seed)
-    pair.refuse_strangers(data, plan, [how])
+    pair.refuse_strangers(plan, [how])
 
     trained = teacher_of(run, data, teacher, plan_for(data, teacher, teacher.seed))
     alone = Trial(pair.build_student, plan)
     baseline = Trained(alone, run_trial(run, BASELINE, alone))
     teaching = pair.teaching(how, trained.last, images.cache_views)
-    outcome = run_trials(run, data, rule_trials(run, pair.student_of(how, data), plan, teaching, asked))
+    outcome = run_trials(run, data, rule_trials(run, pair.student_of(how), plan, teaching, asked))
 
     labels = {"teacher": teacher.name} | {name: f"{student.name}, {name}" for name in (BASELINE, *outcome.students)}
     compared = Compared(f"Rules for {losses}", ACCURACY, {"teacher": trained}, baseline, outcome, labels, rival=SUM)

@@ -68,7 +68,7 @@ def fitnets(
 
     refuse_nonsense(fitnets, locals())
     data = pictures_of(run, images)
-    pair = PairOfNetworks(teacher, student, len(data.train.classes))
+    pair = PairOfNetworks(teacher, student, data)
     plan = plan_for(data, student, seed)
     before = replace(student, training=replace(student.training, epochs=hints.epochs, lr=hints.lr))
     build = pair.build_student

@@ -1,5 +1,7 @@
 """CIFAR's pictures for an experiment, and what a network makes of its settings there."""
 
+from dataclasses import replace
+
 from tutelage.data import cifar, synthetic
 from tutelage.data.lesson import Lesson
 from tutelage.data.views import CROP_FLIPS, crop_flip, draw, in_turn, normalised, plain, some_of, spread
@@ -18,7 +20,8 @@ def pictures_of(run: Run, images: Images) -> Sets:
     """The pictures, with some of those for training set apart; drawn ones for a run of seconds."""
     load = {"cifar100": cifar.cifar100, "cifar10": cifar.cifar10}
     train, test = synthetic.photographs() if images.name == "synthetic" else load[images.name](run.data)
-    return parted(run, train, test, images.validation, NORMALISED)
+    data = parted(run, train, test, images.validation)
+    return replace(data, test_transform=NORMALISED, normalisation=(cifar.MEAN, cifar.STD))
 
 
 def plan_for(data: Sets, network: Network, seed: int) -> Plan:
