@@ -5,9 +5,10 @@ import inspect
 import pytest
 
 from tutelage.cli.find import Recipe, recipes_in, shipped
-from tutelage.cli.flags import flags_of, root
+from tutelage.cli.flags import flags_of, leaves, root
 from tutelage.methods.by_name import expanded, method
 from tutelage.run import Run
+from tutelage.study.settings import flattened, unflattened
 
 RECIPES = [recipe for name, module in shipped().items() for recipe in recipes_in(module, name)]
 WRITTEN = list({root(recipe.function): recipe for recipe in reversed(RECIPES)}.values())[::-1]
@@ -15,7 +16,7 @@ WRITTEN = list({root(recipe.function): recipe for recipe in reversed(RECIPES)}.v
 
 
 def explains_every_flag(recipe: Recipe) -> None:
-    silent = [flag.name for flag in flags_of(recipe.function) if not flag.help]
+    silent = [flag.name for flag in leaves(flags_of(recipe.function)) if not flag.help]
     assert not silent, f"{recipe.name} does not say what {silent} mean"
 
 
@@ -57,18 +58,35 @@ def test_a_recipe_that_breaks_the_laws_is_caught():
             law(recipe)
 
 
+def numbers_of(recipe: Recipe) -> dict[str, float]:
+    """Every flag of the smoke preset that is a number, but for seeds."""
+    flat = flattened({flag.name: flag.default for flag in flags_of(recipe.with_preset("smoke"))})
+    return {name: x for name, x in flat.items() if type(x) in (int, float) and "seed" not in name}
+
+
 @pytest.mark.parametrize("recipe", WRITTEN, ids=lambda recipe: recipe.name)
-def test_a_number_that_makes_no_sense_is_refused_before_anything_is_trained(recipe, tmp_path):
+@pytest.mark.parametrize("nonsense", [-1, float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_makes_no_sense_is_refused_before_anything_is_trained(recipe, nonsense, tmp_path):
     preset = recipe.with_preset("smoke")
-    arguments = {flag.name: flag.default for flag in flags_of(preset)}
-    may_be_zero = {"label", "seed", "teacher_seed", "validation", "jittered_epochs", "views", "decay"}
-    numbers = [name for name, value in arguments.items() if type(value) in (int, float) and name not in may_be_zero]
+    settings = {flag.name: flag.default for flag in flags_of(preset)}
+    numbers = numbers_of(recipe)
     assert len(numbers) > 5
-    with Run(recipe.name, "smoke", arguments, arguments, root=tmp_path, device="cpu") as run:
+    with Run(recipe.name, "smoke", root=tmp_path, device="cpu") as run:
         for name in numbers:
-            with pytest.raises(ValueError, match="0"):
-                preset(run, **{**arguments, name: 0})
-        if "label" in arguments:
-            with pytest.raises(ValueError, match="--label"):
-                preset(run, **{**arguments, "label": 1.5})
+            spelled = f"--{name}".replace("_", "-")
+            with pytest.raises(ValueError, match=f"^{spelled} is .*got"):
+                preset(run, **unflattened(settings, {name: nonsense}))
+    assert not (tmp_path / "stages").exists()
+
+
+@pytest.mark.parametrize("recipe", WRITTEN, ids=lambda recipe: recipe.name)
+def test_what_has_to_be_there_is_not_zero(recipe, tmp_path):
+    preset = recipe.with_preset("smoke")
+    settings = {flag.name: flag.default for flag in flags_of(preset)}
+    may_be = ("label", "validation", "jittered_epochs", "views", "weight_decay", "cache_views", "size")
+    numbers = [name for name in numbers_of(recipe) if not name.endswith(may_be)]
+    with Run(recipe.name, "smoke", root=tmp_path, device="cpu") as run:
+        for name in numbers:
+            with pytest.raises(ValueError, match="got 0"):
+                preset(run, **unflattened(settings, {name: 0}))
     assert not (tmp_path / "stages").exists()

@@ -20,16 +20,16 @@ def elsewhere(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--teacher-maps", "layer9"], "has no layer 'layer9'. Did you mean one of ['layer"),
-        (["--student-maps", "head"], "Layer 'head' of Sequential shows no map"),
+        (["--teacher.layers", "layer9"], "has no layer 'layer9'. Did you mean one of ['layer"),
+        (["--student.layers", "head"], "Layer 'head' of Sequential shows no map"),
         (["--methods", "kdd"], "There is no method 'kdd'. Did you mean one of ['kd'"),
         (["--methods", "two*kd"], "'two' is not a number"),
-        (["--student", "resnat8"], "There is no network 'resnat8' here. Did you mean one of ['resnet8'"),
-        (["--student", "nowhere.net(3)"], "no module 'nowhere'"),
-        (["--teacher", "resnet8(num_classes=7)"], "has 10 classes; resnet8(num_classes=7) answers with 7"),
-        (["--strengths", "1", "3", "--validation", "0"], "keep some with --validation"),
+        (["--student.name", "resnat8"], "There is no network 'resnat8' here. Did you mean one of ['resnet8'"),
+        (["--student.name", "nowhere.net(3)"], "no module 'nowhere'"),
+        (["--teacher.name", "resnet8(num_classes=7)"], "has 10 classes; resnet8(num_classes=7) answers with 7"),
+        (["--strengths", "1", "3", "--images.validation", "0"], "keep some with --images.validation"),
         (["--strengths", "0"], "--strengths is more than 0"),
-        (["--views", "163"], "--views is how many of 162 are shown"),
+        (["--student.views", "163"], "--student.views is between 0 and 162"),
     ],
 )
 def test_what_cannot_work_is_one_sentence_before_anything_is_trained(words, said, capsys):

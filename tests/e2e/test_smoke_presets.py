@@ -9,15 +9,16 @@ from contract.test_recipes import WRITTEN
 from tutelage.cli.find import Recipe
 from tutelage.cli.flags import flags_of
 from tutelage.run import Run, load
+from tutelage.study.settings import flattened
 
 EXAMPLES = {"mnist": torch.zeros(2, 1, 28, 28), "cifar100": torch.zeros(2, 3, 32, 32)}
 
 
 def performed(recipe: Recipe, root) -> Run:
     preset = recipe.with_preset("smoke")
-    arguments = {flag.name: flag.default for flag in flags_of(preset)}
-    with Run(recipe.name, "smoke", arguments, arguments, root=root, device="cpu") as run:
-        preset(run, **arguments)
+    settings = {flag.name: flag.default for flag in flags_of(preset)}
+    with Run(recipe.name, "smoke", flattened(settings), flattened(settings), root=root, device="cpu") as run:
+        preset(run, **settings)
     return run
 
 

@@ -63,8 +63,9 @@ def test_the_wheel_holds_the_package_whole_and_nothing_else(wheel):
 def test_it_runs_the_experiment_on_mnist_found_through_data(python, tmp_path):
     where = run(python, "-c", "import tutelage; print(tutelage.__file__)", cwd=tmp_path)
     assert str(REPOSITORY) not in where
-    small = ["--teacher-units", "32", "--student-units", "16", "--batch-size", "500", "--teacher-batch-size", "500"]
-    once = ["--teacher-epochs", "1", "--alone-epochs", "1", "--student-epochs", "1"]
+    who = ("teacher", "baseline", "student")
+    once = [word for name in who for word in (f"--{name}.epochs", "1", f"--{name}.batch-size", "500")]
+    small = ["--teacher.units", "32", "--student.units", "16"]
     said = run(
         python, "-m", "tutelage", "run", "mnist:hinton", "--preset", "quick", *small, *once, "--threads", "1",
         "--data", REPOSITORY / "data", cwd=tmp_path,

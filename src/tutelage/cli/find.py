@@ -130,10 +130,12 @@ def _may_be_recipe(node: ast.stmt) -> bool:
 
 
 def shipped() -> dict[str, ModuleType]:
-    """The recipe modules and packages of this package, by their short names."""
-    names = [info.name for info in iter_modules(tutelage.recipes.__path__)]
-    modules = {name: import_module(f"tutelage.recipes.{name}") for name in names}
-    return {name: x for name, x in modules.items() if not hasattr(x, "__path__") or modules_with_recipes(x)}
+    """The recipe modules and packages of this package, by their short names. What holds no recipe is not imported."""
+    infos = list(iter_modules(tutelage.recipes.__path__, "tutelage.recipes."))
+    packages = [import_module(info.name) for info in infos if info.ispkg]
+    modules = [import_module(name) for name in modules_with_recipes(tutelage.recipes)]
+    known = {x.__name__.rpartition(".")[2]: x for x in (*modules, *filter(modules_with_recipes, packages))}
+    return dict(sorted(known.items()))
 
 
 def module_named(short: str, asked: str = "") -> ModuleType:
