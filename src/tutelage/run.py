@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -113,22 +112,39 @@ class Run:
         self._note_stage(done, description)
         return done
 
-    def claim(self, claim: Any) -> None:
-        self._results["claims"].append(_plain(asdict(claim)))
+    def claim(
+        self,
+        name: str,
+        *,
+        published: float,
+        measured: float,
+        unit: str,
+        source: str,
+        low: float | None = None,
+        high: float | None = None,
+        scale: str | None = None,
+        note: str = "",
+        paired: bool = False,
+    ) -> None:
+        """Put a published figure beside ours. The claim holds if ours lies in ``[low, high]``; ``None`` is open.
+
+        ``scale`` says which preset would decide, where this one is too small to: a miss is then no refutation. What is
+        ``paired`` is a difference between two trainings of this seed: several seeds decide, by a paired t test.
+        """
+        if low is None and high is None:
+            raise ValueError(f"Claim {name!r} could not fail: give low, high or both.")
+        claim = {"name": name, "published": published, "measured": measured, "unit": unit, "low": low, "high": high}
+        self._results["claims"].append(
+            _plain({**claim, "source": source, "scale": scale, "note": note, "paired": paired})
+        )
 
     def publish(self, **results: Any) -> None:
-        for what, values in results.items():
-            if isinstance(values, (list, tuple)) and what not in ("classes", "metrics"):
-                self._results.setdefault(what, []).extend(_plain([asdict(v) if is_dataclass(v) else v for v in values]))
+        """Put what was found into ``results.json``: ``headline``, ``classes``; lists such as ``networks`` grow."""
+        for what, found in _plain(results).items():
+            if isinstance(found, list) and what != "classes":
+                self._results.setdefault(what, []).extend(found)
             else:
-                self._results[what] = _plain(
-                    [asdict(v) if is_dataclass(v) else v for v in values]
-                    if isinstance(values, (list, tuple))
-                    else values
-                )
-
-    def departures(self, free: Any = ()) -> list[str]:
-        return []
+                self._results[what] = found
 
     def deliver(self, student: nn.Module, **facts: Any) -> None:
         """Keep ``student`` as what this run was for: ``tutelage.load(folder)`` gives it back. ``facts`` ride along."""

@@ -80,7 +80,6 @@ class Stage:
         *,
         model: nn.Module,
         validate: Callable[[], Metrics] | None = None,
-        better: str = "lower",
         **settings: Any,
     ) -> None:
         """``tutelage.learn.train`` with everything around it. ``settings`` go there as they are.

@@ -2,8 +2,10 @@
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from examples import cnn, mlp
+from tutelage import keys
 from tutelage.data.labelled import labelled
-from tutelage.keys import STAGE_KEY, called, described, key_of
+from tutelage.keys import MOVED, STAGE_KEY, called, described, home, key_of
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,23 @@ class Lesson:
 class Other:
     size: int
     transform: object = None
+
+
+@dataclass(frozen=True)
+class Layers:
+    names: tuple[str, ...] = ()
+    widths: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings within settings, with functions and files in them."""
+
+    epochs: float = 1
+    layers: Layers = Layers()
+    others: list[Layers] = field(default_factory=lambda: [Layers()])
+    transform: Callable[[int], nn.Module] = mlp
+    weights: Path | None = None
 
 
 def net(width: int, activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
@@ -86,6 +106,16 @@ DIFFERENT = [
     math.sqrt,
     partial(partial(mlp, 3), seed=2),
     torch.optim.SGD,
+    Settings(),
+    Settings(epochs=True),
+    Settings(epochs=1.0),
+    Settings(layers=Layers(("a",))),
+    Settings(layers=Layers(widths={"a": 1})),
+    Settings(others=[]),
+    Settings(others=[Layers(("a",))]),
+    Settings(transform=cnn),
+    Settings(weights=Path(__file__)),
+    Settings(weights=Path("a/b")),
 ]
 
 
@@ -98,6 +128,25 @@ def test_equal_things_have_equal_keys_and_descriptions_are_json():
         assert json.loads(json.dumps(described(thing))) == described(thing)
     assert key_of(partial(mlp, seed=1, width=3)) == key_of(partial(partial(mlp, width=3), seed=1))
     assert key_of({net, careless}) == key_of({careless, net}) and key_of((1, 2)) == key_of([1, 2])
+
+
+def test_what_is_said_though_it_is_the_default_changes_no_key():
+    said = Settings(1, Layers((), {}), [Layers()], mlp, None)
+    assert key_of(said) == key_of(Settings()) and described(Settings())["fields"] == {}
+
+
+def test_a_file_is_known_by_what_it_holds_wherever_it_lies(tmp_path):
+    (tmp_path / "deep").mkdir()
+    one, same, other = tmp_path / "one", tmp_path / "deep" / "same", tmp_path / "other"
+    for file, content in ((one, b"x"), (same, b"x"), (other, b"y")):
+        file.write_bytes(content)
+    assert key_of(Settings(weights=one)) == key_of(Settings(weights=same)) != key_of(Settings(weights=other))
+    assert str(tmp_path) not in json.dumps(described(Settings(weights=one)))
+    before = key_of(one)
+    one.write_bytes(b"y")
+    assert before != key_of(one) == key_of(other)
+    with pytest.raises(ValueError, match="cannot be part of a stage's key"):
+        described(tmp_path)
 
 
 def local():
@@ -145,3 +194,62 @@ def test_a_network_that_cannot_be_built_here_is_refused():
         called({"function": "nobody_has_this:net"})
     with pytest.raises(ValueError, match="only the recipe can make"):
         called({"function": f"{__name__}:net", "arguments": [{"stage": "abc"}], "named": {}})
+
+
+@pytest.mark.parametrize(
+    "description", [None, [], "net", {}, {"function": None}, {"function": f"{__name__}:net", "arguments": {}}]
+)
+def test_what_describes_no_network_is_refused_in_one_sentence(description):
+    with pytest.raises(ValueError, match=r"names a function|cannot be imported"):
+        called(description)
+
+
+def prune(network: nn.Module, width: int) -> nn.Module:
+    return nn.Sequential(network, nn.Linear(5, width))
+
+
+def width(network: nn.Module) -> float:
+    return float(network[0].out_features)
+
+
+def test_a_described_function_is_called_on_a_network_if_it_is_declared_to_make_one():
+    assert called(described(partial(prune, width=2)), mlp())(torch.zeros(1, 8)).shape == (1, 2)
+    with pytest.raises(ValueError, match="not declared to return"):
+        called(described(width), mlp())
+
+
+def test_every_home_that_was_given_up_leads_to_one_that_is_there(monkeypatch):
+    """What files of earlier versions name is found where it is now, and is held to the same rules."""
+    for old, new in MOVED.items():
+        module = new.partition(":")[0].removesuffix(".")
+        assert import_module(module).__name__.startswith("tutelage.") and old not in new
+    moved = {
+        "old.place.": f"{__name__}:",
+        "old.place.nets:careless": f"{__name__}:careless",
+        "old:net": f"{__name__}:net",
+    }
+    monkeypatch.setattr(keys, "MOVED", moved)
+    assert called({"function": "old.place.net", "arguments": [3]})[0].weight.shape == (3, 8)
+    assert called({"function": "old:net", "arguments": [3]})[0].weight.shape == (3, 8)
+    with pytest.raises(ValueError, match="not declared to return"):
+        called({"function": "old.place.nets:careless", "arguments": [3]})
+    with pytest.raises(ValueError, match="cannot be imported here"):
+        called({"function": "old:net_of_mine", "arguments": [3]})
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("tutelage.recipes.methods.response:kd", "tutelage.methods.response:kd"),
+        ("tutelage.recipes.methods.find:methods", "tutelage.methods.by_name:methods"),
+        ("tutelage.recipes.methods.weighed:stronger", "tutelage.methods.sums:stronger"),
+        ("tutelage.recipes.parts.rules:rule", "tutelage.combine.by_name:rule"),
+        ("tutelage.recipes.parts.rules:proposal", "tutelage.combine.by_name:pcgrad"),
+        ("tutelage.recipes.parts.rules:proposal_in_turn", "tutelage.combine.by_name:sequential"),
+        ("tutelage.speakers.frozen:frozen", "tutelage.teachers.frozen:frozen"),
+        ("tutelage.recipes.parts.pupils:borrowing", "tutelage.losses.simkd:borrowing"),
+        ("tutelage.models.mlp:mlp", "tutelage.models.mlp:mlp"),
+    ],
+)
+def test_what_moved_with_its_module_is_known_by_its_old_name(old, new):
+    assert home(old) == new
