@@ -28,6 +28,7 @@ from tutelage.optimizers.clipped import clipped
 from tutelage.optimizers.ema import averaged, ema
 from tutelage.optimizers.max_norm import max_norm
 from tutelage.optimizers.scheduled import scheduled
+from tutelage.results import Arguments, Claim, Table
 from tutelage.run import Run
 from tutelage.teachers.frozen import frozen
 
@@ -104,15 +105,18 @@ def recipe(run, *, pause=0.0):
     with torch.no_grad():
         logits = student.last.eval()(HELD.inputs)
     errors = (logits.argmax(1) != HELD.targets).sum()
-    run.publish(headline=f"{errors} errors", tables=[{"title": "errors", "rows": [[errors, logits.sum()]]}])
-    run.claim("errors", published=0, measured=int(errors), unit="errors", high=50, source="nobody")
+    table = Table("errors", ("errors", "sum of the logits"), ((errors, logits.sum()),))
+    run.publish(headline=f"{errors} errors", tables=[table])
+    run.claim(Claim("errors", published=0, measured=int(errors), unit="errors", source="nobody", high=50))
     run.deliver(student.last)
 
 
 def go(root: Path, pause: float = 0.006, save_every: float = 0.02) -> Path:
     """Run the recipe under ``root``, or go on with it; the folder of the run."""
     torch.set_num_threads(1)
-    with Run("killed", arguments={"pause": pause}, root=root, exact=True, device="cpu", save_every=save_every) as run:
+    request = Arguments("killed", preset="", command="", arguments={"pause": pause}, defaults={})
+    with Run(request, root=root, exact=True, device="cpu") as run:
+        run.save_every = save_every
         recipe(run, pause=pause)
     return run.folder
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tutelage.combine.resolve import ResolveConflicts
     from tutelage.combine.weighted_sum import WeightedSum
+    from tutelage.delivery import load
     from tutelage.learn import train
     from tutelage.learner import Learner
     from tutelage.objective import Objective, Term
-    from tutelage.run import Run, load
+    from tutelage.run import Run
     from tutelage.taps import Tapped
     from tutelage.teachers.cached import cached
     from tutelage.teachers.frozen import frozen
@@ -29,7 +30,7 @@ _HOMES = {
     "WeightedSum": "combine.weighted_sum",
     "cached": "teachers.cached",
     "frozen": "teachers.frozen",
-    "load": "run",
+    "load": "delivery",
     "train": "learn",
 }
 

@@ -1,22 +1,25 @@
 """A run's folder: what was asked, on which machine, every stage, what came out. Started again, it goes on."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import torch
 from torch import nn
 
-from tutelage import machine
-from tutelage.checkpoint import load_weights, read_json, save_weights, sweep, write_json
-from tutelage.keys import STAGE_KEY, called, described, key_of
+from tutelage import delivery, folders, group, machine, results
+from tutelage.checkpoint import write_json
+from tutelage.keys import described, key_of
+from tutelage.locks import locked
+from tutelage.making import Making, derivation, gift, obtain, summary, training
 from tutelage.progress import Progress, Silence
-from tutelage.stages import Build, Finished, Fit, Record, Stage, finished, locked
-
-_MADE_BY = "_tutelage_made_by"
+from tutelage.stages import Build, Finished, Fit, JointFit, Record, Stage
+from tutelage.storage import ONLY
 
 
 class Run:
@@ -24,47 +27,70 @@ class Run:
 
     The folder's name follows from recipe, preset and arguments, so the same command finds its own earlier work; a
     ``folder`` given by hand must have been made with the same arguments. Trained networks are kept in
-    ``root/stages/<key>`` and shared by all runs that need the same one.
+    ``root/stages/<key>`` and shared by all runs that need the same one. Under ``torchrun`` rank 0 alone writes, logs
+    and tells of progress; the others train alongside, and read what it wrote.
 
     Entering raises ``BlockingIOError`` while another process runs in the folder, ``ValueError`` for a folder that was
-    made with other arguments, ``PermissionError`` for one that cannot be written to.
+    made with other arguments or is no run's, ``PermissionError`` for one that cannot be written to. A recipe that
+    raises ``ValueError`` before anything is trained or loaded leaves no new folder.
     """
+
+    save_every = 60.0
+    """Seconds from one checkpoint of a training to the next."""
 
     def __init__(
         self,
-        recipe: str,
+        recipe: str | results.Arguments,
         preset: str = "",
-        arguments: Mapping[str, Any] | None = None,
-        defaults: Mapping[str, Any] | None = None,
         *,
-        command: str = "",
-        root: Path = Path("runs"),
-        folder: Path | None = None,
-        data: Path | None = None,
+        root: Path | str = "runs",
+        folder: Path | str | None = None,
+        data: Path | str | None = None,
         exact: bool = False,
         device: str | None = None,
-        save_every: float = 60.0,
         progress: Progress | None = None,
     ) -> None:
-        self.recipe, self.preset, self.command = recipe, preset, command
-        self.arguments, self.defaults = _plain(arguments or {}), _plain(defaults or {})
-        self.root, self.data, self.exact, self.save_every = root, data, exact, save_every
+        request = results.Arguments(recipe, preset, "", {}, {}) if isinstance(recipe, str) else recipe
+        self._request = request = results.Arguments(**folders.plain(asdict(request)))
+        self.recipe, self.preset, self.command = request.recipe, request.preset, request.command
+        self.arguments, self.defaults = request.arguments, request.defaults
+        self.root, self.exact = Path(root), exact
         self.device = torch.device(device or machine.best_device())
         self.precision = torch.float32 if exact or not machine.gains_from_bfloat16(self.device) else torch.bfloat16
-        self.folder = folder or root / recipe.replace(":", "-").replace("/", "-") / self._name()
-        self.progress = progress or Silence()
-        self._results: dict[str, Any] = {"claims": [], "networks": [], "examples": [], "tables": [], "methods": []}
-        self._stages: list[dict[str, Any]] = []
+        key = key_of([self.recipe, self.arguments, exact, self.device.type])
+        self.folder = Path(folder) if folder else self.root / folders.folder_name(request, key)
+        self.data_was_read = False
+        self._data = None if data is None else Path(data)
+        self._progress = progress or Silence()
+        self._results = results.Results()
+        self._stages: list[results.Stage] = []
+        self._is_idle = True  # nothing was trained or loaded
+        self._new: list[Path] = []  # folders that this run made
         self._held = ExitStack()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes; of several that ``torchrun`` started, only rank 0 does."""
+        return group.rank() == 0
+
+    @property
+    def progress(self) -> Progress:
+        return self._progress if self.leads else Silence()
+
+    @progress.setter
+    def progress(self, progress: Progress) -> None:
+        self._progress = progress
+
+    @property
+    def data(self) -> Path | None:
+        """Where data sets lie; ``data_was_read`` remembers that somebody wanted to know."""
+        self.data_was_read = True
+        return self._data
 
     def __enter__(self) -> Self:
         try:
-            self._held.enter_context(locked(self.folder / "lock", self._refuse_second))
-        except (NotADirectoryError, FileNotFoundError, FileExistsError, PermissionError) as error:
-            raise PermissionError(f"{self.folder} cannot be used as a run folder ({error.strerror}); "
-                                  "choose another one with --folder or --runs.") from error  # fmt: skip
-        try:
-            self._open()
+            self._held.enter_context(group.joined(self.device))
+            group.decided(self._open)
         except BaseException:
             self._held.close()
             raise
@@ -75,7 +101,9 @@ class Run:
     ) -> None:
         try:
             if kind is None:
-                write_json(self.folder / "results.json", self._results)
+                group.decided(self._conclude)
+            elif issubclass(kind, ValueError) and self._is_idle and self.folder in self._new:
+                folders.remove(self.folder, self._new)
         finally:
             self._held.close()
 
@@ -86,108 +114,87 @@ class Run:
         they were given, ``seed``, precision and ``version`` they make up the stage's key. Raise ``version`` by hand
         when the code behind a stage changes what it computes. Both run from ``torch.manual_seed(seed)``.
         """
-        description = {
-            "build": described(build),
-            "fit": described(fit),
-            "seed": seed,
-            "version": version,
-            "precision": str(self.precision),
-            "exact": self.exact,
-            "device": self.device.type,
-        }
-        key = key_of(description)
-        folder = self.root / "stages" / key
-        with locked(folder / "lock", lambda pid: self.progress.note(f"{name}: process {pid} is at it; waiting")):
-            if not (folder / "stage.json").exists():
-                self._train(name, folder, build, fit, seed, description)
-                self.progress.finished(name)
-            else:
-                self.progress.note(f"{name}: loaded from {folder}")
-                for record in read_json(folder / "stage.json")["records"]:
-                    self._write({**record, "stage": name})
-            done = finished(folder, name, lambda: self.laid_out(build()))
-        for model in {done.last, done.best}:
-            setattr(model, STAGE_KEY, key if model is done.last else f"{key}/best")
-            setattr(model, _MADE_BY, described(build))
-        self._note_stage(done, description)
-        return done
+        description = {"build": described(build), "fit": described(fit), **self._conditions(seed, version)}
+        return self._trained(name, description, {ONLY: build}, partial(_alone, fit), seed)[ONLY]
 
-    def claim(
-        self,
-        name: str,
-        *,
-        published: float,
-        measured: float,
-        unit: str,
-        source: str,
-        low: float | None = None,
-        high: float | None = None,
-        scale: str | None = None,
-        note: str = "",
-        paired: bool = False,
-    ) -> None:
-        """Put a published figure beside ours. The claim holds if ours lies in ``[low, high]``; ``None`` is open.
+    def peers(
+        self, name: str, builds: Mapping[str, Build], fit: JointFit, *, seed: int = 0, version: int = 1
+    ) -> dict[str, Finished]:
+        """The networks that ``builds`` make in turn and ``fit`` trains together, by their names; else as ``stage``.
 
-        ``scale`` says which preset would decide, where this one is too small to: a miss is then no refutation. What is
-        ``paired`` is a difference between two trainings of this seed: several seeds decide, by a paired t test.
+        Each has its last and its best epoch, and its own lines of the log. Raises ``ValueError`` for names that are no
+        identifiers: learners and folders are called so too.
         """
-        if low is None and high is None:
-            raise ValueError(f"Claim {name!r} could not fail: give low, high or both.")
-        claim = {"name": name, "published": published, "measured": measured, "unit": unit, "low": low, "high": high}
-        self._results["claims"].append(
-            _plain({**claim, "source": source, "scale": scale, "note": note, "paired": paired})
+        if not builds or not all(peer.isidentifier() for peer in builds):
+            raise ValueError(f"Peers have names such as 'a', and there is one or more; {name!r} has {list(builds)}.")
+        description = {"builds": described(builds), "fit": described(fit), **self._conditions(seed, version)}
+        return self._trained(name, description, dict(builds), fit, seed)
+
+    def derive(
+        self, name: str, function: Callable[..., nn.Module], /, *, of: Finished, version: int = 1, **arguments: Any
+    ) -> Finished:
+        """The network that ``function(network, **arguments)`` makes of the last one of ``of``, without training.
+
+        ``function``, of a module and annotated to return an ``nn.Module``, gets a copy in eval mode that it may change.
+        Whenever the network is loaded the function makes it anew, and it gets the weights that it had: its layers must
+        follow from the network and the arguments.
+        """
+        step = partial(function, **arguments) if arguments else function
+        making = derivation(name, step, of, version, self.root / "stages", self.laid_out)
+        return self._obtain(making)[ONLY]
+
+    def given(self, name: str, build: Build, weights: Path | str) -> Finished:
+        """The network that ``build`` makes with the ``weights`` of a file from elsewhere; nothing is trained.
+
+        Its key follows from ``build`` and from what the file holds, not from where it lies; a copy is kept beside the
+        other stages. Raises ``ValueError`` for a file that is missing or does not fit.
+        """
+        return self._obtain(gift(name, build, Path(weights), self.laid_out))[ONLY]
+
+    def claim(self, claim: results.Claim) -> None:
+        """Put a published figure beside ours."""
+        self._results = replace(self._results, claims=(*self._results.claims, claim))
+
+    def publish(
+        self,
+        *,
+        headline: str = "",
+        metrics: Sequence[results.Metric] = (),
+        networks: Sequence[results.Network] = (),
+        classes: Sequence[str] = (),
+        examples: Sequence[results.Example] = (),
+        tables: Sequence[results.Table] = (),
+        methods: Sequence[str] = (),
+        data: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Put what was measured into ``results.json``. Called again, lists grow; headline and classes are replaced."""
+        before = self._results
+        self._results = replace(
+            before,
+            headline=headline or before.headline,
+            metrics=tuple(dict.fromkeys((*before.metrics, *metrics))),
+            networks=(*before.networks, *networks),
+            classes=tuple(classes) or before.classes,
+            examples=(*before.examples, *examples),
+            tables=(*before.tables, *tables),
+            methods=tuple(dict.fromkeys((*before.methods, *methods))),
+            data={**before.data, **data},
         )
 
-    def publish(self, **results: Any) -> None:
-        """Put what was found into ``results.json``: ``headline``, ``classes``; lists such as ``networks`` grow."""
-        for what, found in _plain(results).items():
-            if isinstance(found, list) and what != "classes":
-                self._results.setdefault(what, []).extend(found)
-            else:
-                self._results[what] = found
-
     def deliver(self, student: nn.Module, **facts: Any) -> None:
-        """Keep ``student`` as what this run was for: ``tutelage.load(folder)`` gives it back. ``facts`` ride along."""
-        made = getattr(student, _MADE_BY, None)
-        if made is None:
-            raise ValueError("A run delivers a network that one of its stages made; this one comes from elsewhere.")
-        save_weights(self.folder / "student.safetensors", student)
-        write_json(self.folder / "student.json", {"build": made, **_plain(facts)})
+        """Keep ``student`` as what this run was for: ``tutelage.load(folder)`` gives it back. ``facts`` ride along.
 
-    def _name(self) -> str:
-        changed = [f"{k}={v}" for k, v in self.arguments.items() if k in self.defaults and self.defaults[k] != v]
-        words = "-".join([self.preset or "run", *changed])
-        plain = "".join(c if c.isalnum() or c in "=.,-_" else "_" for c in words)[:80]
-        return f"{plain}-{key_of([self.recipe, self.arguments, self.exact, self.device.type])[:8]}"
+        Raises ``ValueError`` for a network that no stage of a run made, or that cannot be made again from the folder.
+        """
+        if self.leads:
+            delivery.deliver(self.folder, student, folders.plain(facts))
 
-    def _open(self) -> None:
-        asked: dict[str, Any] = {"recipe": self.recipe, "preset": self.preset, "command": self.command}
-        asked |= {"arguments": self.arguments, "defaults": self.defaults, "exact": self.exact}
-        path = self.folder / "arguments.json"
-        sweep(self.folder)
-        if path.exists():
-            _refuse_other(read_json(path), asked, self.folder)
-        else:
-            write_json(
-                self.folder / "environment.json", {**machine.environment(), "precision": str(self.precision)[6:]}
-            )
-            write_json(path, asked)  # last: once it is there, the rest is too
-        (self.folder / "results.json").unlink(missing_ok=True)
-        (self.folder / "log.jsonl").write_text("")
+    def departures(self, free: Collection[str] = ()) -> list[str]:
+        """The flags whose arguments are not their defaults, such as ``--student.epochs``; never the seed.
 
-    def _refuse_second(self, pid: str) -> None:
-        raise BlockingIOError(f"Run folder {self.folder} is in use by process {pid}; wait for it to end, or choose "
-                              "another folder with --folder.")  # fmt: skip
-
-    def _train(self, name: str, folder: Path, build: Build, fit: Fit, seed: int, description: Any) -> None:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            model = self.laid_out(build())
-            stage = Stage(name, folder, self.progress, self._write, self.precision, self.save_every, self.exact)
-            fit(stage, model)
-        if not stage.records:
-            raise ValueError(f"Stage {name!r} trained nothing: its fit has to call stage.train.")
-        stage.finish(model, description)
+        What is named in ``free`` is left out with all that is below it: ``teacher`` stands for ``teacher.epochs`` too.
+        """
+        return folders.departures(self.arguments, self.defaults, free)
 
     def laid_out(self, model: nn.Module) -> nn.Module:
         """``model`` on the run's device, and in the layout that convolutions are fastest in unless the run is exact."""
@@ -196,51 +203,52 @@ class Run:
             return model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
         return model.to(self.device)
 
+    def _open(self) -> None:
+        request = {**asdict(self._request), "exact": self.exact}
+        try:
+            folders.refuse_foreign(self.folder)
+            self._new = folders.missing(self.folder, self.root)
+            self._held.enter_context(locked(self.folder / folders.LOCK, self._refuse_second))
+        except (NotADirectoryError, FileNotFoundError, FileExistsError, PermissionError) as error:
+            raise PermissionError(f"{self.folder} cannot be used as a run folder ({error.strerror}); "
+                                  "choose another one with --folder or --runs.") from error  # fmt: skip
+        folders.open_folder(self.folder, request, partial(machine.environment, str(self.precision)[6:]))
+
+    def _conclude(self) -> None:
+        write_json(self.folder / folders.RESULTS, folders.plain(asdict(self._results)))
+
+    def _refuse_second(self, pid: str) -> None:
+        raise BlockingIOError(f"Run folder {self.folder} is in use by process {pid}; wait for it to end, or choose "
+                              "another folder with --folder.")  # fmt: skip
+
+    def _conditions(self, seed: int, version: int) -> dict[str, Any]:
+        conditions = {"seed": seed, "version": version, "precision": str(self.precision), "exact": self.exact}
+        ranks = {"ranks": group.size()} if group.size() > 1 else {}  # each then sees batches of its own
+        return {**conditions, "device": self.device.type, **ranks}
+
+    def _trained(
+        self, name: str, description: Mapping[str, Any], builds: Mapping[str, Build], fit: JointFit, seed: int
+    ) -> dict[str, Finished]:
+        def stage_in(folder: Path) -> Stage:
+            settings = self.progress, self._write, self.precision, self.save_every, self.exact
+            return Stage(name, folder, *settings, tuple(builds))
+
+        return self._obtain(training(name, description, builds, fit, seed, stage_in, self.laid_out))
+
+    def _obtain(self, making: Making) -> dict[str, Finished]:
+        networks = obtain(making, self.root / "stages", self.progress, self._write)
+        self._is_idle = False
+        self._stages.append(summary(making, list(networks.values()), self._stages))
+        if self.leads:
+            write_json(self.folder / folders.STAGES, [asdict(stage) for stage in self._stages])
+        return networks
+
     def _write(self, record: Record) -> None:
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
-
-    def _note_stage(self, done: Finished, description: Any) -> None:
-        text = json.dumps(description)
-        uses = [stage["name"] for stage in self._stages if f'"stage": "{stage["key"]}' in text]
-        seconds = round(done.seconds, 1)
-        self._stages.append({"name": done.name, "key": done.key, "epochs": len(done.records), "seconds": seconds,
-                             "best_epoch": done.best_epoch, "uses": uses})  # fmt: skip
-        write_json(self.folder / "stages.json", self._stages)
+        self._is_idle = False
+        if self.leads:
+            with (self.folder / folders.LOG).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
-def load(folder: Path | str) -> nn.Module:
-    """The finished student of a run, in eval mode, ready for inference.
-
-    Raises ``FileNotFoundError`` for a folder without one, ``ValueError`` for files that are damaged, hold another
-    architecture or are pickles. No code is loaded from the folder: the network is built by the installed function
-    that ``student.json`` names.
-    """
-    folder = Path(folder)
-    if not (folder / "student.json").exists():
-        raise FileNotFoundError(f"{folder} holds no finished student; a run leaves one there when it ends.")
-    model = called(read_json(folder / "student.json")["build"])
-    return load_weights(folder / "student.safetensors", model).eval()
-
-
-def _refuse_other(there: Mapping[str, Any], here: Mapping[str, Any], folder: Path) -> None:
-    if there.get("recipe") != here["recipe"]:
-        raise ValueError(f"{folder} holds a run of {there.get('recipe')}, not of {here['recipe']}; choose another.")
-    old, new = there.get("arguments", {}), here["arguments"]
-    if differing := sorted(name for name in {*old, *new} if old.get(name) != new.get(name)):
-        changes = ", ".join(f"{name} = {old.get(name)} there and {new.get(name)} here" for name in differing)
-        raise ValueError(
-            f"{folder} was made with other arguments: {changes}. Choose another folder, or the same values."
-        )
-    if there.get("exact", here["exact"]) != here["exact"]:
-        raise ValueError(f"{folder} was made {'with' if there['exact'] else 'without'} --exact; choose another folder.")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(v) for v in value]
-    if isinstance(value, str | int | float | bool | type(None)):
-        return value
-    return value.tolist() if hasattr(value, "tolist") else str(value)
+def _alone(fit: Fit, stage: Stage, models: Mapping[str, nn.Module]) -> None:
+    fit(stage, models[ONLY])

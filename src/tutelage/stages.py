@@ -1,32 +1,31 @@
-"""A trained network as a named step of a run: made once, found again by everybody who needs the same one."""
+"""A training as a named step of a run: made once, found again by everybody who needs the same one."""
 
-import fcntl
 import math
-import os
-import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from tutelage.checkpoint import copied, load, load_weights, read_json, save, save_weights, sweep, write_json
+from tutelage import group
+from tutelage.checkpoint import copied, load, save, sweep
 from tutelage.data.batches import Batches
 from tutelage.learn import Epoch, Training, train
 from tutelage.learner import Learner
 from tutelage.objective import Clock
 from tutelage.progress import Progress
+from tutelage.signals import obey, stopping_gently
+from tutelage.storage import ONLY, Best, Build, Finished, Record, full_name, in_turn, keep
 
-Build: TypeAlias = Callable[[], nn.Module]
+__all__ = ["Build", "Finished", "Fit", "JointFit", "Metrics", "Record", "Stage"]
+
 Metrics: TypeAlias = Mapping[str, float]
-"""What a validation found. The first figure decides which epoch is best; smaller is better."""
-Record: TypeAlias = dict[str, Any]
-"""One line of ``log.jsonl``."""
+"""What a validation measured, by metric. The first one decides which epoch is best."""
+Validate: TypeAlias = Callable[[], Metrics]
+Better: TypeAlias = Literal["lower", "higher"]
 
 
 class Fit(Protocol):
@@ -35,21 +34,10 @@ class Fit(Protocol):
     def __call__(self, stage: "Stage", model: nn.Module) -> None: ...
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A trained network: as it was after the last epoch and, where there was a validation, after the best one."""
+class JointFit(Protocol):
+    """Trains all ``models`` together by calling ``stage.train`` once."""
 
-    name: str
-    key: str
-    last: nn.Module
-    best: nn.Module
-    records: list[Record]
-    best_epoch: int | None
-
-    @property
-    def seconds(self) -> float:
-        """Clock time of all its epochs, validation included."""
-        return float(sum(record["seconds"] for record in self.records))
+    def __call__(self, stage: "Stage", models: Mapping[str, nn.Module]) -> None: ...
 
 
 @dataclass
@@ -63,11 +51,13 @@ class Stage:
     precision: torch.dtype = torch.float32
     save_every: float = 60.0  # seconds from one checkpoint to the next, within an epoch or at its end
     exact: bool = False  # whether the run forgoes whatever changes the last bits
-    records: list[Record] = field(default_factory=list, init=False)
-    best: tuple[int, float, dict[str, Tensor]] | None = field(default=None, init=False)  # epoch, first figure, weights
+    peers: Sequence[str] = (ONLY,)  # the networks that are trained together
+    records: dict[str, list[Record]] = field(default_factory=dict, init=False)  # of each peer
+    best: dict[str, Best] = field(default_factory=dict, init=False)
+    _sign: int = field(default=1, init=False)  # -1 where higher figures are better
     _spent: float = field(default=0.0, init=False)  # seconds of an epoch that another process began
     _saved: float = field(default=0.0, init=False)
-    _asked: list[Callable[[], None]] = field(default_factory=list, init=False)
+    _signals: list[int] = field(default_factory=list, init=False)  # that asked this process to stop
     _enterable: bool = field(default=True, init=False)  # can the batches of an epoch be entered in the middle?
     _first_step: int = field(default=0, init=False)  # of this epoch
     _steps: int | None = field(default=None, init=False)  # of an epoch
@@ -78,38 +68,49 @@ class Stage:
         batches: Batches | Iterable[Any],
         epochs: int,
         *,
-        model: nn.Module,
-        validate: Callable[[], Metrics] | None = None,
+        model: nn.Module | Mapping[str, nn.Module],
+        validate: Validate | Mapping[str, Validate] | None = None,
+        better: Better = "lower",
         **settings: Any,
     ) -> None:
         """``tutelage.learn.train`` with everything around it. ``settings`` go there as they are.
 
-        ``validate`` is called after every epoch; its first figure, the smaller the better, picks the best one. The
-        first Ctrl-C or SIGTERM ends the training after the current step, with all of it saved. A plain loader cannot
-        be entered in the middle: with one, only the ends of epochs are saved.
+        ``validate`` is called after every epoch; its first figure picks the best one, the lowest or the highest as
+        ``better`` says, never one that is no number. Where peers learn together, ``model`` and ``validate`` are by
+        their names. The first Ctrl-C or SIGTERM ends the training after the current step, with all of it saved. A plain
+        loader cannot be entered in the middle: with one, only the ends of epochs are saved.
         """
         if self._saved:
             raise ValueError(f"Stage {self.name!r} trains once; give a second training a stage of its own.")
+        if better not in ("lower", "higher"):
+            raise ValueError(f"Figures of stage {self.name!r} are better 'lower' or 'higher'; got {better!r}.")
+        models = {ONLY: model} if isinstance(model, nn.Module) else dict(model)
+        validations = {ONLY: validate} if callable(validate) else dict(validate or {})
+        self._refuse_strangers(models, validations)
+        self._sign = 1 if better == "lower" else -1
         self._enterable = callable(batches) or isinstance(batches, Sequence)
         training = train(learners, batches, epochs, precision=self.precision, pause=self._due, **settings)
-        sweep(self.folder)
+        self.records = {peer: [] for peer in models}
         self._go_on(training)
-        self.progress.stage(self.name, epochs, len(self.records))
+        self.progress.stage(self.name, epochs, max(map(len, self.records.values())))
         self._saved = begun = time.monotonic()
         self._first_step = training.step + -training.batch // training.accumulate
-        with _stopping_gently() as self._asked:
+        with stopping_gently() as self._signals:
             for epoch in training:
                 if epoch.finished:
-                    figures = validate() if validate is not None else {}
+                    figures = {peer: check() for peer, check in validations.items()}
                     seconds = self._spent + time.monotonic() - begun
-                    self._close(epoch, training.step, epochs, seconds, figures, model)
+                    self._close(epoch, training.step, epochs, seconds, figures, models)
                     begun, self._spent = time.monotonic(), 0.0
-                if (self._asked or self._overdue()) and (epoch.finished or self._enterable):
+                stop, overdue = self._wishes()
+                if (stop or overdue) and (epoch.finished or self._enterable):
                     self._save(training, 0.0 if epoch.finished else self._spent + time.monotonic() - begun)
-                if self._asked:
-                    self._asked[0]()
-            if self._asked:
+                if stop:
+                    obey(stop)
+            stop, _ = self._wishes()
+            if stop:
                 self._save(training, 0.0)
+                obey(stop)
 
     @property
     def shared(self) -> Path:
@@ -120,124 +121,102 @@ class Stage:
     def checkpoint(self) -> Path:
         return self.folder / "checkpoint.safetensors"
 
+    def _refuse_strangers(self, models: Mapping[str, nn.Module], validations: Mapping[str, Validate]) -> None:
+        if set(models) != set(self.peers):
+            expected = "one model" if list(self.peers) == [ONLY] else f"the models {sorted(self.peers)} by their names"
+            raise ValueError(f"Stage {self.name!r} trains {expected}, but model= has {sorted(models) or 'none'}.")
+        if unknown := sorted(validations.keys() - models.keys()):
+            raise ValueError(f"Stage {self.name!r} has no network {unknown} to validate; it has {sorted(models)}.")
+
     def _go_on(self, training: Training) -> None:
-        if self.checkpoint.exists():
+        if group.decided(self._sweep):
             state = load(self.checkpoint)
             try:
-                training.load_state_dict(state["training"])
-                self.records, self.best, self._spent = state["records"], state["best"], state["spent"]
-            except (KeyError, TypeError, ValueError, RuntimeError) as error:
+                own = [state["training"], *state.get("others", [])][group.rank()]
+                training.load_state_dict(own)
+                self.records = {peer: state["records"][peer] for peer in self.records}
+                self.best = {peer: Best(**best) for peer, best in state["best"].items()}
+                self._spent = state["spent"]
+            except (KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
                 raise ValueError(
                     f"{self.checkpoint} is of another training than stage {self.name!r} ({_first_line(error)}); "
                     "remove it to train from the start, or raise the stage's version."
                 ) from error
-        for record in self.records:
+        for record in in_turn(self.records):
             self.write(record)
 
+    def _sweep(self) -> bool:
+        sweep(self.folder)
+        return self.checkpoint.exists()
+
     def _save(self, training: Training, spent: float) -> None:
-        state = {"training": training.state_dict(), "records": self.records, "best": self.best, "spent": spent}
-        save(self.checkpoint, state)
+        state = {"training": training.state_dict(), "records": self.records, "spent": spent}
+        if others := group.others(state["training"]):
+            state["others"] = others
+        if group.rank() == 0:
+            best = {peer: vars(best) for peer, best in self.best.items()}
+            save(self.checkpoint, {**state, "best": best})
         self._saved = time.monotonic()
 
-    def _close(self, epoch: Epoch, step: int, epochs: int, seconds: float, figures: Metrics, model: nn.Module) -> None:
-        record: Record = {"stage": self.name, "epoch": epoch.number + 1, "epochs": epochs, "step": step}
-        record |= {"seconds": round(seconds, 3), "losses": epoch.losses, "weights": epoch.weights}
-        if epoch.statistics:
-            record["statistics"] = {name: dict(means) for name, means in epoch.statistics.items()}
-        if figures:
-            found = {what: x.item() if hasattr(x, "item") else x for what, x in figures.items()}
-            first = float(next(iter(found.values())))
-            first = math.inf if math.isnan(first) else first
-            better = self.best is None or first < self.best[1]
-            record |= {"validation": found, "best": better}
-            if better:
-                self.best = epoch.number + 1, first, copied(model.state_dict())
-        self.records.append(record)
-        self.write(record)
-        self.progress.epoch(record)
+    def _close(
+        self,
+        epoch: Epoch,
+        step: int,
+        epochs: int,
+        seconds: float,
+        figures: Mapping[str, Metrics],
+        models: Mapping[str, nn.Module],
+    ) -> None:
+        for peer, model in models.items():
+            own = {
+                what: {name: x for name, x in values.items() if name == peer or name not in models}
+                for what, values in (("losses", epoch.losses), ("weights", epoch.weights))
+            }
+            record: Record = {"stage": full_name(self.name, peer), "epoch": epoch.number + 1, "epochs": epochs}
+            record |= {"step": step, "seconds": round(seconds, 3), **own}
+            statistics = {n: dict(means) for n, means in epoch.statistics.items() if n == peer or n not in models}
+            if statistics:
+                record["statistics"] = statistics
+            if figures.get(peer):
+                record |= self._judged(peer, epoch.number + 1, figures[peer], model)
+            self.records[peer].append(record)
+            self.write(record)
+            self.progress.epoch(record)
         self._first_step, self._steps = step, step - self._first_step
+
+    def _judged(self, peer: str, epoch: int, figures: Metrics, model: nn.Module) -> Record:
+        plain = {metric: _number(self.name, metric, figure) for metric, figure in figures.items()}
+        first = float(next(iter(plain.values())))
+        so_far = self.best.get(peer)
+        better = not math.isnan(first) and (so_far is None or self._sign * first < self._sign * so_far.figure)
+        if better:
+            self.best[peer] = Best(epoch, first, copied(model.state_dict()))
+        return {"validation": plain, "best": better}
 
     def _due(self, clock: Clock) -> bool:
         self.progress.step(clock.step - self._first_step, self._steps)
-        return bool(self._asked) or (self._enterable and self._overdue())
+        stop, overdue = self._wishes()
+        return bool(stop) or bool(overdue and self._enterable)
 
-    def _overdue(self) -> bool:
-        return time.monotonic() - self._saved > self.save_every
+    def _wishes(self) -> tuple[int, int]:
+        """The signal that asked any rank to stop, or 0; and whether it is time to save."""
+        overdue = group.rank() == 0 and time.monotonic() - self._saved > self.save_every
+        stop, due = group.highest(self._signals[0] if self._signals else 0, int(overdue))
+        return stop, due
 
-    def finish(self, model: nn.Module, description: Any) -> None:
-        """Keep the weights and the log, drop the checkpoint; from now on the stage is loaded, not trained."""
-        save_weights(self.folder / "last.safetensors", model)
-        if self.best is not None:
-            save(self.folder / "best.safetensors", {"epoch": self.best[0], "weights": self.best[2]})
-        write_json(self.folder / "stage.json", {"name": self.name, "made": description, "records": self.records})
-        (self.folder / "checkpoint.safetensors").unlink(missing_ok=True)
-
-
-def finished(folder: Path, name: str, build: Build) -> Finished:
-    """The network that an earlier training left in ``folder``."""
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)  # of a process killed in its very last moment
-    made = read_json(folder / "stage.json")
-    last = load_weights(folder / "last.safetensors", build())
-    best, best_epoch = last, None
-    if (folder / "best.safetensors").exists():
-        kept = load(folder / "best.safetensors")
-        best, best_epoch = build(), int(kept["epoch"])
-        best.load_state_dict(kept["weights"])
-    records = [{**record, "stage": name} for record in made["records"]]
-    return Finished(name, folder.name, last, best, records, best_epoch)
+    def finish(self, models: Mapping[str, nn.Module], description: Any) -> None:
+        """Keep the networks and the log, drop the checkpoint; from now on the stage is loaded, not trained."""
+        records = self.records[ONLY] if list(models) == [ONLY] else self.records
+        keep(self.folder, models, self.best, {"name": self.name, "made": description, "records": records})
 
 
-@contextmanager
-def locked(path: Path, busy: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock file ``path``. If another process holds it, ``busy`` is told which: it raises, or we wait."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            busy(file.read().strip() or "unknown")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        file.truncate()
-        file.write(str(os.getpid()))
-        file.flush()
-        try:
-            yield
-        finally:
-            fcntl.flock(file, fcntl.LOCK_UN)
+def _number(stage: str, metric: str, figure: Any) -> float:
+    number = figure.item() if hasattr(figure, "item") else figure
+    if not isinstance(number, int | float):
+        kind = type(number).__name__
+        raise ValueError(f"The validation of stage {stage!r} gives a number for each metric; {metric!r} is a {kind}.")
+    return number
 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0].rstrip(":")
-
-
-@contextmanager
-def _stopping_gently() -> Iterator[list[Callable[[], None]]]:
-    """While it lasts, the first Ctrl-C or SIGTERM only asks: the list is then no longer empty. The second is obeyed."""
-    asked: list[Callable[[], None]] = []
-
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    def terminate() -> None:
-        raise SystemExit(128 + signal.SIGTERM)
-
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        act = terminate if number == signal.SIGTERM else interrupt
-        if asked:
-            act()
-        asked.append(act)
-
-    try:
-        before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # only the main thread may: elsewhere nobody asks
-        yield asked
-        return
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not set by Python
-    if asked:  # after the last look
-        asked[0]()

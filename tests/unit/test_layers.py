@@ -9,11 +9,11 @@ import pytest
 import tutelage
 
 ORDER = [
-    *["machine", "progress", "ranks", "checkpoint", "keys"],
+    *["machine", "progress", "ranks", "group", "locks", "signals", "checkpoint", "keys"],
     *["calls", "shapes", "taps", "results", "losses", "models", "data", "measure", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
-    *["teachers", "optimizers", "learner", "learn", "methods", "tasks", "stages"],
-    *["run", "schemes", "study", "export", "report", "recipes", "cli"],
+    *["teachers", "optimizers", "learner", "learn", "methods", "tasks", "storage", "stages"],
+    *["delivery", "making", "folders", "run", "schemes", "study", "export", "report", "recipes", "cli"],
 ]
 ROOT = Path(tutelage.__file__).parent
 DOORS = {"__init__", "__main__"}  # they open on the whole house

@@ -15,9 +15,11 @@ from examples import SGD, bits, label, mlp, same, vectors
 from tutelage import stages
 from tutelage.checkpoint import load, save
 from tutelage.learner import Learner
+from tutelage.locks import locked
 from tutelage.objective import Objective
 from tutelage.progress import Silence
-from tutelage.stages import Stage, finished, locked
+from tutelage.stages import Stage
+from tutelage.storage import ONLY, finished
 
 
 def stage_in(folder, save_every=1e9, name="student"):
@@ -69,7 +71,7 @@ def test_stopped_at_any_step_it_goes_on_to_the_same_bits(tmp_path, number, raise
     taught(stage, model, accumulate=2)
     whole, expected = stage_in(tmp_path / "b")
     taught(whole, straight, accumulate=2)
-    assert same(bits(model), bits(straight)) and no_clock(lines) == no_clock(expected) == no_clock(stage.records)
+    assert same(bits(model), bits(straight)) and no_clock(lines) == no_clock(expected) == no_clock(stage.records[ONLY])
 
 
 def test_asked_in_the_very_last_moment_it_still_stops(tmp_path, monkeypatch):
@@ -133,7 +135,7 @@ def test_a_plain_loader_is_saved_between_epochs_only_and_goes_on_from_there(tmp_
     stage, _ = stage_in(tmp_path, save_every=0.0)
 
     def validate():
-        if len(stage.records) == 1:
+        if len(stage.records[ONLY]) == 1:
             raise RuntimeError("power cut")
         return {"errors": 1}
 
@@ -147,20 +149,52 @@ def test_a_plain_loader_is_saved_between_epochs_only_and_goes_on_from_there(tmp_
     assert same(bits(model), bits(straight)) and [line["epoch"] for line in lines] == [1, 2, 3]
 
 
-def test_the_best_epoch_is_the_first_with_the_smallest_figure_and_its_weights_are_kept(tmp_path):
-    found, kept, model = iter([5, 3, 3]), [], mlp()
+@pytest.mark.parametrize(
+    ("better", "figures", "best"),
+    [
+        ("lower", [5, 3, 3], 2),
+        ("higher", [0.5, 0.9, 0.9], 2),
+        ("higher", [-1.0, -2.0, -1.0], 1),
+        ("lower", [math.nan, 2.0, math.nan], 2),
+        ("higher", [math.nan, math.inf, 2.0], 2),
+        ("lower", [math.inf, math.nan, 7.0], 3),
+        ("higher", [-math.inf, math.nan, math.nan], 1),
+    ],
+)
+def test_the_best_epoch_is_the_first_with_the_best_figure_and_its_weights_are_kept(tmp_path, better, figures, best):
+    left, kept, model = iter(figures), [], mlp()
     stage, lines = stage_in(tmp_path)
 
     def validate():
         kept.append(bits(model))
-        return {"errors": next(found), "loss": 0.1}
+        return {"figure": next(left), "loss": 0.1}
 
-    taught(stage, model, validate)
-    stage.finish(model, "made so")
-    done = finished(tmp_path, "student", mlp)
-    assert done.best_epoch == 2 and same(bits(done.best), kept[1]) and same(bits(done.last), kept[2])
-    assert [line["best"] for line in lines] == [True, True, False] and no_clock(done.records) == no_clock(lines)
+    taught(stage, model, validate, better=better)
+    stage.finish({ONLY: model}, "made so")
+    done = finished(tmp_path, "student", {ONLY: mlp})[ONLY]
+    assert done.best_epoch == best and same(bits(done.best), kept[best - 1]) and same(bits(done.last), kept[2])
+    assert max(line["epoch"] for line in lines if line["best"]) == best
+    assert json.dumps(no_clock(done.records)) == json.dumps(no_clock(lines))  # nan is not equal to itself
     assert sorted(file.name for file in tmp_path.iterdir()) == ["best.safetensors", "last.safetensors", "stage.json"]
+
+
+def test_where_no_figure_is_a_number_no_epoch_is_best(tmp_path):
+    stage, lines = stage_in(tmp_path)
+    model = mlp()
+    taught(stage, model, lambda: {"loss": math.nan})
+    stage.finish({ONLY: model}, "made so")
+    done = finished(tmp_path, "student", {ONLY: mlp})[ONLY]
+    assert done.best_epoch is None and done.best is done.last and not any(line["best"] for line in lines)
+
+
+def test_whether_lower_or_higher_is_better_is_said_in_these_words(tmp_path):
+    with pytest.raises(ValueError, match="better 'lower' or 'higher'; got 'up'"):
+        taught(stage_in(tmp_path)[0], mlp(), lambda: {"F1": 0.5}, better="up")
+
+
+def test_a_figure_that_is_no_number_at_all_is_refused_by_name(tmp_path):
+    with pytest.raises(ValueError, match="'scores' is a dict"):
+        taught(stage_in(tmp_path)[0], mlp(), lambda: {"scores": {"F1": 0.5}})
 
 
 @pytest.mark.parametrize("number", [torch.tensor(3), np.float32(3), np.int64(3), 3, 3.0])
@@ -168,13 +202,6 @@ def test_figures_of_any_kind_are_logged_as_plain_numbers(tmp_path, number):
     stage, lines = stage_in(tmp_path, save_every=0.0)
     taught(stage, mlp(), lambda: {"errors": number})
     assert [json.loads(json.dumps(line))["validation"]["errors"] for line in lines] == [3, 3, 3]
-
-
-def test_a_figure_that_is_no_number_is_never_the_best(tmp_path):
-    found = iter([math.nan, 2.0, math.nan])
-    stage, lines = stage_in(tmp_path)
-    taught(stage, mlp(), lambda: {"loss": next(found)})
-    assert stage.best[0] == 2 and [line["best"] for line in lines] == [True, True, False]
 
 
 def test_a_failing_validation_loses_nothing_that_was_saved(tmp_path):
@@ -265,3 +292,21 @@ def test_a_lock_is_held_by_one_and_names_its_holder(tmp_path):
         assert told == [str(os.getpid())]
     with locked(Path(tmp_path / "new" / "lock"), busy):
         assert len(told) == 1
+
+
+def test_a_lock_whose_folder_was_taken_away_meanwhile_is_taken_again(tmp_path):
+    path = tmp_path / "folder" / "lock"
+    waiting, holder = threading.Event(), []
+
+    def wait():
+        with locked(path, lambda _pid: waiting.set()):
+            holder.append(path.read_text())
+
+    with locked(path, pytest.fail):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert waiting.wait(10)
+        path.unlink()
+        path.parent.rmdir()
+    thread.join()
+    assert holder == [str(os.getpid())]

@@ -1,0 +1,70 @@
+"""The network that a run was for, in a folder that needs no other: where it came from, and how it is built again."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from tutelage.checkpoint import atomically, load_weights, read_json, save_weights, write_json
+from tutelage.keys import called, restored
+
+ORIGIN = "_tutelage_origin"
+WEIGHTS, DESCRIPTION = "student.safetensors", "student.json"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The described function that builds a network, those that then made others of it, and what each was given."""
+
+    build: Any
+    functions: tuple[Any, ...] = ()
+    weights: tuple[Path, ...] = ()  # one for each function
+
+    def then(self, function: Any, weights: Path) -> "Origin":
+        return Origin(self.build, (*self.functions, function), (*self.weights, weights))
+
+
+def deliver(folder: Path, student: nn.Module, facts: Mapping[str, Any]) -> None:
+    """Keep ``student`` in ``folder``, with the networks that it was derived from, and ``facts`` beside it.
+
+    Raises ``ValueError`` for a network that no stage made, and for one that was derived with what only a run can make,
+    such as a data set.
+    """
+    origin = getattr(student, ORIGIN, None)
+    if not isinstance(origin, Origin):
+        raise ValueError("A run delivers a network that one of its stages made; this one comes from elsewhere.")
+    for function in origin.functions:
+        restored(function)
+    for number, weights in enumerate(origin.weights):
+        with atomically(folder / _source(number)) as temporary:
+            shutil.copyfile(weights, temporary)
+    save_weights(folder / WEIGHTS, student)
+    derived = {"functions": list(origin.functions)} if origin.functions else {}
+    write_json(folder / DESCRIPTION, {"build": origin.build, **derived, **facts})
+
+
+def load(folder: Path | str) -> nn.Module:
+    """The finished student of a run, in eval mode, ready for inference.
+
+    Raises ``FileNotFoundError`` for a folder without one, ``ValueError`` for files that are damaged, hold another
+    architecture or are pickles. No code is loaded from the folder: the network is built by the installed function
+    that ``student.json`` names, and derived by others that it names.
+    """
+    folder = Path(folder)
+    if not (folder / DESCRIPTION).exists():
+        raise FileNotFoundError(f"{folder} holds no finished student; a run leaves one there when it ends.")
+    description = read_json(folder / DESCRIPTION)
+    functions = description.get("functions", []) if isinstance(description, Mapping) else None
+    if not isinstance(functions, list) or "build" not in description:
+        raise ValueError(f"{folder / DESCRIPTION} does not say how its network is built; restore it from a copy.")
+    model = called(description["build"])
+    for number, function in enumerate(functions):
+        model = called(function, load_weights(folder / _source(number), model).eval())
+    return load_weights(folder / WEIGHTS, model).eval()
+
+
+def _source(number: int) -> str:
+    return f"source.{number}.safetensors" if number else "source.safetensors"

@@ -1,0 +1,169 @@
+"""How the networks of a stage are made: trained, derived from another stage's, or given by somebody."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import nn
+
+from tutelage import group, results
+from tutelage.checkpoint import load_weights
+from tutelage.delivery import ORIGIN, Origin
+from tutelage.keys import STAGE_KEY, described, key_of, maker, sha256
+from tutelage.locks import locked
+from tutelage.progress import Progress
+from tutelage.stages import JointFit, Stage
+from tutelage.storage import ONLY, Build, Finished, Record, finished, is_finished, keep, lines, notes
+
+LaidOut: TypeAlias = Callable[[nn.Module], nn.Module]
+"""A network on the device, and in the memory layout, that it is to work in."""
+
+
+@dataclass(frozen=True)
+class Making:
+    """What the key of a stage follows from, and who puts its networks into its folder.
+
+    ``builds`` and ``origins`` are by the networks' names: how each is made here, and how anywhere, but for its
+    weights. Of several ranks, all call ``make``.
+    """
+
+    name: str
+    kind: Literal["trained", "given", "derived"]
+    description: Mapping[str, Any]
+    builds: Mapping[str, Build]
+    origins: Mapping[str, Origin]
+    make: Callable[[Path], None]
+
+
+def obtain(making: Making, stages: Path, progress: Progress, write: Callable[[Record], None]) -> dict[str, Finished]:
+    """The networks of a stage, made if its folder in ``stages`` does not hold them; one process at a time."""
+    name, folder = making.name, stages / key_of(making.description)
+    with _alone_in(folder, name, progress):
+        there = group.decided(partial(is_finished, folder))
+        if not there:
+            making.make(folder)
+        if not there and making.kind == "trained":
+            progress.finished(name)
+        else:
+            for sentence in [f"loaded from {folder}"] * there + notes(folder):
+                progress.note(f"{name}: {sentence}")
+            for record in lines(folder, name):
+                write(record)
+        networks = finished(folder, name, making.builds)
+    for peer, network in networks.items():
+        for model in {network.last, network.best}:
+            setattr(model, STAGE_KEY, network.key if model is network.last else f"{network.key}/best")
+            setattr(model, ORIGIN, making.origins[peer])
+    return networks
+
+
+def summary(making: Making, networks: Sequence[Finished], earlier: Sequence[results.Stage]) -> results.Stage:
+    """The stage in one line; peers share its epochs and seconds, and have no best epoch in common."""
+    text, first = json.dumps(making.description), networks[0]
+    return results.Stage(
+        name=making.name,
+        key=key_of(making.description),
+        epochs=len(first.records),
+        seconds=round(first.seconds, 1),
+        best_epoch=first.best_epoch if len(networks) == 1 else None,
+        uses=tuple(stage.name for stage in earlier if f'"stage": "{stage.key}' in text),
+        kind=making.kind,
+    )
+
+
+def training(
+    name: str,
+    description: Mapping[str, Any],
+    builds: Mapping[str, Build],
+    fit: JointFit,
+    seed: int,
+    stage_in: Callable[[Path], Stage],
+    laid_out: LaidOut,
+) -> Making:
+    """What ``fit`` trains of the networks that ``builds`` make in turn, both from ``torch.manual_seed(seed)``."""
+    ready = {peer: partial(_laid_out, build, laid_out) for peer, build in builds.items()}
+
+    def make(folder: Path) -> None:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            models = {peer: build() for peer, build in ready.items()}
+            stage = stage_in(folder)
+            fit(stage, models)
+        if not any(stage.records.values()):
+            raise ValueError(f"Stage {name!r} trained nothing: its fit has to call stage.train.")
+        group.decided(partial(stage.finish, models, description))
+
+    origins = {peer: Origin(described(build)) for peer, build in builds.items()}
+    return Making(name, "trained", description, ready, origins, make)
+
+
+def derivation(
+    name: str, function: Callable[..., nn.Module], of: Finished, version: int, stages: Path, laid_out: LaidOut
+) -> Making:
+    """What ``function`` makes of a copy of the last network of ``of``, in eval mode and from one seed.
+
+    Raises ``ValueError`` for a function that is not declared to return a network, and for a network of unknown origin.
+    """
+    step, origin, weights = described(function), getattr(of.last, ORIGIN, None), stages / of.key / "last.safetensors"
+    maker(step)
+    if not isinstance(origin, Origin):
+        raise ValueError(f"{name!r} is derived from what a stage of a run made; {of.name!r} comes from elsewhere.")
+
+    def build() -> nn.Module:
+        source = load_weights(weights, deepcopy(of.last)).eval()
+        return laid_out(_seeded(partial(function, source)))
+
+    description = {"derive": step, "of": {"stage": of.key}, "version": version}
+    make = partial(_keep, name, description, lambda: (build(), [f"derived from {of.name}"]))
+    return Making(name, "derived", description, {ONLY: build}, {ONLY: origin.then(step, weights)}, make)
+
+
+def gift(name: str, build: Build, weights: Path, laid_out: LaidOut) -> Making:
+    """What ``build`` makes, with weights from elsewhere. Raises ``ValueError`` where there is no such file."""
+    description = {"build": described(build), "weights": sha256(weights)}
+    ready = partial(_laid_out, partial(_seeded, build), laid_out)
+
+    def filled() -> tuple[nn.Module, list[str]]:
+        model = _seeded(build)
+        return model, read_weights(weights, model)
+
+    make = partial(_keep, name, description, filled)
+    return Making(name, "given", description, {ONLY: ready}, {ONLY: Origin(described(build))}, make)
+
+
+def read_weights(path: Path, model: nn.Module) -> list[str]:
+    """Fill ``model`` from a file of any origin; what had to be done for it, in sentences."""
+    load_weights(path, model)
+    return []
+
+
+def _keep(name: str, description: Any, made: Callable[[], tuple[nn.Module, list[str]]], folder: Path) -> None:
+    """Put the network into its folder, with the sentences that whoever loads it is told."""
+
+    def write() -> None:
+        model, notes = made()
+        keep(folder, {ONLY: model}, {}, {"name": name, "made": description, "records": [], "notes": notes})
+
+    group.decided(write)
+
+
+def _alone_in(folder: Path, name: str, progress: Progress) -> AbstractContextManager[None]:
+    if group.rank() > 0:
+        return nullcontext()
+    return locked(folder / "lock", lambda pid: progress.note(f"{name}: process {pid} is at it; waiting"))
+
+
+def _laid_out(build: Build, laid_out: LaidOut) -> nn.Module:
+    return laid_out(build())
+
+
+def _seeded(build: Build) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return build()
