@@ -8,7 +8,9 @@ import torch
 from contract.test_recipes import WRITTEN
 from tutelage.cli.find import Recipe
 from tutelage.cli.flags import flags_of
-from tutelage.run import Run, load
+from tutelage.delivery import load
+from tutelage.results import Arguments
+from tutelage.run import Run
 from tutelage.study.settings import flattened
 
 EXAMPLES = {"mnist": torch.zeros(2, 1, 28, 28), "cifar100": torch.zeros(2, 3, 32, 32)}
@@ -17,7 +19,8 @@ EXAMPLES = {"mnist": torch.zeros(2, 1, 28, 28), "cifar100": torch.zeros(2, 3, 32
 def performed(recipe: Recipe, root) -> Run:
     preset = recipe.with_preset("smoke")
     settings = {flag.name: flag.default for flag in flags_of(preset)}
-    with Run(recipe.name, "smoke", flattened(settings), flattened(settings), root=root, device="cpu") as run:
+    flat = flattened(settings)
+    with Run(Arguments(recipe.name, "smoke", "", flat, flat), root=root, device="cpu") as run:
         preset(run, **settings)
     return run
 

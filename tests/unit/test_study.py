@@ -1,5 +1,6 @@
 """Experiments: networks that are measured whatever they do, teachers that are given, trials that diverge."""
 
+import json
 from functools import partial
 
 import pytest
@@ -14,6 +15,7 @@ from tutelage.measure.predict import predict
 from tutelage.methods.by_name import method
 from tutelage.models.mlp import mlp
 from tutelage.optimizers.usual import nesterov
+from tutelage.results import Arguments
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
 from tutelage.schemes.plan import Plan
@@ -141,15 +143,15 @@ class TestTrials:
             compared = Compared("Trials", ERRORS, {"teacher": teacher}, baseline, outcome)
             networks = publish_comparison(run, DATA, compared, "float32 (N, 784)")
             words = best_in_words(compared, networks, "large", "small")
-        (table,) = run.results.tables
-        width = {len(row) for row in table.rows}
-        assert width == {len(table.columns)} and table.columns[-1] == "remark"
-        assert [row[0] for row in table.rows] == [BASELINE, "kd", "wild"]
-        assert table.rows[2][1] == "diverged" and "not finite" in table.rows[2][-1]
-        assert all(cell is None for cell in table.rows[2][2:-1])
-        gains = table.columns.index(f"over {BASELINE}")
-        assert table.rows[0][gains] == 0
-        assert table.rows[1][gains] == networks[BASELINE].scores["errors"].value - networks["kd"].scores["errors"].value
+        (table,) = json.loads((run.folder / "results.json").read_text())["tables"]
+        columns, rows = table["columns"], table["rows"]
+        assert {len(row) for row in rows} == {len(columns)} and columns[-1] == "remark"
+        assert [row[0] for row in rows] == [BASELINE, "kd", "wild"]
+        assert rows[2][1] == "diverged" and "not finite" in rows[2][-1]
+        assert all(cell is None for cell in rows[2][2:-1])
+        gains = columns.index(f"over {BASELINE}")
+        assert rows[0][gains] == 0
+        assert rows[1][gains] == networks[BASELINE].scores["errors"].value - networks["kd"].scores["errors"].value
         assert words.startswith("small alone: ") and "By kd" in words
 
     def test_of_several_strengths_the_best_on_validation_is_reported(self, tmp_path):
@@ -177,6 +179,7 @@ class TestTrials:
 def test_a_run_decides_only_what_it_was_asked_for(preset, arguments, reason, tmp_path):
     defaults = {"seed": 0, "methods": ["all"], "student.epochs": 240}
     given = {**defaults, **arguments} if arguments else {}
-    run = Run("cifar100:compare", preset, given, defaults, root=tmp_path, device="cpu")
+    asked = Arguments("cifar100:compare", preset, "", given, defaults)
+    run = Run(asked, root=tmp_path, device="cpu")
     found = cannot_decide(run, free=("methods",))
     assert (reason in found) if reason else found == ""
