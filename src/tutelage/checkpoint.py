@@ -1,6 +1,7 @@
 """Files that are whole or absent: tensors as safetensors, everything else as JSON in the same file, written at once."""
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -88,7 +89,7 @@ def load(path: Path) -> Any:
 
     Raises ``ValueError`` for anything that is not such a file: cut short, damaged, or a pickle, which is never opened.
     """
-    tensors, metadata = _read_tensors(path)
+    tensors, metadata = read_tensors(path)
     if "tutelage" not in metadata:
         raise ValueError(f"{path} holds tensors but no training state; a checkpoint of tutelage was expected.")
 
@@ -107,11 +108,14 @@ def load(path: Path) -> Any:
 
 
 def save_weights(path: Path, model: nn.Module) -> None:
-    """Parameters and buffers under their own names, as any safetensors reader takes them; tied tensors once."""
+    """Parameters and buffers under their own names, as any safetensors reader takes them; tied tensors once.
+
+    A compiled model is saved under the names of the plain one.
+    """
     tensors: dict[str, Tensor] = {}
     first: dict[tuple[Any, ...], str] = {}
     tied: dict[str, str] = {}
-    for name, x in model.state_dict().items():
+    for name, x in _uncompiled(model.state_dict()).items():
         original = first.setdefault(_identity(x), name) if x.numel() else name
         if original == name:
             tensors[name] = x
@@ -121,17 +125,28 @@ def save_weights(path: Path, model: nn.Module) -> None:
 
 
 def load_weights(path: Path, model: nn.Module) -> nn.Module:
-    """``model`` with the weights in ``path``. Raises ``ValueError`` where they belong to another architecture."""
-    tensors, metadata = _read_tensors(path)
-    tensors |= {name: tensors[original] for name, original in json.loads(metadata.get("tied", "{}")).items()}
-    own = {name: tuple(x.shape) for name, x in model.state_dict().items()}
+    """``model`` with the weights in ``path``, compiled or not. Raises ``ValueError`` for another architecture's."""
+    tensors = _uncompiled(read_tensors(path)[0])
+    state = model.state_dict()
+    own = {name: tuple(x.shape) for name, x in _uncompiled(state).items()}
     stored = {name: tuple(x.shape) for name, x in tensors.items()}
     if own != stored:
         raise ValueError(
             f"{path} holds the weights of another architecture than this {type(model).__name__}: {_gap(own, stored)}."
         )
-    model.load_state_dict(tensors)
+    model.load_state_dict(dict(zip(state, (tensors[name] for name in own), strict=True)))
     return model
+
+
+def _uncompiled(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """``torch.compile`` puts a step of its own into every name below the module that it wraps."""
+    return {".".join(step for step in name.split(".") if step != "_orig_mod"): x for name, x in state.items()}
+
+
+def file_hash(path: Path | str) -> str:
+    """The SHA-256 of a file's bytes, 64 hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _gap(own: Mapping[str, tuple[int, ...]], stored: Mapping[str, tuple[int, ...]]) -> str:
@@ -171,18 +186,28 @@ def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return apart
 
 
-def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a safetensors file by name, tied ones under all their names, and its other entries.
+
+    Raises ``FileNotFoundError``, and ``ValueError`` for anything else than such a file; a pickle is never opened.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     try:
         with safe_open(path, framework="pt") as opened:
-            return {name: opened.get_tensor(name) for name in opened.keys()}, opened.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, ValueError, RuntimeError) as error:
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            metadata = opened.metadata() or {}
+            return tensors | {
+                name: tensors[own] for name, own in json.loads(metadata.get("tied", "{}")).items()
+            }, metadata
+    except (SafetensorError, ValueError, RuntimeError, KeyError, AttributeError) as error:
         with path.open("rb") as file:  # only now: the length that safetensors begins with may look like a pickle
             start = file.read(2)
         if start == b"PK" or start[:1] == b"\x80":
             raise ValueError(f"{path} is a pickle, which may hold code: it was not opened; use safetensors.") from None
-        raise ValueError(f"{path} is damaged or cut short ({error}); remove it to start this part again.") from None
+        raise ValueError(
+            f"{path} is damaged or cut short ({error}): restore it from a copy, or remove it to start this part again."
+        ) from None
 
 
 def _identity(x: Tensor) -> tuple[Any, ...]:

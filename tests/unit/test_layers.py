@@ -9,7 +9,7 @@ import pytest
 import tutelage
 
 ORDER = [
-    *["machine", "progress", "ranks", "group", "locks", "signals", "checkpoint", "keys"],
+    *["machine", "progress", "ranks", "group", "locks", "signals", "checkpoint", "weights", "keys"],
     *["calls", "shapes", "taps", "results", "losses", "models", "data", "measure", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
     *["teachers", "optimizers", "learner", "learn", "methods", "tasks", "storage", "stages"],

@@ -26,7 +26,14 @@ _SYSTEM = {
 }
 
 
-_READERS = ("tutelage.checkpoint", "tutelage.data", "tutelage.run", "tutelage.stages", "tutelage.report.read")
+_READERS = (
+    "tutelage.checkpoint",
+    "tutelage.data",
+    "tutelage.run",
+    "tutelage.stages",
+    "tutelage.report.read",
+    "tutelage.weights",
+)
 """What they refuse are files, not flags."""
 
 
