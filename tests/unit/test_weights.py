@@ -292,10 +292,24 @@ def test_equal_shapes_alone_make_no_layer_of_another(tmp_path, there, here):
         load_foreign(write(tmp_path / "net.pt", there().state_dict()), here())
 
 
-def test_two_sets_of_weights_in_one_mapping_are_not_chosen_from(tmp_path):
-    state = prefixed(STATE, "student.") | prefixed(classifier(seed=3).state_dict(), "teacher.")
-    with pytest.raises(ValueError, match="more than once, under 'student', 'teacher'"):
-        loaded(write(tmp_path / "net.pt", state))
+TWINS = {"student": STATE, "teacher": classifier(seed=3).state_dict()}
+
+
+@pytest.mark.parametrize(
+    ("content", "places"),
+    [
+        (TWINS, "'student', 'teacher'"),
+        ({"state_dict": TWINS}, "'state_dict.student', 'state_dict.teacher'"),
+        (prefixed(TWINS["student"], "student.") | prefixed(TWINS["teacher"], "teacher."), "'student', 'teacher'"),
+        (list(TWINS.values()), "'0', '1'"),
+    ],
+)
+def test_two_sets_of_weights_are_not_chosen_from_where_no_rule_says_which(tmp_path, content, places):
+    net = classifier(seed=1)
+    before = bits(net)
+    with pytest.raises(ValueError, match=f"more than once, under {places}"):
+        load_foreign(write(tmp_path / "net.pt", content), net)
+    assert same(before, bits(net))
 
 
 @pytest.mark.parametrize(

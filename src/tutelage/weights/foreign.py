@@ -19,8 +19,9 @@ def load_foreign(path: Path | str, model: nn.Module) -> list[str]:
 
     Takes safetensors and what ``torch.save`` wrote, of any age, and runs no code in it. Wrappers and prefixes are found
     by which names fit: ``{"model": …, "epoch": 3}``, ``module.layer1.0.weight``. Where several sets of weights fit,
-    weights are taken before averages of weights, and the sentences say what was not taken. Values are converted to the
-    model's types; those of the same type arrive bit for bit.
+    weights are taken before averages of them and usual keys before others, the sentences say what was not taken, and
+    where neither decides the file is refused. Values are converted to the model's types; those of the same type arrive
+    bit for bit.
 
     Raises ``ValueError``, and leaves the model as it was, where weights are missing, too many or of another shape: ten
     of each are listed; also for a file that is damaged, of another kind, or a pickle of more than weights. Raises

@@ -14,7 +14,7 @@ Shape: TypeAlias = tuple[int, ...]
 COUNTER = "num_batches_tracked"
 WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 """What DataParallel, ``torch.compile`` and their like put into names, at any depth, on either side."""
-USUAL = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "module", "student")
+USUAL = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "module")
 AVERAGES = {"ema", "swa", "avg", "average", "averaged", "shadow", "polyak"}
 
 
@@ -171,8 +171,12 @@ def _shared(names: Collection[Name]) -> Iterator[Name]:
 
 
 def _preference(prefix: Name, base: Name) -> tuple[bool, int, int]:
+    return *_standing(prefix), len(prefix) + len(base)
+
+
+def _standing(prefix: Name) -> tuple[bool, int]:
     usual = min((USUAL.index(step) for step in prefix if step in USUAL), default=len(USUAL))
-    return is_average(prefix), usual if prefix else -1, len(prefix) + len(base)
+    return is_average(prefix), usual if prefix else -1
 
 
 def _gaps(sides: Sides, pairs: Mapping[Name, Name]) -> bool:
@@ -189,10 +193,7 @@ def _judged(sides: Sides, pairs: Mapping[Name, Name], used: Collection[Name], co
     beside = [y for y in sides.stored if y not in taken and y[-1] != COUNTER and sides.mapping(y) in mappings]
     apart = [p for p in copies if p != prefix[: len(p)]]
     extra = [y for y in beside if _begins(y, used) and not _begins(y, apart)]
-    rivals = [
-        p for p in apart if p[: len(prefix)] != prefix and is_average(p) == is_average(prefix)
-        and any(sides.mapping(y) in mappings for y in sides.under(p).values())
-    ]  # fmt: skip
+    rivals = [p for p in apart if not _begins(p, [prefix]) and _standing(p) == _standing(prefix)]
     return Match(pairs, sides.lacking(pairs), sides.differing(pairs), extra, prefix, copies, rivals)
 
 

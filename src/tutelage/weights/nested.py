@@ -8,21 +8,22 @@ from torch import Tensor
 
 from tutelage.weights.names import Name
 
-DEEPEST, MOST = 8, 100_000  # mappings inside of mappings, and of them altogether: a file may hold one inside of itself
+DEEPEST, MOST = 8, 100_000  # mappings inside of mappings, and all of them; a file may hold one in many places
 
 
 def named(content: Any) -> tuple[dict[Name, Tensor], dict[Name, int]]:
     """All tensors under names, outer ones first, and at which step of a name the mapping begins that holds it."""
     stored: dict[Name, Tensor] = {}
     depths: dict[Name, int] = {}
-    waiting: deque[tuple[Name, Any]] = deque([((), content)])
+    waiting: deque[tuple[Name, Any, frozenset[int]]] = deque([((), content, frozenset())])
     for _ in range(MOST):
         if not waiting:
             break
-        place, outer = waiting.popleft()
+        place, outer, above = waiting.popleft()
+        above |= {id(outer)}
         for key, x in _items(outer):
-            if isinstance(x, dict | list | tuple) and len(place) < DEEPEST:
-                waiting.append(((*place, str(key)), x))
+            if isinstance(x, dict | list | tuple) and len(place) < DEEPEST and id(x) not in above:
+                waiting.append(((*place, str(key)), x, above))
             elif _is_named(key, x) and (name := (*place, *key.split("."))) not in stored:
                 stored[name], depths[name] = x, len(place)
     return stored, depths
