@@ -5,14 +5,11 @@ import json
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
 from test_report_page import HOSTILE, parsed
 
 import report_sample
 import report_statistics
-from tutelage.report import conflicts as conflicts_module
 from tutelage.report import page, results, terminal
 from tutelage.report.condense import condensed
 from tutelage.report.conflicts import Conflict, conflicts, on_part, over_time, warnings
@@ -22,12 +19,10 @@ from tutelage.report.markdown import markdown
 from tutelage.report.read import read
 from tutelage.report.record import runs
 from tutelage.report.seeds import groups
-from tutelage.report.statistics import named
 from tutelage.report.story import story
-from tutelage.watched import DROWNED, seen
+from tutelage.results import statistic
 
 RULES = ("sum", "attention", "learned")
-WORD = st.text("abc|@/ .", min_size=0, max_size=6)
 
 
 def group(tmp_path, seeds=1, **options):
@@ -45,22 +40,10 @@ def folder(tmp_path_factory):
     return folder
 
 
-@given(st.sampled_from(["cosine", "negative", "norm", "relative", "other", ""]), WORD, WORD, WORD, WORD)
-def test_names_are_read_as_the_watch_reads_them(what, a, b, part, path):
-    for name in (f"{what} {a}", f"{what} {a} | {b}", f"{what} {a} @ {part}", f"{what} {a} | {b} @ {part}", what):
-        for whole in (name, f"{path}/{name}"):
-            expected, found = seen(whole), named(whole)
-            assert (found and (found.what, found.about, found.part)) == (expected and tuple(expected))
-
-
-def test_the_report_and_the_watch_agree_on_who_is_drowned():
-    assert conflicts_module.DROWNED == DROWNED
-
-
 def test_weights_are_of_a_term_or_of_two_layers():
-    assert named("combine.means/weight soft").about == ("soft",)
-    assert named("objective.a.loss.means/weight student.1 | teacher.2").path == "objective.a.loss.means"
-    assert named("weight a | b | c") is None and named("weight") is None
+    assert statistic("combine.means/weight soft").about == ("soft",)
+    assert statistic("objective.a.loss.means/weight student.1 | teacher.2").path == "objective.a.loss.means"
+    assert statistic("weight a | b | c") is None and statistic("weight") is None
 
 
 def test_values_land_where_they_belong(tmp_path):
@@ -195,7 +178,7 @@ def test_unknown_statistics_are_ignored_and_kept(tmp_path):
     assert run.log[0].statistics == {"student": {"x/temperature": 2.5}}
 
 
-def test_a_statistic_that_is_no_number_is_named(tmp_path):
+def test_a_statistic_that_is_no_number_is_statistic(tmp_path):
     folder = report_sample.make(tmp_path / "run", epochs=1)
     log = (folder / "log.jsonl").read_text().replace('"best"', '"statistics": {"student": {"x": "y"}}, "best"')
     (folder / "log.jsonl").write_text(log)

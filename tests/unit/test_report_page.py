@@ -14,7 +14,7 @@ import pytest
 import report_sample
 from tutelage.report import many, page, pictures, plots, tables
 from tutelage.report.citations import bibtex
-from tutelage.report.schema import Curve, Table
+from tutelage.results import Curve, Metric, Table
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 HOSTILE = "<script>alert('x')</script>\"&{{ 7 * 7 }}"
@@ -103,12 +103,12 @@ class TestEveryPage:
 
     def test_has_every_claim_with_its_verdict_in_words(self, folder):
         words = " ".join("".join(parsed(folder / "report.html").words).split())
-        for claim in report_sample.claims(1, 1):
+        for claim in report_sample.claims(report_sample.networks(0)):
             assert claim["name"] in words
         for verdict in (
             "✓ holds",
             "✗ does not hold",
-            "○ not at this scale",
+            "○ not judged",
             "60,000 images and 3,000 epochs would decide",
         ):
             assert verdict in words
@@ -163,8 +163,9 @@ def test_another_clock_changes_nothing_but_the_clock(one, tmp_path):
 
 def test_the_csv_has_a_row_for_every_network_with_numbers_in_full(one, several):
     rows = list(csv.DictReader((one / "report.csv").read_text().splitlines()))
-    assert [row["network"] for row in rows] == ["teacher", "student", "student alone", "narrow student", "linear"]
-    assert float(rows[1]["errors"]) == 103 and (rows[1]["low"], rows[1]["high"]) == ("84.0", "125.0")
+    assert [row["network"] for row in rows] == ["teacher", "student", "baseline", "narrow student", "linear"]
+    assert float(rows[1]["errors"]) == 103 and (rows[1]["errors_low"], rows[1]["errors_high"]) == ("84.0", "125.0")
+    assert (rows[1]["accuracy"], rows[1]["accuracy_low"], rows[1]["accuracy_sd"]) == ("98.97", "98.75", "")
     assert rows[0]["parameters"] == "2395210" and float(rows[0]["latency_ms_batch_64"]) == pytest.approx(3.69)
     grouped = csv.DictReader((several / "report.csv").read_text().splitlines())
     assert [row["temperature"] for row in grouped] == ["1.0"] * 5 + ["4.0"] * 5
@@ -173,7 +174,7 @@ def test_the_csv_has_a_row_for_every_network_with_numbers_in_full(one, several):
 def test_the_markdown_has_the_sentence_and_the_verdicts(one):
     text = (one / "report.md").read_text()
     assert "**The distilled 800-800 student makes 103 test errors" in text
-    assert text.count("✓ holds") == 2 and text.count("✗ does not hold") == 1 and text.count("○ not at this scale") == 1
+    assert text.count("✓ holds") == 2 and text.count("✗ does not hold") == 1 and text.count("○ not judged") == 1
 
 
 def test_sections_without_data_are_left_out(tmp_path):
@@ -253,7 +254,7 @@ def test_perfect_and_hopeless_networks_are_drawn_too(tmp_path, errors, count):
     folder = report_sample.make(tmp_path / "run", epochs=1)
     results = json.loads((folder / "results.json").read_text())
     for network in results["networks"]:
-        network |= {"errors": errors, "count": count, "interval": [errors, errors]}
+        network |= {"scores": report_sample.scores(errors, count), "count": count}
     (folder / "results.json").write_text(json.dumps(results))
     text = page.write(folder).read_text()
     (size, *_) = re.findall(r'<svg viewBox[^>]*aria-label="Accuracy against size".*?</svg>', text, re.S)
@@ -263,18 +264,21 @@ def test_perfect_and_hopeless_networks_are_drawn_too(tmp_path, errors, count):
 
 def test_many_students_leave_their_names_out_rather_than_on_top_of_each_other():
     spots = [plots.Spot(1e6, 1 + k / 100, 1, 1.2, "student", f"student number {k}", "") for k in range(20)]
-    drawn = plots.pareto(spots, "crowd", "parameters")
+    drawn = plots.pareto(spots, Metric("errors"), "crowd", "parameters")
     assert 1 <= drawn.count('class="name"') < 20 and drawn.count("<title>") == 1 and drawn.count('class="mark') == 20
     alone = plots.pareto(
-        [plots.Spot(10.0**k, 5 - k, 4 - k, 6 - k, "student", f"net {k}", "") for k in range(4)], "few", ""
+        [plots.Spot(10.0**k, 5 - k, 4 - k, 6 - k, "student", f"net {k}", "") for k in range(4)],
+        Metric("errors"),
+        "few",
+        "",
     )
     assert alone.count('class="name"') == 4
 
 
 def test_the_front_holds_what_nothing_beats_in_both():
     best = [plots.Spot(1, 9, 9, 9, "student", "small", ""), plots.Spot(3, 2, 2, 2, "teacher", "large", "")]
-    beaten = [plots.Spot(3, 5, 5, 5, "alone", "same size", ""), plots.Spot(4, 2, 2, 2, "member", "larger", "")]
-    assert plots.front([*beaten, *best]) == best
+    beaten = [plots.Spot(3, 5, 5, 5, "baseline", "same size", ""), plots.Spot(4, 2, 2, 2, "member", "larger", "")]
+    assert plots.front([*beaten, *best], Metric("errors")) == best
 
 
 def test_lines_are_named_by_words_or_by_a_number_with_its_column_and_large_values_are_short():
@@ -291,7 +295,7 @@ def test_a_column_of_small_numbers_has_as_many_places_everywhere(tmp_path):
     rows = [["a", 48.2, 1, 0.123, 1e-5], ["b", 48.05, 2, 7.0, 48.25], ["c", None, 3, 2.5, 3.0]]
     results["tables"] = [{"title": "T", "columns": ["who", "places", "whole", "many", "tiny"], "rows": rows}]
     results["claims"] = [{"name": "less", "published": 0, "measured": -0.54, "unit": "points", "low": 0.01,
-                          "high": None, "source": "", "scale": None, "note": ""}]  # fmt: skip
+                          "high": None, "source": "", "note": ""}]  # fmt: skip
     (folder / "results.json").write_text(json.dumps(results))
     page.write(folder)
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", (folder / "report.html").read_text())

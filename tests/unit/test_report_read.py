@@ -22,10 +22,10 @@ def change(file, edit):
 
 def test_reads_what_was_written(folder):
     run = read(folder)
-    assert run.asked.recipe == "mnist:hinton" and run.seed == 2
+    assert run.request.recipe == "mnist:hinton" and run.seed == 2
     assert [stage.name for stage in run.stages] == ["teacher", "alone", "student"]
     assert len(run.log) == 60 and run.log[-1].losses["student"].keys() == {"label", "soft"}
-    assert [network.role for network in run.results.networks] == ["teacher", "student", "alone", "member", "baseline"]
+    assert [network.role for network in run.results.networks] == ["teacher", "student", "baseline", "member", "other"]
     assert run.results.networks[0].latency_ms["64"].median == pytest.approx(3.69)
 
 
@@ -65,13 +65,21 @@ def test_names_file_and_line_of_damaged_json(folder):
         read(folder)
 
 
+def errors_of(results):
+    return results["networks"][1]["scores"]["errors"]
+
+
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
-        (lambda r: r["networks"][1].pop("errors"), r"results.json: networks\[1\].errors is missing"),
-        (lambda r: r["networks"][1].update(errors="many"), r"networks\[1\].errors should be a number, but is 'many'"),
-        (lambda r: r["networks"][1].update(interval=[1]), r"networks\[1\].interval should be a list of 2"),
-        (lambda r: r["networks"][1].update(role="boss"), r"role is one of teacher, .* is 'boss'"),
+        (lambda r: r["networks"][1].pop("scores"), r"results.json: networks\[1\].scores is missing"),
+        (lambda r: r.update(metrics=[]), r"networks have scores, but there are no metrics"),
+        (
+            lambda r: errors_of(r).update(value="many"),
+            r"value should be a number, but is 'many'",
+        ),
+        (lambda r: errors_of(r).update(interval=[1]), r"should be a list of 2"),
+        (lambda r: r["networks"][1].update(role="boss"), r"role should be one of teacher, .* is 'boss'"),
         (lambda r: r["claims"][0].update(measured=float("nan")), r"claims\[0\].measured should be a finite number"),
         (lambda r: r.update(tables={}), r"tables should be a list, but is \{\}"),
     ],

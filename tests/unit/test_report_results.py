@@ -40,7 +40,7 @@ def test_the_terminal_compares_settings(tmp_path):
         for temperature in (1.0, 4.0):
             report_sample.make(tmp_path / f"{temperature}-{seed}", seed, epochs=2, temperature=temperature)
     text = printed([tmp_path], ["temperature"], width=110, force_terminal=True, color_system=None)
-    assert "temperature 4 gives the fewest test errors" in text and "p, paired t" in text
+    assert "temperature 4 gives the lowest test errors" in text and "p, paired t" in text
 
 
 def test_a_collected_result_is_small_and_reads_as_the_same_run(folder, tmp_path):
@@ -50,7 +50,7 @@ def test_a_collected_result_is_small_and_reads_as_the_same_run(folder, tmp_path)
     (short,) = runs(json.loads(file.read_text()))
     whole = read(folder)
     assert short.results.networks == whole.results.networks and short.results.claims == whole.results.claims
-    assert short.stages == whole.stages and short.asked == whole.asked
+    assert short.stages == whole.stages and short.request == whole.request
     kept = [epoch.epoch for epoch in short.log if epoch.stage == "student"]
     assert kept[0] == 1 and kept[-1] == 300 and 298 in kept and len(kept) < 60
 

@@ -11,9 +11,11 @@ from tutelage.report.compare import against
 from tutelage.report.numbers import duration, plus_minus, rounded, times
 from tutelage.report.paired import paired_t, sign_flips
 from tutelage.report.read import read
-from tutelage.report.schema import Claim
-from tutelage.report.seeds import Spread, Verdict, groups
+from tutelage.report.seeds import groups
+from tutelage.report.spread import Spread
 from tutelage.report.story import story
+from tutelage.report.verdicts import Verdict
+from tutelage.results import Claim, Metric
 
 
 def runs(tmp_path, temperatures, seeds):
@@ -31,11 +33,10 @@ def verdict(*measured, **bounds):
 def test_a_claim_holds_inside_its_bounds_and_open_sides_are_free():
     assert verdict(95.0, high=95.0) == "holds"
     assert verdict(130.0, low=130.0, high=170.0) == "holds"
-    assert verdict(1.0) == "holds"
     assert verdict(96.0, high=95.0) == "does not hold"
     assert verdict(129.0, low=130.0, high=170.0) == "does not hold"
-    assert verdict(96.0, high=95.0, scale="all images") == "not at this scale"
-    assert verdict(90.0, high=95.0, scale="all images") == "holds"
+    assert verdict(96.0, high=95.0, reason="all images") == "not judged"
+    assert verdict(90.0, high=95.0, reason="all images") == "not judged"
 
 
 def test_the_mean_over_seeds_decides():
@@ -47,9 +48,10 @@ def test_the_same_setting_with_other_seeds_is_one_group(tmp_path):
     found = groups(runs(tmp_path, [4.0], 3))
     assert len(found) == 1 and found[0].seeds == (0, 1, 2) and found[0].by == {}
     student = found[0].main
-    values = [run.results.networks[1].errors for run in found[0].runs]
-    assert student.errors.mean == pytest.approx(sum(values) / 3)
-    assert student.errors.sd == pytest.approx(math.sqrt(sum((v - sum(values) / 3) ** 2 for v in values) / 2))
+    values = [run.results.networks[1].scores["errors"].value for run in found[0].runs]
+    score = student.score(Metric("errors"))
+    assert score.mean == pytest.approx(sum(values) / 3)
+    assert score.sd == pytest.approx(math.sqrt(sum((v - sum(values) / 3) ** 2 for v in values) / 2))
 
 
 def test_settings_are_found_by_themselves_and_sorted_as_numbers(tmp_path):
@@ -96,7 +98,7 @@ def test_differences_are_paired_over_common_seeds(tmp_path):
     first, second = groups(runs(tmp_path, [1.0, 4.0], 3))
     found = against(second, first)
     expected = [
-        b.results.networks[1].errors - a.results.networks[1].errors
+        b.results.networks[1].scores["errors"].value - a.results.networks[1].scores["errors"].value
         for a, b in zip(first.runs, second.runs, strict=True)
     ]
     assert found.difference.values == tuple(expected)
@@ -114,7 +116,7 @@ def test_no_p_value_without_two_pairs(tmp_path):
 def test_the_sentence_of_many_seeds_has_means_and_deviations(tmp_path):
     told = story(groups(runs(tmp_path, [4.0], 3)))
     assert told.headline.startswith(
-        "The student makes 101.7 ± 1.2 test errors; alone it makes 151.7 ± 1.2; its teacher,"
+        "The student has 101.7 ± 1.2 test errors; the baseline 151.7 ± 1.2; its teacher, 1.9 × larger,"
     )
     assert "over 3 seeds" in told.headline
 
@@ -150,6 +152,8 @@ def test_the_gain_kept_is_told_where_the_teacher_is_ahead_of_chance(tmp_path):
     assert titles == ["Test errors", "Teacher’s gain kept", "Parameters", "Latency, batch 1", "Agreement"]
     text = (folder / "results.json").read_text()
     results = json.loads(text)
-    results["networks"][2] |= {"errors": 87, "interval": [70, 107]}  # the teacher's 80 are within its interval
+    results["networks"][2] |= {
+        "scores": {"errors": {"value": 87, "interval": [70, 107]}}
+    }  # the teacher's 80 are within its interval
     (folder / "results.json").write_text(json.dumps(results))
     assert "Teacher’s gain kept" not in [figure.title for figure in story(groups([read(folder)])).figures]

@@ -6,20 +6,20 @@ from typing import Any
 from tutelage.report.citations import bibtex
 from tutelage.report.numbers import size
 from tutelage.report.read import Run
-from tutelage.report.schema import Stage
 from tutelage.report.seeds import Group
+from tutelage.results import Stage
 
 
 def again(found: Sequence[Group]) -> dict[str, Any]:
     """All that is needed to repeat the runs: commands, arguments that differ from the defaults first, environment."""
     runs = [run for group in found for run in group.runs]
-    asked = runs[0].asked
-    flags = {flag: _values(runs, flag) for flag in asked.arguments}
+    request = runs[0].request
+    flags = {flag: _values(runs, flag) for flag in request.arguments}
     changed = [flag for flag in flags if any(_changed(run, flag) for run in runs)]
     methods = dict.fromkeys(method for run in runs for method in run.results.methods)
     return {
-        "commands": list(dict.fromkeys(run.asked.command for run in runs)),
-        "changed": [(flag, flags[flag], asked.defaults.get(flag, "")) for flag in changed],
+        "commands": list(dict.fromkeys(run.request.command for run in runs)),
+        "changed": [(flag, flags[flag], request.defaults.get(flag, "")) for flag in changed],
         "defaults": [(flag, value) for flag, value in flags.items() if flag not in changed],
         "environment": _environment(runs),
         "data": dict(pair for run in runs for pair in run.results.data.items()),
@@ -30,11 +30,11 @@ def again(found: Sequence[Group]) -> dict[str, Any]:
 
 
 def _changed(run: Run, flag: str) -> bool:
-    return run.asked.arguments.get(flag) != run.asked.defaults.get(flag)
+    return run.request.arguments.get(flag) != run.request.defaults.get(flag)
 
 
 def _values(runs: Sequence[Run], flag: str) -> str:
-    return ", ".join(dict.fromkeys(str(run.asked.arguments.get(flag)) for run in runs))
+    return ", ".join(dict.fromkeys(str(run.request.arguments.get(flag)) for run in runs))
 
 
 def _environment(runs: Sequence[Run]) -> list[tuple[str, str]]:

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from tutelage.report.paired import paired_t, sign_flips
-from tutelage.report.seeds import Group, Spread
+from tutelage.report.seeds import Group
+from tutelage.report.spread import Spread
+from tutelage.results import Metric
 
 
 @dataclass(frozen=True)
@@ -17,12 +19,12 @@ class Difference:
 
 
 def against(group: Group, first: Group) -> Difference:
-    """Test errors of ``group``'s main network minus ``first``'s, paired over seeds.
+    """The deciding metric of ``group``'s main network minus ``first``'s, paired over seeds.
 
     ``t`` is the two-sided p-value of the paired t test, ``flips`` that of the exact sign-flip permutation test (its
     smallest possible value is ``2 / 2^n``). Neither exists for fewer than two pairs; ``reason`` says why then.
     """
-    mine, theirs = _by_seed(group), _by_seed(first)
+    mine, theirs = _by_seed(group, first.metric), _by_seed(first, first.metric)
     if mine is None or theirs is None:
         return Difference(None, None, None, "a seed was run twice: no pairs")
     pairs = [seed for seed in theirs if seed in mine]
@@ -36,12 +38,12 @@ def against(group: Group, first: Group) -> Difference:
     return Difference(difference, paired_t(difference.values), sign_flips(difference.values))
 
 
-def _by_seed(group: Group) -> dict[str, float] | None:
-    found: dict[str, float] = {}
+def _by_seed(group: Group, metric: Metric) -> dict[str, float] | None:
+    values: dict[str, float] = {}
     for run in group.runs:
         network = Group({}, (run,)).main
-        if repr(run.seed) in found:
+        if repr(run.seed) in values:
             return None
-        if network is not None:
-            found[repr(run.seed)] = network.errors.mean
-    return found
+        if network is not None and (score := network.score(metric)) is not None:
+            values[repr(run.seed)] = score.mean
+    return values

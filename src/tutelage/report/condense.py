@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean, median
 from typing import Any
 
-from tutelage.report.statistics import named
+from tutelage.results import statistic
 
 Parts = dict[str, Any]
 GRADIENTS = ("cosine", "negative", "relative")
@@ -51,7 +51,7 @@ def _means(epochs: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str,
 
 
 def _merged(name: str, values: Sequence[float]) -> float:
-    about = named(name)
+    about = statistic(name)
     what = "" if about is None else about.what
     if what == "weight":
         return values[-1]
@@ -62,7 +62,7 @@ def _of(values: dict[str, float], large: Sequence[str]) -> dict[str, float]:
     """Those that ``only`` keeps; gradients without their path, which says nothing that a report needs."""
     kept = {}
     for name, value in values.items():
-        about = named(name)
+        about = statistic(name)
         if about is not None and about.what == "weight":
             kept[name] = value
         elif about is not None and about.what in GRADIENTS and about.part in large:

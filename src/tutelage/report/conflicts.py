@@ -8,8 +8,8 @@ from typing import TypeAlias
 from tutelage.report.numbers import significant
 from tutelage.report.seeds import Group
 from tutelage.report.statistics import History, Means, Row, history
+from tutelage.results import DROWNED
 
-DROWNED = 0.01  # of the longest gradient: a term whose gradient is shorter is not heard
 FIRST = ("", "backbone", "head")  # the parts that come before the stages of a network
 NAMED = 4  # stages that a warning names, of more it says how many
 Place: TypeAlias = tuple[str, tuple[str, ...], str]  # what a statistic is, of which terms, on which part

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from statistics import mean
 
 from tutelage.report.draw import LETTER, Axis, Point, axis, bottom, left, line, path, svg, text
-from tutelage.report.numbers import plain, significant
-from tutelage.report.schema import Epoch
+from tutelage.report.numbers import rounded, significant
 from tutelage.report.seeds import Group
+from tutelage.results import Epoch
 
 WIDTH, LEFT, RIGHT, HEAD, BODY, GAP = 320, 46, 12, 22, 72, 14
 POINTS = 160  # a line of more is thinned: a screen shows no more
@@ -36,14 +36,15 @@ def stages(group: Group) -> tuple[str, ...]:
 
 
 def panels(group: Group, stage: str) -> tuple[Panel, ...]:
-    """What a stage logged: validation errors (where there is a validation), then each learner's terms."""
+    """What a stage logged: the deciding metric on validation (where there is one), then each learner's terms."""
     runs = [[epoch for epoch in run.log if epoch.stage == stage] for run in group.runs]
     runs = [epochs for epochs in runs if epochs]
     first = runs[0][-1]
     found = []
-    if any(epoch.validation for epoch in runs[0]):
-        seeds = _series(runs, lambda epoch: epoch.validation.errors if epoch.validation else None)
-        found.append(Panel("validation errors", seeds, _best(runs), _wide(seeds)))
+    name = group.metric.name
+    if any(name in (epoch.validation or {}) for epoch in runs[0]):
+        seeds = _series(runs, lambda epoch: (epoch.validation or {}).get(name))
+        found.append(Panel(f"validation {name}", seeds, _best(runs, name), _wide(seeds)))
     for learner, terms in first.losses.items():
         for term in terms:
             seeds = _series(runs, lambda epoch, a=learner, b=term: epoch.losses.get(a, {}).get(b))  # type: ignore[misc]
@@ -62,11 +63,10 @@ def _wide(seeds: Sequence[Sequence[Point]]) -> bool:
     return bool(values) and min(values) > 0 and max(values) / min(values) > 12
 
 
-def _best(runs: Sequence[Sequence[Epoch]]) -> str:
-    marked = [epoch for epoch in runs[0] if epoch.best and epoch.validation]
-    if len(runs) > 1 or not marked or marked[-1].validation is None:
-        return ""
-    return f"best {plain(marked[-1].validation.errors)}, epoch {marked[-1].epoch}"
+def _best(runs: Sequence[Sequence[Epoch]], name: str) -> str:
+    marked = [(epoch.epoch, epoch.validation.get(name)) for epoch in runs[0] if epoch.best and epoch.validation]
+    number, value = marked[-1] if marked else (0, None)
+    return "" if value is None or len(runs) > 1 else f"best {rounded(value, 0)}, epoch {number}"
 
 
 def _weight(epochs: Sequence[Epoch], learner: str, term: str) -> str:

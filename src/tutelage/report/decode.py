@@ -3,17 +3,18 @@
 import dataclasses
 import math
 import types
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
 def decode(kind: type[T], value: object, where: str) -> T:
-    """``value`` as a ``kind``: a dataclass, ``str``, ``int``, ``float``, ``bool``, or a tuple, dict or option of them.
+    """``value`` as a ``kind``: a dataclass, ``str``, ``int``, ``float``, ``bool``, a
+    ``Literal``, or a tuple, dict or option of them.
 
     Keys that ``kind`` does not have are ignored, so that an older report reads a newer run. Raises ``ValueError`` that
-    names the place (``results.json: networks[0].errors``), what was expected there and what came.
+    names the place (``results.json: networks[0].scores``), what was expected there and what came.
 
     >>> decode(tuple[float, ...], [1, 2.5], "a.json")
     (1.0, 2.5)
@@ -33,6 +34,9 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (types.UnionType, Union):
         return None if value is None else _decode(next(k for k in inner if k is not type(None)), value, where)
+    if origin is Literal:
+        _expect(value in inner, f"one of {', '.join(map(str, inner))}", value, where)
+        return value
     if origin is tuple:
         return _sequence(inner, value, where)
     if origin is dict:

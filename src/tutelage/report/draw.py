@@ -8,7 +8,7 @@ from html import escape
 from tutelage.report.numbers import plain
 
 Point = tuple[float, float]
-SHAPES = {"teacher": "square", "student": "disc", "alone": "triangle", "member": "ring", "baseline": "diamond"}
+SHAPES = {"teacher": "square", "student": "disc", "baseline": "triangle", "member": "ring", "other": "diamond"}
 LETTER = 7.0  # pixels: a safe average width of a letter at 12 px
 
 

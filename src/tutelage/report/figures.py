@@ -1,10 +1,11 @@
-"""Three to five numbers in large type, each with its change against the teacher and the student alone."""
+"""Three to five numbers in large type, each with its change against the teacher and the baseline."""
 
 from dataclasses import dataclass
 
 from tutelage.report.numbers import plain, rounded, scaled, size, times
-from tutelage.report.rows import half, rank_of, share, signed
-from tutelage.report.seeds import Group, Measured
+from tutelage.report.rows import rank_of, score_text, share, signed, with_unit
+from tutelage.report.seeds import Group, NetworkOverSeeds
+from tutelage.results import Metric
 
 MOST = 4  # students: of more no single one is the result
 
@@ -21,78 +22,102 @@ class Figure:
 
 def figures(group: Group) -> tuple[Figure, ...]:
     """Three to five numbers in large type, about the first student; none where a run compares many students."""
-    main, alone, teacher = group.main, group.role("alone"), group.role("teacher")
+    main, baseline, teacher = group.main, group.role("baseline"), group.role("teacher")
     students = [network.first.name for network in group.networks if network.first.role == "student"]
     if main is None or len(students) > MOST:
         return ()
-    alone, teacher = (None if other is main else other for other in (alone, teacher))
-    title = f"Test errors, {main.first.name}" if len(students) > 1 else "Test errors"
-    found = [Figure(title, str(main.errors), _error_detail(main, alone, teacher))]
-    kept = gain_kept(main, alone, teacher)
-    if kept is not None and alone is not None and teacher is not None:
-        gain = rounded(alone.errors.mean - teacher.errors.mean, max(half(alone), half(teacher)))
-        words = (f"of {gain} errors between alone and teacher",)
-        found.append(Figure("Teacher’s gain kept", f"{signed(100 * kept, 1).removeprefix('+')} %", words))
+    baseline, teacher = (None if other is main else other for other in (baseline, teacher))
+    parts = [_decisive(main, baseline, teacher, group.metric, len(students) > 1)]
+    parts += [gain_figure(main, baseline, teacher, group.metric)] if baseline and teacher else []
     if main.first.parameters is not None:
-        found.append(Figure("Parameters", scaled(main.first.parameters), _size_detail(main, alone, teacher)))
+        parts.append(Figure("Parameters", scaled(main.first.parameters), _size_detail(main, baseline, teacher)))
     batches = sorted(main.first.latency_ms or {}, key=rank_of)
-    found += [_latency(main, alone, teacher, batch) for batch in batches[:1]]
+    parts += [_latency(main, baseline, teacher, batch) for batch in batches[:1]]
     agreement = main.over(lambda network: network.agreement)
     if agreement is not None:
         words = ("of the answers are the teacher’s",)
-        found.append(Figure("Agreement", f"{share(agreement, main.first.count)} %", words))
-    return tuple(found)
+        parts.append(Figure("Agreement", f"{share(agreement, main.first.count)} %", words))
+    return tuple(part for part in parts if part is not None)
 
 
-def gain_kept(main: Measured, alone: Measured | None, teacher: Measured | None) -> float | None:
-    """Share of the teacher's lead over the student alone that the student has: 1 is all, 0 none, less than 0 harm.
+def _decisive(
+    main: NetworkOverSeeds, baseline: NetworkOverSeeds | None, teacher: NetworkOverSeeds | None, metric: Metric,
+    several: bool,
+) -> Figure | None:  # fmt: skip
+    score, half = main.score(metric), main.half(metric)
+    if score is None:
+        return None
+    low, high = (rounded(bound, half) for bound in main.interval(metric) or (0.0, 0.0))
+    sure = f"over {score.n} seeds" if score.n > 1 else f"95 % interval {low} to {high}" if half else ""
+    others = ((baseline, "the baseline"), (teacher, "the teacher"))
+    changes = [
+        _change(metric.gain(score.mean, theirs.mean), half, metric, whom)
+        for other, whom in others
+        if other is not None and (theirs := other.score(metric)) is not None
+    ]
+    title = f"Test {metric.name}" + (f", {main.first.name}" if several else "")
+    detail = filter(None, (f"on {plain(main.first.count)} test samples", sure, *changes))
+    return Figure(title, with_unit(score_text(main, metric), metric), tuple(detail))
+
+
+def _change(gain: float, half: float, metric: Metric, whom: str) -> str:
+    words = rounded(abs(gain), half)
+    if not words.strip("0."):
+        return f"as good as {whom}"
+    return f"{with_unit(words, metric)} {'better' if gain > 0 else 'worse'} than {whom}"
+
+
+def gain_figure(
+    main: NetworkOverSeeds, baseline: NetworkOverSeeds, teacher: NetworkOverSeeds, metric: Metric
+) -> Figure | None:
+    """Share of the teacher's lead over the baseline that the student has: 1 is all, 0 none, less than 0 harm.
 
     ``None`` where there is no lead to speak of: it must exceed what chance makes of either of the two.
     """
-    lead = alone.errors.mean - teacher.errors.mean if alone is not None and teacher is not None else 0
-    if alone is None or teacher is None or lead <= max(half(alone), half(teacher)):
+    mine, below, above = (network.score(metric) for network in (main, baseline, teacher))
+    if mine is None or below is None or above is None:
         return None
-    return (alone.errors.mean - main.errors.mean) / lead
+    lead, chance = metric.gain(above.mean, below.mean), max(baseline.half(metric), teacher.half(metric))
+    if lead <= chance:
+        return None
+    kept = 100 * metric.gain(mine.mean, below.mean) / lead
+    words = f"of {with_unit(rounded(lead, chance), metric)} between baseline and teacher"
+    return Figure("Teacher’s gain kept", f"{signed(kept, 1).removeprefix('+')} %", (words,))
 
 
-def _error_detail(main: Measured, alone: Measured | None, teacher: Measured | None) -> tuple[str, ...]:
-    low, high = (rounded(bound, half(main)) for bound in main.interval)
-    sure = f"over {main.errors.n} seeds" if main.errors.n > 1 else f"95 % interval {low} to {high}"
-    others = ((alone, "against the student alone"), (teacher, "against the teacher"))
-    changes = [(main.errors.mean - other.errors.mean, words) for other, words in others if other is not None]
-    change = [f"{signed(change, half(main))} {words}" for change, words in changes]
-    return (f"of {plain(main.first.count)}", sure, *change)
+def _size_detail(
+    main: NetworkOverSeeds, baseline: NetworkOverSeeds | None, teacher: NetworkOverSeeds | None
+) -> tuple[str, ...]:
+    words = [f"{size(main.first.bytes)} on disk"] if main.first.bytes is not None else []
+    for other, whom in ((teacher, "the teacher"), (baseline, "the baseline")):
+        larger = ratio(other, main) if other is not None else None
+        if larger is not None:
+            words.append(_than(larger, "smaller", "larger", "as large", whom))
+    return tuple(words)
 
 
-def _size_detail(main: Measured, alone: Measured | None, teacher: Measured | None) -> tuple[str, ...]:
-    found = [f"{size(main.first.bytes)} on disk"] if main.first.bytes is not None else []
-    larger = ratio(teacher, main) if teacher is not None else None
-    if larger is not None:
-        found.append(_than(larger, "smaller", "larger", "as large", "the teacher"))
-    larger = ratio(alone, main) if alone is not None else None
-    if larger is not None:
-        found.append(_than(larger, "smaller", "larger", "as large", "the student alone"))
-    return tuple(found)
-
-
-def _latency(main: Measured, alone: Measured | None, teacher: Measured | None, batch: str) -> Figure:
+def _latency(
+    main: NetworkOverSeeds, baseline: NetworkOverSeeds | None, teacher: NetworkOverSeeds | None, batch: str
+) -> Figure:
     mine = main.latency(batch)
     assert mine is not None
-    found = [f"quartiles {rounded(mine.q1, mine.q3 - mine.q1)} to {rounded(mine.q3, mine.q3 - mine.q1)}"]
-    for other, words in ((teacher, "the teacher"), (alone, "the student alone")):
+    words = [f"quartiles {rounded(mine.q1, mine.q3 - mine.q1)} to {rounded(mine.q3, mine.q3 - mine.q1)}"]
+    for other, whom in ((teacher, "the teacher"), (baseline, "the baseline")):
         theirs = other.latency(batch) if other is not None else None
-        if theirs is not None and mine.median > 0:
-            found.append(_than(theirs.median / mine.median, "faster", "slower", "as fast", words))
-    return Figure(f"Latency, batch {batch}", f"{rounded(mine.median, mine.q3 - mine.q1)} ms", tuple(found), clock=True)
+        if theirs is not None and min(mine.median, theirs.median) > 0:
+            words.append(_than(theirs.median / mine.median, "faster", "slower", "as fast", whom))
+    return Figure(f"Latency, batch {batch}", f"{rounded(mine.median, mine.q3 - mine.q1)} ms", tuple(words), clock=True)
 
 
 def _than(ratio: float, less: str, more: str, same: str, whom: str) -> str:
-    if 0.97 < ratio < 1.03:
+    words = times(max(ratio, 1 / ratio))
+    if words == times(1):
         return f"{same} as {whom}"
-    return f"{times(ratio)} {less} than {whom}" if ratio > 1 else f"{times(1 / ratio)} {more} than {whom}"
+    return f"{words} {less if ratio > 1 else more} than {whom}"
 
 
-def ratio(large: Measured, small: Measured) -> float | None:
+def ratio(large: NetworkOverSeeds, small: NetworkOverSeeds) -> float | None:
+    """How many times as many parameters the first has; ``None`` where either's are not known."""
     if not large.first.parameters or not small.first.parameters:
         return None
     return large.first.parameters / small.first.parameters

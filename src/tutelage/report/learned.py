@@ -6,8 +6,8 @@ from typing import Any
 from tutelage.report import conflicts, curves, maps, pictures, plots, weights
 from tutelage.report.numbers import plain, significant
 from tutelage.report.read import Run
-from tutelage.report.schema import Example
 from tutelage.report.seeds import Group
+from tutelage.results import Example
 
 OPEN_STAGES = 6  # learning curves that are shown at once, the others on request
 
@@ -16,8 +16,8 @@ def part(group: Group) -> dict[str, Any]:
     """A group's learning curves and what its networks learned, ready to be printed."""
     first, results = group.runs[0], group.runs[0].results
     roles = {network.stage: network.role for network in results.networks}
-    drawn = [(name, curves.stage(group, name, roles.get(name, "baseline"))) for name in curves.stages(group)]
-    known = [n for n in group.networks if n.calibration and n.first.role in ("teacher", "student", "alone")]
+    drawn = [(name, curves.stage(group, name, roles.get(name, "other"))) for name in curves.stages(group)]
+    known = [n for n in group.networks if n.calibration and n.first.role in ("teacher", "student", "baseline")]
     calibrated = [
         (n.first.name, n.first.role, significant(100 * c.error, 2), plots.reliability(c, n.first.name, n.first.role))
         for n in known[:6]

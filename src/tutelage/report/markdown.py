@@ -8,6 +8,7 @@ from tutelage.report.heat import number, share
 from tutelage.report.listened import Listened
 from tutelage.report.rows import ClaimRow, GroupRow, NetworkRow
 from tutelage.report.story import Story
+from tutelage.results import Metric
 
 Column = tuple[str, bool]  # heading, right-aligned
 
@@ -40,7 +41,7 @@ def claims(rows: Sequence[ClaimRow]) -> str:
     columns += [("n", True), ("p", True), ("unit", False), ("holds if", False), ("verdict", False), ("source", False)]
     body = []
     for row in rows:
-        verdict = f"{row.sign} {row.verdict}" + (f": {row.scale}" if row.scale else "")
+        verdict = f"{row.sign} {row.verdict}" + (f": {row.reason}" if row.reason else "")
         name = row.name + (f" ({row.note})" if row.note else "")
         cells = [name, row.published, row.measured, str(row.n), row.p, row.unit, row.condition, verdict, row.source]
         body.append([*([row.group] if grouped else []), *cells])
@@ -48,12 +49,12 @@ def claims(rows: Sequence[ClaimRow]) -> str:
 
 
 def comparison(story: Story) -> str:
-    """The settings as a Markdown table: test errors and the difference to the first, paired over seeds."""
-    names = list(dict.fromkeys(name for row in story.comparison for name in row.errors))
+    """The settings as a Markdown table: the deciding metric and its difference to the first, paired over seeds."""
+    names = list(dict.fromkeys(name for row in story.comparison for name in row.scores))
     columns = [
         *((flag, True) for flag in story.flags),
         ("seeds", True),
-        *((f"{name}, test errors", True) for name in names),
+        *((f"{name}, test {story.metrics[0].name}", True) for name in names),
     ]
     columns += [("difference to the first", True), ("p (paired t)", True), ("p (sign flips)", True)]
     return table(columns, [compared(row, names) for row in story.comparison])
@@ -117,22 +118,29 @@ def attention(found: Sequence[Listened]) -> str:
 
 def compared(row: GroupRow, names: Sequence[str]) -> list[str]:
     """A setting's cells, in the order of ``comparison``'s columns."""
-    errors = [row.errors.get(name, "") for name in names]
-    return [*row.values, str(row.n), *errors, row.difference, row.t or row.reason, row.flips]
+    scores = [row.scores.get(name, "") for name in names]
+    return [*row.values, str(row.n), *scores, row.difference, row.t or row.reason, row.flips]
 
 
-def networks(rows: Sequence[NetworkRow]) -> str:
-    """The networks as a Markdown table."""
+def metric_headings(metrics: Sequence[Metric]) -> list[str]:
+    """What stands above the scores: ``test errors``, ``accuracy, %``."""
+    names = [("" if i else "test ") + metric.name for i, metric in enumerate(metrics)]
+    return [f"{name}, {metric.unit}" if metric.unit else name for name, metric in zip(names, metrics, strict=True)]
+
+
+def networks(rows: Sequence[NetworkRow], metrics: Sequence[Metric]) -> str:
+    """The networks as a Markdown table, and what could not be measured of them."""
     grouped = any(row.group for row in rows)
     batches = list(dict.fromkeys(batch for row in rows for batch in row.latency))
     columns = [*([("setting", False)] if grouped else []), ("network", False), ("description", False)]
-    columns += [("test errors", True), ("accuracy, %", True), ("parameters", True), ("on disk", True)]
+    columns += [*((heading, True) for heading in metric_headings(metrics)), ("parameters", True), ("on disk", True)]
     columns += [(f"ms, batch {batch}", True) for batch in batches]
     body = []
     for row in rows:
-        cells = [row.name, row.label, row.errors, row.accuracy, row.parameters, row.bytes]
+        cells = [row.name, row.label, *row.scores, row.parameters, row.bytes]
         body.append([*([row.group] if grouped else []), *cells, *(row.latency.get(batch, "") for batch in batches)])
-    return table(columns, body)
+    notes = dict.fromkeys(f"{row.name}: {note}" for row in rows for note in row.notes)
+    return "\n\n".join([table(columns, body), *map(escape, notes)])
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:

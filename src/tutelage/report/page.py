@@ -8,17 +8,24 @@ from pathlib import Path
 
 from tutelage.report import heat, learned, networks, tables
 from tutelage.report.again import again
-from tutelage.report.markdown import compared, markdown
+from tutelage.report.markdown import compared, markdown, metric_headings
 from tutelage.report.numbers import duration, plain, whole
 from tutelage.report.read import read
 from tutelage.report.record import record, text
 from tutelage.report.rows import NetworkRow, by_claim, rank_of
 from tutelage.report.seeds import Group, groups
 from tutelage.report.story import Story, story
+from tutelage.results import Role
 
 HERE = Path(__file__).parent
 FILES = ("report.html", "report.json", "report.csv", "report.md")
-ROLES = {"teacher": "■", "student": "●", "alone": "▲", "member": "○", "baseline": "◆"}  # as on the plots
+SIGNS: dict[Role, str] = {
+    "teacher": "■",
+    "student": "●",
+    "baseline": "▲",
+    "member": "○",
+    "other": "◆",
+}  # as on the plots
 
 
 def write(folder: Path | str) -> Path:
@@ -61,9 +68,9 @@ def html(found: Sequence[Group], told: Story) -> str:
     page: str = environment.get_template("page.html").render(
         told=told,
         style=markup((HERE / "page.css").read_text(encoding="utf-8")),
-        signs=ROLES,
+        signs=SIGNS,
         compared=compared,
-        compared_names=list(dict.fromkeys(name for row in told.comparison for name in row.errors)),
+        compared_names=list(dict.fromkeys(name for row in told.comparison for name in row.scores)),
         over_flag=tables.over_flag(found),
         tables=[shown for group in found for shown in tables.shown(group)],
         scatters=networks.scatters(found),
@@ -75,6 +82,8 @@ def html(found: Sequence[Group], told: Story) -> str:
         parts=[learned.part(group) for group in found],
         cosines=heat.scale((-1, -0.5, -0.1, 0, 0.1, 0.5, 1), heat.cosine),
         heard=heat.scale((0, 0.1, 0.25, 0.5, 1), heat.weight),
+        metric=found[0].metric,
+        headings=metric_headings(told.metrics),
         knows=any(knows(row) for row in told.networks),
         again=again(found),
     )
@@ -89,5 +98,5 @@ def linked(words: str) -> str:
 
 
 def knows(row: NetworkRow) -> bool:
-    """Whether there is anything to say about what the network learned besides its errors."""
+    """Whether there is anything to say about what the network learned besides the deciding metric."""
     return any((row.agreement, row.calibration, row.best, row.validation))

@@ -1,25 +1,26 @@
-"""The report's other plots: accuracy against cost, reliability, and a recipe's own curves."""
+"""The report's other plots: scores against cost, reliability, and a recipe's own curves."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from tutelage.report.draw import LETTER, SHAPES, Axis, Point, apart, axis, bottom, left, line, mark, path, svg, text
 from tutelage.report.numbers import scaled
-from tutelage.report.schema import Calibration
+from tutelage.results import Calibration, Metric
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 PLACES = (  # of a name beside its point, the best first
     *((11, 4, "start"), (-11, 4, "end"), (8, -10, "start"), (-8, -10, "end"), (8, 19, "start"), (-8, 19, "end")),
     *((0, -14, "middle"), (0, 24, "middle"), (22, 4, "start"), (-22, 4, "end")),
 )
-HUES = ("student", "teacher", "alone", "member", "baseline")
+FIRST = ("student", "teacher", "baseline")  # roles whose first network is always named
+FAR = Metric("distance from the best")
 
 
 @dataclass(frozen=True)
 class Spot:
-    """One network on a plot of ``y``, errors in per cent, against cost ``x``, with the interval of ``y``."""
+    """One network on a plot of a metric's ``y`` against cost ``x``, with the interval of ``y``."""
 
     x: float
     y: float
@@ -30,47 +31,57 @@ class Spot:
     tip: str
 
 
-def front(spots: Sequence[Spot]) -> list[Spot]:
-    """The Pareto front: the spots that no other one equals or beats in both cost and errors, by cost."""
-    found: list[Spot] = []
-    for spot in sorted(spots, key=lambda spot: (spot.x, spot.y)):
-        if not found or spot.y < found[-1].y:
-            found.append(spot)
-    return found
+def front(spots: Sequence[Spot], metric: Metric) -> list[Spot]:
+    """The Pareto front: the spots that no other one equals or beats in both cost and metric, by cost."""
+    best: list[Spot] = []
+    for spot in sorted(spots, key=lambda spot: (spot.x, -metric.gain(spot.y, 0))):
+        if not best or metric.gain(spot.y, best[-1].y) > 0:
+            best.append(spot)
+    return best
 
 
-def pareto(spots: Sequence[Spot], title: str, across: str) -> str:
-    """Every network as a point with its interval and its name, and the Pareto front as a staircase.
+def pareto(spots: Sequence[Spot], metric: Metric, title: str, across: str) -> str:
+    """Every network as a point with its interval and its name, and the Pareto front as a staircase; up is better.
 
-    Accuracy goes up; where the errors differ more than threefold their scale is logarithmic, and the axis says so.
+    Heights are distances from the best value that there can be: 100 for a share in %, else 0 where less is better.
+    Where these differ more than threefold, the scale is logarithmic in them, and the axis says so.
     """
     width, height = 340, 310
     x = axis([spot.x for spot in spots], 46, width - 12, log=True)
     if max(s.x for s in spots) / min(s.x for s in spots) < 1.5:
         middle = math.sqrt(max(s.x for s in spots) * min(s.x for s in spots))
         x = Axis(middle / 2, middle * 2, x.start, x.end, log=True)
-    values = [value for spot in spots for value in (spot.low, spot.y, spot.high)]
+    best = 100.0 if metric.unit == "%" and metric.better == "higher" else 0.0
+    far = [
+        replace(s, y=metric.gain(best, s.y), low=metric.gain(best, s.low), high=metric.gain(best, s.high))
+        for s in spots
+    ]
+    values = [value for spot in far for value in (spot.low, spot.y, spot.high)]
     log = min(values) > 0 and max(values) / min(values) > 3
     y, floor = axis(values, 24, height - 48, log=log), height - 48
-    y = replace(y, low=max(y.low, 0.0), high=min(y.high, 100.0))
-    up = "accuracy, % (log scale of the errors)" if log else "accuracy, %"
+    y = replace(y, low=max(y.low, 0.0)) if min(values) >= 0 else y
+    y = replace(y, high=min(y.high, 100.0)) if metric.unit == "%" and max(values) <= 100 else y
+    unit = f", {metric.unit}" if metric.unit else ""
+    up = f"{metric.name}{unit}" + log * (" (log scale)" if best == 0 else f" (log scale of the distance to {best:g})")
     steps: list[Point] = []
-    for spot in front(spots):
+    for spot in front(far, FAR):
         steps += [(x.at(spot.x), steps[-1][1] if steps else floor), (x.at(spot.x), y.at(spot.y))]
-    parts = [text(4, 13, up, "at"), left(y, x, 6, _accuracy), bottom(x, floor, f"{across} (log scale)", 4)]
+    label = _label(metric, best)
+    parts = [text(4, 13, up, "at"), left(y, x, 6, label), bottom(x, floor, f"{across} (log scale)", 4)]
     parts.append(path([*steps, (x.end, steps[-1][1])], "front"))
     places = _dodged([x.at(spot.x) for spot in spots])
-    for spot, at in zip(spots, places, strict=True):
+    for spot, at in zip(far, places, strict=True):
         parts.append(line((at, y.at(spot.low)), (at, y.at(spot.high)), f"bar {spot.role}"))
-    points = [(at, y.at(spot.y)) for spot, at in zip(spots, places, strict=True)]
-    for spot, (a, b) in zip(spots, points, strict=True):
+    points = [(at, y.at(spot.y)) for spot, at in zip(far, places, strict=True)]
+    for spot, (a, b) in zip(far, points, strict=True):
         parts.append(mark(a, b, SHAPES[spot.role], spot.role, spot.tip))
-    bars = [(at - 1, y.at(spot.low), at + 1, y.at(spot.high)) for spot, at in zip(spots, places, strict=True)]
-    return svg(title, width, height, [*parts, *_names(spots, points, bars, (x.start, y.start - 10, x.end, floor))])
+    bars = [(at - 1, y.at(spot.low), at + 1, y.at(spot.high)) for spot, at in zip(far, places, strict=True)]
+    return svg(title, width, height, [*parts, *_names(far, points, bars, (x.start, y.start - 10, x.end, floor))])
 
 
-def _accuracy(errors: float) -> str:
-    return f"{100 - errors:.6g}"
+def _label(metric: Metric, best: float) -> Callable[[float], str]:
+    """The metric's value at a distance from the best there can be."""
+    return lambda far: f"{best - far if metric.better == 'higher' else far:.6g}".replace("-", "−")
 
 
 def _dodged(places: Sequence[float]) -> list[float]:
@@ -86,8 +97,8 @@ def _names(spots: Sequence[Spot], points: Sequence[Point], bars: Sequence[Box], 
     """The spots' names beside their points, where they cover least; one that finds no free place is left out."""
     taken: list[Box] = [*((a - 7, b - 7, a + 7, b + 7) for a, b in points), *bars]
     parts = []
-    ahead = front(spots)
-    first = {role: next((i for i, spot in enumerate(spots) if spot.role == role), -1) for role in HUES[:3]}
+    ahead = front(spots, FAR)
+    first = {role: next((i for i, spot in enumerate(spots) if spot.role == role), -1) for role in FIRST}
     order = sorted(range(len(spots)), key=lambda i: (i not in first.values(), spots[i] not in ahead, i))
     for i in order:
         (a, b), wide = points[i], LETTER * len(spots[i].name)

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from tutelage.report.decode import decode
-from tutelage.report.schema import Arguments, Epoch, Results, Stage
+from tutelage.report.older import renewed
+from tutelage.results import Arguments, Epoch, Results, Stage
 
 PARTS = ("arguments", "environment", "log", "stages", "results")  # the files of a run, in reading order
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run, and ``parts``, the JSON that it was read from."""
+    """A finished run, and ``parts``, the JSON that it was read from, in today's form."""
 
-    asked: Arguments
+    request: Arguments
     environment: dict[str, Any]
     log: tuple[Epoch, ...]
     stages: tuple[Stage, ...]
@@ -25,7 +26,7 @@ class Run:
     @property
     def seed(self) -> Any:
         """The run's seed, 0 for a recipe that has none."""
-        return self.asked.arguments.get("seed", 0)
+        return self.request.arguments.get("seed", 0)
 
 
 def read(folder: Path | str) -> Run:
@@ -48,13 +49,17 @@ def read(folder: Path | str) -> Run:
 
 
 def typed(parts: dict[str, Any], where: str = "") -> Run:
-    """The run whose files' contents are ``parts``; ``where`` stands before the file's name in errors."""
+    """The run whose files' contents are ``parts``, of any version; ``where`` precedes the file's name in errors."""
+    parts = renewed(parts)
+    results = decode(Results, parts["results"], f"{where}results.json")
+    if any(network.scores for network in results.networks) and not results.metrics:
+        raise ValueError(f"{where}results.json: networks have scores, but there are no metrics that say what they are.")
     return Run(
         decode(Arguments, parts["arguments"], f"{where}arguments.json"),
         decode(dict[str, Any], parts["environment"], f"{where}environment.json"),
         tuple(decode(Epoch, line, f"{where}log.jsonl: line {n}") for n, line in enumerate(parts["log"], 1)),
         decode(tuple[Stage, ...], parts["stages"], f"{where}stages.json: "),
-        decode(Results, parts["results"], f"{where}results.json"),
+        results,
         parts,
     )
 
@@ -62,10 +67,10 @@ def typed(parts: dict[str, Any], where: str = "") -> Run:
 def find(folder: Path | str) -> list[Path]:
     """Every finished run in ``folder``, itself included, sorted; raises ``FileNotFoundError`` where there is none."""
     files = sorted(Path(folder).rglob("results.json"))
-    found = [file.parent for file in files if file.with_name("arguments.json").is_file()]
-    if not found:
+    runs = [file.parent for file in files if file.with_name("arguments.json").is_file()]
+    if not runs:
         raise FileNotFoundError(f"There is no finished run in {folder}: no folder in it has a results.json.")
-    return found
+    return runs
 
 
 def _load(file: Path) -> Any:

@@ -10,7 +10,8 @@ from tutelage.report.read import Run, typed
 from tutelage.report.seeds import Group
 from tutelage.report.story import Story
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
 CLOCKS = {"stages": ("seconds", "peak_bytes"), "log": ("seconds",)}  # per part: the keys that a clock wrote
 Json = dict[str, Any]
 
@@ -28,8 +29,8 @@ def record(story: Story, groups: Sequence[Group]) -> Json:
 
 def runs(record: Json) -> list[Run]:
     """The runs of a report.json. Raises ``ValueError`` if it is none, or of a format that this version cannot read."""
-    if record.get("format") != FORMAT:
-        raise ValueError(f"This is no report.json of format {FORMAT}: its format is {record.get('format')!r}.")
+    if record.get("format") not in READABLE:
+        raise ValueError(f"A report.json has format 1 or {FORMAT}; this has {record.get('format')!r}.")
     pairs = zip(record["runs"], record["clock"]["runs"], strict=True)
     return [typed(together(steady, clock), "report.json: ") for steady, clock in pairs]
 

@@ -13,7 +13,8 @@ from tutelage.report.conflicts import FIRST
 from tutelage.report.numbers import duration, size
 from tutelage.report.read import Run, read, typed
 from tutelage.report.record import record, runs, text
-from tutelage.report.seeds import Group, Spread, groups
+from tutelage.report.seeds import Group, groups
+from tutelage.report.spread import Spread
 from tutelage.report.story import story
 from tutelage.report.tables import Shown, shown
 
@@ -29,10 +30,10 @@ def collect(folder: Path | str, to: Path | str) -> Path:
     as ``read``.
     """
     run = read(folder)
-    asked = run.asked
-    flags = [f"{k}={v}" for k, v in asked.arguments.items() if k not in ASIDE and v != asked.defaults.get(k)]
-    name = "-".join([asked.preset, *flags, f"seed{run.seed}"])
-    file = Path(to, asked.recipe.replace(":", "-"), re.sub(r"[^\w.=,-]+", "_", name) + ".json")
+    request = run.request
+    flags = [f"{k}={v}" for k, v in request.arguments.items() if k not in ASIDE and v != request.defaults.get(k)]
+    name = "-".join([request.preset, *flags, f"seed{run.seed}"])
+    file = Path(to, request.recipe.replace(":", "-"), re.sub(r"[^\w.=,-]+", "_", name) + ".json")
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(".tmp")
     unfinished.write_text(slim(run), encoding="utf-8", newline="\n")
@@ -105,7 +106,7 @@ def write(folder: Path | str) -> Path:
         raise FileNotFoundError(f"There are no results in {folder}: collect a finished run first.")
     settings: dict[tuple[str, str], list[Run]] = {}
     for run in (run for file in files for run in _runs(file)):
-        settings.setdefault((run.asked.recipe, run.asked.preset), []).append(run)
+        settings.setdefault((run.request.recipe, run.request.preset), []).append(run)
     parts = ["# Results", "Made from the JSON files in this folder by `tutelage.report.results`; do not edit."]
     parts += ["\n\n".join(_setting(group)) for found in settings.values() for group in groups(found)]
     page = Path(folder, "RESULTS.md")
@@ -122,20 +123,20 @@ def _runs(file: Path) -> list[Run]:
 
 def _setting(group: Group) -> list[str]:
     told = story([Group({}, group.runs)])
-    asked = group.runs[0].asked
-    title = " · ".join(filter(None, [asked.recipe, f"preset {asked.preset}", group.name]))
+    request = group.runs[0].request
+    title = " · ".join(filter(None, [request.recipe, f"preset {request.preset}", group.name]))
     parts = [f"## {markdown.escape(title)}", markdown.escape(told.headline)]
     if told.claims:
         parts += [markdown.escape(told.tally), markdown.claims(told.claims)]
     if told.networks:
-        parts.append(markdown.networks(told.networks))
+        parts.append(markdown.networks(told.networks, told.metrics))
     parts += ["\n\n".join(_table(table)) for table in shown(Group({}, group.runs))]
     parts += map(markdown.escape, told.warnings)
     if told.conflicts:
         parts += ["### Where losses pull apart", markdown.conflicts(told.conflicts)]
     if told.attention:
         parts += ["### Which layers were listened to", markdown.attention(told.attention)]
-    commands = "\n".join(dict.fromkeys(run.asked.command for run in group.runs))
+    commands = "\n".join(dict.fromkeys(run.request.command for run in group.runs))
     return [*parts, _time(group), _hardware(group.runs), f"```\n{commands}\n```"]
 
 

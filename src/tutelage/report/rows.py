@@ -8,7 +8,10 @@ from typing import TypeVar
 
 from tutelage.report.compare import Difference
 from tutelage.report.numbers import decimals, places, plain, plus_minus, probability, rounded, scaled, significant, size
-from tutelage.report.seeds import Group, Measured, Spread, Verdict, rank
+from tutelage.report.seeds import Group, NetworkOverSeeds, rank
+from tutelage.report.spread import Spread
+from tutelage.report.verdicts import Verdict
+from tutelage.results import Metric
 
 MINUS = "−"
 ALL = "all settings"
@@ -29,22 +32,24 @@ class ClaimRow:
     condition: str
     sign: str
     verdict: str
-    scale: str
+    reason: str
     note: str
     source: str
 
 
 @dataclass(frozen=True)
 class NetworkRow:
-    """One network's numbers; ``latency`` (batch size -> ms) is the clock's."""
+    """One network's numbers; ``scores`` are in the order of the story's metrics, the first with its interval.
+
+    ``latency`` (batch size -> ms) is the clock's.
+    """
 
     group: str
     name: str
     role: str
     label: str
     n: int
-    errors: str
-    accuracy: str
+    scores: tuple[str, ...]
     parameters: str
     macs: str
     bytes: str
@@ -52,17 +57,18 @@ class NetworkRow:
     calibration: str
     best: str
     validation: str
+    notes: tuple[str, ...] = ()
     latency: dict[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
 class GroupRow:
-    """One setting of the flags against the first one."""
+    """One setting of the flags against the first one; ``scores`` are of the deciding metric, by network."""
 
     name: str
     values: tuple[str, ...]
     n: int
-    errors: dict[str, str]  # name of a network -> test errors
+    scores: dict[str, str]
     difference: str
     t: str
     flips: str
@@ -88,41 +94,67 @@ def claim_row(group: Group, verdict: Verdict) -> ClaimRow:
         verdict.condition,
         verdict.sign,
         verdict.word,
-        claim.scale or "" if verdict.word == "not at this scale" else "",
+        claim.reason,
         claim.note,
         claim.source,
     )
 
 
-def network_row(group: Group, network: Measured) -> NetworkRow:
+def network_row(group: Group, network: NetworkOverSeeds, metrics: Sequence[Metric]) -> NetworkRow:
     """A network as the tables show it; an empty text where it was not measured."""
-    one, errors, spread = network.first, network.errors, half(network)
-    low, high = (rounded(bound, spread) for bound in one.interval)
-    accuracy = 100 * (1 - errors.mean / one.count)
-    noise = 100 * (spread if errors.sd is None else errors.sd) / one.count
+    one = network.first
     calibration = network.over(lambda network: network.calibration.error if network.calibration else None)
     agreement = network.over(lambda network: network.agreement)
-    best = network.over(lambda network: network.best.errors if network.best else None)
-    validation = network.over(lambda network: network.validation.errors if network.validation else None)
-    found = sorted(one.latency_ms or {}, key=rank_of)
-    latencies = {batch: latency for batch in found if (latency := network.latency(batch)) is not None}
+    batches = sorted(one.latency_ms or {}, key=rank_of)
+    latencies = {batch: latency for batch in batches if (latency := network.latency(batch)) is not None}
     return NetworkRow(
         group.name,
         one.name,
         one.role,
         one.label,
-        errors.n,
-        f"{errors} ({low} to {high})" if errors.n == 1 else str(errors),
-        plus_minus(accuracy, noise) if errors.n > 1 else f"{accuracy:.{places(noise)}f}",
+        len(network.networks),
+        tuple(score_text(network, metric, certain=not i) for i, metric in enumerate(metrics)),
         plain(one.parameters) if one.parameters is not None else "",
         scaled(one.macs) if one.macs is not None else "",
         size(one.bytes) if one.bytes is not None else "",
         share(agreement, one.count) if agreement else "",
         _calibration(calibration),
-        "" if best is None else f"{best} (epoch {one.best.epoch})" if best.n == 1 and one.best else str(best),
-        "" if validation is None or one.validation is None else f"{validation} of {plain(one.validation.count)}",
+        _best(network, metrics[0]) if metrics else "",
+        _validation(network, metrics[0]) if metrics else "",
+        tuple(dict.fromkeys(note for each in network.networks for note in each.notes)),
         {batch: rounded(x.median, x.q3 - x.q1) for batch, x in latencies.items()},
     )
+
+
+def score_text(network: NetworkOverSeeds, metric: Metric, *, certain: bool = False) -> str:
+    """A metric as mean ± sd over seeds, or a single run's to the digits of its interval, which is ``certain``ly told.
+
+    Nothing where it was not measured.
+    """
+    score, half = network.score(metric), network.half(metric)
+    if score is None or score.n > 1:
+        return "" if score is None else str(score)
+    low, high = (rounded(bound, half) for bound in network.interval(metric) or (score.mean, score.mean))
+    value = rounded(score.mean, half)
+    return f"{value} ({low} to {high})" if certain and network.interval(metric) else value
+
+
+def with_unit(words: str, metric: Metric) -> str:
+    """A number with its metric's unit: ``98.7 %``."""
+    return f"{words} {metric.unit}".strip()
+
+
+def _best(network: NetworkOverSeeds, metric: Metric) -> str:
+    best = network.over(lambda network: network.best.scores.get(metric.name) if network.best else None)
+    if best is None or network.first.best is None:
+        return ""
+    return f"{best} (epoch {network.first.best.epoch})" if best.n == 1 else str(best)
+
+
+def _validation(network: NetworkOverSeeds, metric: Metric) -> str:
+    score = network.over(lambda network: (network.validation or {}).get(metric.name))
+    count = (network.first.validation or {}).get("count")
+    return "" if score is None else str(score) if count is None else f"{score} on {plain(count)}"
 
 
 def _calibration(error: Spread | None) -> str:
@@ -132,15 +164,15 @@ def _calibration(error: Spread | None) -> str:
 
 
 def group_row(group: Group, difference: Difference) -> GroupRow:
-    """A setting's test errors and its difference to the first setting."""
-    shown = [network for network in (group.main, group.role("alone"), group.role("teacher")) if network is not None]
+    """A setting's deciding metric and its difference to the first setting."""
+    networks = [each for each in (group.main, group.role("baseline"), group.role("teacher")) if each is not None]
     first = difference.difference is not None and not any(difference.difference.values) and difference.flips == 1
     delta = "" if difference.difference is None else _delta(difference.difference)
     return GroupRow(
         group.name,
         group.values,
         len(group.runs),
-        {network.first.name: str(network.errors) for network in shown},
+        {network.first.name: score_text(network, group.metric) for network in networks},
         "" if first else delta,
         "" if first or difference.t is None else probability(difference.t),
         "" if first or difference.flips is None else probability(difference.flips),
@@ -173,10 +205,6 @@ def share(spread: Spread, count: int) -> str:
     return f"{100 * p:.{places(100 * noise)}f}"
 
 
-def half(network: Measured) -> float:
-    return (network.interval[1] - network.interval[0]) / 2
-
-
 def rank_of(batch: str) -> tuple[int, float, str]:
     """A sort key for batch sizes, which JSON writes as texts."""
     return rank(float(batch)) if re.fullmatch(r"[\d.]+", batch) else rank(batch)
@@ -187,29 +215,29 @@ def claim_rows(groups: Sequence[Group]) -> list[ClaimRow]:
     return _shared([claim_row(group, verdict) for group in groups for verdict in group.verdicts], len(groups))
 
 
-def network_rows(groups: Sequence[Group]) -> list[NetworkRow]:
+def network_rows(groups: Sequence[Group], metrics: Sequence[Metric]) -> list[NetworkRow]:
     """Every network of every setting; one that is the same in all settings, once, its latency a mean over all runs."""
-    rows = [network_row(group, network) for group in groups for network in group.networks]
+    rows = [network_row(group, network, metrics) for group in groups for network in group.networks]
     runs = Group({}, tuple(run for group in groups for run in group.runs))
-    clocks = {network.first.name: network_row(runs, network).latency for network in runs.networks}
-    found = _shared([replace(row, latency={}) for row in rows], len(groups))
+    clocks = {network.first.name: network_row(runs, network, metrics).latency for network in runs.networks}
+    once = _shared([replace(row, latency={}) for row in rows], len(groups))
     own = {(row.group, row.name): row.latency for row in rows}
-    return [replace(row, latency=own.get((row.group, row.name), clocks[row.name])) for row in found]
+    return [replace(row, latency=own.get((row.group, row.name), clocks[row.name])) for row in once]
 
 
 def _shared(rows: Sequence[Row], settings: int) -> list[Row]:
     """The rows, but one with the group ``all`` for those that are equal in every one of several settings."""
     count = Counter(replace(row, group="") for row in rows)
-    found: dict[Row, None] = {}
+    once: dict[Row, None] = {}
     for row in rows:
         everywhere = settings > 1 and count[replace(row, group="")] == settings
-        found.setdefault(replace(row, group=ALL) if everywhere else row)
-    return list(found)
+        once.setdefault(replace(row, group=ALL) if everywhere else row)
+    return list(once)
 
 
 def by_claim(rows: Sequence[ClaimRow]) -> list[list[ClaimRow]]:
     """The rows of each claim together, whatever setting they are of."""
-    found: dict[str, list[ClaimRow]] = {}
+    claims: dict[str, list[ClaimRow]] = {}
     for row in rows:
-        found.setdefault(row.name, []).append(row)
-    return list(found.values())
+        claims.setdefault(row.name, []).append(row)
+    return list(claims.values())

@@ -3,82 +3,21 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
-from tutelage.report.numbers import plain, plus_minus
-from tutelage.report.paired import LEVEL, paired_t
+from tutelage.report.numbers import plain
 from tutelage.report.read import Run
-from tutelage.report.schema import Calibration, Claim, Latency, Network
+from tutelage.report.spread import Spread
 from tutelage.report.statistics import Means, means
+from tutelage.report.verdicts import Verdict
+from tutelage.results import Calibration, Claim, Interval, Latency, Metric, Network
+
+UNKNOWN = Metric("score")  # of runs that measured no network
 
 
 @dataclass(frozen=True)
-class Spread:
-    """One number over seeds; ``sd`` is the sample standard deviation, ``None`` for a single value."""
-
-    values: tuple[float, ...]
-
-    @property
-    def n(self) -> int:
-        return len(self.values)
-
-    @cached_property
-    def mean(self) -> float:
-        return mean(self.values)
-
-    @cached_property
-    def sd(self) -> float | None:
-        return stdev(self.values) if self.n > 1 else None
-
-    def __str__(self) -> str:
-        return plus_minus(self.mean, self.sd)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A claim over the seeds of a group: ``word`` says whether the mean of the measured lies where it should.
-
-    ``p`` is the probability of so large a difference by chance, where the measured are differences over several seeds.
-    """
-
-    claim: Claim
-    measured: Spread
-
-    @cached_property
-    def p(self) -> float | None:
-        return paired_t(self.measured.values) if self.claim.paired else None
-
-    @property
-    def word(self) -> str:
-        """``holds``, ``not at this scale`` (the claim says which scale would decide) or ``does not hold``.
-
-        A paired difference that chance explains as well, or that a single seed shows, is ``undecided``.
-        """
-        if self.claim.paired and (self.p is None or self.p >= LEVEL):
-            return "undecided"
-        low, high = self.claim.low, self.claim.high
-        if (low is None or self.measured.mean >= low) and (high is None or self.measured.mean <= high):
-            return "holds"
-        return "not at this scale" if self.claim.scale else "does not hold"
-
-    @property
-    def sign(self) -> str:
-        return {"holds": "✓", "does not hold": "✗", "not at this scale": "○", "undecided": "?"}[self.word]
-
-    @property
-    def condition(self) -> str:
-        """Where the measured must lie: ``≤ 95``, ``≥ 1.2``, ``130 to 170``."""
-        low, high = self.claim.low, self.claim.high
-        if low is not None and high is not None:
-            return f"{plain(low)} to {plain(high)}"
-        if high is not None:
-            return f"≤ {plain(high)}"
-        return f"≥ {plain(low)}" if low is not None else "always"
-
-
-@dataclass(frozen=True)
-class Measured:
+class NetworkOverSeeds:
     """One network over the seeds of a group; what is not a spread comes from the first seed."""
 
     first: Network
@@ -87,26 +26,35 @@ class Measured:
     def over(self, read: Callable[[Network], float | None]) -> Spread | None:
         """``read(network)`` over seeds, or ``None`` where some seed has no such number."""
         values = [read(network) for network in self.networks]
-        found = tuple(value for value in values if value is not None)
-        return Spread(found) if found and len(found) == len(values) else None
+        known = tuple(value for value in values if value is not None)
+        return Spread(known) if known and len(known) == len(values) else None
 
-    @cached_property
-    def errors(self) -> Spread:
-        return Spread(tuple(network.errors for network in self.networks))
+    def score(self, metric: Metric) -> Spread | None:
+        """The metric on the test set over seeds, or ``None`` where some seed lacks it."""
+        return self.over(lambda network: score.value if (score := network.scores.get(metric.name)) else None)
 
-    @cached_property
-    def interval(self) -> tuple[float, float]:
-        """What the errors' mean may be: ± one standard deviation over seeds, or the single run's own interval."""
-        if self.errors.sd is None:
-            return self.first.interval
-        return self.errors.mean - self.errors.sd, self.errors.mean + self.errors.sd
+    def interval(self, metric: Metric) -> Interval | None:
+        """What the metric may be: mean ± one standard deviation over seeds, or a single run's own interval."""
+        score = self.score(metric)
+        if score is None:
+            return None
+        return (
+            self.first.scores[metric.name].interval
+            if score.sd is None
+            else (score.mean - score.sd, score.mean + score.sd)
+        )
+
+    def half(self, metric: Metric) -> float:
+        """Half of the interval's length, 0 where it is not known."""
+        low, high = self.interval(metric) or (0.0, 0.0)
+        return (high - low) / 2
 
     def latency(self, batch: str) -> Latency | None:
         """Milliseconds at a batch size: means over seeds of median and quartiles."""
-        found = [times[batch] for network in self.networks if batch in (times := network.latency_ms or {})]
-        if not found:
+        clocks = [times[batch] for network in self.networks if batch in (times := network.latency_ms or {})]
+        if not clocks:
             return None
-        return Latency(mean(x.median for x in found), mean(x.q1 for x in found), mean(x.q3 for x in found))
+        return Latency(mean(x.median for x in clocks), mean(x.q1 for x in clocks), mean(x.q3 for x in clocks))
 
     @property
     def calibration(self) -> Calibration | None:
@@ -143,33 +91,43 @@ class Group:
         return tuple(run.seed for run in self.runs)
 
     @cached_property
-    def networks(self) -> tuple[Measured, ...]:
+    def metrics(self) -> tuple[Metric, ...]:
+        """All that was measured of networks; the first decides."""
+        return tuple(dict.fromkeys(metric for run in self.runs for metric in run.results.metrics))
+
+    @property
+    def metric(self) -> Metric:
+        """The one that decides."""
+        return self.metrics[0] if self.metrics else UNKNOWN
+
+    @cached_property
+    def networks(self) -> tuple[NetworkOverSeeds, ...]:
         """Every network of the group, by name, in the order of the first run."""
-        found: dict[str, list[Network]] = {}
+        by_name: dict[str, list[Network]] = {}
         for network in (network for run in self.runs for network in run.results.networks):
-            found.setdefault(network.name, []).append(network)
-        return tuple(Measured(networks[0], tuple(networks)) for networks in found.values())
+            by_name.setdefault(network.name, []).append(network)
+        return tuple(NetworkOverSeeds(networks[0], tuple(networks)) for networks in by_name.values())
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
-        found: dict[str, list[Claim]] = {}
+        by_name: dict[str, list[Claim]] = {}
         for claim in (claim for run in self.runs for claim in run.results.claims):
-            found.setdefault(claim.name, []).append(claim)
-        return tuple(Verdict(claims[0], Spread(tuple(c.measured for c in claims))) for claims in found.values())
+            by_name.setdefault(claim.name, []).append(claim)
+        return tuple(Verdict(claims[0], Spread(tuple(c.measured for c in claims))) for claims in by_name.values())
 
     @cached_property
     def statistics(self) -> dict[str, Means]:
         """Stage -> what was measured on its way, means over seeds; the stage of the main network comes first."""
         main = self.main.first.stage if self.main else None
-        found = means(run.log for run in self.runs)
-        return {stage: found[stage] for stage in sorted(found, key=lambda stage: stage != main)}
+        by_stage = means(run.log for run in self.runs)
+        return {stage: by_stage[stage] for stage in sorted(by_stage, key=lambda stage: stage != main)}
 
-    def role(self, role: str) -> Measured | None:
+    def role(self, role: str) -> NetworkOverSeeds | None:
         """The first network with this role: the one that the sentence is about."""
         return next((network for network in self.networks if network.first.role == role), None)
 
     @property
-    def main(self) -> Measured | None:
+    def main(self) -> NetworkOverSeeds | None:
         """The network that the report is about: the student, or else the first."""
         return self.role("student") or next(iter(self.networks), None)
 
@@ -181,24 +139,28 @@ def groups(runs: Sequence[Run], by: Sequence[str] = ()) -> tuple[Group, ...]:
     """
     if not runs:
         raise ValueError("A report needs at least one run, but none was given.")
-    recipes = sorted({run.asked.recipe for run in runs})
+    recipes = sorted({run.request.recipe for run in runs})
     if len(recipes) > 1:
         raise ValueError(f"A report is about one recipe, but the runs are of {len(recipes)}: {', '.join(recipes)}.")
     by = tuple(by) or differing(runs)
     for run in runs:
-        missing = [flag for flag in by if flag not in run.asked.arguments]
+        missing = [flag for flag in by if flag not in run.request.arguments]
         if missing:
-            raise ValueError(f"{run.asked.recipe} has no flag {missing[0]!r}; it has {sorted(run.asked.arguments)}.")
-    found: dict[str, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: [*(rank(run.asked.arguments[flag]) for flag in by), rank(run.seed)]):
-        found.setdefault(repr([run.asked.arguments[flag] for flag in by]), []).append(run)
-    return tuple(Group({flag: some[0].asked.arguments[flag] for flag in by}, tuple(some)) for some in found.values())
+            raise ValueError(
+                f"{run.request.recipe} has no flag {missing[0]!r}; it has {sorted(run.request.arguments)}."
+            )
+    settings: dict[str, list[Run]] = {}
+    for run in sorted(runs, key=lambda run: [*(rank(run.request.arguments[flag]) for flag in by), rank(run.seed)]):
+        settings.setdefault(repr([run.request.arguments[flag] for flag in by]), []).append(run)
+    return tuple(
+        Group({flag: some[0].request.arguments[flag] for flag in by}, tuple(some)) for some in settings.values()
+    )
 
 
 def differing(runs: Sequence[Run], but: Sequence[str] = ("seed",)) -> tuple[str, ...]:
     """The flags, ``but`` for these, that have more than one value among the runs."""
-    flags = dict.fromkeys(flag for run in runs for flag in run.asked.arguments if flag not in but)
-    return tuple(flag for flag in flags if len({repr(run.asked.arguments.get(flag)) for run in runs}) > 1)
+    flags = dict.fromkeys(flag for run in runs for flag in run.request.arguments if flag not in but)
+    return tuple(flag for flag in flags if len({repr(run.request.arguments.get(flag)) for run in runs}) > 1)
 
 
 def rank(value: Any) -> tuple[int, float, str]:

@@ -9,15 +9,27 @@ from tutelage.report.conflicts import Conflict, conflicts, warnings
 from tutelage.report.figures import Figure, figures, ratio
 from tutelage.report.listened import Listened, listened
 from tutelage.report.numbers import probability, times
-from tutelage.report.rows import ClaimRow, GroupRow, NetworkRow, claim_rows, group_row, network_rows
+from tutelage.report.rows import (
+    ClaimRow,
+    GroupRow,
+    NetworkRow,
+    claim_rows,
+    group_row,
+    network_rows,
+    score_text,
+    with_unit,
+)
 from tutelage.report.seeds import Group, differing
+from tutelage.results import Metric
 
 ALONE = {
     "holds": "The claim holds.",
     "does not hold": "The claim does not hold.",
-    "not at this scale": "The claim is not decided at this scale.",
+    "not judged": "The claim is not judged.",
     "undecided": "The claim is undecided by these seeds.",
 }
+
+OPEN = ("undecided", "not judged")
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,7 @@ class Story:
     figures: tuple[Figure, ...]
     claims: tuple[ClaimRow, ...]
     flags: tuple[str, ...]
+    metrics: tuple[Metric, ...]
     comparison: tuple[GroupRow, ...]
     networks: tuple[NetworkRow, ...]
     notes: tuple[str, ...]
@@ -46,7 +59,8 @@ def story(groups: Sequence[Group]) -> Story:
     many = len(groups) > 1
     differences = [against(group, first) for group in groups] if many else []
     claims = tuple(claim_rows(groups))
-    presets = sorted({run.asked.preset for run in runs})
+    metrics = tuple(dict.fromkeys(metric for group in groups for metric in group.metrics))
+    presets = sorted({run.request.preset for run in runs})
     seeds = sorted({repr(run.seed) for run in runs})
     seen = tuple(conflict for group in groups for conflict in conflicts(group))
     counts = [
@@ -54,7 +68,7 @@ def story(groups: Sequence[Group]) -> Story:
         f"{len(seeds)} seeds" if len(seeds) > 1 else f"seed {seeds[0]}",
     ]
     return Story(
-        first.runs[0].asked.recipe,
+        first.runs[0].request.recipe,
         " and ".join(presets),
         " · ".join(["preset " + " and ".join(presets), *filter(None, counts)]),
         best_setting(groups, differences) if many else sentence(first),
@@ -62,8 +76,9 @@ def story(groups: Sequence[Group]) -> Story:
         () if many else figures(first),
         claims,
         tuple(first.by),
+        metrics,
         tuple(group_row(*pair) for pair in zip(groups, differences, strict=True)) if many else (),
-        tuple(network_rows(groups)),
+        tuple(network_rows(groups, metrics)),
         tuple(notes(groups)),
         warnings(seen),
         seen,
@@ -76,32 +91,41 @@ def sentence(group: Group) -> str:
     own, main = group.runs[0].results.headline, group.main
     if len(group.runs) == 1 and own:
         return own
-    if main is None:
-        return f"{len(group.runs)} runs of {group.runs[0].asked.recipe} finished; they measured no network."
-    name, role = main.first.name, main.first.role
-    parts = [f"The {name if role in name else f'{role} ({name})'} makes {main.errors} test errors"]
-    alone, teacher = group.role("alone"), group.role("teacher")
-    if alone is not None and alone is not main:
-        parts.append(f"alone it makes {alone.errors}")
+    score = main.score(group.metric) if main is not None else None
+    if main is None or score is None:
+        return f"{len(group.runs)} runs of {group.runs[0].request.recipe} finished; they measured no network."
+    metric, name, role = group.metric, main.first.name, main.first.role
+    who = name if role in name else f"{role} ({name})"
+    parts = [f"The {who} has {with_unit(score_text(main, metric), metric)} test {metric.name}"]
+    baseline, teacher = group.role("baseline"), group.role("teacher")
+    if baseline is not None and baseline is not main:
+        parts.append(f"the baseline {with_unit(score_text(baseline, metric), metric)}")
     if teacher is not None and teacher is not main:
-        larger = ratio(teacher, main)
-        parts.append(f"its teacher{f', {times(larger)} larger,' if larger and larger > 1.05 else ''} {teacher.errors}")
-    return "; ".join(parts) + (f" (mean ± sd over {main.errors.n} seeds)." if main.errors.n > 1 else ".")
+        larger = times(ratio(teacher, main) or 0)
+        size = f", {larger} larger," if (ratio(teacher, main) or 0) > 1 and larger != times(1) else ""
+        parts.append(f"its teacher{size} {with_unit(score_text(teacher, metric), metric)}")
+    return "; ".join(parts) + (f" (mean ± sd over {score.n} seeds)." if score.n > 1 else ".")
 
 
 def best_setting(groups: Sequence[Group], differences: Sequence[Difference]) -> str:
-    """Which setting made the fewest errors, and how sure that is."""
-    found = [(group, group.main, d) for group, d in zip(groups, differences, strict=True) if group.main is not None]
-    if not found:
-        return f"{len(groups)} settings of {groups[0].runs[0].asked.recipe} ran; they measured no network."
-    group, main, difference = min(found, key=lambda each: each[1].errors.mean)
-    start = (
-        f"Of {len(groups)} settings, {group.name} gives the fewest test errors of the {main.first.name}: {main.errors}"
-    )
+    """Which setting is best by the deciding metric, and how sure that is."""
+    metric = groups[0].metric
+    pairs = [
+        (group, group.main, score, difference)
+        for group, difference in zip(groups, differences, strict=True)
+        if group.main is not None and (score := group.main.score(metric)) is not None
+    ]
+    if not pairs:
+        return f"{len(groups)} settings of {groups[0].runs[0].request.recipe} ran; they measured no network."
+    group, main, _, difference = max(pairs, key=lambda each: metric.gain(each[2].mean, 0))
+    best = "lowest" if metric.better == "lower" else "highest"
+    start = f"Of {len(groups)} settings, {group.name} gives the {best} test {metric.name} of the {main.first.name}: "
+    start += with_unit(score_text(main, metric), metric)
     if group is groups[0] or groups[0].main is None:
         return f"{start}; it is also the first."
     sure = f"p = {probability(difference.t)}, paired t test" if difference.t is not None else difference.reason
-    return f"{start}; {groups[0].name}, the first, gives {groups[0].main.errors} ({sure.replace('= <', '<')})."
+    first = with_unit(score_text(groups[0].main, metric), metric)
+    return f"{start}; {groups[0].name}, the first, gives {first} ({sure.replace('= <', '<')})."
 
 
 def tally(claims: Sequence[ClaimRow]) -> str:
@@ -114,10 +138,7 @@ def tally(claims: Sequence[ClaimRow]) -> str:
     parts = [f"{count['holds']} of {total} claims {'holds' if count['holds'] == 1 else 'hold'}"]
     if count["does not hold"]:
         parts.append(f"{count['does not hold']} {'does' if count['does not hold'] == 1 else 'do'} not hold")
-    if count["not at this scale"]:
-        parts.append(f"{count['not at this scale']} cannot be decided at this scale")
-    if count["undecided"]:
-        parts.append(f"{count['undecided']} {'is' if count['undecided'] == 1 else 'are'} undecided by these seeds")
+    parts += [f"{count[word]} {'is' if count[word] == 1 else 'are'} {word}" for word in OPEN if count[word]]
     return "; ".join(parts) + "."
 
 

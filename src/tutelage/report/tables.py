@@ -8,8 +8,9 @@ from tutelage.report.draw import SHAPES
 from tutelage.report.numbers import plain, probability
 from tutelage.report.paired import paired_t
 from tutelage.report.plots import Series, lines
-from tutelage.report.schema import Curve, Table
-from tutelage.report.seeds import Group, Spread, rank
+from tutelage.report.seeds import Group, rank
+from tutelage.report.spread import Spread
+from tutelage.results import Curve, Table
 
 CHANCE = "p: two-sided t test, paired over seeds, not corrected for the number of rows."
 MARKS = ("disc", "square", "triangle", "ring", "diamond")
@@ -123,7 +124,7 @@ def _height(value: float | Spread) -> tuple[float, float]:
 
 
 def over_flag(found: Sequence[Group]) -> str:
-    """Test errors over the flag that distinguishes the groups; for two flags, a line for each value of the second.
+    """The deciding metric over the flag in which groups differ; for two flags, a line for each value of the second.
 
     Nothing for a single group, for more than two flags, or for flags that are no numbers.
     """
@@ -136,14 +137,17 @@ def over_flag(found: Sequence[Group]) -> str:
     series = _roles(found, x) if other is None else _lines(found, x, other)
     values = sorted({float(group.by[x]) for group in found})
     log = values[0] > 0 and values[-1] / values[0] >= 8
-    return lines(series, f"Test errors over {x}", x, "test errors", log_x=log) if series else ""
+    metric = found[0].metric
+    up = f"test {metric.name}" + (f", {metric.unit}" if metric.unit else "")
+    return lines(series, f"Test {metric.name} over {x}", x, up, log_x=log) if series else ""
 
 
 def _roles(found: Sequence[Group], x: str) -> list[Series]:
     series = []
-    for role in ("student", "alone", "teacher"):
-        some = [(float(group.by[x]), network) for group in found if (network := group.role(role)) is not None]
-        points = tuple((at, network.errors.mean, network.errors.sd or 0.0) for at, network in some)
+    for role in ("student", "baseline", "teacher"):
+        some = [(group.by[x], network) for group in found if (network := group.role(role)) is not None]
+        scores = [(float(at), score) for at, network in some if (score := network.score(found[0].metric)) is not None]
+        points = tuple((at, score.mean, score.sd or 0.0) for at, score in scores)
         if points:
             series.append(Series(some[0][1].first.name, role, SHAPES[role], points))
     return series
@@ -152,8 +156,8 @@ def _roles(found: Sequence[Group], x: str) -> list[Series]:
 def _lines(found: Sequence[Group], x: str, other: str) -> list[Series]:
     lines_of: dict[str, list[tuple[float, float, float]]] = {}
     for group in found:
-        if group.main is not None:
-            point = float(group.by[x]), group.main.errors.mean, group.main.errors.sd or 0.0
+        if group.main is not None and (score := group.main.score(found[0].metric)) is not None:
+            point = float(group.by[x]), score.mean, score.sd or 0.0
             lines_of.setdefault(f"{other} {group.by[other]}", []).append(point)
     pairs = enumerate(lines_of.items())
     return [Series(name, f"k{i % 5}", MARKS[i % 5], tuple(sorted(points))) for i, (name, points) in pairs]

@@ -20,7 +20,7 @@ from tutelage.report.story import Story, story
 STYLES = {  # beside a sign and the words
     "holds": "green",
     "does not hold": "bold red",
-    "not at this scale": "yellow",
+    "not judged": "yellow",
     "undecided": "yellow",
 }
 WORDS = ("setting", "claim", "holds if", "verdict")  # columns that are no numbers
@@ -42,7 +42,7 @@ def tell(told: Story, console: Console) -> None:
         console.print(_figures(told))
     if told.comparison:
         console.print(
-            Text("Test errors, mean ± sd over seeds"),
+            Text(f"Test {told.metrics[0].name}, mean ± sd over seeds" if told.metrics else "Settings"),
             _comparison(told),
             *(Text(note, "dim") for note in told.notes),
             sep="\n",
@@ -71,7 +71,7 @@ def _claims(told: Story, room: bool) -> Table:
         for row in rows:
             claim = _claim(row, room) if row is rows[0] else Text()
             verdict = Text(f"{row.sign} {row.verdict}", STYLES[row.verdict])
-            verdict.append(f"\n{row.scale}" if row.scale else "", "dim")
+            verdict.append(f"\n{row.reason}" if row.reason else "", "dim")
             words = (row.published, row.measured, str(row.n), *([row.p] if tested else []), row.condition)
             numbers = [Text(whole(word)) for word in words]
             table.add_row(*([Text(row.group)] if told.flags else []), claim, *numbers, verdict)
@@ -84,7 +84,7 @@ def _claim(row: ClaimRow, room: bool) -> Text:
 
 
 def _comparison(told: Story) -> Table:
-    names = list(dict.fromkeys(name for row in told.comparison for name in row.errors))
+    names = list(dict.fromkeys(name for row in told.comparison for name in row.scores))
     table = _table(*told.flags, "seeds", *names, "difference to the first", "p, paired t", "p, sign flips")
     for row in told.comparison:
         table.add_row(*(Text(whole(words)) for words in compared(row, names)))
