@@ -3,7 +3,6 @@
 import io
 import json
 
-import pytest
 from rich.console import Console
 
 import report_sample
@@ -11,29 +10,9 @@ from tutelage.report.markdown import markdown
 from tutelage.report.page import html
 from tutelage.report.read import Run, read
 from tutelage.report.seeds import groups
-from tutelage.report.spread import Spread
 from tutelage.report.story import story
 from tutelage.report.tables import shown
 from tutelage.report.terminal import tell
-from tutelage.report.verdicts import Verdict
-from tutelage.results import Claim
-
-
-def verdict(*measured: float, reason: str = "") -> str:
-    return Verdict(
-        Claim("it helps", 0, measured[0], "points", "us", 0.01, None, reason=reason, paired=True), Spread(measured)
-    ).word
-
-
-def test_a_difference_that_seeds_agree_on_decides():
-    assert verdict(1.0, 1.2, 1.1) == "holds"
-    assert verdict(-1.0, -1.2, -1.1) == "does not hold"
-    assert verdict(-1.0, -1.2, -1.1, reason="the paper preset decides") == "not judged"
-
-
-@pytest.mark.parametrize("measured", [(3.0,), (3.0, 3.0), (2.0, -1.0, 0.5), (-0.1, 0.05)])
-def test_one_seed_and_what_chance_explains_decide_nothing(measured):
-    assert verdict(*measured) == "undecided"
 
 
 def runs(tmp_path, differences: list[float]) -> list[Run]:

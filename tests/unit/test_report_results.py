@@ -32,7 +32,10 @@ def test_a_terminal_gets_sentence_figures_and_verdicts_at_its_width(folder, widt
 
 def test_without_a_terminal_it_is_plain_markdown(folder):
     text = printed([folder], width=60)
-    assert "\x1b" not in text and "| distilled student (unjittered) | 74 | 103 | 1 | test errors | ≤ 80 |" in text
+    assert (
+        "\x1b" not in text
+        and "| distilled student (unjittered) | 74 | 103 (84 to 125) | 1 | test errors | ≤ 80 |" in text
+    )
 
 
 def test_the_terminal_compares_settings(tmp_path):

@@ -12,10 +12,8 @@ from tutelage.report.numbers import duration, plus_minus, rounded, times
 from tutelage.report.paired import paired_t, sign_flips
 from tutelage.report.read import read
 from tutelage.report.seeds import groups
-from tutelage.report.spread import Spread
 from tutelage.report.story import story
-from tutelage.report.verdicts import Verdict
-from tutelage.results import Claim, Metric
+from tutelage.results import Metric
 
 
 def runs(tmp_path, temperatures, seeds):
@@ -24,24 +22,6 @@ def runs(tmp_path, temperatures, seeds):
         for t in temperatures
         for seed in range(seeds)
     ]
-
-
-def verdict(*measured, **bounds):
-    return Verdict(Claim("it works", 74, measured[0], "test errors", "a paper", **bounds), Spread(measured)).word
-
-
-def test_a_claim_holds_inside_its_bounds_and_open_sides_are_free():
-    assert verdict(95.0, high=95.0) == "holds"
-    assert verdict(130.0, low=130.0, high=170.0) == "holds"
-    assert verdict(96.0, high=95.0) == "does not hold"
-    assert verdict(129.0, low=130.0, high=170.0) == "does not hold"
-    assert verdict(96.0, high=95.0, reason="all images") == "not judged"
-    assert verdict(90.0, high=95.0, reason="all images") == "not judged"
-
-
-def test_the_mean_over_seeds_decides():
-    assert verdict(90.0, 99.0, high=95.0) == "holds"
-    assert verdict(90.0, 101.0, high=95.0) == "does not hold"
 
 
 def test_the_same_setting_with_other_seeds_is_one_group(tmp_path):

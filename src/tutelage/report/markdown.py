@@ -43,7 +43,8 @@ def claims(rows: Sequence[ClaimRow]) -> str:
     for row in rows:
         verdict = f"{row.sign} {row.verdict}" + (f": {row.reason}" if row.reason else "")
         name = row.name + (f" ({row.note})" if row.note else "")
-        cells = [name, row.published, row.measured, str(row.n), row.p, row.unit, row.condition, verdict, row.source]
+        measured = f"{row.measured} ({row.interval})" if row.interval else row.measured
+        cells = [name, row.published, measured, str(row.n), row.p, row.unit, row.condition, verdict, row.source]
         body.append([*([row.group] if grouped else []), *cells])
     return table(columns, body)
 
@@ -161,3 +162,13 @@ def escape(words: str) -> str:
     """Text that Markdown shows as it is."""
     safe = re.sub(r"([\\`*_\[\]>|#])", r"\\\1", words.replace("\n", " "))
     return re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", safe)
+
+
+def unescaped(page: str) -> str:
+    """What ``markdown`` made as plain text: without emphasis and escapes.
+
+    >>> unescaped(f"**{escape('a[1] < b_2')}**")
+    'a[1] < b_2'
+    """
+    plain = re.sub(r"\\([\\`*_\[\]>|#])|\*\*", lambda match: match[1] or "", page)
+    return plain.replace("&lt;", "<")

@@ -12,7 +12,7 @@ from tutelage.report.markdown import compared, markdown, metric_headings
 from tutelage.report.numbers import duration, plain, whole
 from tutelage.report.read import read
 from tutelage.report.record import record, text
-from tutelage.report.rows import NetworkRow, by_claim, rank_of
+from tutelage.report.rows import by_claim, rank_of
 from tutelage.report.seeds import Group, groups
 from tutelage.report.story import Story, story
 from tutelage.results import Role
@@ -84,7 +84,7 @@ def html(found: Sequence[Group], told: Story) -> str:
         heard=heat.scale((0, 0.1, 0.25, 0.5, 1), heat.weight),
         metric=found[0].metric,
         headings=metric_headings(told.metrics),
-        knows=any(knows(row) for row in told.networks),
+        beyond=beyond(told),
         again=again(found),
     )
     return re.sub(r"\n\s*\n+", "\n", page)
@@ -97,6 +97,13 @@ def linked(words: str) -> str:
     return re.sub(r"\bdoi:(10\.\d{4,9}/[\w.()/-]*\w)", r'<a href="https://doi.org/\1">doi:\1</a>', safe)
 
 
-def knows(row: NetworkRow) -> bool:
-    """Whether there is anything to say about what the network learned besides the deciding metric."""
-    return any((row.agreement, row.calibration, row.best, row.validation))
+def beyond(told: Story) -> list[tuple[str, str]]:
+    """(heading, key of a network's row) for what is known of a network besides its scores, as far as any has it."""
+    name = told.metrics[0].name if told.metrics else ""
+    headings = {
+        "agrees with the teacher, %": "agreement",
+        "calibration error, %": "calibration",
+        f"test {name} of the best epoch": "best",
+        f"validation {name}": "validation",
+    }
+    return [(words, key) for words, key in headings.items() if any(getattr(row, key) for row in told.networks)]

@@ -27,6 +27,7 @@ class ClaimRow:
     unit: str
     published: str
     measured: str
+    interval: str
     n: int
     p: str
     condition: str
@@ -80,7 +81,7 @@ def claim_row(group: Group, verdict: Verdict) -> ClaimRow:
     claim, measured = verdict.claim, verdict.measured
     given = (x for x in (claim.published, claim.low, claim.high) if x is not None)
     places = max(len(plain(x).partition(".")[2]) for x in given)
-    one = plain(measured.mean) if measured.mean.is_integer() else f"{measured.mean:,.{places}f}"
+    one = plain(measured.mean) if float(measured.mean).is_integer() else f"{measured.mean:,.{places}f}"
     if float(one.replace(",", "")) == 0 and measured.mean:
         one = significant(measured.mean, 2)
     return ClaimRow(
@@ -89,15 +90,26 @@ def claim_row(group: Group, verdict: Verdict) -> ClaimRow:
         claim.unit,
         plain(claim.published),
         one if measured.n == 1 else str(measured),
+        _between(*verdict.interval) if verdict.interval else "",
         measured.n,
         "" if verdict.p is None else probability(verdict.p),
         verdict.condition,
         verdict.sign,
         verdict.word,
-        claim.reason,
+        verdict.reason,
         claim.note,
         claim.source,
     )
+
+
+def _between(low: float, high: float) -> str:
+    """``84 to 125``: to two digits of half the way between them; nothing for a point."""
+    if low == high:
+        return ""
+    if float(low).is_integer() and float(high).is_integer():
+        return f"{plain(low)} to {plain(high)}"
+    digits = places((high - low) / 20)
+    return f"{low:,.{digits}f} to {high:,.{digits}f}"
 
 
 def network_row(group: Group, network: NetworkOverSeeds, metrics: Sequence[Metric]) -> NetworkRow:

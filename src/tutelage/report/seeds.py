@@ -10,7 +10,7 @@ from tutelage.report.numbers import plain
 from tutelage.report.read import Run
 from tutelage.report.spread import Spread
 from tutelage.report.statistics import Means, means
-from tutelage.report.verdicts import Verdict
+from tutelage.report.verdicts import Verdict, verdict_on
 from tutelage.results import Calibration, Claim, Interval, Latency, Metric, Network
 
 UNKNOWN = Metric("score")  # of runs that measured no network
@@ -110,10 +110,10 @@ class Group:
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
-        by_name: dict[str, list[Claim]] = {}
-        for claim in (claim for run in self.runs for claim in run.results.claims):
-            by_name.setdefault(claim.name, []).append(claim)
-        return tuple(Verdict(claims[0], Spread(tuple(c.measured for c in claims))) for claims in by_name.values())
+        by_name: dict[str, list[tuple[Any, Claim]]] = {}
+        for seed, claim in ((run.seed, claim) for run in self.runs for claim in run.results.claims):
+            by_name.setdefault(claim.name, []).append((seed, claim))
+        return tuple(verdict_on(claims) for claims in by_name.values())
 
     @cached_property
     def statistics(self) -> dict[str, Means]:

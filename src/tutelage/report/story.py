@@ -22,13 +22,12 @@ from tutelage.report.rows import (
 from tutelage.report.seeds import Group, differing
 from tutelage.results import Metric
 
-ALONE = {
-    "holds": "The claim holds.",
-    "does not hold": "The claim does not hold.",
-    "not judged": "The claim is not judged.",
-    "undecided": "The claim is undecided by these seeds.",
+SINGLE = {
+    "holds": "The claim holds",
+    "does not hold": "The claim does not hold",
+    "undecided": "The claim is undecided by these seeds",
+    "not judged": "The claim is not judged",
 }
-
 OPEN = ("undecided", "not judged")
 
 
@@ -133,13 +132,15 @@ def tally(claims: Sequence[ClaimRow]) -> str:
     if not claims:
         return ""
     count, total = Counter(row.verdict for row in claims), len(claims)
+    reasons = dict.fromkeys(row.reason for row in claims if row.verdict == "not judged")
+    why = f": {next(iter(reasons))}" if len(reasons) == 1 else ""
     if total == 1:
-        return ALONE[claims[0].verdict]
+        return f"{SINGLE[claims[0].verdict]}{why}."
     parts = [f"{count['holds']} of {total} claims {'holds' if count['holds'] == 1 else 'hold'}"]
     if count["does not hold"]:
         parts.append(f"{count['does not hold']} {'does' if count['does not hold'] == 1 else 'do'} not hold")
     parts += [f"{count[word]} {'is' if count[word] == 1 else 'are'} {word}" for word in OPEN if count[word]]
-    return "; ".join(parts) + "."
+    return "; ".join(parts) + f"{why}."
 
 
 def notes(groups: Sequence[Group]) -> list[str]:

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tutelage.report.markdown import compared, markdown
+from tutelage.report.markdown import compared, markdown, unescaped
 from tutelage.report.numbers import whole
 from tutelage.report.read import find, read
 from tutelage.report.rows import ClaimRow, by_claim
@@ -35,7 +35,7 @@ def show(folders: Sequence[Path | str], by: Sequence[str] = (), console: Console
 def tell(told: Story, console: Console) -> None:
     """Prints the first two parts of the report ``told``."""
     if not console.is_terminal:
-        console.out(markdown(told), end="", highlight=False)
+        console.out(unescaped(markdown(told)), end="", highlight=False)
         return
     console.print(Text(f"{told.recipe} · {told.subtitle}", "dim"), Text(told.headline, "bold"), "", sep="\n")
     if told.figures:
@@ -74,6 +74,7 @@ def _claims(told: Story, room: bool) -> Table:
             verdict.append(f"\n{row.reason}" if row.reason else "", "dim")
             words = (row.published, row.measured, str(row.n), *([row.p] if tested else []), row.condition)
             numbers = [Text(whole(word)) for word in words]
+            numbers[1].append(f"\n{row.interval}" if row.interval else "", "dim")
             table.add_row(*([Text(row.group)] if told.flags else []), claim, *numbers, verdict)
     return table
 

@@ -1,25 +1,30 @@
 """Whether a published claim holds, as far as what was measured can say."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
+from statistics import mean
+from typing import Any
 
 from tutelage.report.numbers import plain
-from tutelage.report.paired import LEVEL, paired_t
+from tutelage.report.paired import mean_interval, paired_t
 from tutelage.report.spread import Spread
-from tutelage.results import Claim
+from tutelage.results import Claim, Interval
 
 SIGNS = {"holds": "✓", "does not hold": "✗", "not judged": "○", "undecided": "?"}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim over the seeds of a group: ``word`` says whether the mean of the measured lies where it should.
+    """A claim, the figure that was measured over seeds, and what the test samples leave of each (``own``, if known).
 
     ``p`` is the probability of so large a difference by chance, where the measured are differences over several seeds.
     """
 
     claim: Claim
     measured: Spread
+    own: tuple[Interval | None, ...] = ()
 
     @cached_property
     def p(self) -> float | None:
@@ -27,15 +32,41 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """``holds``, ``does not hold``, ``undecided``, or ``not judged`` where the claim has a reason."""
+        """``not judged`` where the claim has a reason; otherwise what all of the intervals say alike.
+
+        Within the bounds a claim ``holds``, outside it ``does not hold``. It is ``undecided`` where an interval reaches
+        across a bound, where none is known, and where they disagree.
+        """
         if self.claim.reason:
             return "not judged"
-        if self.claim.paired and (self.p is None or self.p >= LEVEL):
-            return "undecided"
-        low, high = self.claim.low, self.claim.high
-        if (low is None or self.measured.mean >= low) and (high is None or self.measured.mean <= high):
-            return "holds"
-        return "does not hold"
+        words = {_place(interval, self.claim) for interval in self._deciding}
+        return words.pop() if len(words) == 1 else "undecided"
+
+    @cached_property
+    def _deciding(self) -> tuple[Interval | None, ...]:
+        """The mean's interval over as many seeds as the claim asks for; with fewer, each seed's own.
+
+        What the test samples leave never decides a paired claim: both trainings have the same samples.
+        """
+        if self.measured.n >= self.claim.seeds and self.measured.n > 1:
+            return (mean_interval(self.measured.values),)
+        return (None,) if self.claim.paired or not self.own else self.own
+
+    @property
+    def interval(self) -> Interval | None:
+        """What holds all intervals that decide; ``None`` where one of them is not known."""
+        known = [interval for interval in self._deciding if interval is not None]
+        if len(known) < len(self._deciding):
+            return None
+        return min(low for low, _ in known), max(high for _, high in known)
+
+    @property
+    def reason(self) -> str:
+        """Why the claim is not judged, or how many seeds may decide it, where these are fewer."""
+        if self.claim.reason or self.word != "undecided":
+            return self.claim.reason
+        needed = max(self.claim.seeds, 2)
+        return f"takes {needed} seeds or more" if self.measured.n < needed else ""
 
     @property
     def sign(self) -> str:
@@ -48,3 +79,24 @@ class Verdict:
         if low is not None and high is not None:
             return f"{plain(low)} to {plain(high)}"
         return f"≤ {plain(high)}" if high is not None else f"≥ {plain(low or 0)}"
+
+
+def verdict_on(claims: Iterable[tuple[Any, Claim]]) -> Verdict:
+    """The verdict on the claims of one name, each with its run's seed; a seed that was run twice counts once."""
+    by_seed: dict[str, list[Claim]] = {}
+    for seed, claim in claims:
+        by_seed.setdefault(repr(seed), []).append(claim)
+    every = [claim for some in by_seed.values() for claim in some]
+    measured = Spread(tuple(mean(claim.measured for claim in some) for some in by_seed.values()))
+    first = next((claim for claim in every if claim.reason), every[0])
+    return Verdict(first, measured, tuple(claim.interval for claim in every))
+
+
+def _place(interval: Interval | None, claim: Claim) -> str:
+    low = -inf if claim.low is None else claim.low
+    high = inf if claim.high is None else claim.high
+    if interval is None:
+        return "undecided"
+    if low <= interval[0] and interval[1] <= high:
+        return "holds"
+    return "does not hold" if interval[1] < low or high < interval[0] else "undecided"
