@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tutelage
 from tutelage.cli.find import headline, recipes_in, shipped
-from tutelage.report import results
+from tutelage.report.collected import publish_collected
 
 DOCS = Path(__file__).resolve().parent
 RESULTS = DOCS.parent / "results"
@@ -238,4 +238,4 @@ if __name__ == "__main__":
     for name, text in pages().items():
         (DOCS / name).write_text(text, encoding="utf-8")
     if any(RESULTS.glob("*/*.json")):
-        results.write(RESULTS)
+        publish_collected(RESULTS)

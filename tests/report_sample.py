@@ -5,6 +5,10 @@ import json
 import math
 from pathlib import Path
 
+from tutelage.report.groups import group_runs
+from tutelage.report.page import publish_page
+from tutelage.report.read import read_run
+
 ENVIRONMENT = {
     "tutelage": "0.1.0",
     "python": "3.11.2",
@@ -208,7 +212,7 @@ def make_older(folder: Path, seed: int = 0, **options: object) -> Path:
 def request(seed: int, flags: dict) -> dict:
     defaults = {"seed": 0, "temperature": 4.0, "units": 800, "exact": False}
     arguments = defaults | {"seed": seed} | flags
-    words = [f"--{flag} {value}" for flag, value in arguments.items() if value != defaults[flag]]
+    words = [f"--{flag} {value}" for flag, value in arguments.items() if value != defaults.get(flag)]
     command = " ".join(["tutelage run mnist:hinton --preset paper", *words])
     return {"recipe": "mnist:hinton", "preset": "paper", "command": command} | {
         "arguments": arguments,
@@ -227,3 +231,8 @@ def stages(seed: int, epochs: int, temperature: float) -> list[dict]:
 
 def write(file: Path, value: object) -> None:
     file.write_text(json.dumps(value), encoding="utf-8")
+
+
+def write_page(folder: Path | str) -> Path:
+    """The page about the run in ``folder``, beside it."""
+    return publish_page(group_runs([read_run(folder)]), folder)

@@ -11,7 +11,7 @@ import tutelage
 from pages import GENERATED, PAGES, ROOT, blocks, named
 from tutelage.cli.command import COMMANDS
 from tutelage.cli.find import PLAIN, find
-from tutelage.report import results
+from tutelage.report.collected import publish_collected
 from unit.test_layers import ORDER
 
 SHORT = {"README.md": 12, "plain_loop.md": 30, "lightning.md": 30, "hugging_face.md": 30}  # lines of code a block
@@ -111,7 +111,7 @@ def test_the_generated_pages_are_up_to_date_and_come_out_the_same_twice():
 
 def test_the_page_of_results_is_made_from_the_results(tmp_path):
     if any(ROOT.glob("results/*/*.json")):
-        again = results.write(shutil.copytree(ROOT / "results", tmp_path / "results"))
+        again = publish_collected(shutil.copytree(ROOT / "results", tmp_path / "results"))
         assert again.read_text(encoding="utf-8") == (ROOT / "results" / "RESULTS.md").read_text(encoding="utf-8")
 
 

@@ -10,23 +10,26 @@ from test_report_page import HOSTILE, parsed
 
 import report_sample
 import report_statistics
-from tutelage.report import page, results, terminal
+from report_sample import write_page
+from tutelage.report.attention import attentions
+from tutelage.report.collected import LIMIT, collect, publish_collected, slim
 from tutelage.report.condense import condensed
-from tutelage.report.conflicts import Conflict, conflicts, on_part, over_time, warnings
-from tutelage.report.heat import cosine, number, weight
-from tutelage.report.listened import listened
+from tutelage.report.conflicts import Conflict, conflicts_of, cosines_over_time, drowned_warnings, on_part
+from tutelage.report.groups import group_runs
+from tutelage.report.heatmaps import cosine_shade, two_places, weight_shade
 from tutelage.report.markdown import markdown
-from tutelage.report.read import read
-from tutelage.report.record import runs
-from tutelage.report.seeds import groups
-from tutelage.report.story import story
+from tutelage.report.page import publish_page
+from tutelage.report.read import read_run
+from tutelage.report.record import runs_of_record
+from tutelage.report.story import story_of
+from tutelage.report.terminal import print_story
 from tutelage.results import statistic
 
 RULES = ("sum", "attention", "learned")
 
 
 def group(tmp_path, seeds=1, **options):
-    return groups([read(report_statistics.make(tmp_path / str(k), k, **options)) for k in range(seeds)])[0]
+    return group_runs([read_run(report_statistics.make(tmp_path / str(k), k, **options)) for k in range(seeds)])[0]
 
 
 def words(folder):
@@ -36,7 +39,7 @@ def words(folder):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = report_statistics.make(tmp_path_factory.mktemp("watched") / "run", rules=RULES)
-    page.write(folder)
+    write_page(folder)
     return folder
 
 
@@ -47,7 +50,7 @@ def test_weights_are_of_a_term_or_of_two_layers():
 
 
 def test_values_land_where_they_belong(tmp_path):
-    (found,) = conflicts(group(tmp_path))
+    (found,) = conflicts_of(group(tmp_path))
     log = [report_statistics.watched(0, epoch) for epoch in range(1, 7)]
     assert found.stage == "student" and found.epochs == 6 and found.pairs[1] == ("label", "hint")
     assert found.parts == ("", "backbone", "head", "layer1", "layer2", "layer3")
@@ -63,13 +66,13 @@ def test_values_land_where_they_belong(tmp_path):
 
 def test_over_time_has_a_value_an_epoch(tmp_path):
     whole = group(tmp_path)
-    past = over_time(whole, conflicts(whole)[0])
+    past = cosines_over_time(whole, conflicts_of(whole)[0])
     assert past.epochs == (1, 2, 3, 4, 5, 6) and past.names[0] == ("label", "soft")
     assert past.rows[0][3] == report_statistics.watched(0, 4)["combine.means/cosine label | soft"]
 
 
 def test_attention_is_that_of_the_last_epoch(tmp_path):
-    (found,) = listened(group(tmp_path, rules=("attention",)))
+    (found,) = attentions(group(tmp_path, rules=("attention",)))
     last = report_statistics.attended(0, 6)
     assert (found.term, found.epoch, found.student) == (
         "layers",
@@ -87,24 +90,27 @@ def test_seeds_are_averaged(tmp_path):
     three = group(tmp_path, 3)
     name = "combine.means/cosine soft | hint"
     values = [report_statistics.watched(seed, epoch)[name] for seed in range(3) for epoch in range(1, 7)]
-    found = {pair: value for pair, value, _ in on_part(conflicts(three)[0], "")}
+    found = {pair: value for pair, value, _ in on_part(conflicts_of(three)[0], "")}
     assert found["soft", "hint"] == pytest.approx(sum(values) / 18, abs=1e-4)
 
 
 def test_the_stage_of_the_main_network_comes_first(tmp_path):
     folder = report_statistics.make(tmp_path / "run", rules=("sum", "pcgrad"))
     (folder / "results.json").write_text((folder / "results.json").read_text().replace('"sum"', '"pcgrad"'))
-    assert [conflict.stage for conflict in conflicts(groups([read(folder)])[0])] == ["pcgrad", "sum"]
+    assert [conflict.stage for conflict in conflicts_of(group_runs([read_run(folder)])[0])] == ["pcgrad", "sum"]
 
 
 def test_a_drowned_term_is_said_everywhere(tmp_path):
     folder = report_statistics.make(tmp_path / "run")
-    page.write(folder)
+    write_page(folder)
     said = "hint is drowned: its gradient is 0.3 % of label’s."
     assert said in words(folder).replace("\u00a0", " ") and said in (folder / "report.md").read_text()
     assert json.loads((folder / "report.json").read_text())["warnings"] == [said]
     buffer = io.StringIO()
-    terminal.show([folder], console=Console(file=buffer, force_terminal=True, width=100, color_system=None))
+    print_story(
+        story_of(group_runs([read_run(folder)])),
+        Console(file=buffer, force_terminal=True, width=100, color_system=None),
+    )
     assert said in buffer.getvalue().replace("\u00a0", " ")
 
 
@@ -115,7 +121,7 @@ def test_a_term_that_is_loud_once_is_drowned_all_the_same(tmp_path):
     (name,) = (name for name in about[0] if name.endswith("relative hint"))
     about[0][name] = 1.0
     (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    page.write(folder)
+    write_page(folder)
     assert "hint is drowned: its gradient is 0.3 % of label’s." in words(folder).replace("\u00a0", " ")
 
 
@@ -123,13 +129,15 @@ def test_warnings_say_in_which_stages():
     def watched(stage, hint, label=1.0):
         return Conflict("", stage, "student", 1, (), (), (), (), {"label": label, "hint": hint})
 
-    assert warnings([watched("a", 0.01)]) == ()
-    assert warnings([watched("a", 0.5), watched("b", 0.002)]) == (
+    assert drowned_warnings([watched("a", 0.01)]) == ()
+    assert drowned_warnings([watched("a", 0.5), watched("b", 0.002)]) == (
         "hint is drowned in b: its gradient is 0.2 % of label’s.",
     )
     some = [watched("a", 0.002), watched("b", 0.0096), watched("c", 0.5)]
-    assert warnings(some) == ("hint is drowned in 2 of 3 stages (a, b): its gradient is 0.2 to 0.96 % of label’s.",)
-    assert warnings([watched("a", 0.0, 0.9)]) == ("hint is drowned: its gradient is 0 % of the longest.",)
+    assert drowned_warnings(some) == (
+        "hint is drowned in 2 of 3 stages (a, b): its gradient is 0.2 to 0.96 % of label’s.",
+    )
+    assert drowned_warnings([watched("a", 0.0, 0.9)]) == ("hint is drowned: its gradient is 0 % of the longest.",)
 
 
 def test_the_page_shows_cosines_shares_attention_and_learned_weights(folder):
@@ -156,7 +164,7 @@ def test_every_cell_lies_inside_its_map(folder):
 
 def test_nothing_is_shown_where_there_are_no_statistics(tmp_path):
     folder = report_sample.make(tmp_path / "run", epochs=2)
-    page.write(folder)
+    write_page(folder)
     shown = words(folder) + (folder / "report.md").read_text()
     for title in ("pull apart", "listened to", "were learned", "drowned"):
         assert title not in shown
@@ -172,9 +180,9 @@ def test_unknown_statistics_are_ignored_and_kept(tmp_path):
         .replace('"best"', '"statistics": {"student": {"x/temperature": 2.5}}, "best"')
     )
     (folder / "log.jsonl").write_text(log)
-    page.write(folder)
+    write_page(folder)
     assert "pull apart" not in words(folder)
-    (run,) = runs(json.loads((folder / "report.json").read_text()))
+    (run,) = runs_of_record(json.loads((folder / "report.json").read_text()))
     assert run.log[0].statistics == {"student": {"x/temperature": 2.5}}
 
 
@@ -183,7 +191,7 @@ def test_a_statistic_that_is_no_number_is_statistic(tmp_path):
     log = (folder / "log.jsonl").read_text().replace('"best"', '"statistics": {"student": {"x": "y"}}, "best"')
     (folder / "log.jsonl").write_text(log)
     with pytest.raises(ValueError, match=r"line 1.statistics.student.x should be a number"):
-        read(folder)
+        read_run(folder)
 
 
 def test_hostile_terms_and_layers_are_shown_and_not_obeyed(tmp_path):
@@ -193,21 +201,21 @@ def test_hostile_terms_and_layers_are_shown_and_not_obeyed(tmp_path):
     for name in ("hint", "layer2"):
         log = log.replace(name, hostile)
     (folder / "log.jsonl").write_text(log)
-    page.write(folder)
+    write_page(folder)
     assert "<script" not in (folder / "report.html").read_text() + (folder / "report.md").read_text()
     assert f"{HOSTILE.replace('/', chr(92))} is drowned" in words(folder).replace("\u00a0", " ")
 
 
 def test_many_stages_are_folded_below_one_overview(tmp_path):
     rules = [f"rule {k}" for k in range(12)]
-    page.write(folder := report_statistics.make(tmp_path / "run", rules=rules, epochs=3))
+    write_page(folder := report_statistics.make(tmp_path / "run", rules=rules, epochs=3))
     section = re.search(r'<section id="conflicts">.*?</section>', (folder / "report.html").read_text(), re.S).group()
     assert section.count("<details>") == 11 and "All stages" in section
     assert section.index("All stages") < section.index("<h3>rule 0</h3>") < section.index("<details>")
 
 
 def test_many_epochs_share_columns(tmp_path):
-    page.write(folder := report_statistics.make(tmp_path / "run", epochs=200))
+    write_page(folder := report_statistics.make(tmp_path / "run", epochs=200))
     text = (folder / "report.html").read_text()
     assert text.count('class="cell along"') + text.count('class="cell against"') == 6 * 50
     assert "epochs 197 to 200" in text
@@ -215,11 +223,11 @@ def test_many_epochs_share_columns(tmp_path):
 
 def test_settings_have_their_own_maps(tmp_path):
     found = [
-        read(report_statistics.make(tmp_path / f"{t}-{s}", s, epochs=2, temperature=t))
+        read_run(report_statistics.make(tmp_path / f"{t}-{s}", s, epochs=2, temperature=t))
         for t in (1.0, 4.0)
         for s in (0, 1)
     ]
-    page.publish(groups(found), tmp_path / "report")
+    publish_page(group_runs(found), tmp_path / "report")
     told = json.loads((tmp_path / "report" / "report.json").read_text())
     assert [conflict["group"] for conflict in told["conflicts"]] == ["temperature 1", "temperature 4"]
     assert "means over all epochs and seeds" in words(tmp_path / "report")
@@ -232,19 +240,19 @@ def test_learners_have_their_own_maps(tmp_path):
         if "statistics" in line:
             line["statistics"]["friend"] = report_statistics.watched(5, line["epoch"])
     (folder / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    page.write(folder)
+    write_page(folder)
     assert "student, friend" in words(folder) and "student, student" in words(folder)
 
 
 def test_the_record_reads_as_the_same_run(folder):
-    (again,) = runs(json.loads((folder / "report.json").read_text()))
-    assert again.log == read(folder).log
-    assert conflicts(groups([again])[0]) == conflicts(groups([read(folder)])[0])
+    (again,) = runs_of_record(json.loads((folder / "report.json").read_text()))
+    assert again.log == read_run(folder).log
+    assert conflicts_of(group_runs([again])[0]) == conflicts_of(group_runs([read_run(folder)])[0])
 
 
 def test_a_small_result_keeps_the_statistics_of_its_epochs_to_three_digits(tmp_path):
-    run = read(report_statistics.make(tmp_path / "run", epochs=2))
-    (short,) = runs(json.loads(results.slim(run, 400_000)))
+    run = read_run(report_statistics.make(tmp_path / "run", epochs=2))
+    (short,) = runs_of_record(json.loads(slim(run, 400_000)))
     values, whole = short.log[-1].statistics["student"], run.log[-1].statistics["student"]
     assert values.keys() == whole.keys()
     assert all(value == float(f"{whole[name]:.3g}") for name, value in values.items())
@@ -252,11 +260,11 @@ def test_a_small_result_keeps_the_statistics_of_its_epochs_to_three_digits(tmp_p
 
 @pytest.mark.parametrize("rules", [2, 12])
 def test_a_result_too_large_keeps_the_means_of_all_epochs(tmp_path, rules):
-    run = read(report_statistics.make(tmp_path / "run", rules=[f"rule {k}" for k in range(rules)], epochs=24))
-    written = results.slim(run)
-    (short,) = runs(json.loads(written))
-    assert len(written.encode()) <= results.LIMIT
-    for small, large in zip(conflicts(groups([short])[0]), conflicts(groups([run])[0]), strict=True):
+    run = read_run(report_statistics.make(tmp_path / "run", rules=[f"rule {k}" for k in range(rules)], epochs=24))
+    written = slim(run)
+    (short,) = runs_of_record(json.loads(written))
+    assert len(written.encode()) <= LIMIT
+    for small, large in zip(conflicts_of(group_runs([short])[0]), conflicts_of(group_runs([run])[0]), strict=True):
         assert (small.stage, small.pairs) == (large.stage, large.pairs) and "" in small.parts
         pairs = zip(on_part(small, ""), on_part(large, ""), strict=True)
         assert all(a[1] == pytest.approx(b[1], abs=1e-3) and a[2] == pytest.approx(b[2], abs=1e-3) for a, b in pairs)
@@ -265,13 +273,13 @@ def test_a_result_too_large_keeps_the_means_of_all_epochs(tmp_path, rules):
 
 
 def test_statistics_go_before_the_last_epochs(tmp_path):
-    run = read(report_statistics.make(tmp_path / "run", rules=RULES, epochs=30))
-    (short,) = runs(json.loads(results.slim(run, 9_000)))
+    run = read_run(report_statistics.make(tmp_path / "run", rules=RULES, epochs=30))
+    (short,) = runs_of_record(json.loads(slim(run, 9_000)))
     assert short.log and not any(epoch.statistics for epoch in short.log)
 
 
 def test_condensed_attention_is_that_of_the_end(tmp_path):
-    run = read(report_statistics.make(tmp_path / "run", rules=("attention",), epochs=5))
+    run = read_run(report_statistics.make(tmp_path / "run", rules=("attention",), epochs=5))
     line = condensed(run.parts, run.parts["log"])["log"][-1]
     name = "objective.layers.loss.means/weight student.layer2 | teacher.layer2"
     assert line["statistics"]["student"][name] == report_statistics.attended(0, 5)[name]
@@ -280,14 +288,14 @@ def test_condensed_attention_is_that_of_the_end(tmp_path):
 def test_the_page_of_results_has_the_tables(tmp_path):
     for seed in range(2):
         run = report_statistics.make(tmp_path / f"run{seed}", seed, rules=("attention",))
-        results.collect(run, tmp_path / "results")
-    text = results.write(tmp_path / "results").read_text()
+        collect(read_run(run), tmp_path / "results")
+    text = publish_collected(tmp_path / "results").read_text()
     assert "### Where losses pull apart" in text and "### Which layers were listened to" in text
     assert "| attention | label \\| soft |" in text and "| attention | student.layer1 |" in text
 
 
 def test_all_stages_but_the_first_are_told_in_a_line_each(tmp_path):
-    told = markdown(story([group(tmp_path, rules=("pcgrad", "sum", "mgda"))]))
+    told = markdown(story_of([group(tmp_path, rules=("pcgrad", "sum", "mgda"))]))
     first, others = told.split("The same in all other stages, on all parameters that both reach:")
     assert "| pcgrad | label \\| soft |" in first and "head" in first
     lines = [line for line in others.splitlines() if line.startswith(("| sum", "| mgda"))]
@@ -295,6 +303,6 @@ def test_all_stages_but_the_first_are_told_in_a_line_each(tmp_path):
 
 
 def test_numbers_and_colours():
-    assert [number(x) for x in (0.123, -0.051, -0.001, 1, 0)] == ["0.12", "−0.05", "0", "1.00", "0"]
-    assert cosine(-0.25).hue == "against" and cosine(-0.25).depth == 0.5 and cosine(1.5).depth == 1
-    assert cosine(0.0).depth == 0 and weight(0.3).depth == 0.3
+    assert [two_places(x) for x in (0.123, -0.051, -0.001, 1, 0)] == ["0.12", "−0.05", "0", "1.00", "0"]
+    assert cosine_shade(-0.25).hue == "against" and cosine_shade(-0.25).depth == 0.5 and cosine_shade(1.5).depth == 1
+    assert cosine_shade(0.0).depth == 0 and weight_shade(0.3).depth == 0.3

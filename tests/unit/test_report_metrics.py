@@ -9,11 +9,12 @@ import pytest
 from rich.console import Console
 
 import report_sample
-from tutelage.report import plots, terminal
-from tutelage.report.page import publish
-from tutelage.report.read import read
-from tutelage.report.seeds import groups
-from tutelage.report.story import story
+from tutelage.report import plots
+from tutelage.report.groups import group_runs
+from tutelage.report.page import publish_page
+from tutelage.report.read import read_run
+from tutelage.report.story import story_of
+from tutelage.report.terminal import print_story
 from tutelage.results import Metric
 
 SQUARES, R2 = Metric("mean squared error"), Metric("R²", better="higher")
@@ -55,9 +56,9 @@ def make(folder, metrics, seed=0, worse=0.0, certain=True, **flags):
 
 def everything(found, folder):
     """All that a report says, as one text without the environment."""
-    publish(found, folder)
+    publish_page(found, folder)
     buffer = io.StringIO()
-    terminal.tell(story(found), Console(file=buffer, force_terminal=True, width=110, color_system=None))
+    print_story(story_of(found), Console(file=buffer, force_terminal=True, width=110, color_system=None))
     return buffer.getvalue() + "".join((folder / f"report.{end}").read_text() for end in ("html", "md", "csv"))
 
 
@@ -69,11 +70,11 @@ def named(metrics):
 @pytest.mark.parametrize("metrics", named(FAMILY))
 def test_nothing_is_said_of_a_metric_that_nobody_measured(tmp_path, metrics, certain):
     found = [
-        read(make(tmp_path / f"{t}-{seed}", metrics, seed, certain=certain, temperature=t))
+        read_run(make(tmp_path / f"{t}-{seed}", metrics, seed, certain=certain, temperature=t))
         for t in (1.0, 4.0)
         for seed in range(2)
     ]
-    text = everything(groups(found), tmp_path / "all") + everything(groups(found[:1]), tmp_path / "one")
+    text = everything(group_runs(found), tmp_path / "all") + everything(group_runs(found[:1]), tmp_path / "one")
     text = text.replace("calibration_error", "").replace("mean_squared_error", "")  # columns of the CSV
     for metric in sorted(metrics, key=lambda metric: -len(metric.name)):
         assert metric.name in text
@@ -84,21 +85,21 @@ def test_nothing_is_said_of_a_metric_that_nobody_measured(tmp_path, metrics, cer
 
 @pytest.mark.parametrize("metrics", named(FAMILY))
 def test_the_best_setting_is_the_better_one_whichever_way_that_is(tmp_path, metrics):
-    found = groups(
+    found = group_runs(
         [
-            read(make(tmp_path / f"{t}-{seed}", metrics, seed, worse=w, temperature=t))
+            read_run(make(tmp_path / f"{t}-{seed}", metrics, seed, worse=w, temperature=t))
             for t, w in ((1.0, 0.6), (4.0, 0.0), (20.0, 0.3))
             for seed in range(3)
         ]
     )
     word = "lowest" if metrics[0].better == "lower" else "highest"
-    assert story(found).headline.startswith(f"Of 3 settings, temperature 4 gives the {word} test {metrics[0].name}")
+    assert story_of(found).headline.startswith(f"Of 3 settings, temperature 4 gives the {word} test {metrics[0].name}")
 
 
 @pytest.mark.parametrize("metrics", named(FAMILY))
 def test_changes_are_better_or_worse_and_the_gain_is_a_share_of_the_lead(tmp_path, metrics):
-    (group,) = groups([read(make(tmp_path / "run", metrics))])
-    figures = {figure.title: figure for figure in story([group]).figures}
+    (group,) = group_runs([read_run(make(tmp_path / "run", metrics))])
+    figures = {figure.title: figure for figure in story_of([group]).figures}
     detail = " ".join(figures[f"Test {metrics[0].name}"].detail)
     assert re.search(r"[\d.]+( %)? better than the baseline", detail)
     assert re.search(r"[\d.]+( %)? worse than the teacher", detail)
@@ -107,7 +108,7 @@ def test_changes_are_better_or_worse_and_the_gain_is_a_share_of_the_lead(tmp_pat
 
 @pytest.mark.parametrize("metrics", named(FAMILY))
 def test_the_csv_has_four_columns_a_metric(tmp_path, metrics):
-    publish(groups([read(make(tmp_path / "run", metrics))]), tmp_path / "report")
+    publish_page(group_runs([read_run(make(tmp_path / "run", metrics))]), tmp_path / "report")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "report" / "report.csv").read_text())))
     for metric in metrics:
         name = metric.name.replace(" ", "_")
@@ -125,8 +126,8 @@ def test_better_is_up_and_the_front_holds_what_nothing_beats(metric):
         plots.Spot(3, good, good, good, "teacher", "large", ""),
     ]
     beaten = plots.Spot(3, bad, bad, bad, "baseline", "as large", "")
-    assert plots.front([beaten, *best], metric) == best
-    drawn = plots.pareto(best, metric, "title", "parameters")
+    assert plots.pareto_front([beaten, *best], metric) == best
+    drawn = plots.pareto_plot(best, metric, "title", "parameters")
     heights = dict(re.findall(r'class="mark (?:disc |)(student|teacher)"', drawn) and _heights(drawn))
     assert heights["teacher"] < heights["student"]  # pixels grow downwards
 
@@ -143,11 +144,11 @@ def test_a_network_may_lack_the_metric_that_decides(tmp_path):
     for network in results["networks"]:
         network |= {"scores": {}, "best": None, "notes": ["its perplexity is infinite"]}
     report_sample.write(folder / "results.json", results)
-    text = everything(groups([read(folder)]), tmp_path / "report")
+    text = everything(group_runs([read_run(folder)]), tmp_path / "report")
     assert "its perplexity is infinite" in text and "they measured no network" in text
     results["networks"] = (
         results["networks"][:1]
         + json.loads((make(tmp_path / "b", (PERPLEXITY,)) / "results.json").read_text())["networks"][1:]
     )
     report_sample.write(folder / "results.json", results)
-    everything(groups([read(folder)]), tmp_path / "report")
+    everything(group_runs([read_run(folder)]), tmp_path / "report")

@@ -8,8 +8,8 @@ import pytest
 import report_sample
 import tutelage
 from tutelage.report.older import renewed
-from tutelage.report.read import read
-from tutelage.report.record import runs
+from tutelage.report.read import read_run
+from tutelage.report.record import runs_of_record
 from tutelage.results import Metric
 
 KEPT = sorted(Path(tutelage.__file__).parents[2].glob("results/*/*.json"))
@@ -17,14 +17,14 @@ KEPT = sorted(Path(tutelage.__file__).parents[2].glob("results/*/*.json"))
 
 @pytest.mark.parametrize("seed", range(3))
 def test_an_older_run_reads_as_the_same_run_of_today(tmp_path, seed):
-    old = read(report_sample.make_older(tmp_path / "old", seed, epochs=2))
-    new = read(report_sample.make(tmp_path / "new", seed, epochs=2))
+    old = read_run(report_sample.make_older(tmp_path / "old", seed, epochs=2))
+    new = read_run(report_sample.make(tmp_path / "new", seed, epochs=2))
     assert old.results == new.results
     assert (old.log, old.stages, old.request, old.environment) == (new.log, new.stages, new.request, new.environment)
 
 
 def test_what_this_version_wrote_stays_as_it_is(tmp_path):
-    parts = read(report_sample.make(tmp_path / "run", epochs=2)).parts
+    parts = read_run(report_sample.make(tmp_path / "run", epochs=2)).parts
     assert renewed(parts) is parts
 
 
@@ -46,7 +46,7 @@ def test_a_damaged_older_run_is_named(tmp_path, edit, words):
     edit(results)
     report_sample.write(folder / "results.json", results)
     with pytest.raises(ValueError, match=words):
-        read(folder)
+        read_run(folder)
 
 
 def test_an_error_rate_has_the_interval_of_its_count(tmp_path):
@@ -55,14 +55,14 @@ def test_an_error_rate_has_the_interval_of_its_count(tmp_path):
     claim = {"name": "of all", "published": 47.3, "unit": "% errors", "source": "us", "high": 56.0, "scale": None}
     results["claims"] = [claim | {"measured": 20.57}, claim | {"name": "paired", "measured": 3.0, "paired": True}]
     report_sample.write(folder / "results.json", results)
-    rate, paired = read(folder).results.claims
+    rate, paired = read_run(folder).results.claims
     assert rate.interval == pytest.approx((19.78, 21.38)) and paired.interval is None
 
 
 @pytest.mark.parametrize("file", [pytest.param(file, id=f"{file.parent.name}/{file.name[:40]}") for file in KEPT])
 def test_every_kept_result_reads(file):
     text = json.loads(file.read_text(encoding="utf-8"))
-    for old, run in zip(text["runs"], runs(text), strict=True):
+    for old, run in zip(text["runs"], runs_of_record(text), strict=True):
         assert run.results.metrics == (Metric("errors"), Metric("accuracy", "%", "higher"))
         for before, network in zip(old["results"]["networks"], run.results.networks, strict=True):
             score, accuracy = network.scores["errors"], network.scores["accuracy"]

@@ -12,8 +12,13 @@ from pathlib import Path
 import pytest
 
 import report_sample
-from tutelage.report import many, page, pictures, plots, tables
+from report_sample import write_page
+from tutelage.report import plots, tables
 from tutelage.report.citations import bibtex
+from tutelage.report.groups import group_runs
+from tutelage.report.page import FILES, publish_page
+from tutelage.report.png import png_address
+from tutelage.report.read import read_run
 from tutelage.results import Curve, Metric, Table
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -59,7 +64,7 @@ def parsed(file: Path) -> Reader:
 @pytest.fixture(scope="module")
 def one(tmp_path_factory):
     folder = report_sample.make(tmp_path_factory.mktemp("one") / "run")
-    page.write(folder)
+    write_page(folder)
     return folder
 
 
@@ -69,7 +74,8 @@ def several(tmp_path_factory):
     for temperature in (1.0, 4.0):
         for seed in range(2):
             report_sample.make(root / f"runs/{temperature}-{seed}", seed, epochs=5, temperature=temperature)
-    many.write([root / "runs"], root / "report", ["temperature"])
+    runs = [read_run(folder) for folder in sorted((root / "runs").iterdir())]
+    publish_page(group_runs(runs, ["temperature"]), root / "report")
     return root / "report"
 
 
@@ -114,7 +120,7 @@ class TestEveryPage:
             assert verdict in words
 
     def test_writes_four_files(self, folder):
-        assert {file.name for file in folder.glob("report.*")} == set(page.FILES)
+        assert {file.name for file in folder.glob("report.*")} == set(FILES)
         assert not list(folder.glob(".report*"))
 
 
@@ -130,7 +136,7 @@ def test_hostile_names_are_shown_and_not_obeyed(tmp_path):
     for name in ('"soft"', '"alone"'):
         log = log.replace(name, json.dumps(HOSTILE))
     (folder / "log.jsonl").write_text(log)
-    page.write(folder)
+    write_page(folder)
     text = (folder / "report.html").read_text()
     assert "<script" not in text and "<script" not in (folder / "report.md").read_text()
     assert HOSTILE in "".join(parsed(folder / "report.html").words)
@@ -138,8 +144,8 @@ def test_hostile_names_are_shown_and_not_obeyed(tmp_path):
 
 def test_equal_runs_give_equal_files(one, tmp_path):
     again = report_sample.make(tmp_path / "elsewhere")
-    page.write(again)
-    for name in page.FILES:
+    write_page(again)
+    for name in FILES:
         assert (one / name).read_bytes() == (again / name).read_bytes()
 
 
@@ -155,7 +161,7 @@ def test_another_clock_changes_nothing_but_the_clock(one, tmp_path):
         value = json.loads((folder / f"{name}.json").read_text())
         edit(value)
         (folder / f"{name}.json").write_text(json.dumps(value))
-    page.write(folder)
+    write_page(folder)
     before, after = (json.loads((each / "report.json").read_text()) for each in (one, folder))
     assert before.pop("clock") != after.pop("clock")
     assert before == after
@@ -187,7 +193,7 @@ def test_sections_without_data_are_left_out(tmp_path):
     (folder / "results.json").write_text(json.dumps({"headline": "Nothing was measured."}))
     (folder / "log.jsonl").write_text("")
     (folder / "stages.json").write_text("[]")
-    page.write(folder)
+    write_page(folder)
     reader = parsed(folder / "report.html")
     words = " ".join(reader.words)
     assert "Nothing was measured." in words and "How do I repeat it?" in words
@@ -203,7 +209,7 @@ def test_a_network_may_lack_any_measure(tmp_path, missing):
     for network in results["networks"]:
         network[missing] = None
     (folder / "results.json").write_text(json.dumps(results))
-    parsed(page.write(folder))
+    parsed(write_page(folder))
 
 
 def test_every_point_of_a_plot_lies_inside_it(one, several):
@@ -226,14 +232,14 @@ def test_a_picture_is_a_png_of_the_same_pixels():
     import base64
     import zlib
 
-    address = pictures.address(base64.b64encode(bytes(range(6))).decode(), [2, 3])
+    address = png_address(base64.b64encode(bytes(range(6))).decode(), [2, 3])
     png = base64.b64decode(address.removeprefix("data:image/png;base64,"))
     assert png[:8] == b"\x89PNG\r\n\x1a\n" and png[16:24] == bytes([0, 0, 0, 3, 0, 0, 0, 2])
     start = png.index(b"IDAT") + 4
     length = int.from_bytes(png[start - 8 : start - 4], "big")
     assert zlib.decompress(png[start : start + length]) == bytes([0, 0, 1, 2, 0, 3, 4, 5])
     with pytest.raises(ValueError, match=r"shape \(2, 3\) needs .* but has 5"):
-        pictures.address(base64.b64encode(bytes(5)).decode(), [2, 3])
+        png_address(base64.b64encode(bytes(5)).decode(), [2, 3])
 
 
 def test_the_methods_that_ran_are_cited_once(one):
@@ -244,14 +250,17 @@ def test_the_methods_that_ran_are_cited_once(one):
 
 
 def test_no_torch_is_needed(one):
-    code = f"import sys; from tutelage.report import page; page.write({str(one)!r}); assert 'torch' not in sys.modules"
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(report_sample.__file__).parent)!r});"
+        f"from report_sample import write_page; write_page({str(one)!r}); assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_without_the_extra_the_error_says_what_to_install(one, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(ImportError, match=r"pip install 'tutelage\[report\]'"):
-        page.write(one)
+        write_page(one)
 
 
 @pytest.mark.parametrize(("errors", "count"), [(0, 10), (10, 10), (1, 1_000_000)])
@@ -261,7 +270,7 @@ def test_perfect_and_hopeless_networks_are_drawn_too(tmp_path, errors, count):
     for network in results["networks"]:
         network |= {"scores": report_sample.scores(errors, count), "count": count}
     (folder / "results.json").write_text(json.dumps(results))
-    text = page.write(folder).read_text()
+    text = write_page(folder).read_text()
     (size, *_) = re.findall(r'<svg viewBox[^>]*aria-label="Accuracy against size".*?</svg>', text, re.S)
     ticks = [float(tick) for tick in re.findall(r'class="t" text-anchor="end">([^<]+)<', size)]
     assert ticks and min(ticks) >= 0 and max(ticks) <= 100
@@ -269,9 +278,9 @@ def test_perfect_and_hopeless_networks_are_drawn_too(tmp_path, errors, count):
 
 def test_many_students_leave_their_names_out_rather_than_on_top_of_each_other():
     spots = [plots.Spot(1e6, 1 + k / 100, 1, 1.2, "student", f"student number {k}", "") for k in range(20)]
-    drawn = plots.pareto(spots, Metric("errors"), "crowd", "parameters")
+    drawn = plots.pareto_plot(spots, Metric("errors"), "crowd", "parameters")
     assert 1 <= drawn.count('class="name"') < 20 and drawn.count("<title>") == 1 and drawn.count('class="mark') == 20
-    alone = plots.pareto(
+    alone = plots.pareto_plot(
         [plots.Spot(10.0**k, 5 - k, 4 - k, 6 - k, "student", f"net {k}", "") for k in range(4)],
         Metric("errors"),
         "few",
@@ -283,13 +292,13 @@ def test_many_students_leave_their_names_out_rather_than_on_top_of_each_other():
 def test_the_front_holds_what_nothing_beats_in_both():
     best = [plots.Spot(1, 9, 9, 9, "student", "small", ""), plots.Spot(3, 2, 2, 2, "teacher", "large", "")]
     beaten = [plots.Spot(3, 5, 5, 5, "baseline", "same size", ""), plots.Spot(4, 2, 2, 2, "member", "larger", "")]
-    assert plots.front([*beaten, *best], Metric("errors")) == best
+    assert plots.pareto_front([*beaten, *best], Metric("errors")) == best
 
 
 def test_lines_are_named_by_words_or_by_a_number_with_its_column_and_large_values_are_short():
     curve = Curve("parameters", "gain", "by", log_x=True)
     rows = ((78042, "kd", -1.5), (175258, "kd", 2.0), (78042, 8, 0.5), (175258, 8, 1.0))
-    drawn = tables.draw(Table("Teachers", ("parameters", "by", "gain"), rows, curve=curve), rows, curve)
+    drawn = tables.table_curve(Table("Teachers", ("parameters", "by", "gain"), rows, curve=curve), rows, curve)
     assert re.findall('class="name"[^>]*>([^<]*)<', drawn) == ["kd", "8 by"]
     assert ">78.0 k<" in drawn and ">175 k<" in drawn and 'class="zero"' in drawn
 
@@ -302,7 +311,7 @@ def test_a_column_of_small_numbers_has_as_many_places_everywhere(tmp_path):
     results["claims"] = [{"name": "less", "published": 0, "measured": -0.54, "unit": "points", "low": 0.01,
                           "high": None, "source": "", "note": ""}]  # fmt: skip
     (folder / "results.json").write_text(json.dumps(results))
-    page.write(folder)
+    write_page(folder)
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", (folder / "report.html").read_text())
     start = cells.index("a")
     assert cells[start : start + 5] == ["a", "48.20", "1", "0.123", "1e-05"]

@@ -6,16 +6,16 @@ import json
 from rich.console import Console
 
 import report_sample
+from tutelage.report.groups import group_runs
 from tutelage.report.markdown import markdown
-from tutelage.report.page import html
-from tutelage.report.read import Run, read
-from tutelage.report.seeds import groups
-from tutelage.report.story import story
-from tutelage.report.tables import shown
-from tutelage.report.terminal import tell
+from tutelage.report.page import page_html
+from tutelage.report.read import FinishedRun, read_run
+from tutelage.report.story import story_of
+from tutelage.report.tables import table_texts
+from tutelage.report.terminal import print_story
 
 
-def runs(tmp_path, differences: list[float]) -> list[Run]:
+def runs(tmp_path, differences: list[float]) -> list[FinishedRun]:
     """A run a seed; the claim and the second row of the table have ``differences``, the first row has none."""
     made = []
     for seed, difference in enumerate(differences):
@@ -27,27 +27,27 @@ def runs(tmp_path, differences: list[float]) -> list[Run]:
         table = {"title": "Rules", "columns": ["rule", "accuracy", "over the sum"], "rows": rows}
         results["tables"] = [table | {"paired": ["over the sum"]}]
         report_sample.write(folder / "results.json", results)
-        made.append(read(folder))
+        made.append(read_run(folder))
     return made
 
 
 def test_tables_and_claims_say_how_likely_chance_is(tmp_path):
-    (group,) = groups(runs(tmp_path, [1.0, 2.0, 3.0]))
-    (table,) = shown(group)
+    (group,) = group_runs(runs(tmp_path, [1.0, 2.0, 3.0]))
+    (table,) = table_texts(group)
     assert [name for name, _ in table.columns] == ["rule", "accuracy", "over the sum", "p"]
     assert [row[2:] for row in table.rows] == [("0", "–"), ("2.0 ± 1.0", "0.074")]
     assert "not corrected" in table.note
-    told = story([group])
+    told = story_of([group])
     assert told.claims[0].p == "0.074" and told.tally == "The claim is undecided by these seeds."
     assert "| 0.074 |" in markdown(told)
-    assert '<td role="cell" data-label="p" class="n">0.074</td>' in html([group], story([group]))
+    assert '<td role="cell" data-label="p" class="n">0.074</td>' in page_html([group], story_of([group]))
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
-    tell(told, console)
+    print_story(told, console)
     assert "0.074" in console.file.getvalue() and "? undecided" in console.file.getvalue()
 
 
 def test_of_one_seed_nothing_is_said_about_chance(tmp_path):
-    (group,) = groups(runs(tmp_path, [1.0]))
-    (table,) = shown(group)
+    (group,) = group_runs(runs(tmp_path, [1.0]))
+    (table,) = table_texts(group)
     assert [name for name, _ in table.columns] == ["rule", "accuracy", "over the sum"] and not table.note
-    assert story([group]).claims[0].p == "" and 'data-label="p"' not in html([group], story([group]))
+    assert story_of([group]).claims[0].p == "" and 'data-label="p"' not in page_html([group], story_of([group]))

@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 import report_sample
-from tutelage.report.read import find, read
+from tutelage.report.finished import find_finished
+from tutelage.report.read import read_run
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def change(file, edit):
 
 
 def test_reads_what_was_written(folder):
-    run = read(folder)
+    run = read_run(folder)
     assert run.request.recipe == "mnist:hinton" and run.seed == 2
     assert [stage.name for stage in run.stages] == ["teacher", "alone", "student"]
     assert len(run.log) == 60 and run.log[-1].losses["student"].keys() == {"label", "soft"}
@@ -32,25 +33,25 @@ def test_reads_what_was_written(folder):
 def test_a_run_without_a_log_or_optional_results_is_a_run(folder):
     (folder / "log.jsonl").unlink()
     (folder / "results.json").write_text("{}")
-    run = read(folder)
+    run = read_run(folder)
     assert run.log == () and run.results.networks == ()
 
 
 def test_refuses_a_folder_that_is_no_run(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"not a run folder: it has no arguments.json"):
-        read(tmp_path)
+        read_run(tmp_path)
 
 
 def test_says_that_there_are_no_results_yet(folder):
     (folder / "results.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"no results yet.*start the same command again"):
-        read(folder)
+        read_run(folder)
 
 
 def test_names_the_missing_file(folder):
     (folder / "stages.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"stages.json is missing"):
-        read(folder)
+        read_run(folder)
 
 
 def test_names_file_and_line_of_damaged_json(folder):
@@ -58,11 +59,11 @@ def test_names_file_and_line_of_damaged_json(folder):
     lines[6] = lines[6][:40]
     (folder / "log.jsonl").write_text("\n".join(lines))
     with pytest.raises(ValueError, match=r"log.jsonl is damaged at line 7, column \d+"):
-        read(folder)
+        read_run(folder)
     (folder / "log.jsonl").write_text("")
     (folder / "stages.json").write_text('[\n{"name":\n]')
     with pytest.raises(ValueError, match=r"stages.json is damaged at line 3, column 1"):
-        read(folder)
+        read_run(folder)
 
 
 def errors_of(results):
@@ -87,7 +88,7 @@ def errors_of(results):
 def test_names_the_place_of_a_wrong_value(folder, edit, words):
     change(folder / "results.json", edit)
     with pytest.raises(ValueError, match=words):
-        read(folder)
+        read_run(folder)
 
 
 def test_names_the_line_of_a_wrong_value_in_the_log(folder):
@@ -95,14 +96,14 @@ def test_names_the_line_of_a_wrong_value_in_the_log(folder):
     lines[2] = json.dumps(json.loads(lines[2]) | {"losses": {"student": {"label": "x"}}})
     (folder / "log.jsonl").write_text("\n".join(lines))
     with pytest.raises(ValueError, match=r"log.jsonl: line 3.losses.student.label should be a number"):
-        read(folder)
+        read_run(folder)
 
 
 def test_finds_finished_runs_at_any_depth(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "deep" / "er" / "run")
     shutil.copytree(folder, tmp_path / "unfinished")
     (tmp_path / "unfinished" / "results.json").unlink()
-    assert find(tmp_path) == [tmp_path / "deep" / "er" / "run", folder]
-    assert find(folder) == [folder]
+    assert find_finished(tmp_path) == [tmp_path / "deep" / "er" / "run", folder]
+    assert find_finished(folder) == [folder]
     with pytest.raises(FileNotFoundError, match="no finished run in"):
-        find(tmp_path / "unfinished")
+        find_finished(tmp_path / "unfinished")

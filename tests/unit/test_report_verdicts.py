@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import report_sample
+from tutelage.report.groups import group_runs
 from tutelage.report.markdown import markdown
 from tutelage.report.paired import mean_interval, paired_t
-from tutelage.report.read import read
-from tutelage.report.seeds import groups
-from tutelage.report.story import story, tally
-from tutelage.report.terminal import tell
+from tutelage.report.read import read_run
+from tutelage.report.story import story_of, tally
+from tutelage.report.terminal import print_story
 from tutelage.report.verdicts import verdict_on
 from tutelage.results import Claim
 
@@ -118,7 +118,7 @@ def rows(tmp_path, *claims):
     base = {"published": 70, "unit": "test errors", "source": "us"}
     results["claims"] = [base | {"name": f"claim {i}"} | some for i, some in enumerate(claims)]
     report_sample.write(folder / "results.json", results)
-    return story(groups([read(folder)]))
+    return story_of(group_runs([read_run(folder)]))
 
 
 HELD = {"measured": 67, "interval": [52, 85], "high": 90}
@@ -151,5 +151,5 @@ def test_the_interval_stands_beside_the_measured_figure_everywhere(tmp_path):
     assert [row.interval for row in told.claims] == ["52 to 85", "0.287 to 0.331"]
     assert "| 67 (52 to 85) |" in markdown(told)
     console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
-    tell(told, console)
+    print_story(told, console)
     assert "52 to 85" in console.file.getvalue().replace("\u00a0", " ")

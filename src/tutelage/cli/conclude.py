@@ -1,4 +1,4 @@
-"""The end of a run, a sweep or a report: the terminal hears what came out, and the page about it is written."""
+"""The end of a run, a sweep or a report: its sentence and verdicts are printed, and the page about it is written."""
 
 import os
 from collections.abc import Sequence
@@ -6,34 +6,36 @@ from pathlib import Path
 
 
 def conclude(
-    folders: Sequence[Path], *, by: Sequence[str] = (), out: Path | None = None, keep: Path | None = None
+    paths: Sequence[Path], *, by: Sequence[str] = (), out: Path | None = None, keep: Path | None = None
 ) -> Path:
-    """Print the sentence and the verdicts about the runs in ``folders``, write their report and return its page.
+    """Print the sentence and the verdicts about the runs in ``paths``, write their report and return its page.
 
-    The report of one run goes into its folder, that of many into ``report`` beside them, if ``out`` is not given.
-    ``keep`` is a folder of results for a repository: each run's numbers go there as a small file, and RESULTS.md anew.
-    Raises ``FileNotFoundError`` where there is no finished run, ``ImportError`` without the extra ``report``.
+    A path is a run folder, a folder that holds some, or results that were collected: a folder of them, or one file.
+    The report of one run goes into its folder, any other into ``report`` beside what it is about, if ``out`` is not
+    given. ``keep`` is a folder of results for a repository: each run's numbers go there as a small file, and RESULTS.md
+    anew. Raises ``FileNotFoundError`` where there is no finished run, ``ImportError`` without the extra ``report``.
     """
     from rich.console import Console
 
-    from tutelage.report import results
-    from tutelage.report.page import publish
-    from tutelage.report.read import find, read
-    from tutelage.report.seeds import groups
-    from tutelage.report.story import story
-    from tutelage.report.terminal import tell
+    from tutelage.report.collected import collect, publish_collected
+    from tutelage.report.finished import find_finished, read_finished
+    from tutelage.report.groups import group_runs
+    from tutelage.report.page import publish_page
+    from tutelage.report.story import story_of
+    from tutelage.report.terminal import print_story
 
-    alone = [[folder] if (folder / "arguments.json").is_file() else find(folder) for folder in folders]
-    runs = list(dict.fromkeys(run.resolve() for some in alone for run in some))
-    found = groups([read(run) for run in runs], by)
-    tell(story(found), Console())
-    beside = Path(os.path.commonpath([run.parent for run in runs])) / "report"
-    page = publish(found, out or (runs[0] if len(runs) == 1 else beside))
+    several = [[path] if (path / "arguments.json").is_file() else find_finished(path) for path in paths]
+    sources = list(dict.fromkeys(source.resolve() for some in several for source in some))
+    runs = [run for source in sources for run in read_finished(source)]
+    groups = group_runs(runs, by)
+    print_story(story_of(groups), Console())
+    beside = Path(os.path.commonpath([source.parent for source in sources])) / "report"
+    page = publish_page(groups, out or (sources[0] if len(sources) == 1 and sources[0].is_dir() else beside))
     print(f"Report: {_short(page)}")
     if keep is not None:
         for run in runs:
-            results.collect(run, keep)
-        print(f"Results: {_short(results.write(keep))}")
+            collect(run, keep)
+        print(f"Results: {_short(publish_collected(keep))}")
     return page
 
 

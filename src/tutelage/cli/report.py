@@ -21,7 +21,7 @@ class Asked:
 
     runs: Annotated[
         Positional[tuple[Path, ...]],
-        arg(metavar="RUNS …", help_behavior_hint="", help="Run folders, or folders that hold some."),
+        arg(metavar="RUNS …", help_behavior_hint="", help="Run folders, collected results, or folders that hold some."),
     ] = ()
     by: Annotated[
         tuple[str, ...],
@@ -46,7 +46,7 @@ def report(words: Sequence[str]) -> int:
     refuse_unknown(words, flags_of_bundle(Asked), "tutelage report")
     asked = typed(Asked, words, prog="tutelage report", description=inspect.getdoc(report) or "")
     if not asked.runs:
-        raise Usage("which runs? tutelage report RUNS …, where RUNS are run folders or folders that hold some.")
+        raise Usage("which runs? tutelage report RUNS …, RUNS are run folders, collected results or folders of them.")
     page = conclude(list(asked.runs), by=[flag.replace("-", "_") for flag in asked.by], out=asked.out, keep=asked.keep)
     if asked.open:
         webbrowser.open(page.resolve().as_uri())

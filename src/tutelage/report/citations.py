@@ -15,29 +15,29 @@ def bibtex(methods: Iterable[str]) -> tuple[str, ...]:
 
     A method whose file cannot be found, or which has no entry in its file's ``CITATIONS``, adds nothing.
     """
-    found: dict[str, str] = {}
+    entries: dict[str, str] = {}
     for method in methods:
         module, _, name = method.partition(":")
         for entry in re.split(r"\n(?=@)", _citations(module).get(name, "").strip()):
             if entry:
-                found.setdefault(entry.partition(",")[0], entry.strip())
-    return tuple(found.values())
+                entries.setdefault(entry.partition(",")[0], entry.strip())
+    return tuple(entries.values())
 
 
 @cache
 def _citations(module: str) -> dict[str, str]:
     file = _file(module)
     known: dict[str, str] = {}
-    found: dict[str, str] = {}
+    citations: dict[str, str] = {}
     for node in ast.parse(file.read_text(encoding="utf-8")).body if file else []:
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
         names = _targets(node)
         if isinstance(value, ast.Dict) and NAME in names:
             pairs = zip(value.keys, value.values, strict=True)
-            found = {str(key.value): _text(item, known) for key, item in pairs if isinstance(key, ast.Constant)}
+            citations = {str(key.value): _text(item, known) for key, item in pairs if isinstance(key, ast.Constant)}
         elif value is not None:
             known.update(dict.fromkeys(names, _text(value, known)))
-    return found
+    return citations
 
 
 def _targets(node: ast.stmt) -> list[str]:

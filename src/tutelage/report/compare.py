@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from tutelage.report.groups import Group
 from tutelage.report.paired import paired_t, sign_flips
-from tutelage.report.seeds import Group
 from tutelage.report.spread import Spread
 from tutelage.results import Metric
 

@@ -18,27 +18,27 @@ def condensed(parts: Parts, whole: Sequence[Parts]) -> Parts:
     log = [{key: value for key, value in line.items() if key != "statistics"} for line in parts["log"]]
     last = {line["stage"]: line for line in log}
     for stage, line in last.items():
-        found = _means([epoch.get("statistics", {}) for epoch in whole if epoch["stage"] == stage])
-        line |= {"statistics": found} if found else {}
+        means = _means([epoch.get("statistics", {}) for epoch in whole if epoch["stage"] == stage])
+        line |= {"statistics": means} if means else {}
     return {**parts, "log": log}
 
 
-def only(parts: Parts, large: Sequence[str]) -> Parts:
+def with_parts(parts: Parts, large: Sequence[str]) -> Parts:
     """A run with statistics of weights, and of gradients on the parts ``large`` alone; with none where it is empty."""
     log = []
     for line in parts["log"]:
-        found = {who: _of(values, large) for who, values in line.get("statistics", {}).items()} if large else {}
+        kept = {who: _of(values, large) for who, values in line.get("statistics", {}).items()} if large else {}
         rest = {key: value for key, value in line.items() if key != "statistics"}
-        log.append(rest | {"statistics": found} if found else rest)
+        log.append(rest | {"statistics": kept} if kept else rest)
     return {**parts, "log": log}
 
 
-def rounded(line: Parts) -> Parts:
+def three_digits(line: Parts) -> Parts:
     """A line of a log whose statistics have three digits."""
     if "statistics" not in line:
         return line
-    found = {who: {name: float(f"{x:.3g}") for name, x in some.items()} for who, some in line["statistics"].items()}
-    return {**line, "statistics": found}
+    short = {who: {name: float(f"{x:.3g}") for name, x in some.items()} for who, some in line["statistics"].items()}
+    return {**line, "statistics": short}
 
 
 def _means(epochs: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import TypeAlias
 
+from tutelage.report.groups import Group
 from tutelage.report.numbers import significant
-from tutelage.report.seeds import Group
 from tutelage.report.statistics import History, Means, Row, history
 from tutelage.results import DROWNED
 
@@ -40,14 +40,14 @@ class Conflict:
         return {term: length for term, length in self.relative.items() if length < DROWNED}
 
 
-def conflicts(group: Group) -> tuple[Conflict, ...]:
+def conflicts_of(group: Group) -> tuple[Conflict, ...]:
     """What was seen of conflicts in each stage; the stage of the group's main network comes first."""
-    found = group.statistics.items()
-    pairs = [(stage, learner, _of(every, learner)) for stage, every in found for learner in _learners(every)]
+    stages = group.statistics.items()
+    pairs = [(stage, learner, _of(every, learner)) for stage, every in stages for learner in _learners(every)]
     return tuple(_conflict(group.name, *each) for each in pairs)
 
 
-def over_time(group: Group, conflict: Conflict) -> History:
+def cosines_over_time(group: Group, conflict: Conflict) -> History:
     """The cosine of every pair on all shared parameters, over epochs."""
     mine = _of(group.statistics[conflict.stage], conflict.learner)
     return history({pair: mine.get(("cosine", pair, ""), {}) for pair in conflict.pairs})
@@ -58,8 +58,8 @@ def on_part(conflict: Conflict, part: str) -> list[tuple[tuple[str, ...], float 
     if part not in conflict.parts:
         return []
     place = conflict.parts.index(part)
-    found = zip(conflict.pairs, conflict.cosine, conflict.negative, strict=True)
-    return [(pair, cosines[place], negatives[place]) for pair, cosines, negatives in found]
+    rows = zip(conflict.pairs, conflict.cosine, conflict.negative, strict=True)
+    return [(pair, cosines[place], negatives[place]) for pair, cosines, negatives in rows]
 
 
 def lengths(conflict: Conflict) -> dict[str, str]:
@@ -69,18 +69,18 @@ def lengths(conflict: Conflict) -> dict[str, str]:
     return {term: f"{_percent(length)} %{' (drowned)' if term in drowned else ''}" for term, length in order}
 
 
-def warnings(found: Sequence[Conflict]) -> tuple[str, ...]:
+def drowned_warnings(conflicts: Sequence[Conflict]) -> tuple[str, ...]:
     """A sentence for each term that drowns; where several stages were watched, it says in which.
 
     >>> seen = Conflict("", "student", "student", 5, (), (), (), (), {"label": 1.0, "hint": 0.0031})
-    >>> warnings([seen])
+    >>> drowned_warnings([seen])
     ('hint is drowned: its gradient is 0.3 % of label’s.',)
     """
     terms: dict[str, list[Conflict]] = {}
-    for conflict in found:
+    for conflict in conflicts:
         for term in conflict.drowned:
             terms.setdefault(term, []).append(conflict)
-    return tuple(_warning(term, some, len(found)) for term, some in terms.items())
+    return tuple(_warning(term, some, len(conflicts)) for term, some in terms.items())
 
 
 def _warning(term: str, some: Sequence[Conflict], total: int) -> str:
@@ -128,8 +128,8 @@ def _conflict(group: str, stage: str, learner: str, mine: Mapping[Place, Mapping
     average = {place: round(fmean(line.values()), 4) for place, line in mine.items()}
     cosines = [(pair, part) for what, pair, part in mine if what == "cosine"]
     pairs = tuple(dict.fromkeys(pair for pair, _ in cosines))
-    found = dict.fromkeys(part for _, part in cosines)
-    parts = tuple(sorted(found, key=lambda part: FIRST.index(part) if part in FIRST else len(FIRST)))
+    names = dict.fromkeys(part for _, part in cosines)
+    parts = tuple(sorted(names, key=lambda part: FIRST.index(part) if part in FIRST else len(FIRST)))
     cosine, negative = (
         tuple(tuple(average.get((what, pair, part)) for part in parts) for pair in pairs)
         for what in ("cosine", "negative")

@@ -4,9 +4,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from tutelage.report.draw import LETTER, Axis, Point, axis, bottom, left, line, path, svg, text
+from tutelage.report.groups import Group
 from tutelage.report.numbers import rounded, significant
-from tutelage.report.seeds import Group
+from tutelage.report.svg import (
+    LETTER,
+    Axis,
+    Point,
+    axis,
+    bottom_axis,
+    left_axis,
+    svg_drawing,
+    svg_line,
+    svg_path,
+    svg_text,
+)
 from tutelage.results import Epoch
 
 WIDTH, LEFT, RIGHT, HEAD, BODY, GAP = 320, 46, 12, 22, 72, 14
@@ -30,7 +41,7 @@ class Panel:
         return [(epoch, mean(table[epoch] for table in tables)) for epoch in shared]
 
 
-def stages(group: Group) -> tuple[str, ...]:
+def logged_stages(group: Group) -> tuple[str, ...]:
     """The stages that left a log, in the order of training."""
     return tuple(dict.fromkeys(epoch.stage for run in group.runs for epoch in run.log))
 
@@ -40,17 +51,17 @@ def panels(group: Group, stage: str) -> tuple[Panel, ...]:
     runs = [[epoch for epoch in run.log if epoch.stage == stage] for run in group.runs]
     runs = [epochs for epochs in runs if epochs]
     first = runs[0][-1]
-    found = []
+    every = []
     name = group.metric.name
     if any(name in (epoch.validation or {}) for epoch in runs[0]):
         seeds = _series(runs, lambda epoch: (epoch.validation or {}).get(name))
-        found.append(Panel(f"validation {name}", seeds, _best(runs, name), _wide(seeds)))
+        every.append(Panel(f"validation {name}", seeds, _best(runs, name), _wide(seeds)))
     for learner, terms in first.losses.items():
         for term in terms:
             seeds = _series(runs, lambda epoch, a=learner, b=term: epoch.losses.get(a, {}).get(b))  # type: ignore[misc]
             title = f"{term} loss" if len(first.losses) == 1 else f"{learner}: {term} loss"
-            found.append(Panel(title, seeds, _weight(runs[0], learner, term), _wide(seeds)))
-    return tuple(panel for panel in found if panel.seeds)
+            every.append(Panel(title, seeds, _weight(runs[0], learner, term), _wide(seeds)))
+    return tuple(panel for panel in every if panel.seeds)
 
 
 def _series(runs: Sequence[Sequence[Epoch]], read: Callable[[Epoch], float | None]) -> tuple[tuple[Point, ...], ...]:
@@ -79,17 +90,17 @@ def _weight(epochs: Sequence[Epoch], learner: str, term: str) -> str:
     return f"weight {significant(known[0], 2)} to {significant(known[-1], 2)}"
 
 
-def stage(group: Group, name: str, role: str) -> str:
+def stage_curves(group: Group, name: str, role: str) -> str:
     """One stage's column of plots; thin lines are seeds, the thick one their mean."""
-    shown = panels(group, name)
-    epochs = [x for panel in shown for seed in panel.seeds for x, _ in seed]
+    rows = panels(group, name)
+    epochs = [x for panel in rows for seed in panel.seeds for x, _ in seed]
     x = Axis(min(0, *epochs), max(*epochs, 1), LEFT, WIDTH - RIGHT)
     parts, top = [], 0.0
-    for panel in shown:
+    for panel in rows:
         parts.append(_panel(panel, x, top, role))
         top += HEAD + BODY + GAP
-    parts.append(bottom(x, top - GAP, "epoch", step=1))
-    return svg(f"Learning curves of the stage {name}", WIDTH, top - GAP + 42, parts)
+    parts.append(bottom_axis(x, top - GAP, "epoch", step=1))
+    return svg_drawing(f"Learning curves of the stage {name}", WIDTH, top - GAP + 42, parts)
 
 
 def _panel(panel: Panel, x: Axis, top: float, role: str) -> str:
@@ -97,11 +108,11 @@ def _panel(panel: Panel, x: Axis, top: float, role: str) -> str:
     y = axis(values, top + HEAD + BODY, top + HEAD, log=panel.log, zero=not panel.log)
     title = panel.title + (" (log)" if panel.log else "")
     remark = panel.remark if LETTER * (len(title) + len(panel.remark) + 2) < x.end - x.start else ""
-    parts = [text(LEFT, top + 13, title, "pt"), text(x.end, top + 13, remark, "t", "end")]
-    parts += [left(y, x, 4), line((x.start, y.start), (x.end, y.start), "axis")]
+    parts = [svg_text(LEFT, top + 13, title, "pt"), svg_text(x.end, top + 13, remark, "t", "end")]
+    parts += [left_axis(y, x, 4), svg_line((x.start, y.start), (x.end, y.start), "axis")]
     if len(panel.seeds) > 1:
-        parts += [path(_screen(seed, x, y), f"seed {role}") for seed in panel.seeds]
-    return "".join([*parts, path(_screen(panel.mean, x, y), f"curve {role}")])
+        parts += [svg_path(_screen(seed, x, y), f"seed {role}") for seed in panel.seeds]
+    return "".join([*parts, svg_path(_screen(panel.mean, x, y), f"curve {role}")])
 
 
 def _screen(points: Sequence[Point], x: Axis, y: Axis) -> list[Point]:

@@ -47,14 +47,14 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
 
 def _record(kind: Any, value: Any, where: str) -> Any:
     _expect(isinstance(value, dict), "an object", value, where)
-    hints, found = get_type_hints(kind), {}
+    hints, fields = get_type_hints(kind), {}
     for field in dataclasses.fields(kind):
         place = f"{where}.{field.name}" if ":" in where else f"{where}: {field.name}"
         if field.name in value:
-            found[field.name] = _decode(hints[field.name], value[field.name], place)
+            fields[field.name] = _decode(hints[field.name], value[field.name], place)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise ValueError(f"{place} is missing.")
-    return kind(**found)
+    return kind(**fields)
 
 
 def _sequence(inner: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
@@ -74,5 +74,5 @@ def _scalar(kind: type, value: Any, where: str) -> Any:
 
 def _expect(right: bool, what: str, value: object, where: str) -> None:
     if not right:
-        found = repr(value)
-        raise ValueError(f"{where} should be {what}, but is {found if len(found) <= 60 else found[:57] + '...'}.")
+        words = repr(value)
+        raise ValueError(f"{where} should be {what}, but is {words if len(words) <= 60 else words[:57] + '...'}.")

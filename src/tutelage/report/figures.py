@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from tutelage.report.numbers import plain, rounded, scaled, size, times
-from tutelage.report.rows import rank_of, score_text, share, signed, with_unit
-from tutelage.report.seeds import Group, NetworkOverSeeds
+from tutelage.report.groups import Group, NetworkOverSeeds
+from tutelage.report.numbers import exact, rounded, scaled, size, times
+from tutelage.report.rows import batch_key, percent, score_text, signed, with_unit
 from tutelage.results import Metric
 
 MOST = 4  # students: of more no single one is the result
@@ -20,7 +20,7 @@ class Figure:
     clock: bool = False
 
 
-def figures(group: Group) -> tuple[Figure, ...]:
+def key_figures(group: Group) -> tuple[Figure, ...]:
     """Three to five numbers in large type, about the first student; none where a run compares many students."""
     main, baseline, teacher = group.main, group.role("baseline"), group.role("teacher")
     students = [network.first.name for network in group.networks if network.first.role == "student"]
@@ -31,12 +31,12 @@ def figures(group: Group) -> tuple[Figure, ...]:
     parts += [gain_figure(main, baseline, teacher, group.metric)] if baseline and teacher else []
     if main.first.parameters is not None:
         parts.append(Figure("Parameters", scaled(main.first.parameters), _size_detail(main, baseline, teacher)))
-    batches = sorted(main.first.latency_ms or {}, key=rank_of)
+    batches = sorted(main.first.latency_ms or {}, key=batch_key)
     parts += [_latency(main, baseline, teacher, batch) for batch in batches[:1]]
     agreement = main.over(lambda network: network.agreement)
     if agreement is not None:
         words = ("of the answers are the teacher’s",)
-        parts.append(Figure("Agreement", f"{share(agreement, main.first.count)} %", words))
+        parts.append(Figure("Agreement", f"{percent(agreement, main.first.count)} %", words))
     return tuple(part for part in parts if part is not None)
 
 
@@ -56,7 +56,7 @@ def _decisive(
         if other is not None and (theirs := other.score(metric)) is not None
     ]
     title = f"Test {metric.name}" + (f", {main.first.name}" if several else "")
-    detail = filter(None, (f"on {plain(main.first.count)} test samples", sure, *changes))
+    detail = filter(None, (f"on {exact(main.first.count)} test samples", sure, *changes))
     return Figure(title, with_unit(score_text(main, metric), metric), tuple(detail))
 
 

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
+from tutelage.report.attention import Attention
 from tutelage.report.conflicts import Conflict, on_part
-from tutelage.report.heat import number, share
-from tutelage.report.listened import Listened
+from tutelage.report.numbers import two_places, whole_percent
 from tutelage.report.rows import ClaimRow, GroupRow, NetworkRow
 from tutelage.report.story import Story
 from tutelage.results import Metric
@@ -23,18 +23,18 @@ def markdown(story: Story) -> str:
             )
         )
     if story.comparison:
-        parts += ["## Settings", comparison(story), *map(escape, story.notes)]
+        parts += ["## Settings", settings_table(story), *map(escape, story.notes)]
     if story.claims:
-        parts += ["## Does the published claim hold?", escape(story.tally), claims(story.claims)]
+        parts += ["## Does the published claim hold?", escape(story.tally), claims_table(story.claims)]
     parts += map(escape, story.warnings)
     if story.conflicts:
-        parts += ["## Where losses pull apart", conflicts(story.conflicts)]
+        parts += ["## Where losses pull apart", conflict_tables(story.conflicts)]
     if story.attention:
-        parts += ["## Which layers were listened to", attention(story.attention)]
+        parts += ["## Which layers were listened to", attention_table(story.attention)]
     return "\n\n".join(parts) + "\n"
 
 
-def claims(rows: Sequence[ClaimRow]) -> str:
+def claims_table(rows: Sequence[ClaimRow]) -> str:
     """Claims as a Markdown table."""
     grouped = any(row.group for row in rows)
     columns = [*([("setting", False)] if grouped else []), ("claim", False), ("published", True), ("measured", True)]
@@ -46,10 +46,10 @@ def claims(rows: Sequence[ClaimRow]) -> str:
         measured = f"{row.measured} ({row.interval})" if row.interval else row.measured
         cells = [name, row.published, measured, str(row.n), row.p, row.unit, row.condition, verdict, row.source]
         body.append([*([row.group] if grouped else []), *cells])
-    return table(columns, body)
+    return markdown_table(columns, body)
 
 
-def comparison(story: Story) -> str:
+def settings_table(story: Story) -> str:
     """The settings as a Markdown table: the deciding metric and its difference to the first, paired over seeds."""
     names = list(dict.fromkeys(name for row in story.comparison for name in row.scores))
     columns = [
@@ -58,17 +58,17 @@ def comparison(story: Story) -> str:
         *((f"{name}, test {story.metrics[0].name}", True) for name in names),
     ]
     columns += [("difference to the first", True), ("p (paired t)", True), ("p (sign flips)", True)]
-    return table(columns, [compared(row, names) for row in story.comparison])
+    return markdown_table(columns, [setting_cells(row, names) for row in story.comparison])
 
 
-def conflicts(found: Sequence[Conflict]) -> str:
+def conflict_tables(conflicts: Sequence[Conflict]) -> str:
     """Mean cosines of pairs of terms and the share of negative ones, as Markdown.
 
     The first stage has a table by parts of the network; all others have one, of the parameters that terms share.
     """
-    several = len({conflict.learner for conflict in found}) > 1
-    first = [conflict for conflict in found if conflict.stage == found[0].stage]
-    rest = [conflict for conflict in found if conflict.stage != found[0].stage]
+    several = len({conflict.learner for conflict in conflicts}) > 1
+    first = [conflict for conflict in conflicts if conflict.stage == conflicts[0].stage]
+    rest = [conflict for conflict in conflicts if conflict.stage != conflicts[0].stage]
     parts = list(dict.fromkeys(part for conflict in first for part in conflict.parts))
     pairs = list(dict.fromkeys(pair for conflict in rest for pair in conflict.pairs))
     by_part, by_stage = [], []
@@ -81,10 +81,10 @@ def conflicts(found: Sequence[Conflict]) -> str:
         by_stage.append([*_whose(conflict, several), *(whole.get(pair, "") for pair in pairs)])
     whose = [("setting", False), ("stage", False), ("learner", False)]
     words = "Mean cosine between two losses’ gradients over training, and the share of looks in which it was negative:"
-    found_first = table([*whose, ("losses", False), *((part or "whole", True) for part in parts)], by_part)
+    found_first = markdown_table([*whose, ("losses", False), *((part or "whole", True) for part in parts)], by_part)
     if not rest:
         return f"{words}\n\n{found_first}"
-    others = table([*whose, *((_both(pair), True) for pair in pairs)], by_stage)
+    others = markdown_table([*whose, *((_both(pair), True) for pair in pairs)], by_stage)
     return f"{words}\n\n{found_first}\n\nThe same in all other stages, on all parameters that both reach:\n\n{others}"
 
 
@@ -99,25 +99,25 @@ def _both(pair: Sequence[str]) -> str:
 def _pull(cosine: float | None, negative: float | None) -> str:
     if cosine is None:
         return ""
-    return number(cosine) if negative is None else f"{number(cosine)} ({share(negative)})"
+    return two_places(cosine) if negative is None else f"{two_places(cosine)} ({whole_percent(negative)})"
 
 
-def attention(found: Sequence[Listened]) -> str:
+def attention_table(attentions: Sequence[Attention]) -> str:
     """Layers of the student by layers of the teacher as a Markdown table: the weights of the last epoch."""
-    layers = sorted({layer for each in found for layer in each.teacher})
+    layers = sorted({layer for each in attentions for layer in each.teacher})
     columns = [("setting", False), ("stage", False), ("learner", False), ("loss", False), ("layer", False)]
-    learners, terms = ({getattr(each, side) for each in found} for side in ("learner", "term"))
+    learners, terms = ({getattr(each, side) for each in attentions} for side in ("learner", "term"))
     body = []
-    for each in found:
+    for each in attentions:
         names = each.learner if len(learners) > 1 else "", each.term if len(terms) > 1 else ""
         for layer, weights in zip(each.student, each.weights, strict=True):
-            known = {other: number(w) for other, w in zip(each.teacher, weights, strict=True) if w is not None}
+            known = {other: two_places(w) for other, w in zip(each.teacher, weights, strict=True) if w is not None}
             body.append([each.group, each.stage, *names, layer, *(known.get(other, "") for other in layers)])
     words = "Weights of the teacher’s layers for each of the student’s, in the last epoch:"
-    return f"{words}\n\n{table([*columns, *((layer, True) for layer in layers)], body)}"
+    return f"{words}\n\n{markdown_table([*columns, *((layer, True) for layer in layers)], body)}"
 
 
-def compared(row: GroupRow, names: Sequence[str]) -> list[str]:
+def setting_cells(row: GroupRow, names: Sequence[str]) -> list[str]:
     """A setting's cells, in the order of ``comparison``'s columns."""
     scores = [row.scores.get(name, "") for name in names]
     return [*row.values, str(row.n), *scores, row.difference, row.t or row.reason, row.flips]
@@ -129,7 +129,7 @@ def metric_headings(metrics: Sequence[Metric]) -> list[str]:
     return [f"{name}, {metric.unit}" if metric.unit else name for name, metric in zip(names, metrics, strict=True)]
 
 
-def networks(rows: Sequence[NetworkRow], metrics: Sequence[Metric]) -> str:
+def networks_table(rows: Sequence[NetworkRow], metrics: Sequence[Metric]) -> str:
     """The networks as a Markdown table, and what could not be measured of them."""
     grouped = any(row.group for row in rows)
     batches = list(dict.fromkeys(batch for row in rows for batch in row.latency))
@@ -141,13 +141,13 @@ def networks(rows: Sequence[NetworkRow], metrics: Sequence[Metric]) -> str:
         cells = [row.name, row.label, *row.scores, row.parameters, row.bytes]
         body.append([*([row.group] if grouped else []), *cells, *(row.latency.get(batch, "") for batch in batches)])
     notes = dict.fromkeys(f"{row.name}: {note}" for row in rows for note in row.notes)
-    return "\n\n".join([table(columns, body), *map(escape, notes)])
+    return "\n\n".join([markdown_table(columns, body), *map(escape, notes)])
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table, without the columns that are empty in every row.
 
-    >>> print(table([("a", False), ("b", True), ("c", True)], [["x|y", "1", ""]]))
+    >>> print(markdown_table([("a", False), ("b", True), ("c", True)], [["x|y", "1", ""]]))
     | a | b |
     | :-- | --: |
     | x\\|y | 1 |

@@ -8,22 +8,22 @@ from statistics import mean
 from typing import Any
 
 from tutelage.report import plots
+from tutelage.report.groups import Group, NetworkOverSeeds
 from tutelage.report.numbers import size
-from tutelage.report.rows import ALL, rank_of, score_text, with_unit
-from tutelage.report.seeds import Group, NetworkOverSeeds
+from tutelage.report.rows import ALL, batch_key, score_text, with_unit
 from tutelage.results import Metric, Stage
 
 ABOUT = ("network", "role", "label", "count", "seeds")
 COST = ("agreement", "calibration_error", "parameters", "macs", "bytes")
 
 
-def table(groups: Sequence[Group]) -> str:
+def networks_csv(groups: Sequence[Group]) -> str:
     """The networks as CSV, one row a network, numbers in full.
 
     A metric has four columns: its mean over seeds, their standard deviation, and what bounds it, ``low`` and ``high``.
     """
     flags, metrics = list(groups[0].by), list(dict.fromkeys(metric for group in groups for metric in group.metrics))
-    batches = sorted({b for g in groups for n in g.networks for b in n.first.latency_ms or {}}, key=rank_of)
+    batches = sorted({b for g in groups for n in g.networks for b in n.first.latency_ms or {}}, key=batch_key)
     names = [metric.name.replace(" ", "_") for metric in metrics]
     scores = [f"{name}{end}" for name in names for end in ("", "_sd", "_low", "_high")]
     buffer = io.StringIO()
@@ -65,12 +65,12 @@ def scatters(groups: Sequence[Group]) -> list[Drawing]:
     metric = next((metric for metric in metrics if metric.better == "higher"), groups[0].metric)
     batches = {batch for group in groups for network in group.networks for batch in network.first.latency_ms or {}}
     costs: list[tuple[str | None, str, str]] = [(None, "size", "parameters")]
-    costs += [(b, f"latency at batch {b}", f"ms a batch of {b}") for b in sorted(batches, key=rank_of)]
+    costs += [(b, f"latency at batch {b}", f"ms a batch of {b}") for b in sorted(batches, key=batch_key)]
     drawings = []
     for batch, cost, across in costs:
         spots, title = _spots(groups, batch, metric), f"{metric.name[:1].upper()}{metric.name[1:]} against {cost}"
         if len(spots) > 1:
-            drawings.append(Drawing(plots.pareto(spots, metric, title, across), title))
+            drawings.append(Drawing(plots.pareto_plot(spots, metric, title, across), title))
     return drawings
 
 
@@ -93,7 +93,7 @@ def _spots(groups: Sequence[Group], batch: str | None, metric: Metric) -> list[p
 
 
 @dataclass(frozen=True)
-class Cost:
+class StageCost:
     """What a stage took: seconds are means over the runs of its group; ``epochs`` says what was not trained."""
 
     group: str
@@ -104,7 +104,7 @@ class Cost:
     peak: str
 
 
-def costs(groups: Sequence[Group]) -> list[Cost]:
+def stage_costs(groups: Sequence[Group]) -> list[StageCost]:
     """The stages of every group with their mean seconds, and their share of the longest one for a bar."""
     stages: dict[tuple[str, str], list[Stage]] = {}
     for group in groups:
@@ -115,7 +115,7 @@ def costs(groups: Sequence[Group]) -> list[Cost]:
     longest = max(means.values(), default=0) or 1
     peaks = {at: max((stage.peak_bytes or 0) for stage in some) for at, some in stages.items()}
     return [
-        Cost(*at, _epochs(some[0]), means[at], means[at] / longest, size(peaks[at]) if peaks[at] else "")
+        StageCost(*at, _epochs(some[0]), means[at], means[at] / longest, size(peaks[at]) if peaks[at] else "")
         for at, some in stages.items()
     ]
 

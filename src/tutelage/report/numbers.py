@@ -4,12 +4,13 @@ import math
 import re
 
 Number = int | float
+MINUS = "−"
 
 
-def places(spread: float) -> int:
+def decimal_places(spread: float) -> int:
     """Places after the point that an uncertainty of ``spread`` supports: its first digit is the last one shown.
 
-    >>> places(3.6), places(0.12), places(0.034), places(40)
+    >>> decimal_places(3.6), decimal_places(0.12), decimal_places(0.034), decimal_places(40)
     (0, 1, 2, 0)
     """
     return max(0, -math.floor(math.log10(spread))) if 0 < spread < math.inf else 0
@@ -38,7 +39,7 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{value:,.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
 
 
-def plain(value: Number) -> str:
+def exact(value: Number) -> str:
     """A number that is known exactly, as it was given: ``74``, ``13.2``, ``10,000``."""
     return f"{int(value):,}" if float(value).is_integer() else f"{value:,.6g}"
 
@@ -46,8 +47,8 @@ def plain(value: Number) -> str:
 def rounded(value: float, spread: float) -> str:
     """``value`` to the places that ``spread`` supports; exact values (spread 0) as they are, to three digits."""
     if spread <= 0:
-        return plain(value) if float(value).is_integer() else significant(value)
-    return f"{value:,.{places(spread)}f}"
+        return exact(value) if float(value).is_integer() else significant(value)
+    return f"{value:,.{decimal_places(spread)}f}"
 
 
 def plus_minus(mean: float, sd: float | None) -> str:
@@ -71,7 +72,7 @@ def scaled(value: float) -> str:
     for power, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= power:
             return f"{significant(value / power)} {letter}"
-    return plain(value)
+    return exact(value)
 
 
 def size(count: float) -> str:
@@ -80,10 +81,10 @@ def size(count: float) -> str:
     return f"{text}B" if text[-1] in "kMGT" else f"{text} B"
 
 
-def duration(seconds: float) -> str:
+def time_text(seconds: float) -> str:
     """A length of time in its two largest units.
 
-    >>> duration(880.2), duration(4.26), duration(7322)
+    >>> time_text(880.2), time_text(4.26), time_text(7322)
     ('14 min 40 s', '4.3 s', '2 h 2 min')
     """
     if seconds < 10:
@@ -110,6 +111,23 @@ def probability(p: float) -> str:
     return "< 0.001" if p < 0.001 else significant(p, 2)
 
 
-def whole(words: str) -> str:
+def unbroken(words: str) -> str:
     """``words`` whose numbers, signs and units do not part at the end of a line."""
     return re.sub(r" (?=[±×%])|(?<=±) ", "\u00a0", words)
+
+
+def two_places(value: float) -> str:
+    """Two places and a true minus: ``0.12``, ``−0.05``, ``0`` for what is nothing at two places.
+
+    >>> two_places(0.123), two_places(-0.051), two_places(-0.001)
+    ('0.12', '−0.05', '0')
+    """
+    words = f"{abs(value):.2f}"
+    if not words.strip("0."):
+        return "0"
+    return f"{MINUS if value < 0 else ''}{words}"
+
+
+def whole_percent(value: float) -> str:
+    """A share in whole per cent: ``83 %``."""
+    return f"{rounded(100 * value, 1)} %"

@@ -6,15 +6,15 @@ from html import escape
 from importlib import import_module
 from pathlib import Path
 
-from tutelage.report import heat, learned, networks, tables
-from tutelage.report.again import again
-from tutelage.report.markdown import compared, markdown, metric_headings
-from tutelage.report.numbers import duration, plain, whole
-from tutelage.report.read import read
-from tutelage.report.record import record, text
-from tutelage.report.rows import by_claim, rank_of
-from tutelage.report.seeds import Group, groups
-from tutelage.report.story import Story, story
+from tutelage.report import heatmaps, learned, networks, tables
+from tutelage.report.claims import by_claim
+from tutelage.report.groups import Group
+from tutelage.report.markdown import markdown, metric_headings, setting_cells
+from tutelage.report.numbers import exact, time_text, unbroken
+from tutelage.report.record import record_text, report_record
+from tutelage.report.reproduce import reproduction
+from tutelage.report.rows import batch_key
+from tutelage.report.story import Story, story_of
 from tutelage.results import Role
 
 HERE = Path(__file__).parent
@@ -28,19 +28,14 @@ SIGNS: dict[Role, str] = {
 }  # as on the plots
 
 
-def write(folder: Path | str) -> Path:
-    """Writes report.html, .json, .csv and .md into a finished run's folder and returns the page's path.
+def publish_page(groups: Sequence[Group], folder: Path | str) -> Path:
+    """Writes report.html, .json, .csv and .md about these groups into ``folder`` and returns the page's path.
 
-    Raises ``FileNotFoundError`` or ``ValueError`` as ``read`` does; ``ImportError`` with the install line where the
-    extra ``report`` is missing.
+    Raises ``ImportError`` with the install line where the extra ``report`` is missing.
     """
-    return publish(groups([read(folder)]), Path(folder))
-
-
-def publish(found: Sequence[Group], folder: Path) -> Path:
-    """Writes the four files of a report on these groups into ``folder`` and returns the page's path."""
-    told = story(found)
-    contents = html(found, told), text(record(told, found)), networks.table(found), markdown(told)
+    folder, story = Path(folder), story_of(groups)
+    record = record_text(report_record(story, groups))
+    contents = page_html(groups, story), record, networks.networks_csv(groups), markdown(story)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in zip(FILES, contents, strict=True):
         unfinished = folder / f".{name}.tmp"
@@ -49,7 +44,7 @@ def publish(found: Sequence[Group], folder: Path) -> Path:
     return folder / FILES[0]
 
 
-def html(found: Sequence[Group], told: Story) -> str:
+def page_html(groups: Sequence[Group], story: Story) -> str:
     """The page as one text without any reference to another file, but for links to read on."""
     try:
         jinja, markup = import_module("jinja2"), import_module("markupsafe").Markup
@@ -63,29 +58,33 @@ def html(found: Sequence[Group], told: Story) -> str:
         loader=jinja.FileSystemLoader(HERE),
     )
     environment.filters.update(
-        drawn=markup, whole=whole, linked=lambda words: markup(linked(words)), plain=plain, duration=duration
+        drawn=markup,
+        unbroken=unbroken,
+        linked=lambda words: markup(linked(words)),
+        exact=exact,
+        time_text=time_text,
     )
     page: str = environment.get_template("page.html").render(
-        told=told,
+        story=story,
         style=markup((HERE / "page.css").read_text(encoding="utf-8")),
         signs=SIGNS,
-        compared=compared,
-        compared_names=list(dict.fromkeys(name for row in told.comparison for name in row.scores)),
-        over_flag=tables.over_flag(found),
-        tables=[shown for group in found for shown in tables.shown(group)],
-        scatters=networks.scatters(found),
-        batches=sorted({batch for row in told.networks for batch in row.latency}, key=rank_of),
-        grouped=len(found) > 1,
-        points=" and ".join(told.flags),
-        claims=by_claim(told.claims),
-        costs=networks.costs(found),
-        parts=[learned.part(group) for group in found],
-        cosines=heat.scale((-1, -0.5, -0.1, 0, 0.1, 0.5, 1), heat.cosine),
-        heard=heat.scale((0, 0.1, 0.25, 0.5, 1), heat.weight),
-        metric=found[0].metric,
-        headings=metric_headings(told.metrics),
-        beyond=beyond(told),
-        again=again(found),
+        setting_cells=setting_cells,
+        compared_names=list(dict.fromkeys(name for row in story.comparison for name in row.scores)),
+        flag_plot=tables.flag_plot(groups),
+        tables=[table for group in groups for table in tables.table_texts(group)],
+        scatters=networks.scatters(groups),
+        batches=sorted({batch for row in story.networks for batch in row.latency}, key=batch_key),
+        grouped=len(groups) > 1,
+        points=" and ".join(story.flags),
+        claims=by_claim(story.claims),
+        costs=networks.stage_costs(groups),
+        parts=[learned.learning_of(group) for group in groups],
+        cosines=heatmaps.legend((-1, -0.5, -0.1, 0, 0.1, 0.5, 1), heatmaps.cosine_shade),
+        weights=heatmaps.legend((0, 0.1, 0.25, 0.5, 1), heatmaps.weight_shade),
+        metric=groups[0].metric,
+        headings=metric_headings(story.metrics),
+        beyond=beyond(story),
+        again=reproduction(groups),
     )
     return re.sub(r"\n\s*\n+", "\n", page)
 
@@ -97,13 +96,13 @@ def linked(words: str) -> str:
     return re.sub(r"\bdoi:(10\.\d{4,9}/[\w.()/-]*\w)", r'<a href="https://doi.org/\1">doi:\1</a>', safe)
 
 
-def beyond(told: Story) -> list[tuple[str, str]]:
+def beyond(story: Story) -> list[tuple[str, str]]:
     """(heading, key of a network's row) for what is known of a network besides its scores, as far as any has it."""
-    name = told.metrics[0].name if told.metrics else ""
+    name = story.metrics[0].name if story.metrics else ""
     headings = {
         "agrees with the teacher, %": "agreement",
         "calibration error, %": "calibration",
         f"test {name} of the best epoch": "best",
         f"validation {name}": "validation",
     }
-    return [(words, key) for words, key in headings.items() if any(getattr(row, key) for row in told.networks)]
+    return [(words, key) for words, key in headings.items() if any(getattr(row, key) for row in story.networks)]

@@ -5,8 +5,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from tutelage.report.draw import LETTER, SHAPES, Axis, Point, apart, axis, bottom, left, line, mark, path, svg, text
 from tutelage.report.numbers import scaled
+from tutelage.report.svg import (
+    LETTER,
+    SHAPES,
+    Axis,
+    Point,
+    axis,
+    bottom_axis,
+    left_axis,
+    mark,
+    spaced,
+    svg_drawing,
+    svg_line,
+    svg_path,
+    svg_text,
+)
 from tutelage.results import Calibration, Metric
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
@@ -31,7 +45,7 @@ class Spot:
     tip: str
 
 
-def front(spots: Sequence[Spot], metric: Metric) -> list[Spot]:
+def pareto_front(spots: Sequence[Spot], metric: Metric) -> list[Spot]:
     """The Pareto front: the spots that no other one equals or beats in both cost and metric, by cost."""
     best: list[Spot] = []
     for spot in sorted(spots, key=lambda spot: (spot.x, -metric.gain(spot.y, 0))):
@@ -40,7 +54,7 @@ def front(spots: Sequence[Spot], metric: Metric) -> list[Spot]:
     return best
 
 
-def pareto(spots: Sequence[Spot], metric: Metric, title: str, across: str) -> str:
+def pareto_plot(spots: Sequence[Spot], metric: Metric, title: str, across: str) -> str:
     """Every network as a point with its interval and its name, and the Pareto front as a staircase; up is better.
 
     Heights are distances from the best value that there can be: 100 for a share in %, else 0 where less is better.
@@ -64,19 +78,21 @@ def pareto(spots: Sequence[Spot], metric: Metric, title: str, across: str) -> st
     unit = f", {metric.unit}" if metric.unit else ""
     up = f"{metric.name}{unit}" + log * (" (log scale)" if best == 0 else f" (log scale of the distance to {best:g})")
     steps: list[Point] = []
-    for spot in front(far, FAR):
+    for spot in pareto_front(far, FAR):
         steps += [(x.at(spot.x), steps[-1][1] if steps else floor), (x.at(spot.x), y.at(spot.y))]
     label = _label(metric, best)
-    parts = [text(4, 13, up, "at"), left(y, x, 6, label), bottom(x, floor, f"{across} (log scale)", 4)]
-    parts.append(path([*steps, (x.end, steps[-1][1])], "front"))
+    parts = [svg_text(4, 13, up, "at"), left_axis(y, x, 6, label), bottom_axis(x, floor, f"{across} (log scale)", 4)]
+    parts.append(svg_path([*steps, (x.end, steps[-1][1])], "front"))
     places = _dodged([x.at(spot.x) for spot in spots])
     for spot, at in zip(far, places, strict=True):
-        parts.append(line((at, y.at(spot.low)), (at, y.at(spot.high)), f"bar {spot.role}"))
+        parts.append(svg_line((at, y.at(spot.low)), (at, y.at(spot.high)), f"bar {spot.role}"))
     points = [(at, y.at(spot.y)) for spot, at in zip(far, places, strict=True)]
     for spot, (a, b) in zip(far, points, strict=True):
         parts.append(mark(a, b, SHAPES[spot.role], spot.role, spot.tip))
     bars = [(at - 1, y.at(spot.low), at + 1, y.at(spot.high)) for spot, at in zip(far, places, strict=True)]
-    return svg(title, width, height, [*parts, *_names(far, points, bars, (x.start, y.start - 10, x.end, floor))])
+    return svg_drawing(
+        title, width, height, [*parts, *_names(far, points, bars, (x.start, y.start - 10, x.end, floor))]
+    )
 
 
 def _label(metric: Metric, best: float) -> Callable[[float], str]:
@@ -86,18 +102,18 @@ def _label(metric: Metric, best: float) -> Callable[[float], str]:
 
 def _dodged(places: Sequence[float]) -> list[float]:
     """Points of the same cost side by side, so that their intervals can be told apart."""
-    found: list[float] = []
+    dodged: list[float] = []
     for i, place in enumerate(places):
         same = [j for j, other in enumerate(places) if abs(other - place) < 2]
-        found.append(place + min(9, 40 / len(same)) * (same.index(i) - (len(same) - 1) / 2))
-    return found
+        dodged.append(place + min(9, 40 / len(same)) * (same.index(i) - (len(same) - 1) / 2))
+    return dodged
 
 
 def _names(spots: Sequence[Spot], points: Sequence[Point], bars: Sequence[Box], frame: Box) -> list[str]:
     """The spots' names beside their points, where they cover least; one that finds no free place is left out."""
     taken: list[Box] = [*((a - 7, b - 7, a + 7, b + 7) for a, b in points), *bars]
     parts = []
-    ahead = front(spots, FAR)
+    ahead = pareto_front(spots, FAR)
     first = {role: next((i for i, spot in enumerate(spots) if spot.role == role), -1) for role in FIRST}
     order = sorted(range(len(spots)), key=lambda i: (i not in first.values(), spots[i] not in ahead, i))
     for i in order:
@@ -111,7 +127,7 @@ def _names(spots: Sequence[Spot], points: Sequence[Point], bars: Sequence[Box], 
             continue
         taken.append(boxes[best])
         u, v, anchor = options[best]
-        parts.append(text(u, v, spots[i].name, "name", anchor))
+        parts.append(svg_text(u, v, spots[i].name, "name", anchor))
     return parts
 
 
@@ -123,22 +139,22 @@ def _outside(box: Box, frame: Box) -> float:
     return sum(max(0.0, d) for d in (frame[0] - box[0], frame[1] - box[1], box[2] - frame[2], box[3] - frame[3]))
 
 
-def reliability(calibration: Calibration, name: str, role: str) -> str:
+def reliability_plot(calibration: Calibration, name: str, role: str) -> str:
     """Accuracy over confidence; the area of a point is the share of its bin, the diagonal is perfect calibration."""
     side = 240
     x, y = Axis(0, 1, 40, side - 10), Axis(0, 1, side - 44, 26)
     parts = [
-        text(4, 13, "accuracy", "at"),
-        left(y, x, 4),
-        bottom(x, y.start, "confidence", 4),
-        line((x.at(0), y.at(0)), (x.at(1), y.at(1)), "ideal"),
+        svg_text(4, 13, "accuracy", "at"),
+        left_axis(y, x, 4),
+        bottom_axis(x, y.start, "confidence", 4),
+        svg_line((x.at(0), y.at(0)), (x.at(1), y.at(1)), "ideal"),
     ]
     bins = zip(calibration.confidence, calibration.accuracy, calibration.share, strict=True)
     points = [(x.at(c), y.at(a), share) for c, a, share in bins if c is not None and a is not None and share > 0]
-    parts.append(path([(a, b) for a, b, _ in points], f"curve {role}") if points else "")
+    parts.append(svg_path([(a, b) for a, b, _ in points], f"curve {role}") if points else "")
     for a, b, share in points:
         parts.append(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="{2 + 7 * share**0.5:.1f}" class="bin {role}"/>')
-    return svg(f"Reliability of {name}: accuracy over confidence", side, side, parts)
+    return svg_drawing(f"Reliability of {name}: accuracy over confidence", side, side, parts)
 
 
 @dataclass(frozen=True)
@@ -151,7 +167,7 @@ class Series:
     points: tuple[tuple[float, float, float], ...]
 
 
-def lines(series: Sequence[Series], title: str, across: str, up: str, *, log_x: bool = False) -> str:
+def line_plot(series: Sequence[Series], title: str, across: str, up: str, *, log_x: bool = False) -> str:
     """Lines over a flag or a column, each named at its end."""
     wide = LETTER * max(len(one.name) for one in series) + 14
     width, height = 420, 290
@@ -162,29 +178,29 @@ def lines(series: Sequence[Series], title: str, across: str, up: str, *, log_x: 
     log_y = min(spans) > 0 and max(spans) / min(spans) > 12
     y = axis(spans, height - 48, 26, log=log_y)
     up, across = up + log_y * " (log scale)", across + log_x * " (log scale)"
-    parts = [text(4, 13, up, "at"), left(y, x, 5), _values(x, xs, y.start, across)]
-    ends = apart([y.at(one.points[-1][1]) for one in series], 15)
+    parts = [svg_text(4, 13, up, "at"), left_axis(y, x, 5), _values(x, xs, y.start, across)]
+    ends = spaced([y.at(one.points[-1][1]) for one in series], 15)
     for one, end in zip(series, ends, strict=True):
         spots = [(x.at(a), y.at(b)) for a, b, _ in one.points]
-        parts.append(path(spots, f"curve {one.style}") if len(spots) > 1 else "")
+        parts.append(svg_path(spots, f"curve {one.style}") if len(spots) > 1 else "")
         for (a, b, d), spot in zip(one.points, spots, strict=True):
             tip = f"{one.name}: {up} {b:g} at {across} {a:g}"
-            parts.append(line((spot[0], y.at(b - d)), (spot[0], y.at(b + d)), f"bar {one.style}") if d else "")
+            parts.append(svg_line((spot[0], y.at(b - d)), (spot[0], y.at(b + d)), f"bar {one.style}") if d else "")
             parts.append(mark(*spot, one.shape, one.style, tip))
         if abs(end - spots[-1][1]) > 4 or spots[-1][0] < x.end - 40:
-            parts.append(line((spots[-1][0] + 7, spots[-1][1]), (x.end + 5, end), "lead"))
-        parts.append(text(x.end + 8, end + 4, one.name, "name"))
-    return svg(title, width, height, parts)
+            parts.append(svg_line((spots[-1][0] + 7, spots[-1][1]), (x.end + 5, end), "lead"))
+        parts.append(svg_text(x.end + 8, end + 4, one.name, "name"))
+    return svg_drawing(title, width, height, parts)
 
 
 def _values(x: Axis, values: Sequence[float], y: float, title: str) -> str:
     """An axis that is marked where the values are, if there are few of them."""
     places = [x.at(value) for value in values]
     if len(values) > 9 or any(b - a < 17 for a, b in pairwise(places)):
-        return bottom(x, y, title, 6)
-    parts = [line((x.start, y), (x.end, y), "axis"), text((x.start + x.end) / 2, y + 35, title, "at", "middle")]
+        return bottom_axis(x, y, title, 6)
+    parts = [svg_line((x.start, y), (x.end, y), "axis"), svg_text((x.start + x.end) / 2, y + 35, title, "at", "middle")]
     for value, place in zip(values, places, strict=True):
-        parts += [line((place, y), (place, y + 4), "axis"), text(place, y + 17, _short(value), "t", "middle")]
+        parts += [svg_line((place, y), (place, y + 4), "axis"), svg_text(place, y + 17, _short(value), "t", "middle")]
     return "".join(parts)
 
 

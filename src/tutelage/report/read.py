@@ -13,7 +13,7 @@ PARTS = ("arguments", "environment", "log", "stages", "results")  # the files of
 
 
 @dataclass(frozen=True)
-class Run:
+class FinishedRun:
     """A finished run, and ``parts``, the JSON that it was read from, in today's form."""
 
     request: Arguments
@@ -29,7 +29,7 @@ class Run:
         return self.request.arguments.get("seed", 0)
 
 
-def read(folder: Path | str) -> Run:
+def read_run(folder: Path | str) -> FinishedRun:
     """The run in ``folder``.
 
     Raises ``FileNotFoundError`` where the folder is no run or has no results yet, ``ValueError`` where one of its files
@@ -45,16 +45,16 @@ def read(folder: Path | str) -> Run:
     log = folder / "log.jsonl"
     parts = {name: _load(folder / f"{name}.json") for name in PARTS if name != "log"}
     parts["log"] = _lines(log) if log.is_file() else []
-    return typed(parts, f"{folder}/")
+    return run_from_parts(parts, f"{folder}/")
 
 
-def typed(parts: dict[str, Any], where: str = "") -> Run:
+def run_from_parts(parts: dict[str, Any], where: str = "") -> FinishedRun:
     """The run whose files' contents are ``parts``, of any version; ``where`` precedes the file's name in errors."""
     parts = renewed(parts)
     results = decode(Results, parts["results"], f"{where}results.json")
     if any(network.scores for network in results.networks) and not results.metrics:
         raise ValueError(f"{where}results.json: networks have scores, but there are no metrics that say what they are.")
-    return Run(
+    return FinishedRun(
         decode(Arguments, parts["arguments"], f"{where}arguments.json"),
         decode(dict[str, Any], parts["environment"], f"{where}environment.json"),
         tuple(decode(Epoch, line, f"{where}log.jsonl: line {n}") for n, line in enumerate(parts["log"], 1)),
@@ -62,15 +62,6 @@ def typed(parts: dict[str, Any], where: str = "") -> Run:
         results,
         parts,
     )
-
-
-def find(folder: Path | str) -> list[Path]:
-    """Every finished run in ``folder``, itself included, sorted; raises ``FileNotFoundError`` where there is none."""
-    files = sorted(Path(folder).rglob("results.json"))
-    runs = [file.parent for file in files if file.with_name("arguments.json").is_file()]
-    if not runs:
-        raise FileNotFoundError(f"There is no finished run in {folder}: no folder in it has a results.json.")
-    return runs
 
 
 def _load(file: Path) -> Any:

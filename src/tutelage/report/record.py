@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tutelage.report.read import Run, typed
-from tutelage.report.seeds import Group
+from tutelage.report.groups import Group
+from tutelage.report.read import FinishedRun, run_from_parts
 from tutelage.report.story import Story
 
 FORMAT = 2
@@ -16,9 +16,9 @@ CLOCKS = {"stages": ("seconds", "peak_bytes"), "log": ("seconds",)}  # per part:
 Json = dict[str, Any]
 
 
-def record(story: Story, groups: Sequence[Group]) -> Json:
+def report_record(story: Story, groups: Sequence[Group]) -> Json:
     """All that the page shows. Two equal runs differ at most in ``clock``."""
-    split = [apart(run.parts) for group in groups for run in group.runs]
+    split = [split_clock(run.parts) for group in groups for run in group.runs]
     words = asdict(story)
     latency = [row.pop("latency") for row in words["networks"]]
     timed = [figure for figure in words["figures"] if figure["clock"]]
@@ -27,15 +27,15 @@ def record(story: Story, groups: Sequence[Group]) -> Json:
     return {"format": FORMAT, **words, "runs": [steady for steady, _ in split], "clock": clock}
 
 
-def runs(record: Json) -> list[Run]:
+def runs_of_record(record: Json) -> list[FinishedRun]:
     """The runs of a report.json. Raises ``ValueError`` if it is none, or of a format that this version cannot read."""
     if record.get("format") not in READABLE:
         raise ValueError(f"A report.json has format 1 or {FORMAT}; this has {record.get('format')!r}.")
     pairs = zip(record["runs"], record["clock"]["runs"], strict=True)
-    return [typed(together(steady, clock), "report.json: ") for steady, clock in pairs]
+    return [run_from_parts(join_clock(steady, clock), "report.json: ") for steady, clock in pairs]
 
 
-def apart(parts: Json) -> tuple[Json, Json]:
+def split_clock(parts: Json) -> tuple[Json, Json]:
     """A run's JSON as (what a repetition gives again to the bit, what the clock said)."""
     steady, clock = copy.deepcopy(parts), {}
     clock["date"] = steady["environment"].pop("date", None)
@@ -45,7 +45,7 @@ def apart(parts: Json) -> tuple[Json, Json]:
     return steady, clock
 
 
-def together(steady: Json, clock: Json) -> Json:
+def join_clock(steady: Json, clock: Json) -> Json:
     """The inverse of ``apart``."""
     parts = copy.deepcopy(steady)
     if clock["date"] is not None:
@@ -58,7 +58,7 @@ def together(steady: Json, clock: Json) -> Json:
     return parts
 
 
-def text(record: Json) -> str:
+def record_text(record: Json) -> str:
     """The record as JSON, one line a top-level key: to be read by machines, to be compared by people."""
     lines = (f"{json.dumps(key)}: {dumps(value)}" for key, value in record.items())
     return "{\n" + ",\n".join(lines) + "\n}\n"

@@ -1,4 +1,4 @@
-"""Claims, networks and settings as rows of texts: the same for the page, the terminal and Markdown."""
+"""Networks and settings as rows of texts: the same for the page, the terminal and Markdown."""
 
 import re
 from collections import Counter
@@ -7,13 +7,22 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from tutelage.report.compare import Difference
-from tutelage.report.numbers import decimals, places, plain, plus_minus, probability, rounded, scaled, significant, size
-from tutelage.report.seeds import Group, NetworkOverSeeds, rank
+from tutelage.report.groups import Group, NetworkOverSeeds, sort_key
+from tutelage.report.numbers import (
+    MINUS,
+    decimal_places,
+    decimals,
+    exact,
+    plus_minus,
+    probability,
+    rounded,
+    scaled,
+    significant,
+    size,
+)
 from tutelage.report.spread import Spread
-from tutelage.report.verdicts import Verdict
 from tutelage.results import Metric
 
-MINUS = "−"
 ALL = "all settings"
 Row = TypeVar("Row", "ClaimRow", "NetworkRow")
 
@@ -76,48 +85,12 @@ class GroupRow:
     reason: str
 
 
-def claim_row(group: Group, verdict: Verdict) -> ClaimRow:
-    """A claim as the table shows it; a single measurement as finely as the published figure and the bounds are."""
-    claim, measured = verdict.claim, verdict.measured
-    given = (x for x in (claim.published, claim.low, claim.high) if x is not None)
-    places = max(len(plain(x).partition(".")[2]) for x in given)
-    one = plain(measured.mean) if float(measured.mean).is_integer() else f"{measured.mean:,.{places}f}"
-    if float(one.replace(",", "")) == 0 and measured.mean:
-        one = significant(measured.mean, 2)
-    return ClaimRow(
-        group.name,
-        claim.name,
-        claim.unit,
-        plain(claim.published),
-        one if measured.n == 1 else str(measured),
-        _between(*verdict.interval) if verdict.interval else "",
-        measured.n,
-        "" if verdict.p is None else probability(verdict.p),
-        verdict.condition,
-        verdict.sign,
-        verdict.word,
-        verdict.reason,
-        claim.note,
-        claim.source,
-    )
-
-
-def _between(low: float, high: float) -> str:
-    """``84 to 125``: to two digits of half the way between them; nothing for a point."""
-    if low == high:
-        return ""
-    if float(low).is_integer() and float(high).is_integer():
-        return f"{plain(low)} to {plain(high)}"
-    digits = places((high - low) / 20)
-    return f"{low:,.{digits}f} to {high:,.{digits}f}"
-
-
 def network_row(group: Group, network: NetworkOverSeeds, metrics: Sequence[Metric]) -> NetworkRow:
     """A network as the tables show it; an empty text where it was not measured."""
     one = network.first
     calibration = network.over(lambda network: network.calibration.error if network.calibration else None)
     agreement = network.over(lambda network: network.agreement)
-    batches = sorted(one.latency_ms or {}, key=rank_of)
+    batches = sorted(one.latency_ms or {}, key=batch_key)
     latencies = {batch: latency for batch in batches if (latency := network.latency(batch)) is not None}
     return NetworkRow(
         group.name,
@@ -126,10 +99,10 @@ def network_row(group: Group, network: NetworkOverSeeds, metrics: Sequence[Metri
         one.label,
         len(network.networks),
         tuple(score_text(network, metric, certain=not i) for i, metric in enumerate(metrics)),
-        plain(one.parameters) if one.parameters is not None else "",
+        exact(one.parameters) if one.parameters is not None else "",
         scaled(one.macs) if one.macs is not None else "",
         size(one.bytes) if one.bytes is not None else "",
-        share(agreement, one.count) if agreement else "",
+        percent(agreement, one.count) if agreement else "",
         _calibration(calibration),
         _best(network, metrics[0]) if metrics else "",
         _validation(network, metrics[0]) if metrics else "",
@@ -166,7 +139,7 @@ def _best(network: NetworkOverSeeds, metric: Metric) -> str:
 def _validation(network: NetworkOverSeeds, metric: Metric) -> str:
     score = network.over(lambda network: (network.validation or {}).get(metric.name))
     count = (network.first.validation or {}).get("count")
-    return "" if score is None else str(score) if count is None else f"{score} on {plain(count)}"
+    return "" if score is None else str(score) if count is None else f"{score} on {exact(count)}"
 
 
 def _calibration(error: Spread | None) -> str:
@@ -208,23 +181,18 @@ def signed(value: float, spread: float) -> str:
     return f"{'+' if value > 0 else MINUS}{text}"
 
 
-def share(spread: Spread, count: int) -> str:
+def percent(spread: Spread, count: int) -> str:
     """A share of ``count`` samples in per cent, to the digits that so many samples (or the seeds) carry."""
     p = spread.mean
     noise = spread.sd if spread.sd is not None else (max(p * (1 - p), 1 / count) / count) ** 0.5
     if spread.sd is not None:
         return plus_minus(100 * p, 100 * spread.sd)
-    return f"{100 * p:.{places(100 * noise)}f}"
+    return f"{100 * p:.{decimal_places(100 * noise)}f}"
 
 
-def rank_of(batch: str) -> tuple[int, float, str]:
+def batch_key(batch: str) -> tuple[int, float, str]:
     """A sort key for batch sizes, which JSON writes as texts."""
-    return rank(float(batch)) if re.fullmatch(r"[\d.]+", batch) else rank(batch)
-
-
-def claim_rows(groups: Sequence[Group]) -> list[ClaimRow]:
-    """Every claim of every setting; one that is the same in all settings, once."""
-    return _shared([claim_row(group, verdict) for group in groups for verdict in group.verdicts], len(groups))
+    return sort_key(float(batch)) if re.fullmatch(r"[\d.]+", batch) else sort_key(batch)
 
 
 def network_rows(groups: Sequence[Group], metrics: Sequence[Metric]) -> list[NetworkRow]:
@@ -232,12 +200,12 @@ def network_rows(groups: Sequence[Group], metrics: Sequence[Metric]) -> list[Net
     rows = [network_row(group, network, metrics) for group in groups for network in group.networks]
     runs = Group({}, tuple(run for group in groups for run in group.runs))
     clocks = {network.first.name: network_row(runs, network, metrics).latency for network in runs.networks}
-    once = _shared([replace(row, latency={}) for row in rows], len(groups))
+    once = once_if_shared([replace(row, latency={}) for row in rows], len(groups))
     own = {(row.group, row.name): row.latency for row in rows}
     return [replace(row, latency=own.get((row.group, row.name), clocks[row.name])) for row in once]
 
 
-def _shared(rows: Sequence[Row], settings: int) -> list[Row]:
+def once_if_shared(rows: Sequence[Row], settings: int) -> list[Row]:
     """The rows, but one with the group ``all`` for those that are equal in every one of several settings."""
     count = Counter(replace(row, group="") for row in rows)
     once: dict[Row, None] = {}
@@ -245,11 +213,3 @@ def _shared(rows: Sequence[Row], settings: int) -> list[Row]:
         everywhere = settings > 1 and count[replace(row, group="")] == settings
         once.setdefault(replace(row, group=ALL) if everywhere else row)
     return list(once)
-
-
-def by_claim(rows: Sequence[ClaimRow]) -> list[list[ClaimRow]]:
-    """The rows of each claim together, whatever setting they are of."""
-    claims: dict[str, list[ClaimRow]] = {}
-    for row in rows:
-        claims.setdefault(row.name, []).append(row)
-    return list(claims.values())

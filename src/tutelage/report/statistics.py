@@ -30,7 +30,7 @@ def history(lines: Mapping[tuple[str, ...], Mapping[int, float]]) -> History:
 def means(logs: Iterable[Sequence[Epoch]]) -> dict[str, Means]:
     """Stage -> its statistics over epochs: means over the logs that have them, at the epochs that these share."""
     abouts: dict[str, Statistic | None] = {}
-    found: dict[str, dict[tuple[Learner, Statistic], list[dict[int, float]]]] = {}
+    stages: dict[str, dict[tuple[Learner, Statistic], list[dict[int, float]]]] = {}
     for log in logs:
         lines: dict[tuple[str, Learner, Statistic], dict[int, float]] = {}
         for epoch in log:
@@ -40,8 +40,8 @@ def means(logs: Iterable[Sequence[Epoch]]) -> dict[str, Means]:
                 if about is not None:
                     lines.setdefault((epoch.stage, learner, about), {})[epoch.epoch] = value
         for (stage, learner, about), line in lines.items():
-            found.setdefault(stage, {}).setdefault((learner, about), []).append(line)
-    merged = {stage: {key: _shared(seeds) for key, seeds in some.items()} for stage, some in found.items()}
+            stages.setdefault(stage, {}).setdefault((learner, about), []).append(line)
+    merged = {stage: {key: _shared(seeds) for key, seeds in some.items()} for stage, some in stages.items()}
     return {stage: {key: line for key, line in some.items() if line} for stage, some in merged.items()}
 
 

@@ -4,22 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tutelage.report.attention import Attention, attentions
+from tutelage.report.claims import claim_rows
 from tutelage.report.compare import Difference, against
-from tutelage.report.conflicts import Conflict, conflicts, warnings
-from tutelage.report.figures import Figure, figures, ratio
-from tutelage.report.listened import Listened, listened
+from tutelage.report.conflicts import Conflict, conflicts_of, drowned_warnings
+from tutelage.report.figures import Figure, key_figures, ratio
+from tutelage.report.groups import Group, differing_flags
 from tutelage.report.numbers import probability, times
-from tutelage.report.rows import (
-    ClaimRow,
-    GroupRow,
-    NetworkRow,
-    claim_rows,
-    group_row,
-    network_rows,
-    score_text,
-    with_unit,
-)
-from tutelage.report.seeds import Group, differing
+from tutelage.report.rows import ClaimRow, GroupRow, NetworkRow, group_row, network_rows, score_text, with_unit
 from tutelage.results import Metric
 
 SINGLE = {
@@ -49,10 +41,10 @@ class Story:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     conflicts: tuple[Conflict, ...]
-    attention: tuple[Listened, ...]
+    attention: tuple[Attention, ...]
 
 
-def story(groups: Sequence[Group]) -> Story:
+def story_of(groups: Sequence[Group]) -> Story:
     """The words of a report on these groups; the first is the one that the others are compared with."""
     first, runs = groups[0], [run for group in groups for run in group.runs]
     many = len(groups) > 1
@@ -61,7 +53,7 @@ def story(groups: Sequence[Group]) -> Story:
     metrics = tuple(dict.fromkeys(metric for group in groups for metric in group.metrics))
     presets = sorted({run.request.preset for run in runs})
     seeds = sorted({repr(run.seed) for run in runs})
-    seen = tuple(conflict for group in groups for conflict in conflicts(group))
+    seen = tuple(conflict for group in groups for conflict in conflicts_of(group))
     counts = [
         f"{len(groups)} settings" if many else "",
         f"{len(seeds)} seeds" if len(seeds) > 1 else f"seed {seeds[0]}",
@@ -70,22 +62,22 @@ def story(groups: Sequence[Group]) -> Story:
         first.runs[0].request.recipe,
         " and ".join(presets),
         " · ".join(["preset " + " and ".join(presets), *filter(None, counts)]),
-        best_setting(groups, differences) if many else sentence(first),
+        best_setting(groups, differences) if many else run_headline(first),
         tally(claims),
-        () if many else figures(first),
+        () if many else key_figures(first),
         claims,
         tuple(first.by),
         metrics,
         tuple(group_row(*pair) for pair in zip(groups, differences, strict=True)) if many else (),
         tuple(network_rows(groups, metrics)),
         tuple(notes(groups)),
-        warnings(seen),
+        drowned_warnings(seen),
         seen,
-        tuple(attention for group in groups for attention in listened(group)),
+        tuple(attention for group in groups for attention in attentions(group)),
     )
 
 
-def sentence(group: Group) -> str:
+def run_headline(group: Group) -> str:
     """What happened, in one sentence; a single run's own words, means over seeds otherwise."""
     own, main = group.runs[0].results.headline, group.main
     if len(group.runs) == 1 and own:
@@ -145,5 +137,7 @@ def tally(claims: Sequence[ClaimRow]) -> str:
 
 def notes(groups: Sequence[Group]) -> list[str]:
     """What a reader must know about how the runs were put together."""
-    mixed = [((f"{group.name}: the" if group.name else "The"), ", ".join(differing(group.runs))) for group in groups]
+    mixed = [
+        ((f"{group.name}: the" if group.name else "The"), ", ".join(differing_flags(group.runs))) for group in groups
+    ]
     return [f"{who} runs differ in {flags} too; their mean mixes these settings." for who, flags in mixed if flags]

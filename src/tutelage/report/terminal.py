@@ -1,8 +1,5 @@
 """What happened and whether the claims hold, as tables in a terminal and as Markdown where there is none."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
 from rich import box
 from rich.columns import Columns
 from rich.console import Console, Group
@@ -10,12 +7,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tutelage.report.markdown import compared, markdown, unescaped
-from tutelage.report.numbers import whole
-from tutelage.report.read import find, read
-from tutelage.report.rows import ClaimRow, by_claim
-from tutelage.report.seeds import groups
-from tutelage.report.story import Story, story
+from tutelage.report.claims import by_claim
+from tutelage.report.markdown import markdown, setting_cells, unescaped
+from tutelage.report.numbers import unbroken
+from tutelage.report.rows import ClaimRow
+from tutelage.report.story import Story
 
 STYLES = {  # beside a sign and the words
     "holds": "green",
@@ -26,56 +22,50 @@ STYLES = {  # beside a sign and the words
 WORDS = ("setting", "claim", "holds if", "verdict")  # columns that are no numbers
 
 
-def show(folders: Sequence[Path | str], by: Sequence[str] = (), console: Console | None = None) -> None:
-    """Prints the first two parts of the report on every finished run in ``folders``; errors as ``many.write``."""
-    found = list(dict.fromkeys(run.resolve() for folder in folders for run in find(folder)))
-    tell(story(groups([read(run) for run in found], by)), console or Console())
-
-
-def tell(told: Story, console: Console) -> None:
-    """Prints the first two parts of the report ``told``."""
+def print_story(story: Story, console: Console) -> None:
+    """Prints the first two parts of the report ``story``."""
     if not console.is_terminal:
-        console.out(unescaped(markdown(told)), end="", highlight=False)
+        console.out(unescaped(markdown(story)), end="", highlight=False)
         return
-    console.print(Text(f"{told.recipe} · {told.subtitle}", "dim"), Text(told.headline, "bold"), "", sep="\n")
-    if told.figures:
-        console.print(_figures(told))
-    if told.comparison:
+    console.print(Text(f"{story.recipe} · {story.subtitle}", "dim"), Text(story.headline, "bold"), "", sep="\n")
+    if story.figures:
+        console.print(_figures(story))
+    if story.comparison:
         console.print(
-            Text(f"Test {told.metrics[0].name}, mean ± sd over seeds" if told.metrics else "Settings"),
-            _comparison(told),
-            *(Text(note, "dim") for note in told.notes),
+            Text(f"Test {story.metrics[0].name}, mean ± sd over seeds" if story.metrics else "Settings"),
+            _comparison(story),
+            *(Text(note, "dim") for note in story.notes),
             sep="\n",
         )
-    if told.claims:
-        console.print(Text(told.tally), _claims(told, console.width >= 90), sep="\n")
-    for warning in told.warnings:
-        console.print(Text(f"▲ {whole(warning)}", "yellow"))
+    if story.claims:
+        console.print(Text(story.tally), _claims(story, console.width >= 90), sep="\n")
+    for warning in story.warnings:
+        console.print(Text(f"▲ {unbroken(warning)}", "yellow"))
 
 
-def _figures(told: Story) -> Padding:
+def _figures(story: Story) -> Padding:
     blocks = [
         Group(
             Text(figure.title, "dim"), Text(figure.value, "bold cyan"), *(Text(words, "dim") for words in figure.detail)
         )
-        for figure in told.figures
+        for figure in story.figures
     ]
     return Padding(Columns(blocks, padding=(0, 4)), (0, 0, 1, 0))
 
 
-def _claims(told: Story, room: bool) -> Table:
-    tested = any(row.p for row in told.claims)
-    setting, p = (["setting"] if told.flags else []), (["p"] if tested else [])
+def _claims(story: Story, room: bool) -> Table:
+    tested = any(row.p for row in story.claims)
+    setting, p = (["setting"] if story.flags else []), (["p"] if tested else [])
     table = _table(*setting, "claim", "published", "measured", "n", *p, "holds if", "verdict")
-    for rows in by_claim(told.claims):
+    for rows in by_claim(story.claims):
         for row in rows:
             claim = _claim(row, room) if row is rows[0] else Text()
             verdict = Text(f"{row.sign} {row.verdict}", STYLES[row.verdict])
             verdict.append(f"\n{row.reason}" if row.reason else "", "dim")
             words = (row.published, row.measured, str(row.n), *([row.p] if tested else []), row.condition)
-            numbers = [Text(whole(word)) for word in words]
+            numbers = [Text(unbroken(word)) for word in words]
             numbers[1].append(f"\n{row.interval}" if row.interval else "", "dim")
-            table.add_row(*([Text(row.group)] if told.flags else []), claim, *numbers, verdict)
+            table.add_row(*([Text(row.group)] if story.flags else []), claim, *numbers, verdict)
     return table
 
 
@@ -84,11 +74,11 @@ def _claim(row: ClaimRow, room: bool) -> Text:
     return claim.append("".join(f"\n{words}" for words in (row.note, row.source if room else "") if words), "dim")
 
 
-def _comparison(told: Story) -> Table:
-    names = list(dict.fromkeys(name for row in told.comparison for name in row.scores))
-    table = _table(*told.flags, "seeds", *names, "difference to the first", "p, paired t", "p, sign flips")
-    for row in told.comparison:
-        table.add_row(*(Text(whole(words)) for words in compared(row, names)))
+def _comparison(story: Story) -> Table:
+    names = list(dict.fromkeys(name for row in story.comparison for name in row.scores))
+    table = _table(*story.flags, "seeds", *names, "difference to the first", "p, paired t", "p, sign flips")
+    for row in story.comparison:
+        table.add_row(*(Text(unbroken(words)) for words in setting_cells(row, names)))
     return table
 
 

@@ -7,7 +7,7 @@ from math import inf
 from statistics import mean
 from typing import Any
 
-from tutelage.report.numbers import plain
+from tutelage.report.numbers import exact
 from tutelage.report.paired import mean_interval, paired_t
 from tutelage.report.spread import Spread
 from tutelage.results import Claim, Interval
@@ -77,8 +77,8 @@ class Verdict:
         """Where the measured must lie: ``≤ 95``, ``≥ 1.2``, ``130 to 170``."""
         low, high = self.claim.low, self.claim.high
         if low is not None and high is not None:
-            return f"{plain(low)} to {plain(high)}"
-        return f"≤ {plain(high)}" if high is not None else f"≥ {plain(low or 0)}"
+            return f"{exact(low)} to {exact(high)}"
+        return f"≤ {exact(high)}" if high is not None else f"≥ {exact(low or 0)}"
 
 
 def verdict_on(claims: Iterable[tuple[Any, Claim]]) -> Verdict:

@@ -1,16 +1,16 @@
 """The weights of terms that a rule learned, as lines over epochs."""
 
 from tutelage.report.curves import thinned
-from tutelage.report.plots import Series, lines
-from tutelage.report.seeds import Group
+from tutelage.report.groups import Group
+from tutelage.report.plots import Series, line_plot
 from tutelage.report.tables import MARKS
 
 POINTS = 24  # of a line: more marks would touch each other
 
 
-def learned(group: Group) -> list[tuple[str, str]]:
+def weight_plots(group: Group) -> list[tuple[str, str]]:
     """(stage, drawing) for every stage whose rule learned weights; means over seeds."""
-    found = []
+    drawings = []
     for stage, every in group.statistics.items():
         learners: dict[str, list[tuple[str, dict[int, float]]]] = {}
         for (learner, about), line in every.items():
@@ -18,8 +18,8 @@ def learned(group: Group) -> list[tuple[str, str]]:
                 learners.setdefault(learner, []).append((about.about[0], line))
         for learner, terms in learners.items():
             name = f"{stage}, {learner}" if len(learners) > 1 else stage
-            found.append((name, _draw(f"Learned weights, {name}", terms)))
-    return found
+            drawings.append((name, _draw(f"Learned weights, {name}", terms)))
+    return drawings
 
 
 def _draw(title: str, terms: list[tuple[str, dict[int, float]]]) -> str:
@@ -27,4 +27,4 @@ def _draw(title: str, terms: list[tuple[str, dict[int, float]]]) -> str:
         Series(term, f"k{i % 5}", MARKS[i % 5], tuple((x, y, 0.0) for x, y in thinned(list(line.items()), POINTS)))
         for i, (term, line) in enumerate(terms)
     ]
-    return lines(series, title, "epoch", "weight")
+    return line_plot(series, title, "epoch", "weight")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from tutelage.report.numbers import plain
+from tutelage.report.numbers import exact
 
 Point = tuple[float, float]
 SHAPES = {"teacher": "square", "student": "disc", "baseline": "triangle", "member": "ring", "other": "diamond"}
@@ -28,8 +28,8 @@ class Axis:
 
     def ticks(self, most: int) -> list[float]:
         """At most ``most`` round values inside the axis."""
-        found = _log_ticks(self.low, self.high, most) if self.log else []
-        return found if len(found) > 1 else _linear_ticks(self.low, self.high, most)
+        ticks = _log_ticks(self.low, self.high, most) if self.log else []
+        return ticks if len(ticks) > 1 else _linear_ticks(self.low, self.high, most)
 
 
 def axis(values: Sequence[float], start: float, end: float, *, log: bool = False, zero: bool = False) -> Axis:
@@ -53,30 +53,30 @@ def _linear_ticks(low: float, high: float, most: int) -> list[float]:
 def _log_ticks(low: float, high: float, most: int) -> list[float]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 5), (1, 3), (1,)):
-        found = [d * 10.0**p for p in powers for d in digits if low <= d * 10.0**p <= high]
-        if len(found) <= most:
-            return found
-    return found[:: math.ceil(len(found) / most)]
+        ticks = [d * 10.0**p for p in powers for d in digits if low <= d * 10.0**p <= high]
+        if len(ticks) <= most:
+            return ticks
+    return ticks[:: math.ceil(len(ticks) / most)]
 
 
-def label(value: float) -> str:
+def tick_label(value: float) -> str:
     """A tick's text: ``0.05``, ``500``, ``20 k``, ``2 M``."""
     for power, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= max(power, 1e4):
             return f"{value / power:g} {letter}"
-    return plain(value)
+    return exact(value)
 
 
-def text(x: float, y: float, words: str, style: str, anchor: str = "start") -> str:
+def svg_text(x: float, y: float, words: str, style: str, anchor: str = "start") -> str:
     """One line of text; ``style`` names classes of the style sheet."""
     return f'<text x="{x:.1f}" y="{y:.1f}" class="{style}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
-def line(a: Point, b: Point, style: str) -> str:
+def svg_line(a: Point, b: Point, style: str) -> str:
     return f'<line x1="{a[0]:.1f}" y1="{a[1]:.1f}" x2="{b[0]:.1f}" y2="{b[1]:.1f}" class="{style}"/>'
 
 
-def path(points: Sequence[Point], style: str) -> str:
+def svg_path(points: Sequence[Point], style: str) -> str:
     if len(points) == 1:
         return f'<circle cx="{points[0][0]:.1f}" cy="{points[0][1]:.1f}" r="1.5" class="dot {style}"/>'
     return f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}" class="{style}"/>'
@@ -96,25 +96,25 @@ def mark(x: float, y: float, shape: str, style: str, tip: str = "") -> str:
     return f'<polygon points="{points}" class="mark {style}">{title}</polygon>'
 
 
-def bottom(x: Axis, y: float, title: str, most: int = 5, step: float = 0.0) -> str:
+def bottom_axis(x: Axis, y: float, title: str, most: int = 5, step: float = 0.0) -> str:
     """The horizontal axis below ``y``: its line, its title, and ticks with texts at multiples of ``step`` (0: any)."""
-    parts = [line((x.start, y), (x.end, y), "axis")]
+    parts = [svg_line((x.start, y), (x.end, y), "axis")]
     for tick in (tick for tick in x.ticks(most) if not step or tick % step == 0):
-        parts.append(line((x.at(tick), y), (x.at(tick), y + 4), "axis"))
-        parts.append(text(x.at(tick), y + 17, label(tick), "t", "middle"))
-    return "".join([*parts, text((x.start + x.end) / 2, y + 35, title, "at", "middle")])
+        parts.append(svg_line((x.at(tick), y), (x.at(tick), y + 4), "axis"))
+        parts.append(svg_text(x.at(tick), y + 17, tick_label(tick), "t", "middle"))
+    return "".join([*parts, svg_text((x.start + x.end) / 2, y + 35, title, "at", "middle")])
 
 
-def left(y: Axis, x: Axis, most: int = 4, words: Callable[[float], str] = label) -> str:
+def left_axis(y: Axis, x: Axis, most: int = 4, words: Callable[[float], str] = tick_label) -> str:
     """The vertical axis: thin lines across the plot with their values, as ``words`` has them, at the left."""
     parts = []
     for tick in y.ticks(most):
-        parts.append(line((x.start, y.at(tick)), (x.end, y.at(tick)), "zero" if tick == 0 else "grid"))
-        parts.append(text(x.start - 6, y.at(tick) + 4, words(tick), "t", "end"))
+        parts.append(svg_line((x.start, y.at(tick)), (x.end, y.at(tick)), "zero" if tick == 0 else "grid"))
+        parts.append(svg_text(x.start - 6, y.at(tick) + 4, words(tick), "t", "end"))
     return "".join(parts)
 
 
-def svg(title: str, width: float, height: float, parts: Sequence[str]) -> str:
+def svg_drawing(title: str, width: float, height: float, parts: Sequence[str]) -> str:
     """The whole drawing; ``title`` is what a screen reader says."""
     return (
         f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(title)}">'
@@ -122,10 +122,10 @@ def svg(title: str, width: float, height: float, parts: Sequence[str]) -> str:
     )
 
 
-def apart(heights: Sequence[float], gap: float) -> list[float]:
+def spaced(heights: Sequence[float], gap: float) -> list[float]:
     """The same heights in the same order, moved as little as a sweep can so that neighbours are ``gap`` apart.
 
-    >>> apart([10.0, 12.0, 40.0], 10)
+    >>> spaced([10.0, 12.0, 40.0], 10)
     [6.0, 16.0, 40.0]
     """
     order = sorted(range(len(heights)), key=lambda i: heights[i])
@@ -137,8 +137,8 @@ def apart(heights: Sequence[float], gap: float) -> list[float]:
             centre = (other * len(more) + centre * len(members)) / (len(more) + len(members))
             members = more + members
         blocks.append((centre, members))
-    found = list(heights)
+    moved = list(heights)
     for centre, members in blocks:
         for place, i in enumerate(members):
-            found[i] = centre + gap * (place - (len(members) - 1) / 2)
-    return found
+            moved[i] = centre + gap * (place - (len(members) - 1) / 2)
+    return moved

@@ -8,24 +8,24 @@ import pytest
 
 import report_sample
 from tutelage.report.compare import against
-from tutelage.report.numbers import duration, plus_minus, rounded, times
+from tutelage.report.groups import group_runs
+from tutelage.report.numbers import plus_minus, rounded, time_text, times
 from tutelage.report.paired import paired_t, sign_flips
-from tutelage.report.read import read
-from tutelage.report.seeds import groups
-from tutelage.report.story import story
+from tutelage.report.read import read_run
+from tutelage.report.story import story_of
 from tutelage.results import Metric
 
 
 def runs(tmp_path, temperatures, seeds):
     return [
-        read(report_sample.make(tmp_path / f"{t}-{seed}", seed, epochs=3, temperature=t))
+        read_run(report_sample.make(tmp_path / f"{t}-{seed}", seed, epochs=3, temperature=t))
         for t in temperatures
         for seed in range(seeds)
     ]
 
 
 def test_the_same_setting_with_other_seeds_is_one_group(tmp_path):
-    found = groups(runs(tmp_path, [4.0], 3))
+    found = group_runs(runs(tmp_path, [4.0], 3))
     assert len(found) == 1 and found[0].seeds == (0, 1, 2) and found[0].by == {}
     student = found[0].main
     values = [run.results.networks[1].scores["errors"].value for run in found[0].runs]
@@ -36,8 +36,8 @@ def test_the_same_setting_with_other_seeds_is_one_group(tmp_path):
 
 def test_settings_are_found_by_themselves_and_sorted_as_numbers(tmp_path):
     some = runs(tmp_path, [20.0, 4.0, 1.0], 2)
-    assert [group.by for group in groups(some)] == [{"temperature": t} for t in (1.0, 4.0, 20.0)]
-    assert [group.name for group in groups(some, ["temperature"])] == [
+    assert [group.by for group in group_runs(some)] == [{"temperature": t} for t in (1.0, 4.0, 20.0)]
+    assert [group.name for group in group_runs(some, ["temperature"])] == [
         "temperature 1",
         "temperature 4",
         "temperature 20",
@@ -45,19 +45,19 @@ def test_settings_are_found_by_themselves_and_sorted_as_numbers(tmp_path):
 
 
 def test_mixed_settings_are_said(tmp_path):
-    told = story(groups(runs(tmp_path, [1.0, 4.0], 1), ["units"]))
+    told = story_of(group_runs(runs(tmp_path, [1.0, 4.0], 1), ["units"]))
     assert told.notes == ("units 800: the runs differ in temperature too; their mean mixes these settings.",)
 
 
 def test_refuses_unknown_flags_other_recipes_and_no_runs(tmp_path):
     some = runs(tmp_path, [4.0], 1)
     with pytest.raises(ValueError, match=r"mnist:hinton has no flag 'heat'; it has \['exact', 'seed',"):
-        groups(some, ["heat"])
+        group_runs(some, ["heat"])
     with pytest.raises(ValueError, match="at least one run"):
-        groups([])
+        group_runs([])
     (file := tmp_path / "4.0-0" / "arguments.json").write_text(file.read_text().replace("mnist:hinton", "mnist:other"))
     with pytest.raises(ValueError, match="one recipe, but the runs are of 2: mnist:hinton, mnist:other"):
-        groups([*some, read(tmp_path / "4.0-0")])
+        group_runs([*some, read_run(tmp_path / "4.0-0")])
 
 
 def test_paired_t_equals_scipy():
@@ -75,7 +75,7 @@ def test_sign_flips_count_what_is_at_least_as_extreme():
 
 
 def test_differences_are_paired_over_common_seeds(tmp_path):
-    first, second = groups(runs(tmp_path, [1.0, 4.0], 3))
+    first, second = group_runs(runs(tmp_path, [1.0, 4.0], 3))
     found = against(second, first)
     expected = [
         b.results.networks[1].scores["errors"].value - a.results.networks[1].scores["errors"].value
@@ -86,15 +86,15 @@ def test_differences_are_paired_over_common_seeds(tmp_path):
 
 
 def test_no_p_value_without_two_pairs(tmp_path):
-    one, other = groups(runs(tmp_path, [1.0, 4.0], 1))
+    one, other = group_runs(runs(tmp_path, [1.0, 4.0], 1))
     found = against(other, one)
     assert (found.t, found.flips, found.reason) == (None, None, "one pair of seeds: no test")
-    row = story([one, other]).comparison[1]
+    row = story_of([one, other]).comparison[1]
     assert row.t == "" and row.reason == "one pair of seeds: no test"
 
 
 def test_the_sentence_of_many_seeds_has_means_and_deviations(tmp_path):
-    told = story(groups(runs(tmp_path, [4.0], 3)))
+    told = story_of(group_runs(runs(tmp_path, [4.0], 3)))
     assert told.headline.startswith(
         "The student has 101.7 ± 1.2 test errors; the baseline 151.7 ± 1.2; its teacher, 1.9 × larger,"
     )
@@ -103,11 +103,11 @@ def test_the_sentence_of_many_seeds_has_means_and_deviations(tmp_path):
 
 def test_the_sentence_of_one_run_is_its_own(tmp_path):
     (run,) = runs(tmp_path, [4.0], 1)
-    assert story(groups([run])).headline == run.results.headline
+    assert story_of(group_runs([run])).headline == run.results.headline
 
 
 def test_networks_that_settings_share_are_told_once(tmp_path):
-    told = story(groups(runs(tmp_path, [1.0, 4.0], 2)))
+    told = story_of(group_runs(runs(tmp_path, [1.0, 4.0], 2)))
     rows = [(row.name, row.group) for row in told.networks]
     assert rows.count(("teacher", "all settings")) == 1
     assert [group for name, group in rows if name == "student"] == ["temperature 1", "temperature 4"]
@@ -122,13 +122,13 @@ def test_never_more_digits_than_the_uncertainty_carries():
 
 
 def test_units_of_time_and_ratios():
-    assert [duration(s) for s in (0.04, 59.6, 880.2, 7322)] == ["0.0 s", "1 min 0 s", "14 min 40 s", "2 h 2 min"]
+    assert [time_text(s) for s in (0.04, 59.6, 880.2, 7322)] == ["0.0 s", "1 min 0 s", "14 min 40 s", "2 h 2 min"]
     assert [times(r) for r in (1.876, 12.34)] == ["1.9 ×", "12.3 ×"]
 
 
 def test_the_gain_kept_is_told_where_the_teacher_is_ahead_of_chance(tmp_path):
     folder = report_sample.make(tmp_path / "run", epochs=1)
-    titles = [figure.title for figure in story(groups([read(folder)])).figures]
+    titles = [figure.title for figure in story_of(group_runs([read_run(folder)])).figures]
     assert titles == ["Test errors", "Teacher’s gain kept", "Parameters", "Latency, batch 1", "Agreement"]
     text = (folder / "results.json").read_text()
     results = json.loads(text)
@@ -136,4 +136,4 @@ def test_the_gain_kept_is_told_where_the_teacher_is_ahead_of_chance(tmp_path):
         "scores": {"errors": {"value": 87, "interval": [70, 107]}}
     }  # the teacher's 80 are within its interval
     (folder / "results.json").write_text(json.dumps(results))
-    assert "Teacher’s gain kept" not in [figure.title for figure in story(groups([read(folder)])).figures]
+    assert "Teacher’s gain kept" not in [figure.title for figure in story_of(group_runs([read_run(folder)])).figures]

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Sequence
 
 
-def address(pixels: str, shape: Sequence[int]) -> str:
+def png_address(pixels: str, shape: Sequence[int]) -> str:
     """A ``data:image/png`` address of base64 uint8 pixels, row by row; ``shape`` is (H, W), or (H, W, 3) for colour.
 
     Raises ``ValueError`` where shape and pixels do not fit.

@@ -7,9 +7,13 @@ import pytest
 from rich.console import Console
 
 import report_sample
-from tutelage.report import results, terminal
-from tutelage.report.read import read
-from tutelage.report.record import runs
+from tutelage.report.collected import collect, publish_collected
+from tutelage.report.finished import find_finished
+from tutelage.report.groups import group_runs
+from tutelage.report.read import read_run
+from tutelage.report.record import runs_of_record
+from tutelage.report.story import story_of
+from tutelage.report.terminal import print_story
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +23,8 @@ def folder(tmp_path_factory):
 
 def printed(folders, by=(), **options):
     buffer = io.StringIO()
-    terminal.show(folders, by, Console(file=buffer, **options))
+    runs = [read_run(run) for folder in folders for run in find_finished(folder)]
+    print_story(story_of(group_runs(runs, by)), Console(file=buffer, **options))
     return buffer.getvalue()
 
 
@@ -47,11 +52,11 @@ def test_the_terminal_compares_settings(tmp_path):
 
 
 def test_a_collected_result_is_small_and_reads_as_the_same_run(folder, tmp_path):
-    file = results.collect(folder, tmp_path)
+    file = collect(read_run(folder), tmp_path)
     assert file == tmp_path / "mnist-hinton" / "paper-seed0.json"
     assert file.stat().st_size <= 40_000 and "pixels" not in file.read_text()
-    (short,) = runs(json.loads(file.read_text()))
-    whole = read(folder)
+    (short,) = runs_of_record(json.loads(file.read_text()))
+    whole = read_run(folder)
     assert short.results.networks == whole.results.networks and short.results.claims == whole.results.claims
     assert short.stages == whole.stages and short.request == whole.request
     kept = [epoch.epoch for epoch in short.log if epoch.stage == "student"]
@@ -60,24 +65,24 @@ def test_a_collected_result_is_small_and_reads_as_the_same_run(folder, tmp_path)
 
 def test_flags_are_in_the_name_of_a_result(tmp_path):
     run = report_sample.make(tmp_path / "run", 3, epochs=2, temperature=2.5)
-    assert results.collect(run, tmp_path / "results").name == "paper-temperature=2.5-seed3.json"
+    assert collect(read_run(run), tmp_path / "results").name == "paper-temperature=2.5-seed3.json"
 
 
 def test_the_results_page_has_claims_networks_time_machine_and_commands(tmp_path):
     for seed in range(3):
-        results.collect(report_sample.make(tmp_path / f"run{seed}", seed, epochs=2), tmp_path / "results")
-    text = results.write(tmp_path / "results").read_text()
+        collect(read_run(report_sample.make(tmp_path / f"run{seed}", seed, epochs=2)), tmp_path / "results")
+    text = publish_collected(tmp_path / "results").read_text()
     assert "## mnist:hinton · preset paper" in text and "over 3 seeds" in text
     assert text.count("✗ does not hold") == 1 and "| student | 800-800, T = 20 |" in text
     assert "Training took" in text and "Measured on synthetic processor, 2 of 2 cores" in text
     assert "tutelage run mnist:hinton --preset paper --seed 2" in text
-    assert results.write(tmp_path / "results").read_text() == text
+    assert publish_collected(tmp_path / "results").read_text() == text
 
 
 def test_a_damaged_result_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no results in"):
-        results.write(tmp_path)
+        publish_collected(tmp_path)
     (tmp_path / "mnist").mkdir()
     (tmp_path / "mnist" / "paper.json").write_text("{")
     with pytest.raises(ValueError, match=r"paper.json is damaged or no result"):
-        results.write(tmp_path)
+        publish_collected(tmp_path)

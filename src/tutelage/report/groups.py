@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import mean
 from typing import Any
+from zlib import crc32
 
-from tutelage.report.numbers import plain
-from tutelage.report.read import Run
+from tutelage.report.numbers import exact
+from tutelage.report.read import FinishedRun
 from tutelage.report.spread import Spread
 from tutelage.report.statistics import Means, means
 from tutelage.report.verdicts import Verdict, verdict_on
 from tutelage.results import Calibration, Claim, Interval, Latency, Metric, Network
 
+LONGEST = 80  # letters of a value
 UNKNOWN = Metric("score")  # of runs that measured no network
 
 
@@ -73,7 +75,7 @@ class Group:
     """The runs of one setting, ``by`` (flag -> value; empty if there is only one), ordered by seed."""
 
     by: dict[str, Any]
-    runs: tuple[Run, ...]
+    runs: tuple[FinishedRun, ...]
 
     @property
     def name(self) -> str:
@@ -81,10 +83,8 @@ class Group:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The flags' values as texts: ``4``, not ``4.0``."""
-        return tuple(
-            str(v) if isinstance(v, bool) or not isinstance(v, int | float) else plain(v) for v in self.by.values()
-        )
+        """The flags' values as texts, long lists cut short."""
+        return tuple(_cut(value_text(value)) for value in self.by.values())
 
     @property
     def seeds(self) -> tuple[Any, ...]:
@@ -132,7 +132,7 @@ class Group:
         return self.role("student") or next(iter(self.networks), None)
 
 
-def groups(runs: Sequence[Run], by: Sequence[str] = ()) -> tuple[Group, ...]:
+def group_runs(runs: Sequence[FinishedRun], by: Sequence[str] = ()) -> tuple[Group, ...]:
     """The runs by the flags in ``by``, or by every flag but the seed that differs between them; sorted by value.
 
     Raises ``ValueError`` if there are no runs, if they are of several recipes, or if one has no such flag.
@@ -142,28 +142,46 @@ def groups(runs: Sequence[Run], by: Sequence[str] = ()) -> tuple[Group, ...]:
     recipes = sorted({run.request.recipe for run in runs})
     if len(recipes) > 1:
         raise ValueError(f"A report is about one recipe, but the runs are of {len(recipes)}: {', '.join(recipes)}.")
-    by = tuple(by) or differing(runs)
+    by = tuple(by) or differing_flags(runs)
     for run in runs:
         missing = [flag for flag in by if flag not in run.request.arguments]
         if missing:
             raise ValueError(
                 f"{run.request.recipe} has no flag {missing[0]!r}; it has {sorted(run.request.arguments)}."
             )
-    settings: dict[str, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: [*(rank(run.request.arguments[flag]) for flag in by), rank(run.seed)]):
+    settings: dict[str, list[FinishedRun]] = {}
+    for run in sorted(
+        runs, key=lambda run: [*(sort_key(run.request.arguments[flag]) for flag in by), sort_key(run.seed)]
+    ):
         settings.setdefault(repr([run.request.arguments[flag] for flag in by]), []).append(run)
     return tuple(
         Group({flag: some[0].request.arguments[flag] for flag in by}, tuple(some)) for some in settings.values()
     )
 
 
-def differing(runs: Sequence[Run], but: Sequence[str] = ("seed",)) -> tuple[str, ...]:
+def differing_flags(runs: Sequence[FinishedRun], but: Sequence[str] = ("seed",)) -> tuple[str, ...]:
     """The flags, ``but`` for these, that have more than one value among the runs."""
     flags = dict.fromkeys(flag for run in runs for flag in run.request.arguments if flag not in but)
     return tuple(flag for flag in flags if len({repr(run.request.arguments.get(flag)) for run in runs}) > 1)
 
 
-def rank(value: Any) -> tuple[int, float, str]:
+def sort_key(value: Any) -> tuple[int, float, str]:
     """A sort key that puts numbers in order before everything else."""
     number = isinstance(value, int | float)
     return (0, float(value), "") if number else (1, 0.0, str(value))
+
+
+def value_text(value: Any, between: str = ", ") -> str:
+    """A flag's value: ``4``, not ``4.0``; ``kd, dkd`` of a list.
+
+    >>> value_text(4.0), value_text(["kd", 0.5]), value_text(True)
+    ('4', 'kd, 0.5', 'True')
+    """
+    if isinstance(value, list | tuple):
+        return between.join(value_text(item, between) for item in value)
+    return exact(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def _cut(words: str) -> str:
+    """At most ``LONGEST`` letters; a checksum tells apart what begins alike."""
+    return words if len(words) <= LONGEST else f"{words[: LONGEST - 12]}… ({crc32(words.encode()):08x})"

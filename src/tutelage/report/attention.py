@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tutelage.report.seeds import Group
+from tutelage.report.groups import Group
 from tutelage.report.statistics import History, Means, Row, history
 
 
 @dataclass(frozen=True)
-class Listened:
+class Attention:
     """The weights of one term's attention in ``epoch``, the stage's last, means over seeds.
 
     ``weights`` has a row a layer of the student and a column a layer of the teacher, ``None`` where it is out of range.
@@ -24,7 +24,7 @@ class Listened:
     weights: tuple[Row, ...]
 
 
-def listened(group: Group) -> tuple[Listened, ...]:
+def attentions(group: Group) -> tuple[Attention, ...]:
     """The attention of each stage over the teacher's layers; the stage of the group's main network comes first."""
     return tuple(
         _last(group.name, stage, learner, term, _lines(every, learner, term))
@@ -33,7 +33,7 @@ def listened(group: Group) -> tuple[Listened, ...]:
     )
 
 
-def over_time(group: Group, attention: Listened) -> History:
+def attention_over_time(group: Group, attention: Attention) -> History:
     """The weight of every pair of layers over epochs, the student's layers one after the other."""
     lines = _lines(group.statistics[attention.stage], attention.learner, attention.term)
     pairs = [(student, teacher) for student in attention.student for teacher in attention.teacher]
@@ -71,9 +71,9 @@ def _term(path: str) -> str:
 
 def _last(
     group: str, stage: str, learner: str, term: str, lines: Mapping[tuple[str, ...], Mapping[int, float]]
-) -> Listened:
+) -> Attention:
     epoch = max(epoch for line in lines.values() for epoch in line)
     student, teacher = (tuple(dict.fromkeys(pair[side] for pair in lines)) for side in (0, 1))
-    found = {pair: round(line[epoch], 4) for pair, line in lines.items() if epoch in line}
-    weights = tuple(tuple(found.get((layer, other)) for other in teacher) for layer in student)
-    return Listened(group, stage, learner, term, epoch, student, teacher, weights)
+    weight_of = {pair: round(line[epoch], 4) for pair, line in lines.items() if epoch in line}
+    weights = tuple(tuple(weight_of.get((layer, other)) for other in teacher) for layer in student)
+    return Attention(group, stage, learner, term, epoch, student, teacher, weights)

@@ -1,39 +1,36 @@
 """Results that are kept in the repository: a slim report.json a run, and the page RESULTS.md made from them."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from tutelage.report import markdown
-from tutelage.report.condense import condensed, only, rounded
+from tutelage.report.condense import condensed, three_digits, with_parts
 from tutelage.report.conflicts import FIRST
-from tutelage.report.numbers import duration, size
-from tutelage.report.read import Run, read, typed
-from tutelage.report.record import record, runs, text
-from tutelage.report.seeds import Group, groups
+from tutelage.report.finished import read_finished
+from tutelage.report.groups import Group, group_runs, value_text
+from tutelage.report.numbers import size, time_text
+from tutelage.report.read import FinishedRun, run_from_parts
+from tutelage.report.record import record_text, report_record
 from tutelage.report.spread import Spread
-from tutelage.report.story import story
-from tutelage.report.tables import Shown, shown
+from tutelage.report.story import story_of
+from tutelage.report.tables import TableText, table_texts
 
 LIMIT = 40_000  # bytes of a committed result
+LONGEST = 100  # letters of its name
 ASIDE = ("seed", "preset", "data")  # flags that a result's file name does not repeat
 Parts = dict[str, Any]
 
 
-def collect(folder: Path | str, to: Path | str) -> Path:
+def collect(run: FinishedRun, to: Path | str) -> Path:
     """Writes a finished run's numbers to ``to/<recipe>/<preset>-<flags>-seed<seed>.json`` and returns that path.
 
-    It is report.json without pictures, its curves thinned until it has at most 40 kB; ``write`` reads it again. Errors
-    as ``read``.
+    It is report.json without pictures, its curves thinned until it has at most 40 kB.
     """
-    run = read(folder)
-    request = run.request
-    flags = [f"{k}={v}" for k, v in request.arguments.items() if k not in ASIDE and v != request.defaults.get(k)]
-    name = "-".join([request.preset, *flags, f"seed{run.seed}"])
-    file = Path(to, request.recipe.replace(":", "-"), re.sub(r"[^\w.=,-]+", "_", name) + ".json")
+    file = Path(to, run.request.recipe.replace(":", "-"), result_name(run))
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(".tmp")
     unfinished.write_text(slim(run), encoding="utf-8", newline="\n")
@@ -41,21 +38,31 @@ def collect(folder: Path | str, to: Path | str) -> Path:
     return file
 
 
-def slim(run: Run, limit: int = LIMIT) -> str:
+def result_name(run: FinishedRun) -> str:
+    """The name of a collected result's file; of a long one, its first 100 letters and a checksum of all of them."""
+    flags = [(k, v) for k, v in run.request.arguments.items() if v != run.request.defaults.get(k) and k not in ASIDE]
+    words = [run.request.preset, *(f"{flag}={value_text(value, ',')}" for flag, value in flags)]
+    name, seed = re.sub(r"[^\w.=,-]+", "_", "-".join(words)), re.sub(r"[^\w-]+", "_", f"seed{run.seed}")
+    if len(name) > LONGEST:
+        name = f"{name[:LONGEST]}-{sha256(name.encode()).hexdigest()[:8]}"
+    return f"{name}-{seed}.json"
+
+
+def slim(run: FinishedRun, limit: int = LIMIT) -> str:
     """A run's record as JSON of at most ``limit`` bytes, as far as thinning its curves can bring it there.
 
     What first gives way are statistics: to their means over epochs, to those of large parts, to the whole network's.
     """
     parts = {**run.parts, "results": {**run.parts["results"], "examples": []}}
     thin = [partial(_thinned, most=most) for most in (48, 24, 12, 4, 2)]
-    large, whole, none = (partial(only, large=names) for names in (FIRST, ("",), ()))
+    large, whole, none = (partial(with_parts, large=names) for names in (FIRST, ("",), ()))
     means = partial(condensed, whole=run.parts["log"])
     steps: list[Callable[[Parts], Parts]]
     steps = [thin[0], means, large, *thin[1:3], _without_bins, whole, *thin[3:], none]
     for step in steps:
         parts = step(parts)
-        short = typed(parts)
-        written = text(record(story(groups([short])), groups([short])))
+        short = run_from_parts(parts)
+        written = record_text(report_record(story_of(group_runs([short])), group_runs([short])))
         if len(written.encode()) <= limit:
             break
     return written
@@ -73,7 +80,7 @@ def _thinned(parts: Parts, most: int) -> Parts:
     for lines in stages.values():
         chosen = {round(i * (len(lines) - 1) / (most - 1)) for i in range(most)}
         chosen.add(max((i for i, line in enumerate(lines) if line.get("best")), default=0))
-        kept += [_rounded(rounded(_short(lines[i]) if i else lines[i])) for i in sorted(chosen)]
+        kept += [_rounded(three_digits(_short(lines[i]) if i else lines[i])) for i in sorted(chosen)]
     return {**parts, "log": kept}
 
 
@@ -96,66 +103,62 @@ def _without_bins(parts: Parts) -> Parts:
     return {**parts, "results": {**parts["results"], "networks": networks}}
 
 
-def write(folder: Path | str) -> Path:
-    """Writes ``folder``/RESULTS.md from all results in ``folder`` and returns its path.
+def publish_collected(folder: Path | str) -> Path:
+    """Writes ``folder``/RESULTS.md from all results in ``folder``, NOTES.md first if there is one; returns its path.
 
-    Raises ``FileNotFoundError`` where there are none, ``ValueError`` where one is damaged.
+    Raises ``FileNotFoundError`` where there are no results, ``ValueError`` where one is damaged.
     """
-    files = sorted(Path(folder).glob("*/*.json"))
+    folder = Path(folder)
+    files = sorted(folder.glob("*/*.json"))
     if not files:
         raise FileNotFoundError(f"There are no results in {folder}: collect a finished run first.")
-    settings: dict[tuple[str, str], list[Run]] = {}
-    for run in (run for file in files for run in _runs(file)):
+    settings: dict[tuple[str, str], list[FinishedRun]] = {}
+    for run in (run for file in files for run in read_finished(file)):
         settings.setdefault((run.request.recipe, run.request.preset), []).append(run)
-    parts = ["# Results", "Made from the JSON files in this folder by `tutelage.report.results`; do not edit."]
-    parts += ["\n\n".join(_setting(group)) for found in settings.values() for group in groups(found)]
-    page = Path(folder, "RESULTS.md")
+    parts = ["# Results", "Made from the JSON files in this folder by `tutelage.report.collected`; do not edit."]
+    if (notes := folder / "NOTES.md").is_file():
+        parts.append(notes.read_text(encoding="utf-8").strip())
+    parts += ["\n\n".join(_setting(group)) for runs in settings.values() for group in group_runs(runs)]
+    page = folder / "RESULTS.md"
     page.write_text("\n\n".join(parts) + "\n", encoding="utf-8", newline="\n")
     return page
 
 
-def _runs(file: Path) -> list[Run]:
-    try:
-        return runs(json.loads(file.read_text(encoding="utf-8")))
-    except (json.JSONDecodeError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{file} is damaged or no result: {error}. Collect its run again.") from None
-
-
 def _setting(group: Group) -> list[str]:
-    told = story([Group({}, group.runs)])
+    story = story_of([Group({}, group.runs)])
     request = group.runs[0].request
     title = " · ".join(filter(None, [request.recipe, f"preset {request.preset}", group.name]))
-    parts = [f"## {markdown.escape(title)}", markdown.escape(told.headline)]
-    if told.claims:
-        parts += [markdown.escape(told.tally), markdown.claims(told.claims)]
-    if told.networks:
-        parts.append(markdown.networks(told.networks, told.metrics))
-    parts += ["\n\n".join(_table(table)) for table in shown(Group({}, group.runs))]
-    parts += map(markdown.escape, told.warnings)
-    if told.conflicts:
-        parts += ["### Where losses pull apart", markdown.conflicts(told.conflicts)]
-    if told.attention:
-        parts += ["### Which layers were listened to", markdown.attention(told.attention)]
+    parts = [f"## {markdown.escape(title)}", markdown.escape(story.headline)]
+    if story.claims:
+        parts += [markdown.escape(story.tally), markdown.claims_table(story.claims)]
+    if story.networks:
+        parts.append(markdown.networks_table(story.networks, story.metrics))
+    parts += ["\n\n".join(_table(table)) for table in table_texts(Group({}, group.runs))]
+    parts += map(markdown.escape, story.warnings)
+    if story.conflicts:
+        parts += ["### Where losses pull apart", markdown.conflict_tables(story.conflicts)]
+    if story.attention:
+        parts += ["### Which layers were listened to", markdown.attention_table(story.attention)]
     commands = "\n".join(dict.fromkeys(run.request.command for run in group.runs))
     return [*parts, _time(group), _hardware(group.runs), f"```\n{commands}\n```"]
 
 
-def _table(table: Shown) -> list[str]:
+def _table(table: TableText) -> list[str]:
     note = [markdown.escape(table.note)] if table.note else []
-    return [f"### {markdown.escape(table.title)}", markdown.table(table.columns, table.rows), *note]
+    return [f"### {markdown.escape(table.title)}", markdown.markdown_table(table.columns, table.rows), *note]
 
 
 def _time(group: Group) -> str:
     total = Spread(tuple(sum(stage.seconds for stage in run.stages) for run in group.runs))
     first = group.runs[0].stages
     means = [sum(stage.seconds for run in group.runs for stage in run.stages if stage.name == s.name) for s in first]
-    each = ", ".join(f"{s.name} {duration(m / len(group.runs))}" for s, m in zip(first, means, strict=True))
+    each = ", ".join(f"{s.name} {time_text(m / len(group.runs))}" for s, m in zip(first, means, strict=True))
     mean = f" a seed, mean of {total.n}" if total.n > 1 else ""
-    return f"Training took {duration(total.mean)}{mean} ({each})." if first else "No stage was trained."
+    return f"Training took {time_text(total.mean)}{mean} ({each})." if first else "No stage was trained."
 
 
-def _hardware(found: Sequence[Run]) -> str:
-    lines = dict.fromkeys(_machine(run.environment) for run in found)
+def _hardware(runs: Sequence[FinishedRun]) -> str:
+    lines = dict.fromkeys(_machine(run.environment) for run in runs)
     return "Measured on " + "; ".join(lines) + "."
 
 

@@ -1,0 +1,47 @@
+"""Finished runs wherever they lie: in run folders, in a report.json, in results that were collected."""
+
+import json
+from pathlib import Path
+
+from tutelage.report.read import FinishedRun, read_run
+from tutelage.report.record import runs_of_record
+
+RECORD = '{\n"format":'  # how a report.json and a collected result begin
+
+
+def find_finished(path: Path | str) -> list[Path]:
+    """Every finished run in a folder, itself included, or else every collected result in it, sorted; a file as it is.
+
+    Raises ``FileNotFoundError`` where there is neither.
+    """
+    path = Path(path)
+    if path.is_file():
+        return [path]
+    files = sorted(path.rglob("results.json"))
+    sources = [file.parent for file in files if file.with_name("arguments.json").is_file()]
+    sources = sources or [file for file in sorted(path.rglob("*.json")) if _is_collected(file)]
+    if not sources:
+        raise FileNotFoundError(
+            f"There is no finished run in {path}: no folder in it has a results.json, and no file in it was collected."
+        )
+    return sources
+
+
+def read_finished(source: Path) -> list[FinishedRun]:
+    """The run in a folder, or the runs in a report.json or collected result.
+
+    Raises as ``read_run`` does; ``ValueError`` that names a file which is neither.
+    """
+    if not source.is_file():
+        return [read_run(source)]
+    try:
+        return runs_of_record(json.loads(source.read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{source} is damaged or no result: {error}. Collect its run again.") from None
+
+
+def _is_collected(file: Path) -> bool:
+    if file.name == "report.json" or not file.is_file():
+        return False
+    with file.open(encoding="utf-8", errors="replace", newline="") as text:
+        return text.read(len(RECORD)) == RECORD
