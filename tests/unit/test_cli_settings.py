@@ -27,6 +27,7 @@ from tutelage.study.settings import (
     NotNegative,
     Number,
     Positive,
+    Rules,
     Share,
     TeacherNetwork,
     Training,
@@ -164,7 +165,7 @@ def test_one_dotted_name_changes_one_field_and_nothing_else():
         unflattened(usual, {"deep.best.speed": 1})
 
 
-@pytest.mark.parametrize("settings", [Training, Network, TeacherNetwork, Images])
+@pytest.mark.parametrize("settings", [Training, Network, TeacherNetwork, Images, Rules])
 def test_every_field_of_the_settings_says_what_it_means(settings):
     silent = [field.name for field in fields(settings) if field.name not in field_meanings(settings)]
     assert silent in ([], ["training"])

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import tutelage.recipes
 from tutelage.cli.docstrings import docstring
 from tutelage.cli.failures import Usage, did_you_mean
-from tutelage.study.settings import root
+from tutelage.study.dotted import root
 
 Experiment: TypeAlias = Callable[..., Any]
 
@@ -130,12 +130,12 @@ def _may_be_recipe(node: ast.stmt) -> bool:
 
 
 def shipped() -> dict[str, ModuleType]:
-    """The recipe modules and packages of this package, by their short names. What holds no recipe is not imported."""
-    infos = list(iter_modules(tutelage.recipes.__path__, "tutelage.recipes."))
-    packages = [import_module(info.name) for info in infos if info.ispkg]
-    modules = [import_module(name) for name in modules_with_recipes(tutelage.recipes)]
-    known = {x.__name__.rpartition(".")[2]: x for x in (*modules, *filter(modules_with_recipes, packages))}
-    return dict(sorted(known.items()))
+    """The recipe modules and packages of this package, by their short names. Those beside them without any are not."""
+    here = tutelage.recipes
+    packages = [f"{here.__name__}.{info.name}" for info in iter_modules(here.__path__) if info.ispkg]
+    packages = [package for package in packages if modules_with_recipes(import_module(package))]
+    names = sorted([*packages, *modules_with_recipes(here)])
+    return {name.rpartition(".")[2]: import_module(name) for name in names}
 
 
 def module_named(short: str, asked: str = "") -> ModuleType:

@@ -16,7 +16,7 @@ import tyro
 
 from tutelage.cli.docstrings import field_meanings, meanings_in
 from tutelage.cli.failures import Usage, did_you_mean
-from tutelage.study.settings import fields_of, hints_of, joined, root
+from tutelage.study.dotted import dotted_name, fields_of, hints_of, root
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class Flag:
         """
         before, _, last = self.spelled.removeprefix("--").rpartition(".")
         return (
-            [self.spelled, f"--{joined(before, f'no-{last}').strip('.')}"]
+            [self.spelled, f"--{dotted_name(before, f'no-{last}').strip('.')}"]
             if bare(self.kind) is bool
             else [self.spelled]
         )
@@ -108,7 +108,7 @@ def _fields_as_flags(flag: Flag) -> list[Flag]:
     kind = settings_of(flag)
     meanings = field_meanings(kind)
     return [
-        Flag(joined(flag.name, within), hint, _default(field, flag.default), meanings.get(field.name, ""))
+        Flag(dotted_name(flag.name, within), hint, _default(field, flag.default), meanings.get(field.name, ""))
         for within, field, hint in fields_of(kind)
     ]
 

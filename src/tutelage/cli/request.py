@@ -13,7 +13,8 @@ from tutelage.cli.docstrings import prose_of
 from tutelage.cli.failures import Usage, did_you_mean
 from tutelage.cli.find import Experiment, Recipe, find
 from tutelage.cli.flags import Flag, flags_of, flags_of_bundle, leaves, parse, rebound
-from tutelage.study.settings import flattened, refuse_nonsense
+from tutelage.study.bounds import refuse_nonsense
+from tutelage.study.dotted import flattened
 
 _OF_THE_CALL = ("preset", "from_", "quiet", "verbose", "traceback")  # they change nothing in the run folder
 _PLACES = ("runs", "folder", "data")

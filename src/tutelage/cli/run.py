@@ -15,8 +15,7 @@ from tutelage.cli.failures import DONE, TERMINATED, Usage
 from tutelage.cli.find import first_recipe
 from tutelage.cli.request import Request, understood
 from tutelage.progress import Progress
-from tutelage.results import Arguments
-from tutelage.study.settings import flattened
+from tutelage.study.dotted import flattened
 
 if TYPE_CHECKING:
     from tutelage.run import Run  # torch, which --help does without
@@ -76,9 +75,12 @@ def opened(request: Request, progress: Progress) -> "Run":
     from tutelage.run import Run
 
     common = request.common
-    arguments, defaults = flattened(request.arguments), flattened(request.defaults)
     return Run(
-        Arguments(request.recipe.name, request.preset, request.elsewhere, arguments, defaults),
+        request.recipe.name,
+        request.preset,
+        flattened(request.arguments),
+        flattened(request.defaults),
+        command=request.elsewhere,
         root=common.runs,
         folder=common.folder,
         data=common.data,

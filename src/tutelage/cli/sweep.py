@@ -22,7 +22,7 @@ from tutelage.cli.processes import Child, Crew
 from tutelage.cli.request import Request, understood
 from tutelage.cli.run import opened, resumable
 from tutelage.progress import Silence
-from tutelage.study.settings import flattened
+from tutelage.study.dotted import flattened
 
 
 @dataclass(frozen=True, kw_only=True)
