@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from tutelage.results import Claim, Metric, Score
+from tutelage.results import Network as Measured
 from tutelage.study.settings import Images, Network, Number, Positive, TeacherNetwork, Training
 
 INTERRUPT: list[int] = []  # a signal that arrives once, in the middle of the second epoch
@@ -41,12 +43,11 @@ def toy(
         raise ValueError(f"The temperature must be above 0, but is {temperature}.")
     trained = run.stage("student", _net, partial(_fit, epochs=epochs, pause=pause), seed=seed)
     errors = float(10 * temperature + seed)
-    run.claim("errors", published=74, measured=errors, unit="test errors", source="nobody, 2026", high=25)
-    run.publish(
-        headline=f"At temperature {temperature} it makes {errors} errors.",
-        networks=[{"name": "student", "role": "student", "label": "tiny", "stage": "student", "count": 100,
-                   "errors": errors, "interval": [errors - 5, errors + 5], "parameters": 45}],
-    )  # fmt: skip
+    interval = errors - 2, errors + 2
+    run.claim(Claim("errors", 74, errors, "test errors", "nobody, 2026", high=25, interval=interval))
+    network = Measured("student", "student", "tiny", 100, {"errors": Score(errors, interval)}, "student", parameters=45)
+    headline = f"At temperature {temperature} it makes {errors} errors."
+    run.publish(headline=headline, metrics=[Metric("errors")], networks=[network])
     run.deliver(trained.last)
 
 
