@@ -138,10 +138,18 @@ def test_no_preset_and_the_own_preset_of_a_recipe_are_one_folder():
     assert file.parent.name.startswith("paper-student.epochs=1-")
 
 
-def test_data_that_no_recipe_reads_is_told(capsys, monkeypatch):
-    monkeypatch.setattr("tutelage.run.Run.data_was_read", False, raising=False)
+def test_data_that_no_recipe_reads_is_told(capsys):
     assert main(["run", TOY, "--preset", "quick", "--data", "pets"]) == 0
     assert f"{TOY} has not read --data pets" in capsys.readouterr().err
+
+
+def test_what_a_recipe_refuses_before_anything_is_trained_leaves_no_folder_behind():
+    assert main(["run", TOY, "--temperature", "0"]) == 2
+    assert not list(Path().glob("runs/*/*"))
+    assert main(["run", TOY, "--preset", "quick"]) == 0
+    folder = folder_of()
+    assert main(["run", TOY, "--preset", "quick", "--folder", str(folder), "--seed", "1"]) == 3
+    assert (folder / "results.json").exists()
 
 
 @pytest.mark.parametrize("words", [["--student.batch-size", "0"], ["--preset", "smoke", "--data", "pets"]])

@@ -27,12 +27,9 @@ _SYSTEM = {
 
 
 _READERS = (
-    "tutelage.checkpoint",
-    "tutelage.data",
-    "tutelage.run",
-    "tutelage.stages",
-    "tutelage.report.read",
-    "tutelage.weights",
+    *["tutelage.checkpoint", "tutelage.data", "tutelage.delivery", "tutelage.folders", "tutelage.run"],
+    *["tutelage.stages", "tutelage.storage", "tutelage.weights"],
+    *[f"tutelage.report.{name}" for name in ("decode", "finished", "read", "record")],
 )
 """What they refuse are files, not flags."""
 

@@ -15,6 +15,7 @@ from tutelage.cli.failures import DONE, TERMINATED, Usage
 from tutelage.cli.find import first_recipe
 from tutelage.cli.request import Request, understood
 from tutelage.progress import Progress
+from tutelage.results import Arguments
 from tutelage.study.dotted import flattened
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def perform(request: Request) -> Path:
         if common.tensorboard:
             work.progress = stack.enter_context(closing(Events(work.folder, progress)))
         request.experiment(work, **request.arguments)
-        if common.data is not None and not getattr(work, "data_was_read", True):
+        if common.data is not None and not work.data_was_read:
             progress.note(f"{request.recipe.name} has not read --data {common.data}: its data come from elsewhere.")
     return work.folder
 
@@ -75,12 +76,9 @@ def opened(request: Request, progress: Progress) -> "Run":
     from tutelage.run import Run
 
     common = request.common
+    arguments, defaults = flattened(request.arguments), flattened(request.defaults)
     return Run(
-        request.recipe.name,
-        request.preset,
-        flattened(request.arguments),
-        flattened(request.defaults),
-        command=request.elsewhere,
+        Arguments(request.recipe.name, request.preset, request.elsewhere, arguments, defaults),
         root=common.runs,
         folder=common.folder,
         data=common.data,
