@@ -21,6 +21,7 @@ from tutelage.progress import Progress
 from tutelage.stages import JointFit, Stage
 from tutelage.storage import ONLY, Build, Finished, Record, finished, is_finished, keep, lines, notes
 
+LOCK = "lock"
 LaidOut: TypeAlias = Callable[[nn.Module], nn.Module]
 """A network on the device, and in the memory layout, that it is to work in."""
 
@@ -47,7 +48,7 @@ def obtain(making: Making, stages: Path, progress: Progress, write: Callable[[Re
     with _alone_in(folder, name, progress):
         there = group.decided(partial(is_finished, folder))
         if not there:
-            making.make(folder)
+            _make(making, folder)
         if not there and making.kind == "trained":
             progress.finished(name)
         else:
@@ -153,10 +154,20 @@ def _keep(name: str, description: Any, made: Callable[[], tuple[nn.Module, list[
     group.decided(write)
 
 
+def _make(making: Making, folder: Path) -> None:
+    try:
+        making.make(folder)
+    except BaseException:
+        if group.rank() == 0 and [x.name for x in folder.iterdir()] == [LOCK]:  # nothing was saved: leave nothing
+            (folder / LOCK).unlink()
+            folder.rmdir()
+        raise
+
+
 def _alone_in(folder: Path, name: str, progress: Progress) -> AbstractContextManager[None]:
     if group.rank() > 0:
         return nullcontext()
-    return locked(folder / "lock", lambda pid: progress.note(f"{name}: process {pid} is at it; waiting"))
+    return locked(folder / LOCK, lambda pid: progress.note(f"{name}: process {pid} is at it; waiting"))
 
 
 def _laid_out(build: Build, laid_out: LaidOut) -> nn.Module:

@@ -239,6 +239,12 @@ def test_a_run_that_was_refused_before_anything_was_done_leaves_nothing(tmp_path
     assert contents(tmp_path) == [name for name in before if not name.endswith("results.json")]
 
 
+def test_a_stage_that_was_refused_before_its_first_step_leaves_nothing_either(tmp_path):
+    with pytest.raises(ValueError, match="no data"), made(tmp_path) as run:
+        run.stage("student", net, partial(fit, fails=True))
+    assert contents(tmp_path) == ["stages"]
+
+
 def test_what_lies_beside_a_refused_run_stays(tmp_path):
     (tmp_path / "toy-one" / "other").mkdir(parents=True)
     (tmp_path / "mine").mkdir()
