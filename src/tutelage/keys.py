@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 import torch
 from torch import nn
 
-from tutelage.checkpoint import PLAIN
+from tutelage.checkpoint import PLAIN, file_hash
 
 STAGE_KEY = "_tutelage_stage_key"
 MOVED = {
@@ -42,7 +42,7 @@ def described(thing: Any) -> Any:
     if isinstance(thing, torch.dtype | torch.device):
         return str(thing)
     if isinstance(thing, Path) and not thing.is_dir():
-        return {"file": sha256(thing) if thing.exists() else None}
+        return {"file": file_hash(thing) if thing.exists() else None}
     if isinstance(thing, partial):
         arguments = {name: described(x) for name, x in sorted(thing.keywords.items())}
         return {**described(thing.func), "arguments": [described(x) for x in thing.args], "named": arguments}
@@ -67,14 +67,6 @@ def key_of(thing: Any) -> str:
     """Sixteen hexadecimal digits that differ whenever ``described(thing)`` does."""
     text = json.dumps(described(thing), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of what a file holds, in hexadecimal digits. Raises ``ValueError`` where there is no file."""
-    if not path.is_file():
-        raise ValueError(f"There is no file {path}, or it is a folder; give the path of a file.")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def called(description: Any, *networks: nn.Module) -> nn.Module:

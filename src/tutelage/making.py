@@ -13,13 +13,14 @@ import torch
 from torch import nn
 
 from tutelage import group, results
-from tutelage.checkpoint import load_weights
+from tutelage.checkpoint import file_hash, load_weights
 from tutelage.delivery import ORIGIN, Origin
-from tutelage.keys import STAGE_KEY, described, key_of, maker, sha256
+from tutelage.keys import STAGE_KEY, described, key_of, maker
 from tutelage.locks import locked
 from tutelage.progress import Progress
 from tutelage.stages import JointFit, Stage
 from tutelage.storage import ONLY, Build, Finished, Record, finished, is_finished, keep, lines, notes
+from tutelage.weights.foreign import load_foreign
 
 LOCK = "lock"
 LaidOut: TypeAlias = Callable[[nn.Module], nn.Module]
@@ -126,22 +127,18 @@ def derivation(
 
 
 def gift(name: str, build: Build, weights: Path, laid_out: LaidOut) -> Making:
-    """What ``build`` makes, with weights from elsewhere. Raises ``ValueError`` where there is no such file."""
-    description = {"build": described(build), "weights": sha256(weights)}
+    """What ``build`` makes, with weights from elsewhere. Raises ``FileNotFoundError`` where there is no such file."""
+    if not weights.is_file():
+        raise FileNotFoundError(f"There is no file {weights} to take the weights of {name!r} from.")
+    description = {"build": described(build), "weights": file_hash(weights)}
     ready = partial(_laid_out, partial(_seeded, build), laid_out)
 
     def filled() -> tuple[nn.Module, list[str]]:
         model = _seeded(build)
-        return model, read_weights(weights, model)
+        return model, load_foreign(weights, model)
 
     make = partial(_keep, name, description, filled)
     return Making(name, "given", description, {ONLY: ready}, {ONLY: Origin(described(build))}, make)
-
-
-def read_weights(path: Path, model: nn.Module) -> list[str]:
-    """Fill ``model`` from a file of any origin; what had to be done for it, in sentences."""
-    load_weights(path, model)
-    return []
 
 
 def _keep(name: str, description: Any, made: Callable[[], tuple[nn.Module, list[str]]], folder: Path) -> None:

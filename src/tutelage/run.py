@@ -18,7 +18,7 @@ from tutelage.keys import described, key_of
 from tutelage.locks import locked
 from tutelage.making import Making, derivation, gift, obtain, summary, training
 from tutelage.progress import Progress, Silence
-from tutelage.stages import Build, Finished, Fit, JointFit, Record, Stage
+from tutelage.stages import Build, Finished, Fit, JointFit, Record, Stage, fit_one
 from tutelage.storage import ONLY
 
 
@@ -32,7 +32,7 @@ class Run:
 
     Entering raises ``BlockingIOError`` while another process runs in the folder, ``ValueError`` for a folder that was
     made with other arguments or is no run's, ``PermissionError`` for one that cannot be written to. A recipe that
-    raises ``ValueError`` before anything is trained or loaded leaves no new folder.
+    raises ``ValueError`` or ``FileNotFoundError`` before anything is trained, or loaded that was, leaves no new folder.
     """
 
     save_every = 60.0
@@ -64,7 +64,7 @@ class Run:
         self._progress = progress or Silence()
         self._results = results.Results()
         self._stages: list[results.Stage] = []
-        self._is_idle = True  # nothing was trained or loaded
+        self._is_idle = True  # nothing was trained, nor loaded that once was
         self._new: list[Path] = []  # folders that this run made
         self._held = ExitStack()
 
@@ -102,7 +102,7 @@ class Run:
         try:
             if kind is None:
                 group.decided(self._conclude)
-            elif issubclass(kind, ValueError) and self._is_idle and self.folder in self._new:
+            elif issubclass(kind, ValueError | FileNotFoundError) and self._is_idle and self.folder in self._new:
                 folders.remove(self.folder, self._new)
         finally:
             self._held.close()
@@ -115,7 +115,7 @@ class Run:
         when the code behind a stage changes what it computes. Both run from ``torch.manual_seed(seed)``.
         """
         description = {"build": described(build), "fit": described(fit), **self._conditions(seed, version)}
-        return self._trained(name, description, {ONLY: build}, partial(_alone, fit), seed)[ONLY]
+        return self._trained(name, description, {ONLY: build}, partial(fit_one, fit), seed)[ONLY]
 
     def peers(
         self, name: str, builds: Mapping[str, Build], fit: JointFit, *, seed: int = 0, version: int = 1
@@ -147,7 +147,7 @@ class Run:
         """The network that ``build`` makes with the ``weights`` of a file from elsewhere; nothing is trained.
 
         Its key follows from ``build`` and from what the file holds, not from where it lies; a copy is kept beside the
-        other stages. Raises ``ValueError`` for a file that is missing or does not fit.
+        other stages. Raises as ``tutelage.weights.foreign.load_foreign`` does.
         """
         return self._obtain(gift(name, build, Path(weights), self.laid_out))[ONLY]
 
@@ -237,7 +237,7 @@ class Run:
 
     def _obtain(self, making: Making) -> dict[str, Finished]:
         networks = obtain(making, self.root / "stages", self.progress, self._write)
-        self._is_idle = False
+        self._is_idle &= making.kind != "trained"
         self._stages.append(summary(making, list(networks.values()), self._stages))
         if self.leads:
             write_json(self.folder / folders.STAGES, [asdict(stage) for stage in self._stages])
@@ -248,7 +248,3 @@ class Run:
         if self.leads:
             with (self.folder / folders.LOG).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
-
-
-def _alone(fit: Fit, stage: Stage, models: Mapping[str, nn.Module]) -> None:
-    fit(stage, models[ONLY])

@@ -20,7 +20,7 @@ from tutelage.progress import Progress
 from tutelage.signals import obey, stopping_gently
 from tutelage.storage import ONLY, Best, Build, Finished, Record, full_name, in_turn, keep
 
-__all__ = ["Build", "Finished", "Fit", "JointFit", "Metrics", "Record", "Stage"]
+__all__ = ["Build", "Finished", "Fit", "JointFit", "Metrics", "Record", "Stage", "fit_one"]
 
 Metrics: TypeAlias = Mapping[str, float]
 """What a validation measured, by metric. The first one decides which epoch is best."""
@@ -38,6 +38,11 @@ class JointFit(Protocol):
     """Trains all ``models`` together by calling ``stage.train`` once."""
 
     def __call__(self, stage: "Stage", models: Mapping[str, nn.Module]) -> None: ...
+
+
+def fit_one(fit: Fit, stage: "Stage", models: Mapping[str, nn.Module]) -> None:
+    """``fit`` a network that has no peers: one of one."""
+    fit(stage, models[ONLY])
 
 
 @dataclass

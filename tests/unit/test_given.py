@@ -88,9 +88,33 @@ def test_the_copy_among_the_stages_outlives_the_network_that_somebody_trains_on(
         assert same(bits(run.given("teacher", net, file).last), bits(mlp(16, seed=1)))
 
 
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_files_of_other_programs_are_read_and_what_was_done_is_said_again_when_they_are_loaded(tmp_path, prefix):
+    network, file = mlp(16, seed=7), tmp_path / "teacher.pth"
+    torch.save({"state_dict": {f"{prefix}{name}": x for name, x in network.state_dict().items()}, "epoch": 3}, file)
+    first, teacher, _ = distil(tmp_path / "runs", file)
+    again, same_teacher, _ = distil(tmp_path / "runs", file)
+    assert same(bits(teacher.last), bits(network)) and same(bits(same_teacher.last), bits(network))
+    told = [[note for note in run.progress.notes if "loaded from" not in note] for run in (first, again)]
+    assert told[0] == told[1] and all(note.startswith("teacher: ") for note in told[0]) and told[0]
+
+
 def test_a_file_that_is_missing_or_of_another_architecture_is_refused_and_leaves_no_stage(tmp_path):
     save_weights(tmp_path / "other.safetensors", mlp(9))
-    for file, sentence in (("other.safetensors", "architecture"), ("gone.safetensors", "no file"), ("", "a folder")):
-        with pytest.raises(ValueError, match=sentence):
-            distil(tmp_path / "runs", tmp_path / file)
-    assert not list((tmp_path / "runs").rglob("stage.json")) and not list((tmp_path / "runs").rglob("results.json"))
+    with pytest.raises(ValueError, match="architecture"):
+        distil(tmp_path / "runs", tmp_path / "other.safetensors")
+    for name in ("gone.safetensors", ""):
+        with pytest.raises(FileNotFoundError, match="There is no file"):
+            distil(tmp_path / "runs", tmp_path / name)
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["stages"]
+
+
+def test_a_run_that_refuses_the_network_it_was_given_leaves_no_folder_but_keeps_the_copy(tmp_path):
+    save_weights(tmp_path / "mine.safetensors", mlp(16))
+    with (
+        pytest.raises(ValueError, match="no better than chance"),
+        Run("toy:given", root=tmp_path / "runs", exact=True, device="cpu") as run,
+    ):
+        run.given("teacher", net, tmp_path / "mine.safetensors")
+        raise ValueError("no better than chance")
+    assert not run.folder.exists() and list((tmp_path / "runs").rglob("last.safetensors"))
