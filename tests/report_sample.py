@@ -81,7 +81,7 @@ def network(name: str, role: str, label: str, stage: str | None, size: int, ms: 
 
 def scores(errors: int, count: int = 10000) -> dict:
     low, high = max(0, errors - round(1.9 * math.sqrt(errors))), min(count, errors + round(2 * math.sqrt(errors)) + 2)
-    accuracy = [round(100 * (1 - k / count), 10) for k in (errors, high, low)]
+    accuracy = [100 * (1 - k / count) for k in (errors, high, low)]
     return {
         "errors": {"value": errors, "interval": [low, high]},
         "accuracy": {"value": accuracy[0], "interval": accuracy[1:]},

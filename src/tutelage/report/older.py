@@ -46,7 +46,7 @@ def _is_old(network: Json) -> bool:
 
 def _network(old: Json) -> Json:
     errors, count, (low, high) = old["errors"], old["count"], old["interval"]
-    accuracy = [round(100 * (1 - k / count), 10) for k in (errors, high, low)]
+    accuracy = [100 * (1 - k / count) for k in (errors, high, low)]
     scores = {"errors": (errors, [low, high]), "accuracy": (accuracy[0], accuracy[1:])}
     rest = {key: value for key, value in old.items() if key not in ("errors", "interval")}
     new = rest | {"role": ROLES.get(old.get("role", ""), old.get("role"))}
