@@ -57,7 +57,7 @@ def open_folder(folder: Path, request: Mapping[str, Any], environment: Callable[
 
 
 def remove(folder: Path, places: Iterable[Path]) -> None:
-    """Take away what a run that did nothing made: the files of ``folder``, and those of ``places`` that are then empty."""
+    """Take away what a run that did nothing made: its files in ``folder``, and those ``places`` that are then empty."""
     for name in (REQUEST, ENVIRONMENT, LOG, STAGES, LOCK):
         (folder / name).unlink(missing_ok=True)
     with suppress(OSError):  # somebody else's things lie there
