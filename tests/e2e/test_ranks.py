@@ -130,7 +130,7 @@ def together(tmp_path, root, job, *arguments):
     for process in ranks:
         process.start()
     for process in ranks:
-        process.join(120)
+        process.join(300)
     assert [process.exitcode for process in ranks] == [0, 0]
     return [torch.load(f"{out}.{rank}", weights_only=True) for rank in (0, 1)]
 
