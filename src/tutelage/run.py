@@ -94,6 +94,10 @@ class Run:
         except BaseException:
             self._held.close()
             raise
+        if self.precision != torch.float32:
+            self.progress.note(
+                f"trains in {str(self.precision)[6:]}, in which this processor computes; --exact is float32"
+            )
         return self
 
     def __exit__(

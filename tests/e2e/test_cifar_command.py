@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from tutelage.cli.command import main
+from tutelage.models.resnet import resnet8
 
 RUN = ["run", "cifar100:compare", "--preset", "smoke"]
 
@@ -37,6 +39,21 @@ def test_what_cannot_work_is_one_sentence_before_anything_is_trained(words, said
     error = capsys.readouterr().err
     assert error.splitlines()[-1].startswith("tutelage: ") and said in error and "Traceback" not in error
     assert not Path("runs", "stages").exists()
+
+
+class TestATeacherMadeElsewhere:
+    def test_that_only_guesses_ends_the_run(self, capsys):
+        torch.save(resnet8(num_classes=10).state_dict(), "fresh.pth")
+        assert main([*RUN, "--teacher.weights", "fresh.pth"]) == 2
+        error = capsys.readouterr().err
+        assert "no better than one constant answer" in error.splitlines()[-1] and "kd: " not in error
+
+    @pytest.mark.parametrize(("file", "code"), [("nowhere.pth", 3), ("text.pth", 3)])
+    def test_whose_file_is_none_ends_the_run_and_leaves_nothing(self, file, code, capsys):
+        Path("text.pth").write_text("<html>not found</html>")
+        assert main([*RUN, "--teacher.weights", file]) == code
+        assert file in capsys.readouterr().err.splitlines()[-1]
+        assert not list(Path("runs").glob("cifar100-compare/*"))
 
 
 def test_cifar_that_is_not_there_is_said_with_where_it_was_looked_for(capsys, monkeypatch):

@@ -1,7 +1,9 @@
 """Experiments: networks that are measured whatever they do, teachers that are given, trials that diverge."""
 
 import json
+from dataclasses import replace
 from functools import partial
+from shutil import copyfile
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torch import nn
 
 from tutelage.data.lesson import Lesson
 from tutelage.data.synthetic import digits
+from tutelage.keys import key_of
 from tutelage.measure.disagreements import KINDS
 from tutelage.measure.errors import errors
 from tutelage.measure.predict import predict
@@ -24,13 +27,15 @@ from tutelage.stages import Finished
 from tutelage.study.claims import cannot_decide
 from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish_comparison
 from tutelage.study.evaluated import Evaluated, evaluate
-from tutelage.study.networks import refuse_guessing
+from tutelage.study.networks import refuse_guessing, teacher_builder, teacher_of
 from tutelage.study.sets import Sets
+from tutelage.study.settings import TeacherNetwork
 from tutelage.study.trials import Trained, Trial, run_trial, run_trials
 from tutelage.tasks.classification import ERRORS
 
 TRAIN, TEST = digits(200, seed=0), digits(60, seed=1, name="synthetic/test")
 DATA = Sets(TRAIN, TEST, TEST)
+MLP = TeacherNetwork(name="tutelage.models.mlp.mlp((784, 32, 10))")
 
 
 def finished(model: nn.Module, name: str = "net", records: list | None = None, best: int | None = None) -> Finished:
@@ -118,12 +123,42 @@ class TestGivenTeacher:
             refuse_guessing(run, DATA, finished(mlp((784, 10)), "teacher"), "mine.pth")
         assert "mine.pth" in run.notes[0] and "errors on 60 samples" in run.notes[0]
 
-    def test_that_knows_something_is_measured_and_said(self, tmp_path):
-        with Run("lab:known", root=tmp_path, device="cpu") as run:
-            net = run.stage("teacher", partial(mlp, (784, 32, 10)), partial(supervised, plan=plan(8)))
-        quiet = Quiet()
-        refuse_guessing(quiet, DATA, net, "mine.pth")
-        assert len(quiet.notes) == 1
+    @pytest.fixture
+    def weights(self, tmp_path):
+        """Files of a trained network: as others keep it, the same again, and with other numbers."""
+        with Run("lab:teacher", root=tmp_path / "first", device="cpu", exact=True) as run:
+            net = teacher_of(run, DATA, MLP, plan(8)).last
+        state = net.state_dict()
+        torch.save(
+            {"state_dict": {f"module.{name}": x for name, x in state.items()}, "epoch": 8}, tmp_path / "mine.pth"
+        )
+        copyfile(tmp_path / "mine.pth", tmp_path / "same.pth")
+        torch.save({name: 1.01 * x for name, x in state.items()}, tmp_path / "other.pth")
+        return net
+
+    def test_that_knows_something_teaches_as_it_is(self, weights, tmp_path):
+        with Run("lab:given", root=tmp_path / "runs", device="cpu", exact=True) as run:
+            given = teacher_of(run, DATA, replace(MLP, weights=tmp_path / "mine.pth"), plan(8))
+        (stage,) = json.loads((run.folder / "stages.json").read_text())
+        assert stage["kind"] == "given" and stage["epochs"] == 0 and given.records == []
+        assert torch.equal(predict(given.last, TEST), predict(weights, TEST))
+
+    @pytest.mark.usefixtures("weights")
+    def test_another_file_makes_other_students_and_another_name_does_not(self, tmp_path):
+        keys = {}
+        for name in ("mine", "same", "other"):
+            with Run(f"lab:{name}", root=tmp_path / "runs", device="cpu", exact=True) as run:
+                teacher = teacher_of(run, DATA, replace(MLP, weights=tmp_path / f"{name}.pth"), plan(8))
+                teaching = Teaching(method("kd"), teacher.last, ("mlp", "mlp"))
+                keys[name] = run_trial(run, "kd", Trial(partial(mlp, (784, 8, 10)), plan(), teaching)).key
+        assert keys["mine"] == keys["same"] != keys["other"]
+
+    def test_of_other_pictures_is_another_teacher(self):
+        data = replace(DATA, normalisation=((0.0,), (1.0,)))
+        other = replace(MLP, mean=(0.5,), std=(0.5,), size=14, name="tutelage.models.mlp.mlp((196, 32, 10))")
+        builds = [teacher_builder(one, data) for one in (MLP, other)]
+        assert key_of(builds[0]) != key_of(builds[1])
+        assert builds[1]()(data.example).shape == (2, 10)
 
 
 class TestTrials:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from tutelage.data.labelled import Labelled
 from tutelage.data.split import held_out
-from tutelage.data.views import Transform, plain
+from tutelage.data.views import Transform, as_float32, plain
 from tutelage.run import Run
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.task import Task
@@ -33,7 +33,8 @@ class Sets:
     def example(self) -> Tensor:
         """Two samples as a network sees them when it is measured."""
         images = self.train.inputs[:2]
-        return self.test_transform(images, torch.zeros(len(images), dtype=torch.int64, device=images.device))
+        view = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+        return as_float32(self.test_transform(images, view))
 
 
 def parted(run: Run, train: Labelled, test: Labelled, validation: int) -> Sets:
