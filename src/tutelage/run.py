@@ -15,11 +15,11 @@ from torch import nn
 from tutelage import delivery, folders, group, machine, results
 from tutelage.checkpoint import write_json
 from tutelage.keys import described, key_of
-from tutelage.locks import locked
-from tutelage.making import Making, derivation, gift, obtain, summary, training
 from tutelage.progress import Progress, Silence
-from tutelage.stages import Build, Finished, Fit, JointFit, Record, Stage, fit_one
-from tutelage.storage import ONLY
+from tutelage.stages.locks import locked
+from tutelage.stages.obtain import Source, derived, given, obtain, summary, trained
+from tutelage.stages.stage import Fit, JointFit, Stage, fit_one
+from tutelage.stages.storage import ONLY, Build, Finished, Record
 
 
 class Run:
@@ -144,8 +144,8 @@ class Run:
         follow from the network and the arguments.
         """
         step = partial(function, **arguments) if arguments else function
-        making = derivation(name, step, of, version, self.root / "stages", self.laid_out)
-        return self._obtain(making)[ONLY]
+        source = derived(name, step, of, version, self.root / "stages", self.laid_out)
+        return self._obtain(source)[ONLY]
 
     def given(self, name: str, build: Build, weights: Path | str) -> Finished:
         """The network that ``build`` makes with the ``weights`` of a file from elsewhere; nothing is trained.
@@ -153,7 +153,7 @@ class Run:
         Its key follows from ``build`` and from what the file holds, not from where it lies; a copy is kept beside the
         other stages. Raises as ``tutelage.weights.foreign.load_foreign`` does.
         """
-        return self._obtain(gift(name, build, Path(weights), self.laid_out))[ONLY]
+        return self._obtain(given(name, build, Path(weights), self.laid_out))[ONLY]
 
     def claim(self, claim: results.Claim) -> None:
         """Put a published figure beside ours."""
@@ -237,12 +237,12 @@ class Run:
             settings = self.progress, self._write, self.precision, self.save_every, self.exact
             return Stage(name, folder, *settings, tuple(builds))
 
-        return self._obtain(training(name, description, builds, fit, seed, stage_in, self.laid_out))
+        return self._obtain(trained(name, description, builds, fit, seed, stage_in, self.laid_out))
 
-    def _obtain(self, making: Making) -> dict[str, Finished]:
-        networks = obtain(making, self.root / "stages", self.progress, self._write)
-        self._is_idle &= making.kind != "trained"
-        self._stages.append(summary(making, list(networks.values()), self._stages))
+    def _obtain(self, source: Source) -> dict[str, Finished]:
+        networks = obtain(source, self.root / "stages", self.progress, self._write)
+        self._is_idle &= source.kind != "trained"
+        self._stages.append(summary(source, list(networks.values()), self._stages))
         if self.leads:
             write_json(self.folder / folders.STAGES, [asdict(stage) for stage in self._stages])
         return networks

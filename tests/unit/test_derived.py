@@ -18,7 +18,7 @@ from tutelage.compress.fold import fold
 from tutelage.learner import Learner
 from tutelage.objective import Objective
 from tutelage.run import Run
-from tutelage.storage import Finished
+from tutelage.stages.storage import Finished
 
 
 def net() -> nn.Sequential:

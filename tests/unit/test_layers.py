@@ -9,11 +9,11 @@ import pytest
 import tutelage
 
 ORDER = [
-    *["machine", "progress", "ranks", "group", "locks", "signals", "checkpoint", "weights", "keys"],
+    *["machine", "progress", "ranks", "group", "checkpoint", "weights", "keys"],
     *["calls", "shapes", "taps", "results", "losses", "models", "data", "measure", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
-    *["teachers", "optimizers", "learner", "learn", "methods", "tasks", "storage", "stages"],
-    *["delivery", "making", "folders", "run", "schemes", "study", "export", "report", "recipes", "cli"],
+    *["teachers", "optimizers", "learner", "learn", "methods", "tasks", "delivery", "stages"],
+    *["folders", "run", "schemes", "study", "export", "report", "recipes", "cli"],
 ]
 ROOT = Path(tutelage.__file__).parent
 DOORS = {"__init__", "__main__"}  # they open on the whole house

@@ -17,7 +17,7 @@ from tutelage.results import Claim, Network, Score
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
 from tutelage.schemes.plan import Plan
-from tutelage.stages import Finished
+from tutelage.stages.storage import Finished
 from tutelage.study.sets import Sets
 from tutelage.study.trials import Trained, Trial
 

@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from examples import SGD, bits, label, mlp, same, vectors
-from tutelage import stages
 from tutelage.checkpoint import load, save
 from tutelage.learner import Learner
-from tutelage.locks import locked
 from tutelage.objective import Objective
 from tutelage.progress import Silence
-from tutelage.stages import Stage
-from tutelage.storage import ONLY, finished
+from tutelage.stages import stage as stages
+from tutelage.stages.locks import locked
+from tutelage.stages.stage import Stage
+from tutelage.stages.storage import ONLY, finished
 
 
 def stage_in(folder, save_every=1e9, name="student"):

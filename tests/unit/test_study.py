@@ -23,7 +23,7 @@ from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
-from tutelage.stages import Finished
+from tutelage.stages.storage import Finished
 from tutelage.study.claims import cannot_decide
 from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish_comparison
 from tutelage.study.evaluated import Evaluated, evaluate

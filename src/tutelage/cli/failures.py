@@ -28,7 +28,7 @@ _SYSTEM = {
 
 _READERS = (
     *["tutelage.checkpoint", "tutelage.data", "tutelage.delivery", "tutelage.folders", "tutelage.run"],
-    *["tutelage.stages", "tutelage.storage", "tutelage.weights"],
+    *["tutelage.stages", "tutelage.stages.storage", "tutelage.weights"],
     *[f"tutelage.report.{name}" for name in ("decode", "finished", "read", "record")],
 )
 """What they refuse are files, not flags."""

@@ -31,7 +31,9 @@ def run(words: Sequence[str]) -> int:
     path, rest = first_recipe(words, "run")
     request = understood(path, rest)
     with resumable(request.command):
-        folder = perform(request)
+        folder, leads = perform(request)
+        if not leads:  # under torchrun, rank 0 tells of it
+            return DONE
         try:
             conclude([folder])
         except ImportError as extra:  # the run is done and its numbers are there; only the page is not
@@ -39,8 +41,8 @@ def run(words: Sequence[str]) -> int:
     return DONE
 
 
-def perform(request: Request) -> Path:
-    """Do what was asked for, and return the folder that it is in."""
+def perform(request: Request) -> tuple[Path, bool]:
+    """Do what was asked for, and return the folder that it is in, and whether it is for this process to tell."""
     common = request.common
     if common.threads is not None and common.threads < 1:
         raise Usage(f"--threads is a number of threads, so at least 1; got {common.threads}.")
@@ -51,12 +53,12 @@ def perform(request: Request) -> Path:
     with ExitStack() as stack:
         progress = stack.enter_context(shown(quiet=common.quiet, verbose=common.verbose))
         work = stack.enter_context(opened(request, progress))
-        if common.tensorboard:
+        if common.tensorboard and work.leads:
             work.progress = stack.enter_context(closing(Events(work.folder, progress)))
         request.experiment(work, **request.arguments)
         if common.data is not None and not work.data_was_read:
             progress.note(f"{request.recipe.name} has not read --data {common.data}: its data come from elsewhere.")
-    return work.folder
+    return work.folder, work.leads
 
 
 def use(device: str | None, threads: int | None) -> None:

@@ -17,7 +17,7 @@ from tutelage.methods.pair import Method, Pair
 from tutelage.methods.sums import stronger
 from tutelage.objective import Objective
 from tutelage.schemes.plan import Plan
-from tutelage.stages import Stage
+from tutelage.stages.stage import Stage
 from tutelage.teachers.cached import cached, only_unseen
 from tutelage.teachers.forms import dense
 from tutelage.teachers.frozen import Teacher, folded, frozen

@@ -9,7 +9,7 @@ from tutelage.data.lesson import Lesson
 from tutelage.losses.kd import Average, averaged_targets, soft_targets
 from tutelage.objective import Loss, Objective, Term
 from tutelage.schemes.plan import Plan
-from tutelage.stages import Stage
+from tutelage.stages.stage import Stage
 from tutelage.teachers.cached import cached
 from tutelage.teachers.ensemble import ensemble
 from tutelage.teachers.frozen import Teacher, frozen

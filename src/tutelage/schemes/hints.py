@@ -9,7 +9,7 @@ from tutelage.losses.kd import soft_targets
 from tutelage.matching.projected import projected
 from tutelage.objective import Clock, Objective, Term
 from tutelage.schemes.plan import Plan
-from tutelage.stages import Stage
+from tutelage.stages.stage import Stage
 from tutelage.teachers.frozen import frozen
 
 

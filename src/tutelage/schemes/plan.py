@@ -14,7 +14,7 @@ from tutelage.objective import Objective
 from tutelage.optimizers.factory import Factory
 from tutelage.optimizers.scheduled import scheduled
 from tutelage.optimizers.schedules import Schedule, cosine
-from tutelage.stages import Stage
+from tutelage.stages.stage import Stage
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.task import Task
 from tutelage.teachers.frozen import Teacher

@@ -4,7 +4,7 @@ from torch import nn
 
 from tutelage.objective import Objective
 from tutelage.schemes.plan import Plan
-from tutelage.stages import Stage
+from tutelage.stages.stage import Stage
 
 
 def supervised(stage: Stage, model: nn.Module, *, plan: Plan) -> None:

@@ -8,7 +8,7 @@ from tutelage.measure.steps import Cost
 from tutelage.results import Metric, Network, Role, Table
 from tutelage.run import Run
 from tutelage.schemes.by_method import is_cached
-from tutelage.stages import Finished
+from tutelage.stages.storage import Finished
 from tutelage.study.costs import costs_of
 from tutelage.study.evaluated import Evaluated, publish_networks, validated
 from tutelage.study.sets import Sets

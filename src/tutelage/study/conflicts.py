@@ -15,7 +15,7 @@ from tutelage.results import Table, statistic
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching, pair_of
 from tutelage.schemes.plan import Plan
-from tutelage.stages import Build, Record
+from tutelage.stages.storage import Build, Record
 from tutelage.study.trials import Trial
 from tutelage.taps import Tapped
 from tutelage.watched import watching

@@ -12,7 +12,7 @@ from tutelage.measure.cost import file_bytes, macs, parameters
 from tutelage.measure.latency import latency
 from tutelage.results import Best, Example, Latency, Network, Role
 from tutelage.run import Run
-from tutelage.stages import Finished
+from tutelage.stages.storage import Finished
 from tutelage.study.sets import Sets
 
 T = TypeVar("T")

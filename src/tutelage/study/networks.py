@@ -14,7 +14,7 @@ from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching, pair_of
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
-from tutelage.stages import Finished
+from tutelage.stages.storage import Finished
 from tutelage.study.sets import Sets
 from tutelage.study.settings import Network, TeacherNetwork
 from tutelage.teachers.adapted import adapted, renormalised

@@ -8,7 +8,7 @@ from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching, by_method
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
-from tutelage.stages import Build, Finished
+from tutelage.stages.storage import Build, Finished
 from tutelage.study.evaluated import validated
 from tutelage.study.sets import Sets
 

@@ -20,7 +20,7 @@ from tutelage.run import Run
 from tutelage.schemes.distill import distilled, distilled_from_many
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
-from tutelage.stages import Build, Finished
+from tutelage.stages.storage import Build, Finished
 from tutelage.study.evaluated import Evaluated, publish_networks
 from tutelage.study.plans import SCHEDULES, optimizer_of
 from tutelage.study.sets import Sets, parted

@@ -17,10 +17,8 @@ from tutelage.learn import Epoch, Training, train
 from tutelage.learner import Learner
 from tutelage.objective import Clock
 from tutelage.progress import Progress
-from tutelage.signals import obey, stopping_gently
-from tutelage.storage import ONLY, Best, Build, Finished, Record, full_name, in_turn, keep
-
-__all__ = ["Build", "Finished", "Fit", "JointFit", "Metrics", "Record", "Stage", "fit_one"]
+from tutelage.stages.signals import obey, stopping_gently
+from tutelage.stages.storage import ONLY, Best, Record, full_name, in_turn, keep
 
 Metrics: TypeAlias = Mapping[str, float]
 """What a validation measured, by metric. The first one decides which epoch is best."""

@@ -16,10 +16,10 @@ from tutelage import group, results
 from tutelage.checkpoint import file_hash, load_weights
 from tutelage.delivery import ORIGIN, Origin
 from tutelage.keys import STAGE_KEY, described, key_of, maker
-from tutelage.locks import locked
 from tutelage.progress import Progress
-from tutelage.stages import JointFit, Stage
-from tutelage.storage import ONLY, Build, Finished, Record, finished, is_finished, keep, lines, notes
+from tutelage.stages.locks import locked
+from tutelage.stages.stage import JointFit, Stage
+from tutelage.stages.storage import ONLY, Build, Finished, Record, finished, is_finished, keep, lines, notes
 from tutelage.weights.foreign import load_foreign
 
 LOCK = "lock"
@@ -28,7 +28,7 @@ LaidOut: TypeAlias = Callable[[nn.Module], nn.Module]
 
 
 @dataclass(frozen=True)
-class Making:
+class Source:
     """What the key of a stage follows from, and who puts its networks into its folder.
 
     ``builds`` and ``origins`` are by the networks' names: how each is made here, and how anywhere, but for its
@@ -43,43 +43,43 @@ class Making:
     make: Callable[[Path], None]
 
 
-def obtain(making: Making, stages: Path, progress: Progress, write: Callable[[Record], None]) -> dict[str, Finished]:
+def obtain(source: Source, stages: Path, progress: Progress, write: Callable[[Record], None]) -> dict[str, Finished]:
     """The networks of a stage, made if its folder in ``stages`` does not hold them; one process at a time."""
-    name, folder = making.name, stages / key_of(making.description)
+    name, folder = source.name, stages / key_of(source.description)
     with _alone_in(folder, name, progress):
         there = group.decided(partial(is_finished, folder))
         if not there:
-            _make(making, folder)
-        if not there and making.kind == "trained":
+            _make(source, folder)
+        if not there and source.kind == "trained":
             progress.finished(name)
         else:
             for sentence in [f"loaded from {folder}"] * there + notes(folder):
                 progress.note(f"{name}: {sentence}")
             for record in lines(folder, name):
                 write(record)
-        networks = finished(folder, name, making.builds)
+        networks = finished(folder, name, source.builds)
     for peer, network in networks.items():
         for model in {network.last, network.best}:
             setattr(model, STAGE_KEY, network.key if model is network.last else f"{network.key}/best")
-            setattr(model, ORIGIN, making.origins[peer])
+            setattr(model, ORIGIN, source.origins[peer])
     return networks
 
 
-def summary(making: Making, networks: Sequence[Finished], earlier: Sequence[results.Stage]) -> results.Stage:
+def summary(source: Source, networks: Sequence[Finished], earlier: Sequence[results.Stage]) -> results.Stage:
     """The stage in one line; peers share its epochs and seconds, and have no best epoch in common."""
-    text, first = json.dumps(making.description), networks[0]
+    text, first = json.dumps(source.description), networks[0]
     return results.Stage(
-        name=making.name,
-        key=key_of(making.description),
+        name=source.name,
+        key=key_of(source.description),
         epochs=len(first.records),
         seconds=round(first.seconds, 1),
         best_epoch=first.best_epoch if len(networks) == 1 else None,
         uses=tuple(stage.name for stage in earlier if f'"stage": "{stage.key}' in text),
-        kind=making.kind,
+        kind=source.kind,
     )
 
 
-def training(
+def trained(
     name: str,
     description: Mapping[str, Any],
     builds: Mapping[str, Build],
@@ -87,7 +87,7 @@ def training(
     seed: int,
     stage_in: Callable[[Path], Stage],
     laid_out: LaidOut,
-) -> Making:
+) -> Source:
     """What ``fit`` trains of the networks that ``builds`` make in turn, both from ``torch.manual_seed(seed)``."""
     ready = {peer: partial(_laid_out, build, laid_out) for peer, build in builds.items()}
 
@@ -102,12 +102,12 @@ def training(
         group.decided(partial(stage.finish, models, description))
 
     origins = {peer: Origin(described(build)) for peer, build in builds.items()}
-    return Making(name, "trained", description, ready, origins, make)
+    return Source(name, "trained", description, ready, origins, make)
 
 
-def derivation(
+def derived(
     name: str, function: Callable[..., nn.Module], of: Finished, version: int, stages: Path, laid_out: LaidOut
-) -> Making:
+) -> Source:
     """What ``function`` makes of a copy of the last network of ``of``, in eval mode and from one seed.
 
     Raises ``ValueError`` for a function that is not declared to return a network, and for a network of unknown origin.
@@ -123,10 +123,10 @@ def derivation(
 
     description = {"derive": step, "of": {"stage": of.key}, "version": version}
     make = partial(_keep, name, description, lambda: (build(), [f"derived from {of.name}"]))
-    return Making(name, "derived", description, {ONLY: build}, {ONLY: origin.then(step, weights)}, make)
+    return Source(name, "derived", description, {ONLY: build}, {ONLY: origin.then(step, weights)}, make)
 
 
-def gift(name: str, build: Build, weights: Path, laid_out: LaidOut) -> Making:
+def given(name: str, build: Build, weights: Path, laid_out: LaidOut) -> Source:
     """What ``build`` makes, with weights from elsewhere. Raises ``FileNotFoundError`` where there is no such file."""
     if not weights.is_file():
         raise FileNotFoundError(f"There is no file {weights} to take the weights of {name!r} from.")
@@ -138,7 +138,7 @@ def gift(name: str, build: Build, weights: Path, laid_out: LaidOut) -> Making:
         return model, load_foreign(weights, model)
 
     make = partial(_keep, name, description, filled)
-    return Making(name, "given", description, {ONLY: ready}, {ONLY: Origin(described(build))}, make)
+    return Source(name, "given", description, {ONLY: ready}, {ONLY: Origin(described(build))}, make)
 
 
 def _keep(name: str, description: Any, made: Callable[[], tuple[nn.Module, list[str]]], folder: Path) -> None:
@@ -151,9 +151,9 @@ def _keep(name: str, description: Any, made: Callable[[], tuple[nn.Module, list[
     group.decided(write)
 
 
-def _make(making: Making, folder: Path) -> None:
+def _make(source: Source, folder: Path) -> None:
     try:
-        making.make(folder)
+        source.make(folder)
     except BaseException:
         if group.rank() == 0 and [x.name for x in folder.iterdir()] == [LOCK]:  # nothing was saved: leave nothing
             (folder / LOCK).unlink()
