@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: setup demo test unit lint docs bench clean
+.PHONY: setup demo test test-everywhere unit e2e lint docs bench clean
 
 setup: $(READY)  ## the environment, and nothing else
 
@@ -23,6 +23,9 @@ test: lint unit e2e  ## every test
 
 unit: $(READY)
 	$(BIN)/python -m pytest -n auto tests/unit tests/contract tests/reference src
+
+test-everywhere: $(READY)  ## the unit tests with other instructions, threads and seeds: 20 minutes, before a release
+	$(BIN)/python tests/everywhere.py
 
 e2e: $(READY)
 	$(BIN)/python -m pytest tests/e2e

@@ -40,9 +40,10 @@ def gives_finite_logits_for_every_sample(build):
 
 
 def treats_samples_one_by_one_in_eval_mode(build):
-    model, x = build().eval(), inputs(build, 5)
+    model, x = build().eval().double(), inputs(build, 5).double()  # rounding depends on the batch, and on the processor
     with torch.no_grad():
-        assert torch.allclose(model(x)[1:3], model(x[1:3]), atol=1e-5)
+        whole, part = model(x)[1:3], model(x[1:3])
+    assert (whole - part).norm() <= 1e-9 * whole.norm()
 
 
 def is_the_same_again_under_the_same_seed(build):

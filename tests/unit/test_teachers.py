@@ -50,6 +50,16 @@ def connected(width, seed=0):
     return nn.Sequential(nn.Flatten(), nn.Linear(192, width), nn.ReLU(), nn.Linear(width, 5))
 
 
+def one_by_one(network, scene):
+    """Rows whose bits do not depend on their places in the batch, as on some processors those of a matrix product do."""
+    return {"output": torch.cat([network(x)["output"] for x in scene["batch"]["input"].split(1)])}
+
+
+def assert_near(left, right):
+    """Up to rounding, whatever the size: of 1e-7 each, in sums of some hundred."""
+    assert (left - right).norm() <= 1e-4 * right.norm()
+
+
 class Counted:
     """A teacher, and what it was asked: (rows, wanted)."""
 
@@ -123,7 +133,7 @@ class TestFolded:
         there, here = frozen(teacher)(everyone(), wanted), folded(teacher)(everyone(), wanted)
         assert here.keys() == wanted
         for what in wanted:
-            torch.testing.assert_close(here[what], there[what], rtol=1e-5, atol=1e-5)
+            assert_near(here[what], there[what])
             assert not here[what].requires_grad
 
     def test_leaves_the_teacher_as_it_is(self):
@@ -160,8 +170,8 @@ class TestFolded:
         else:
             teacher.load_state_dict(settled(cnn(8, seed=1), X).state_dict())
         second, live = (x(everyone(), OUTPUT)["output"] for x in (ask, frozen(teacher)))
-        torch.testing.assert_close(second, live, rtol=1e-5, atol=1e-5)
-        assert not torch.allclose(second, first, atol=1e-3)
+        assert_near(second, live)
+        assert (second - first).norm() > 1e-3 * first.norm()
 
     def test_refuses_what_frozen_refuses(self):
         relu = nn.ReLU()
@@ -175,7 +185,7 @@ class TestFolded:
         with torch.autocast("cpu", torch.bfloat16):
             there, here = (kind(teacher)(everyone(), OUTPUT)["output"] for kind in (frozen, folded))
         assert here.dtype is torch.bfloat16
-        torch.testing.assert_close(here, there, rtol=0.03, atol=0.03)
+        assert (here - there).norm() <= 0.03 * there.norm()
 
     def test_can_be_cached(self):
         live = folded(settled(cnn(8), X))
@@ -184,12 +194,12 @@ class TestFolded:
             assert torch.equal(ask(everyone(), OUTPUT)["output"], live(everyone(), OUTPUT)["output"])
 
     def test_in_the_layout_of_convolutions_a_step_has_the_loss_and_gradients_of_the_plain_one(self):
-        inputs, labels = torch.randn(8, 3, 16, 16), torch.arange(8) % 5
-        teacher = settled(resnet20(num_classes=5), inputs)
+        inputs, labels = torch.randn(8, 3, 16, 16).double(), torch.arange(8) % 5
+        teacher = settled(resnet20(num_classes=5).double(), inputs)
         found = []
         for kind, layout in ((frozen, torch.contiguous_format), (folded, torch.channels_last)):
             torch.manual_seed(4)
-            student = smooth(resnet8(num_classes=5)).to(memory_format=layout)
+            student = smooth(resnet8(num_classes=5)).double().to(memory_format=layout)
             ask = kind(deepcopy(teacher).to(memory_format=layout))
             learner = Learner(student, kd(), partial(torch.optim.SGD, lr=0.0), teachers={"teacher": ask})
             epoch = run(train({"student": learner}, [{"input": inputs, "target": labels}], 1))
@@ -197,8 +207,8 @@ class TestFolded:
             losses = epoch.losses["student"]
             found.append((0.1 * losses["label"] + 0.9 * losses["soft"], gradients))
         (plain_loss, plain), (fast_loss, fast) = found
-        assert fast_loss == pytest.approx(plain_loss, rel=1e-5)
-        assert (fast - plain).norm() <= 1e-5 * plain.norm()
+        assert fast_loss == pytest.approx(plain_loss, rel=1e-6)
+        assert (fast - plain).norm() <= 1e-9 * plain.norm()
 
 
 class TestEnsemble:
@@ -237,7 +247,7 @@ class TestCached:
         inputs = torch.randn(500, 3, 8, 8, generator=torch.Generator().manual_seed(2))
         data = labelled("noise", inputs, torch.arange(500) % 5)
         source = views(data, crop_flip, num_views=3, batch_size=125, seed=1, choose=in_turn)
-        live = Counted(frozen(net(8)))
+        live = Counted(frozen(net(8), one_by_one))
         students = []
         for ask in (live, cached(live, samples=500, views=3, place=place)):
             before = len(live.asked)
