@@ -47,4 +47,4 @@ def test_two_ranks_do_what_one_does_with_the_double_batch_also_where_a_loss_look
         one, left, right = (torch.load(f"{out}.{name}.{rank}", weights_only=True) for rank in ("1.0", "2.0", "2.1"))
         for key in one:
             assert torch.equal(left[key], right[key]), (name, key)
-            torch.testing.assert_close(left[key], one[key], rtol=0, atol=1e-6, msg=f"{name}, {key}")
+            torch.testing.assert_close(left[key], one[key], rtol=1e-4, atol=2e-5, msg=f"{name}, {key}")

@@ -152,7 +152,7 @@ def test_a_gradient_of_length_zero_changes_nothing_for_the_others(dtype):
     u = torch.tensor([[0.5, 0.0], [-0.2, 0.7]], dtype=dtype)
     more, bounds = torch.cat([rows, 0 * rows[:1]]), torch.cat([u, torch.tensor([[0.4], [-0.3]], dtype=dtype)], 1)
     found = project_on_dual_cone(bounds, more @ more.mT)
-    torch.testing.assert_close(found[:, :2], project_on_dual_cone(u, rows @ rows.mT), rtol=1e-5, atol=0)
+    torch.testing.assert_close(found[:, :2], project_on_dual_cone(u, rows @ rows.mT), rtol=1e-4, atol=0)
     torch.testing.assert_close(found[:, 2], torch.tensor([0.4, 0.0], dtype=dtype))
 
 

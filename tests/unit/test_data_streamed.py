@@ -188,7 +188,7 @@ class TestMeasuring:
         assert logits.shape == (11, 3) and 0 <= errors(logits, files.targets) <= 11
         one = predict_batches(model, centred(files[torch.tensor([5])], batch_size=1, size=8, resize=10,
                                              transform=normalised(plain, MEAN, STD))(0, 0))  # fmt: skip
-        assert torch.allclose(logits[5], one[0], atol=1e-6)
+        assert (logits[5] - one[0]).norm() <= 1e-4 * one[0].norm()
 
     @pytest.mark.parametrize(("width", "height"), [(40, 30), (30, 61), (16, 16), (17, 90)])
     def test_the_middle_is_pillows_to_two_grey_levels(self, width, height):

@@ -34,7 +34,7 @@ BUILDERS = [
 
 
 def lived(model, x=None):
-    """``model`` in float64, where rounding hides nothing, with norms that have seen something and weights of their own."""
+    """``model`` in float64, where rounding hides nothing; its norms have seen something and have their own weights."""
     model.double()
     for module in model.modules():
         if isinstance(module, NORMS):

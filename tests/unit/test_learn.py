@@ -144,7 +144,7 @@ def test_accumulation_equals_the_big_batch(combine):
     three = run(train({"student": thrice}, small, 3, accumulate=3))
     for p, q in zip(once.student.parameters(), thrice.student.parameters(), strict=True):
         torch.testing.assert_close(p, q)
-    assert one.losses["student"] == pytest.approx(three.losses["student"], rel=1e-5)
+    assert one.losses["student"] == pytest.approx(three.losses["student"], rel=1e-4)
 
 
 def test_terms_that_look_across_the_batch_refuse_accumulation():

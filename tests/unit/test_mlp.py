@@ -49,7 +49,7 @@ def test_a_dropout_that_is_no_probability_is_refused(p):
 
 def test_he_keeps_the_size_of_activations():
     network, x = he_(mlp((500, 500, 500, 500))).eval(), torch.randn(200, 500)
-    assert 0.8 < network[:-1](x).square().mean() / x.square().mean() < 1.25
+    assert 0.7 < network[:-1](x).square().mean() / x.square().mean() < 1.4  # 1 ± 6 sd; without it, 0.03
     assert all(layer.bias.eq(0).all() for layer in network if isinstance(layer, nn.Linear))
 
 
@@ -60,8 +60,8 @@ class TestFastDropout:
     def test_drops_the_share_it_was_told_and_keeps_the_mean(self, p):
         y = FastDropout(p)(torch.ones(self.count))
         deviation = (p * (1 - p) / self.count) ** 0.5
-        assert abs((y == 0).double().mean() - p) < 4 * deviation
-        assert abs(y.double().mean() - 1) < 4 * deviation / (1 - p)
+        assert abs((y == 0).double().mean() - p) < 6 * deviation
+        assert abs(y.double().mean() - 1) < 6 * deviation / (1 - p)
 
     def test_survivors_are_scaled_by_what_is_really_kept(self, p):
         y = FastDropout(p)(torch.ones(self.count))
@@ -71,11 +71,11 @@ class TestFastDropout:
         noise = FastDropout(p)(torch.ones(self.count)).double() - 1
         for distance in (1, 2, 3, 4, 7, 8, 16):
             correlation = (noise[distance:] * noise[:-distance]).mean() / noise.square().mean()
-            assert correlation.abs() < 5 / self.count**0.5
+            assert correlation.abs() < 6 / self.count**0.5
 
     def test_every_place_within_a_word_drops_the_same_share(self, p):
         dropped = (FastDropout(p)(torch.ones(self.count - 1).view(-1, 8)) == 0).double().mean(0)
-        assert (dropped - p).abs().max() < 5 * (p * (1 - p) / len(dropped) / self.count * 64) ** 0.5
+        assert (dropped - p).abs().max() < 6 * (p * (1 - p) / len(dropped) / self.count * 64) ** 0.5
 
     def test_the_gradient_passes_where_the_value_did(self, p):
         x = torch.randn(1000, requires_grad=True)

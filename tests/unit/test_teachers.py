@@ -51,7 +51,7 @@ def connected(width, seed=0):
 
 
 def one_by_one(network, scene):
-    """Rows whose bits do not depend on their places in the batch, as on some processors those of a matrix product do."""
+    """Rows whose bits do not depend on their place in the batch; those of a matrix product do on some processors."""
     return {"output": torch.cat([network(x)["output"] for x in scene["batch"]["input"].split(1)])}
 
 
