@@ -24,7 +24,7 @@ test: lint unit e2e  ## every test
 unit: $(READY)
 	$(BIN)/python -m pytest -n auto tests/unit tests/contract tests/reference src
 
-test-everywhere: $(READY)  ## the unit tests with other instructions, threads and seeds: 20 minutes, before a release
+test-everywhere: $(READY)  ## the unit tests with other instructions, threads and seeds: many minutes, before a release
 	$(BIN)/python tests/everywhere.py
 
 e2e: $(READY)

@@ -1,6 +1,6 @@
 """The unit tests as other machines would run them: other instructions, no oneDNN, more threads, other seeds.
 
-    python tests/everywhere.py [--only TEXT] [--workers 2] [pytest's own arguments]
+    python tests/everywhere.py [--only TEXT] [--workers N] [pytest's own arguments]
 
 Twenty-three runs of the suite, not their product: all instructions × oneDNN on and off × one and two threads, ten seeds
 on the processor as it is, and one run in which the processor says the opposite of whether bfloat16 pays. Instructions
@@ -22,7 +22,7 @@ from xml.etree import ElementTree
 
 import torch
 
-from tutelage.machine import cores
+from tutelage.machine import cores, gains_from_bfloat16
 
 ROOT = Path(__file__).resolve().parents[1]
 SUITE = ["tests/unit", "tests/contract", "tests/reference", "src"]
@@ -40,7 +40,7 @@ class Combination(NamedTuple):
     onednn: str = "on"
     threads: int = 1
     seed: int = 0
-    bfloat16: str = "asked"
+    bfloat16: str = "own"
 
     def environment(self) -> dict[str, str]:
         narrowed = {} if self.instructions == "all" else {
@@ -57,9 +57,13 @@ class Combination(NamedTuple):
         }
 
     def header(self) -> str:
-        """How the line begins in which the tests say what they run on."""
+        """The line in which the tests say what they run on."""
         kernels = torch.backends.cpu.get_cpu_capability() if self.instructions == "all" else self.instructions.upper()
-        return f"kernels: {kernels}, oneDNN {self.onednn}, threads {self.threads}, seed {self.seed}, bfloat16"
+        gains = gains_from_bfloat16("cpu") != (self.bfloat16 == "opposite")
+        return (
+            f"kernels: {kernels}, oneDNN {self.onednn}, threads {self.threads}, seed {self.seed}, "
+            f"bfloat16 {'gains' if gains else 'does not gain'}"
+        )
 
 
 class Outcome(NamedTuple):

@@ -259,7 +259,8 @@ BROKEN = [
 @pytest.mark.parametrize(("loss", "law"), BROKEN, ids=lambda member: member.__name__)
 def test_a_broken_loss_is_caught(loss, law):
     with pytest.raises(AssertionError):
-        law(loss)
+        for _ in range(9):  # one draw in twenty is right in half precision, by chance
+            law(loss)
 
 
 def test_every_law_catches_some_broken_loss():
