@@ -36,13 +36,27 @@ class Case:
         self.arguments = {name: self._draw(name, dtype) for name in needed}
 
     def _draw(self, name, dtype):
-        letters = self.hints[name].__metadata__[0].split()
-        size = [SIZES[letter] for letter in letters if letter != "int"]
-        return torch.randint(SIZES["C"], size) if "int" in letters else torch.randn(size, dtype=dtype)
+        size = [SIZES[letter] for letter in self.letters(name) if letter != "int"]
+        return torch.randint(SIZES["C"], size) if "int" in self.letters(name) else torch.randn(size, dtype=dtype)
+
+    def letters(self, name):
+        return self.hints[name].__metadata__[0].split()
 
     @property
     def student(self):
         return self.arguments["student"]
+
+    @property
+    def logits(self):
+        return [name for name in self.arguments if self.letters(name)[-2:] == ["N", "C"]]
+
+    @property
+    def labels(self):
+        return [name for name in self.arguments if "int" in self.letters(name)]
+
+    @property
+    def compares_classes(self):
+        return "student" in self.logits
 
     def __call__(self, **changed):
         return self.loss(**{**self.arguments, **changed})
@@ -52,7 +66,7 @@ class Case:
         return self(**{name: self._pick(name, x, samples) for name, x in self.arguments.items()})
 
     def _pick(self, name, x, samples):
-        return x.index_select(self.hints[name].__metadata__[0].split().index("N"), samples)
+        return x.index_select(self.letters(name).index("N"), samples)
 
     def at_the_teacher(self):
         return self(teacher=self.student.expand(self.arguments["teacher"].shape))

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from tutelage.losses.kd import refuse_other_classes, tempered
+from tutelage.losses.kd import class_dim, tempered
 from tutelage.losses.similarity_preserving import as_rows, directions
 from tutelage.shapes import Logits, Relational
 
@@ -24,14 +24,14 @@ def dist(
     temperature: float = 4.0,
     inter_weight: float = 1.0,
     intra_weight: float = 1.0,
-    dim: int = -1,
+    dim: int | None = None,
 ) -> Relational:
     r"""``T² · [β mean_n (1 − ρ(p_n, q_n)) + γ mean_c (1 − ρ(p_·c, q_·c))]`` with Pearson's correlation ``ρ``.
 
     ``p`` and ``q`` are the teacher's and the student's probabilities at temperature ``T``: rows of one sample
     (inter), and columns of one class over the batch (intra). Columns say little with few samples: of two, all
-    correlate by ±1. Zero if both give the same probabilities. Raises ``ValueError`` for one sample, ``T ≤ 0``, or if
-    the shapes differ.
+    correlate by ±1. Zero if both give the same probabilities. Raises ``ValueError`` as
+    ``soft_targets`` does, and for one sample.
 
     Huang et al., "Knowledge Distillation from A Stronger Teacher", 2022, arXiv:2205.10536. Published, beside the
     label loss of weight 1: ``β = γ = 1``, at ``T = 4`` for CIFAR-100, at ``T = 1`` and all of it twice for ImageNet.
@@ -42,7 +42,7 @@ def dist(
     >>> dist(torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([[0.0, 2.0], [3.0, 0.0]]), temperature=1.0)
     tensor(4.)
     """
-    refuse_other_classes(student.shape, teacher.shape)
+    dim = class_dim(student, teacher, dim)
     log_s, log_t = (tempered(x, temperature, dim).movedim(dim, -1).flatten(0, -2) for x in (student, teacher))
     q, p = as_rows(log_s.exp(), log_t.exp())
     inter, intra = uncorrelated(q, p, -1), uncorrelated(q, p, 0)

@@ -4,7 +4,7 @@ from math import inf
 
 from torch import Tensor
 
-from tutelage.losses.kd import refuse_other_classes, tempered
+from tutelage.losses.kd import class_dim, tempered, weighted
 from tutelage.shapes import Divergence, Labels, Logits
 
 CITATIONS = {
@@ -25,14 +25,14 @@ def dkd(
     temperature: float = 4.0,
     target_weight: float = 1.0,
     others_weight: float = 8.0,
-    dim: int = -1,
+    dim: int | None = None,
 ) -> Divergence:
     r"""Decoupled distillation, ``T² · mean_n [α KL(b_t ‖ b_s) + β KL(p̂_t ‖ p̂_s)]``.
 
     ``b`` is the pair (right class, any other) of probabilities at temperature ``T``; ``p̂`` are the probabilities
     without the right class. ``soft_targets`` is the same with ``α = 1`` and ``β = 1 − p_t``, which is next to nothing
     where the teacher is sure. With two classes the second part is 0. Zero iff both give the same probabilities.
-    Raises ``ValueError`` for one class, a label outside the classes, ``T ≤ 0``, or if the shapes differ.
+    Raises ``ValueError`` as ``soft_targets`` does, for maps without ``dim`` too, and for a label outside the classes.
 
     Zhao et al., "Decoupled Knowledge Distillation", 2022, arXiv:2203.08679. Published for CIFAR-100, beside the label
     loss of weight 1: ``T = 4``, ``α = 1``, ``β`` = 2 (resnet56 → resnet20, resnet110 → resnet32), 6 (wide ResNets, VGG)
@@ -42,14 +42,15 @@ def dkd(
     >>> dkd(torch.tensor([[2.0, 0.0, 1.0]]), torch.tensor([[0.0, 2.0, 1.0]]), torch.tensor([0]), temperature=1.0)
     tensor(4.4268)
     """
-    refuse_other_classes(student.shape, teacher.shape)
+    dim = class_dim(student, teacher, dim)
     index = target_index(student, target, dim)
     log_s, log_t = tempered(student, temperature, dim), tempered(teacher, temperature, dim)
     hit_s, hit_t = log_s.gather(dim, index), log_t.gather(dim, index)
     rest_s, rest_t = log_rest(log_s, index, dim), log_rest(log_t, index, dim)
-    binary = hit_t.exp() * (hit_t - hit_s) + rest_t.exp() * (rest_t - rest_s)
-    share = (log_t.scatter(dim, index, -inf) - rest_t).exp()  # 0 at the right class, where the gap stays finite
-    others = (share * ((log_t - rest_t) - (log_s - rest_s))).sum(dim)
+    binary = weighted(hit_t.exp(), hit_t - hit_s) + weighted(rest_t.exp(), rest_t - rest_s)
+    rest_s, rest_t = finite(rest_s), finite(rest_t)
+    share = (log_t.scatter(dim, index, -inf) - rest_t).exp()  # 0 at the right class
+    others = weighted(share, (log_t - rest_t) - (log_s - rest_s)).sum(dim)
     return temperature**2 * (target_weight * binary.mean() + others_weight * others.mean())
 
 
@@ -77,5 +78,16 @@ def target_index(logits: Tensor, target: Tensor, dim: int) -> Tensor:
 
 
 def log_rest(log_probabilities: Tensor, index: Tensor, dim: int) -> Tensor:
-    """``log(1 − p_t)``, the log of the probability of all classes but the right one, exact even where ``p_t`` is 1."""
-    return log_probabilities.scatter(dim, index, -inf).logsumexp(dim, keepdim=True)
+    """``log(1 − p_t)``, the log of the probability of all classes but the right one, exact even where ``p_t`` is 1.
+
+    −∞ and without gradient where all the others are ruled out.
+    """
+    others = log_probabilities.scatter(dim, index, -inf)
+    ruled_out = (others == -inf).all(dim, keepdim=True)
+    rest = others.masked_fill(ruled_out, 0.0).logsumexp(dim, keepdim=True)  # of −inf alone the gradient is no number
+    return rest.masked_fill(ruled_out, -inf)
+
+
+def finite(log_probabilities: Tensor) -> Tensor:
+    """With 0 for −∞, so that subtracting it from −∞ leaves −∞."""
+    return log_probabilities.masked_fill(log_probabilities == -inf, 0.0)

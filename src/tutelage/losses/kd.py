@@ -36,44 +36,51 @@ Average: TypeAlias = Callable[[Tensor, Sequence[float] | None], Tensor]
 """Log-probabilities (members, …, classes), weights of the members -> log-probabilities (…, classes)."""
 
 
-def soft_targets(student: Logits, teacher: Logits, temperature: float = 4.0, dim: int = -1) -> Divergence:
+def soft_targets(student: Logits, teacher: Logits, temperature: float = 4.0, dim: int | None = None) -> Divergence:
     r"""Temperature-softened KL divergence, ``T² · mean_n KL(softmax(t_n/T) ‖ softmax(s_n/T))``.
 
     ``T²`` keeps the size of the gradient the same at every temperature. Zero iff both give the same probabilities.
-    The mean is over everything but the classes in ``dim``: samples, and pixels or tokens where there are such.
-    Raises ``ValueError`` if ``T ≤ 0`` or if the shapes differ.
+    The mean is over everything but the classes: samples, and pixels or tokens where there are such. ``dim`` is that of
+    the classes: the last one of (N, C) and of tokens (N, T, C) if it is not given; maps (N, C, H, W) want ``dim=1``.
+    A class to which the teacher gives no probability counts 0; one that only the student rules out makes it infinite.
+    Raises ``ValueError`` if ``T ≤ 0``, if the shapes differ, for one class, and for maps without ``dim``.
 
     Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv:1503.02531, §2.
 
     >>> soft_targets(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 2.0]]), temperature=1.0)
     tensor(1.5232)
     """
-    refuse_other_classes(student.shape, teacher.shape)
+    dim = class_dim(student, teacher, dim)
     log_s = tempered(student, temperature, dim)
     return _divergence(log_s, tempered(teacher, temperature, dim), temperature, dim)
 
 
-def matched_logits(student: Logits, teacher: Logits, dim: int = -1) -> Divergence:
+def matched_logits(student: Logits, teacher: Logits, dim: int | None = None) -> Divergence:
     r"""Half the mean square of the gap of the centred logits, ``mean_n ‖(s_n − mean s_n) − (t_n − mean t_n)‖² / 2C``.
 
-    What ``soft_targets`` becomes at high temperature. Zero iff both give the same probabilities.
-    Raises ``ValueError`` if the shapes differ.
+    What ``soft_targets`` becomes at high temperature. Zero iff both give the same probabilities. A teacher's logit of
+    −∞ is no number to match: its class is left out, of the means as well. Raises ``ValueError`` as ``soft_targets``.
 
     Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv:1503.02531, §2.1.
 
     >>> matched_logits(torch.tensor([[2.0, 0.0]]), torch.tensor([[7.0, 9.0]]))
     tensor(2.)
     """
-    refuse_other_classes(student.shape, teacher.shape)
-    gap = at_least_float32(student) - at_least_float32(teacher)
-    return gap.var(dim, correction=0).mean() / 2  # over C classes the variance *is* the centred square over C
+    dim = class_dim(student, teacher, dim)
+    s, t, counts = _both_finite(student, teacher)
+    gap, share = s - t, counts.sum(dim, keepdim=True).to(s.dtype) / counts.shape[dim]
+    # A class that is left out stands at the mean of the others; −inf of the student alone overflows to +inf.
+    centre = gap.detach().mean(dim, keepdim=True) / share
+    gap = torch.where(counts, gap.clamp_min(torch.finfo(gap.dtype).min), centre)
+    # Over C classes the variance *is* the centred square over C.
+    return (gap.var(dim, correction=0) / share.squeeze(dim)).mean() / 2
 
 
 def matched_raw_logits(student: Logits, teacher: Logits) -> Divergence:
     r"""Half the mean square of the gap of the logits as they are, ``mean_n ‖s_n − t_n‖² / 2C``.
 
-    ``matched_logits``, and half the squared gap of the means on top of it, which probabilities do not see.
-    Raises ``ValueError`` if the shapes differ.
+    ``matched_logits``, and half the squared gap of the means on top of it, which probabilities do not see: one logit
+    may be all there is. A teacher's logit of −∞ is left out. Raises ``ValueError`` if the shapes differ.
 
     Ba & Caruana, "Do Deep Nets Really Need to be Deep?", 2014, arXiv:1312.6184, eq. 1. The paper does not divide by
     ``C``; here it makes the two comparable.
@@ -82,7 +89,8 @@ def matched_raw_logits(student: Logits, teacher: Logits) -> Divergence:
     tensor(26.5000)
     """
     refuse_other_classes(student.shape, teacher.shape)
-    return F.mse_loss(at_least_float32(student), at_least_float32(teacher)) / 2
+    s, t, counts = _both_finite(student, teacher)
+    return F.mse_loss(s, t) / (counts.sum().to(s.dtype) / counts.numel()) / 2
 
 
 def arithmetic(log_probabilities: Tensor, weights: Sequence[float] | None = None) -> Tensor:
@@ -105,13 +113,13 @@ def averaged_targets(
     temperature: float = 4.0,
     average: Average = arithmetic,
     weights: Sequence[float] | None = None,
-    dim: int = -1,
+    dim: int | None = None,
 ) -> Divergence:
     r"""``T² · mean_n KL(average_m softmax(t_mn/T) ‖ softmax(s_n/T))``: each member is tempered, then they are averaged.
 
     ``average`` is ``arithmetic`` or ``geometric``; ``weights``, one a member, are scaled to the sum 1. ``dim`` is that
-    of the classes in the student's logits; the teachers' have the members in front.
-    Raises ``ValueError`` if ``T ≤ 0``, the shapes do not fit, or the weights are not one non-negative number a member.
+    of the classes in the student's logits, as in ``soft_targets``; the teachers' have the members in front.
+    Raises ``ValueError`` as ``soft_targets`` does, and if the weights are not one non-negative number a member.
 
     Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv:1503.02531, §1 (either mean).
 
@@ -124,10 +132,19 @@ def averaged_targets(
             f"Averaged targets want the logits of at least one teacher, stacked as (members, {_sizes(student.shape)}); "
             f"got ({_sizes(teacher.shape)})."
         )
-    refuse_other_classes(student.shape, teacher.shape[1:])
+    dim = class_dim(student, teacher[0], dim)
     log_s = tempered(student.movedim(dim, -1), temperature, -1)
     log_t = tempered(teacher.movedim(dim if dim < 0 else dim + 1, -1), temperature, -1)
     return _divergence(log_s, average(log_t, weights), temperature, -1)
+
+
+def weighted(probabilities: Tensor, values: Tensor) -> Tensor:
+    """``p · x``, and 0 where ``p`` is 0: a class that cannot be (a logit of −∞, a padded place) counts nothing.
+
+    >>> weighted(torch.tensor([0.5, 0.0]), torch.tensor([2.0, torch.inf]))
+    tensor([1., 0.])
+    """
+    return probabilities * torch.where(probabilities == 0, 0.0, values)
 
 
 def tempered(logits: Tensor, temperature: float, dim: int) -> Tensor:
@@ -139,7 +156,7 @@ def tempered(logits: Tensor, temperature: float, dim: int) -> Tensor:
 def _divergence(log_student: Tensor, log_teacher: Tensor, temperature: float, dim: int) -> Tensor:
     """``T² · mean_n KL(teacher_n ‖ student_n)``, in fewer kernels than ``F.kl_div``, and a mean over all positions."""
     positions = log_student.numel() / log_student.shape[dim]
-    return (log_teacher.exp() * (log_teacher - log_student)).sum() * (temperature**2 / positions)
+    return weighted(log_teacher.exp(), log_teacher - log_student).sum() * (temperature**2 / positions)
 
 
 def _weighed(members: Tensor, weights: Sequence[float]) -> list[tuple[Tensor, float]]:
@@ -151,6 +168,34 @@ def _weighed(members: Tensor, weights: Sequence[float]) -> list[tuple[Tensor, fl
             f"got {list(weights)}."
         )
     return [(member, w / total) for member, w in zip(members, weights, strict=True) if w]
+
+
+def _both_finite(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Both with 0 where the teacher's logit is −∞, and where it is not: which logits count."""
+    counts = teacher != -inf
+    s, t = (torch.where(counts, at_least_float32(x), 0.0) for x in (student, teacher))
+    return s, t, counts
+
+
+def class_dim(student: Tensor, teacher: Tensor, dim: int | None) -> int:
+    """The dimension of the classes: ``dim`` if it is given, else the last one of (N, C) or of tokens (N, T, C).
+
+    Raises ``ValueError`` for shapes that differ, for maps of logits without ``dim``, and for a single class, whose
+    probability is 1 whatever its logit is.
+    """
+    refuse_other_classes(student.shape, teacher.shape)
+    if dim is None and student.ndim > 3:
+        raise ValueError(
+            f"In logits ({_sizes(student.shape)}) the classes may stand second or last; say which: dim=1 for maps "
+            f"(N, C, H, W), dim=-1 for classes at the end."
+        )
+    dim = -1 if dim is None else dim
+    if student.shape[dim] < 2:
+        raise ValueError(
+            f"Probabilities want at least two classes; got {student.shape[dim]} in dim {dim} of "
+            f"({_sizes(student.shape)}). Match a single logit by matched_raw_logits, or as two: [0, logit]."
+        )
+    return dim
 
 
 def refuse_other_classes(student: torch.Size, teacher: torch.Size) -> None:

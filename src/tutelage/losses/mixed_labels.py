@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias
 from torch import Tensor
 from torch.nn import functional as F
 
+from tutelage.losses.kd import weighted
 from tutelage.shapes import Labels, Logits, Scalar, at_least_float32
 
 CITATIONS = {
@@ -36,8 +37,8 @@ def mixed_cross_entropy(student: Logits, target: Labels, other_target: Labels, s
     labels are the same, or where the share is 1. It is 0 for no student, as long as a share lies between 0 and 1.
 
     Used as ``Term(mixed_cross_entropy, "student.output", "batch.target", "batch.other_target", "batch.share")`` on the
-    batches of ``data.mixed``. A label outside the classes raises ``IndexError``, as in ``F.cross_entropy``; other
-    shapes than one of each a sample raise ``ValueError``.
+    batches of ``data.mixed``. A label without a share counts nothing. A label outside the classes raises
+    ``IndexError``, as in ``F.cross_entropy``; one class, and other shapes than one of each a sample, ``ValueError``.
 
     Zhang, Cisse, Dauphin & Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", 2018, arXiv:1710.09412, §2; Yun et
     al., "CutMix", 2019, arXiv:1905.04899, eq. 1: the cross entropy with the mixed label, written for two hard ones.
@@ -48,10 +49,12 @@ def mixed_cross_entropy(student: Logits, target: Labels, other_target: Labels, s
     tensor(0.6269)
     """
     shapes = [list(x.shape) for x in (target, other_target, share)]
+    if student.ndim != 2 or student.shape[1] < 2:
+        raise ValueError(f"Logits are (samples, classes), of two classes or more; got {list(student.shape)}.")
     if any(shape != [len(student)] for shape in shapes):
         raise ValueError(
             f"A label, another one and a share are wanted for each of the {len(student)} samples; got shapes {shapes}."
         )
     log_s, share = F.log_softmax(at_least_float32(student), dim=-1), at_least_float32(share)
     own, other = (F.nll_loss(log_s, x, reduction="none") for x in (target, other_target))
-    return (share * own + (1 - share) * other).mean()
+    return (weighted(share, own) + weighted(1 - share, other)).mean()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from tutelage.losses.kd import refuse_other_classes, soft_targets, tempered
+from tutelage.losses.kd import class_dim, soft_targets, tempered
 from tutelage.losses.similarity_preserving import as_rows, inner_products
 from tutelage.shapes import Logits, Relational
 
@@ -20,13 +20,13 @@ CITATIONS = {"batch_relations": JIN, "class_relations": JIN, "multi_level": JIN}
 
 
 def batch_relations(
-    student: Logits, teacher: Logits, temperature: float = 4.0, batch: int = 64, dim: int = -1
+    student: Logits, teacher: Logits, temperature: float = 4.0, batch: int = 64, dim: int | None = None
 ) -> Relational:
     r"""How alike any two samples are answered, ``B · mean_nm ((Q Qᵀ − P Pᵀ)_nm)²``.
 
     ``P`` and ``Q`` are the teacher's and the student's probabilities, samples × classes, at temperature ``T``. ``B``
     is the ``batch`` of the published recipe: at it this is the published ``‖Q Qᵀ − P Pᵀ‖² / B``, at another it does
-    not grow. Raises ``ValueError`` for one sample, ``T ≤ 0``, or if the shapes differ.
+    not grow. Raises ``ValueError`` as ``soft_targets`` does, and for one sample.
 
     Jin, Wang & Lin, "Multi-Level Logit Distillation", 2023, doi:10.1109/CVPR52729.2023.02325.
 
@@ -39,12 +39,12 @@ def batch_relations(
 
 
 def class_relations(
-    student: Logits, teacher: Logits, temperature: float = 4.0, batch: int = 64, dim: int = -1
+    student: Logits, teacher: Logits, temperature: float = 4.0, batch: int = 64, dim: int | None = None
 ) -> Relational:
     r"""How alike any two classes are over the samples, ``‖(B/N) (Qᵀ Q − Pᵀ P)‖² / C``, of ``N`` samples.
 
     ``P``, ``Q`` and ``B`` are those of ``batch_relations``: at ``N = B`` this is the published ``‖Qᵀ Q − Pᵀ P‖² / C``.
-    Raises ``ValueError`` for one sample, ``T ≤ 0``, or if the shapes differ.
+    Raises ``ValueError`` as ``soft_targets`` does, and for one sample.
 
     Jin, Wang & Lin, "Multi-Level Logit Distillation", 2023, doi:10.1109/CVPR52729.2023.02325.
 
@@ -62,13 +62,13 @@ def multi_level(
     teacher: Logits,
     temperatures: Sequence[float] = (4.0, 3.0, 5.0, 2.0, 6.0),
     batch: int = 64,
-    dim: int = -1,
+    dim: int | None = None,
 ) -> Relational:
     r"""``Σ_T [soft_targets + batch_relations + class_relations]``, each at every one of the ``temperatures``.
 
     The method as its paper tells it. The authors' code also has masks of confidence, which scale a finished scalar, and
     a second, strongly augmented view of each image. Zero iff both give the same probabilities.
-    Raises ``ValueError`` for no temperature, ``T ≤ 0``, one sample, or if the shapes differ.
+    Raises ``ValueError`` as ``soft_targets`` does, and for no temperature or one sample.
 
     Jin, Wang & Lin, "Multi-Level Logit Distillation", 2023, doi:10.1109/CVPR52729.2023.02325. Published for CIFAR-100:
     ``T`` = 4, 3, 5, 2, 6, batch 64, weight 0.9, beside the label loss of weight 0.1.
@@ -86,7 +86,7 @@ def multi_level(
     return sum(rest, first)
 
 
-def _probabilities(student: Tensor, teacher: Tensor, temperature: float, dim: int) -> tuple[Tensor, Tensor]:
-    refuse_other_classes(student.shape, teacher.shape)
+def _probabilities(student: Tensor, teacher: Tensor, temperature: float, dim: int | None) -> tuple[Tensor, Tensor]:
+    dim = class_dim(student, teacher, dim)
     log_s, log_t = (tempered(x, temperature, dim).movedim(dim, -1).flatten(0, -2) for x in (student, teacher))
     return as_rows(log_s.exp(), log_t.exp())

@@ -8,6 +8,7 @@ from torch import Size, Tensor, nn
 from torch.nn import functional as F
 
 from tutelage.losses.hint import mean_squares
+from tutelage.losses.kd import class_dim, weighted
 from tutelage.shapes import FeatureMap, Logits, Scalar, at_least_float32
 
 YANG = r"""@inproceedings{yang2021knowledge,
@@ -23,10 +24,11 @@ Judge: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """(student, teacher) -> how far apart they are."""
 
 
-def soft_cross_entropy(student: Logits, teacher: Logits) -> Scalar:
+def soft_cross_entropy(student: Logits, teacher: Logits, dim: int | None = None) -> Scalar:
     r"""Cross entropy with the teacher's probabilities, ``−mean_n Σ_c p_nc log q_nc``: eq. 2 of the paper.
 
-    At the teacher it is the entropy of its answers, not 0. Raises ``ValueError`` if the shapes differ.
+    At the teacher it is the entropy of its answers, not 0. ``dim`` is that of the classes, as in ``soft_targets``.
+    Raises ``ValueError`` if the shapes differ, for one class, and for maps without ``dim``.
 
     Yang et al., "Knowledge Distillation via Softmax Regression Representation Learning", ICLR 2021, eq. 2
     (no arXiv number; openreview.net/forum?id=ZzwDy_wiWv).
@@ -35,13 +37,9 @@ def soft_cross_entropy(student: Logits, teacher: Logits) -> Scalar:
     >>> soft_cross_entropy(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 0.0]]))
     tensor(1.1269)
     """
-    if student.shape != teacher.shape:
-        raise ValueError(
-            f"Student and teacher must give logits for the same samples and classes; "
-            f"got {tuple(student.shape)} and {tuple(teacher.shape)}."
-        )
-    log_q = F.log_softmax(at_least_float32(student), dim=-1)
-    return -(F.softmax(at_least_float32(teacher), dim=-1) * log_q).sum(-1).mean()
+    dim = class_dim(student, teacher, dim)
+    log_q = F.log_softmax(at_least_float32(student), dim=dim)
+    return -weighted(F.softmax(at_least_float32(teacher), dim=dim), log_q).sum(dim).mean()
 
 
 class SoftmaxRegression(nn.Module):
