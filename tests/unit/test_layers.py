@@ -10,7 +10,7 @@ import tutelage
 
 ORDER = [
     *["machine", "progress", "ranks", "group", "checkpoint", "weights", "keys"],
-    *["calls", "shapes", "taps", "results", "losses", "models", "data", "measure", "compress"],
+    *["calls", "shapes", "taps", "outputs", "results", "losses", "models", "data", "measure", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
     *["teachers", "optimizers", "learner", "learn", "methods", "tasks", "delivery", "stages"],
     *["folders", "run", "schemes", "study", "export", "report", "recipes", "cli"],

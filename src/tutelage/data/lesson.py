@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tutelage.data.batches import Batches
 from tutelage.data.labelled import Labelled
-from tutelage.data.views import Choose, Transform, in_turn, plain, views
+from tutelage.data.views import Choose, Transform, in_turn, parts, plain, views
 
 
 @dataclass(frozen=True)
@@ -35,5 +35,5 @@ class Lesson:
 
     @property
     def steps(self) -> int:
-        """Batches an epoch, the short last one included."""
-        return -(-len(self.train) // self.batch_size)
+        """Batches an epoch, as ``views`` makes them."""
+        return len(parts(len(self.train), self.batch_size))

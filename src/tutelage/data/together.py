@@ -80,8 +80,8 @@ def _joined(parts: Mapping[str, Batch]) -> Batch:
 
 
 def _target(batch: Batch) -> Tensor:
-    if "target" in batch:
-        return batch["target"]
+    if isinstance(target := batch.get("target"), Tensor):
+        return target
     return torch.full((num_samples(batch),), NO_TARGET, dtype=torch.int64, device=batch["input"].device)
 
 

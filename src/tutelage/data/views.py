@@ -34,10 +34,11 @@ def views(
 ) -> Batches:
     """Shuffled batches of ``data``, each sample shown in a view of its own; grey levels 0 … 255 as float32 0 … 1.
 
-    A batch holds ``input, target, index, view`` where the set lies; the last one of an epoch may be short. The order
-    follows from (seed, epoch), a view from (seed, epoch, index) alone: whoever enters an epoch at batch ``first`` sees
-    its rest to the bit, and a subset shows each sample in the view that the whole set would. With
-    ``choose=in_turn`` each sample meets all views equally often.
+    A batch holds ``input, target, index, view`` where the set lies. The last one of an epoch may be short; a single
+    sample, of which a BatchNorm can make nothing, joins the batch before it. The order follows from (seed, epoch), a
+    view from (seed, epoch, index) alone: whoever enters an epoch at batch ``first`` sees its rest to the bit, and a
+    subset shows each sample in the view that the whole set would. With ``choose=in_turn`` each sample meets all views
+    equally often.
 
     Raises ``ValueError`` for an empty set, fewer than 1 view or sample a batch, and a negative seed.
 
@@ -57,6 +58,14 @@ def views(
         return _shown(data, places, index, choose(seed, epoch, index, num_views), transform, batch_size, first)
 
     return batches
+
+
+def parts(count: int, batch_size: int) -> list[slice]:
+    """The batches of an epoch. A remainder of one sample joins the one before it, unless all batches are of one."""
+    starts = list(range(0, count, batch_size))
+    if len(starts) > 1 and batch_size > 1 and count % batch_size == 1:
+        del starts[-1]
+    return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], count], strict=True)]
 
 
 def plain(images: Tensor, _view: Tensor) -> Tensor:
@@ -174,8 +183,7 @@ def _shown(
     data: Labelled, places: Tensor, index: Tensor, view: Tensor, transform: Transform, batch_size: int, first: int
 ) -> Iterator[Batch]:
     target = data.targets[places]
-    for start in range(first * batch_size, len(places), batch_size):
-        part = slice(start, start + batch_size)
+    for part in parts(len(places), batch_size)[first:]:
         shown = transform(data.inputs.index_select(0, places[part]), view[part])
         yield {"input": as_float32(shown), "target": target[part], "index": index[part], "view": view[part]}
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.measure.predict import device_of, evaluating
+from tutelage.outputs import in_words
 
 
 class Milliseconds(TypedDict):
@@ -33,8 +34,11 @@ def latency(
     The models take turns, beginning with another one each round, so that whatever else the machine does hits all of
     them alike: compare the numbers of one call only. Batches repeat the samples of ``example``. The number of threads
     is left as it is. On an accelerator the clock waits for the answer.
-    Raises ``ValueError`` if there is no model or sample, or a number is below 1 (``rounds``: below 2).
+    Raises ``ValueError`` if there is no model or sample, the example is no tensor, or a number is below 1 (``rounds``:
+    below 2).
     """
+    if not isinstance(example, Tensor):
+        raise ValueError(f"Latency is measured on an example that is a tensor of samples; got {in_words(example)}.")
     if not models or not len(example) or min(batch_sizes, default=0) < 1 or rounds < 2 or warm_up < 0:
         raise ValueError(
             f"Latency takes one model or more, an example of one sample or more, batch sizes from 1 and 2 rounds or "

@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from tutelage.data.batches import Batch
+from tutelage.data.batches import Batch, input_of, moved, num_samples
 from tutelage.data.labelled import Labelled
 from tutelage.data.views import Transform, in_order, plain
+from tutelage.outputs import refuse_no_tensor
 from tutelage.shapes import Logits, at_least_float32
 
 
@@ -17,7 +19,8 @@ def predict(model: nn.Module, data: Labelled, *, transform: Transform = plain, b
     """The logits for every sample of ``data`` in its order: (N, C), float32 or wider, where the data lies.
 
     In eval mode and without gradient; afterwards each part of the model is in the mode it was in before. The model may
-    lie on another device than the data. Raises ``ValueError`` for an empty set.
+    lie on another device than the data. Raises ``ValueError`` for an empty set, and for a model whose output is no
+    tensor with a row for each sample.
 
     >>> from tutelage.data.synthetic import digits
     >>> from tutelage.models.mlp import mlp
@@ -33,7 +36,7 @@ def predict_batches(model: nn.Module, batches: Iterable[Batch]) -> Logits:
     """As ``predict``, for the ``input`` of any batches; the logits are where the model is."""
     device = device_of(model)
     with evaluating(model):
-        logits = [at_least_float32(model(batch["input"].to(device, non_blocking=True))) for batch in batches]
+        logits = [_rows(model, model(moved(device, input_of(batch))), num_samples(batch)) for batch in batches]
     if not logits:
         raise ValueError("There is nothing to predict: the batches are empty.")
     return torch.cat(logits)
@@ -56,3 +59,14 @@ def device_of(model: nn.Module) -> torch.device:
     """Where the model is: the device of its first parameter or buffer, the CPU if it has none."""
     first: Tensor | None = next(chain(model.parameters(), model.buffers()), None)
     return torch.device("cpu") if first is None else first.device
+
+
+def _rows(model: nn.Module, output: Any, samples: int) -> Tensor:
+    refuse_no_tensor(model, output)
+    if output.ndim < 1 or len(output) != samples:
+        raise ValueError(
+            f"{type(model).__name__} returned {tuple(output.shape)} for {samples} "
+            f"sample{'s' * (samples != 1)}, where a row for each is wanted; a .squeeze() in its forward that names no "
+            f"dimension drops the batch's own when it is 1: write .flatten(1) or .squeeze(-1)."
+        )
+    return at_least_float32(output)
