@@ -15,7 +15,7 @@ from tutelage.objective import Clock, Losses, Objective, Scene
 from tutelage.optimizers.factory import Factory
 from tutelage.shapes import at_least_float32
 from tutelage.taps import Read, Tapped
-from tutelage.teachers.frozen import Call, Teacher, on_input
+from tutelage.teachers.frozen import Call, Teacher, on_input, refuse_no_teacher
 
 
 def everything(_name: str) -> bool:
@@ -28,6 +28,9 @@ class Learner:
 
     What does not train leaves the optimizer, and a module below which nothing trains stays in eval mode, statistics
     and all. ``call`` says how the student is called, ``read`` how a tensor is got from a layer that returns none.
+
+    Raises ``ValueError`` for what is none of these: an optimizer in the place of its factory, a network in that of a
+    teacher.
     """
 
     student: nn.Module
@@ -39,12 +42,29 @@ class Learner:
     trains: Callable[[str], bool] = everything
     read: Mapping[str, Read] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        kinds = {"student": nn.Module, "objective": Objective, "combine": Combine, "teachers": Mapping, "read": Mapping}
+        for what, kind in kinds.items():
+            if not isinstance(part := getattr(self, what), kind):
+                raise ValueError(f"The {what} of a learner is a {kind.__name__}; got {_in_short(part)}.")
+        if isinstance(self.optimizer, torch.optim.Optimizer) or not callable(self.optimizer):
+            raise ValueError(
+                "The optimizer of a learner is a function that makes one of its parameters, such as "
+                f"partial(torch.optim.SGD, lr=0.1); got {_in_short(self.optimizer)}."
+            )
+        for who, teacher in self.teachers.items():
+            refuse_no_teacher(f"Teacher {who!r}", teacher)
+
 
 class Spoilt(NamedTuple):
     """The first thing that was not finite: a term's name or ``gradient``, and the step it happened in."""
 
     what: str
     step: int
+
+
+def _in_short(x: object) -> str:
+    return f"the class {x.__name__}" if isinstance(x, type) else f"a {type(x).__name__}"
 
 
 def _times(weight: float, loss: Tensor) -> Tensor:
@@ -93,7 +113,25 @@ class LearnerState:
             raise ValueError(f"{shapeless} never got a shape: nothing reads them; give sizes, or drop their term.")
         if not self.parameters:
             raise ValueError(f"Nothing of learner {self.name!r} trains: no parameter needs a gradient and is chosen.")
-        self.optimizer = self.learner.optimizer(list(self.parameters.items()))
+        self.optimizer = self._made_optimizer()
+
+    def _made_optimizer(self) -> torch.optim.Optimizer:
+        try:
+            optimizer = self.learner.optimizer(list(self.parameters.items()))
+        except TypeError as error:
+            raise ValueError(
+                f"The optimizer of learner {self.name!r} cannot be made of a list of its parameters with their names "
+                f"({error}); give a function of that list, such as partial(torch.optim.SGD, lr=0.1)."
+            ) from error
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise ValueError(f"The optimizer of learner {self.name!r} came as {_in_short(optimizer)}, which is none.")
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        if held.isdisjoint(map(id, self.parameters.values())):
+            raise ValueError(
+                f"The optimizer of learner {self.name!r} holds none of its parameters, so that nothing would train; "
+                f"make it of those that the function is given."
+            )
+        return optimizer
 
     def train_mode(self) -> None:
         """Train mode where something trains; where nothing does, eval mode, so that no BatchNorm buffer moves."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from inspect import signature
 from math import isfinite
 from typing import Any, NamedTuple, TypeAlias
 
@@ -14,8 +15,11 @@ from tutelage.ranks import gathered
 from tutelage.shapes import ACROSS
 
 Loss: TypeAlias = Callable[..., Tensor]
-Scene: TypeAlias = Mapping[str, Mapping[str, Tensor]]
-"""Who -> what they showed in this step, e.g. ``scene["teacher"]["layer3"]`` or ``scene["batch"]["target"]``."""
+Scene: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""Who -> what they showed in this step, e.g. ``scene["teacher"]["layer3"]`` or ``scene["batch"]["target"]``.
+
+Tensors, but for what a batch holds besides.
+"""
 Losses: TypeAlias = dict[str, Tensor]
 Address: TypeAlias = str | Sequence[str]
 
@@ -40,7 +44,7 @@ class Term(nn.Module):
     of all ranks together, and refuses to be accumulated.
 
     Raises ``ValueError`` for a weight that is negative or not finite, for an address that does not read ``who.what``,
-    and for a loss that returns ``Relational`` without ``across=True``.
+    for a loss that takes more or fewer arguments, and for one that returns ``Relational`` without ``across=True``.
 
     >>> from torch.nn.functional import cross_entropy
     >>> label = Term(cross_entropy, "student.output", "batch.target", weight=lambda clock: 1 - clock.fraction)
@@ -57,6 +61,7 @@ class Term(nn.Module):
         self.weight = weight if callable(weight) else _checked(weight)
         self.across = across
         list(self.reads())  # refuses misspelt addresses here, where the traceback still shows who wrote them
+        _refuse_other_arguments(loss, addresses)
 
     def forward(self, scene: Scene) -> Tensor:
         arguments = [_look_up(scene, address) for address in self.addresses]
@@ -78,6 +83,8 @@ class Objective(nn.Module):
 
     def __init__(self, **terms: Term) -> None:
         super().__init__()
+        if strange := sorted(name for name, term in terms.items() if not isinstance(term, Term)):
+            raise ValueError(f"An Objective is made of terms, such as label=Term(loss, …); {strange} are none.")
         if taken := sorted(name for name in terms if hasattr(self, name)):
             raise ValueError(f"An Objective has attributes called {taken}; name these terms differently.")
         for name, term in terms.items():
@@ -129,6 +136,26 @@ def _checked(weight: float) -> float:
     return float(weight)
 
 
+def _refuse_other_arguments(loss: Loss, addresses: Sequence[Address]) -> None:
+    if not callable(loss):
+        raise ValueError(f"A term's loss is a function of tensors; got a {type(loss).__name__}.")
+    if reason := misfit(loss.forward if isinstance(loss, nn.Module) else loss, addresses):
+        raise ValueError(f"{_name(loss)} does not fit a term of {len(addresses)} addresses: {reason}.")
+
+
+def misfit(function: Callable[..., Any], arguments: Sequence[Any]) -> str | None:
+    """Why ``function`` cannot be called with these arguments, if it shows what it takes and it cannot."""
+    try:
+        takes = signature(function)
+    except (TypeError, ValueError):  # of some built-in functions nobody knows
+        return None
+    try:
+        takes.bind(*arguments)
+    except TypeError as error:
+        return f"it takes ({', '.join(takes.parameters)}), {error}"
+    return None
+
+
 def _relates_samples(loss: Loss) -> bool:
     while isinstance(loss, partial):
         loss = loss.func
@@ -154,13 +181,13 @@ def _split(address: str) -> tuple[str, str]:
     return who, what
 
 
-def _look_up(scene: Scene, address: Address) -> Tensor | list[Tensor]:
+def _look_up(scene: Scene, address: Address) -> Any:
     if not isinstance(address, str):
         return [_at(scene, one) for one in address]
     return _at(scene, address)
 
 
-def _at(scene: Scene, address: str) -> Tensor:
+def _at(scene: Scene, address: str) -> Any:
     who, what = _split(address)
     if who not in scene or what not in scene[who]:
         shown = sorted(f"{w}.{x}" for w in scene for x in scene[w])

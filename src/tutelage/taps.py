@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from tutelage.outputs import in_words
+
 Activations: TypeAlias = dict[str, Tensor]
 """Layer name -> what it returned, ``layer:input`` -> what it was given, ``OUTPUT`` -> what the network returned."""
 Read: TypeAlias = Callable[[Any], Tensor]
@@ -93,8 +95,11 @@ class Tapped(nn.Module):
         read: Read = self._read.get(address, _unchanged)
         shown = read(value)
         if not isinstance(shown, Tensor):
-            kind = type(shown).__name__
-            raise ValueError(f"{address!r} is a {kind}, not a tensor; pass read={{{address!r}: how to get one}}.")
+            wrap = "wrap it in tutelage.outputs.TensorOutput(network, at=…), or " if address == OUTPUT else ""
+            raise ValueError(
+                f"{address!r} is {in_words(shown)}, not a tensor, in {type(self.model).__name__}; {wrap}pass "
+                f"read={{{address!r}: a function that gets one}} beside the network: Learner(read=…), frozen(read=…)."
+            )
         self._caught[address] = shown, 0 if torch.compiler.is_compiling() else shown._version
         if len(self._caught) == len(self.wanted) and address != OUTPUT and not torch.compiler.is_compiling():
             raise _NobodyReadsOn

@@ -10,9 +10,10 @@ import tutelage
 
 ORDER = [
     *["machine", "progress", "ranks", "group", "checkpoint", "weights", "keys"],
-    *["calls", "shapes", "taps", "outputs", "results", "losses", "models", "data", "measure", "compress"],
+    *["calls", "shapes", "outputs", "taps", "results", "losses", "models", "data", "measure", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
-    *["teachers", "optimizers", "learner", "learn", "methods", "tasks", "delivery", "stages"],
+    *["teachers", "optimizers", "learner", "checks", "loop", "scenes", "learn"],
+    *["methods", "tasks", "delivery", "stages"],
     *["folders", "run", "schemes", "study", "export", "report", "recipes", "cli"],
 ]
 ROOT = Path(tutelage.__file__).parent

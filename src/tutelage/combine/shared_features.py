@@ -137,7 +137,7 @@ def _split(address: str) -> tuple[str, str]:
 
 
 def _shown(scene: Scene, who: str, what: str) -> Tensor:
-    feature = scene.get(who, {}).get(what)
+    feature: Tensor | None = scene.get(who, {}).get(what)
     if feature is None:
         raise ValueError(f"Nothing at '{who}.{what}' in this step, where the gradients of the losses should meet.")
     if not feature.requires_grad:

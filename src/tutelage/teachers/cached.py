@@ -1,9 +1,9 @@
 """A teacher that is asked once about each view of each sample."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import sha256
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from tutelage.objective import Scene
 from tutelage.taps import Activations
 from tutelage.teachers.ensemble import stacked
 from tutelage.teachers.forms import Form, dense
-from tutelage.teachers.frozen import Teacher
+from tutelage.teachers.frozen import Teacher, asking, networks_of, refuse_no_teacher
 from tutelage.teachers.stores import Place, Plan, Shelf, Store, in_memory
 
 Choose: TypeAlias = Callable[[Tensor], Tensor]
@@ -62,6 +62,8 @@ def cached(
     """
     if samples < 1 or views < 1:
         raise ValueError(f"A cache is for at least 1 sample in 1 view; got samples={samples}, views={views}.")
+    if teacher is not None:
+        refuse_no_teacher("What is cached", teacher)
     _refuse_ensemble(teacher)
     plan = Plan(samples, views, form)
     store = place(plan)
@@ -70,10 +72,9 @@ def cached(
         places = _places(plan, scene)
         if lacking := [what for what in sorted(wanted) if not _has(store.find(what), places)]:
             _learn(store, form, teacher, choose, scene, lacking, places)
-        device = scene["batch"]["input"].device
-        return {what: _answer(store, form, what, places).to(device) for what in wanted}
+        return {what: _answer(store, form, what, places).to(places.device) for what in wanted}
 
-    return answer
+    return asking(answer, networks_of(teacher))
 
 
 def weights_hash(model: nn.Module) -> str:
@@ -94,7 +95,8 @@ def _places(plan: Plan, scene: Scene) -> Tensor:
     batch = scene["batch"]
     if missing := sorted({"index", "view"} - batch.keys()):
         raise ValueError(f"A cache needs to know which view of which sample it sees; the batch lacks {missing}.")
-    index, view = batch["index"], batch["view"]
+    index: Tensor = batch["index"]
+    view: Tensor = batch["view"]
     if index.device.type == "cpu":
         _refuse_beyond(plan, index, view)
         return index * plan.views + view
@@ -147,11 +149,22 @@ def _learn(
         _refuse_unknown(scene, lacking, unseen)
         return
     asked = choose(unseen)
-    batch = {name: x[asked] if len(x) == len(places) else x for name, x in scene["batch"].items()}
+    batch = {name: _rows(x, asked, len(places)) for name, x in scene["batch"].items()}
     shown = teacher({**scene, "batch": batch}, frozenset(lacking))
     with store.writing():
         for what in lacking:
             _keep(store, form, what, shown.get(what), places[asked])
+
+
+def _rows(x: Any, asked: Tensor, count: int) -> Any:
+    """Those of ``x`` that are asked about, in tensors and lists of a row for each sample; anything else as it is."""
+    if isinstance(x, Tensor):
+        return x[asked] if x.ndim and len(x) == count else x
+    if isinstance(x, Mapping):
+        return {name: _rows(part, asked, count) for name, part in x.items()}
+    if isinstance(x, list) and len(x) == count:
+        return [x[row] for row in asked.tolist()]
+    return [_rows(part, asked, count) for part in x] if isinstance(x, list) else x
 
 
 def _keep(store: Store, form: Form, what: str, shown: Tensor | None, places: Tensor) -> None:

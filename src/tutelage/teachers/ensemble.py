@@ -7,7 +7,7 @@ import torch
 
 from tutelage.objective import Scene
 from tutelage.taps import Activations
-from tutelage.teachers.frozen import Teacher
+from tutelage.teachers.frozen import Teacher, asking, networks_of, refuse_no_teacher
 
 
 def ensemble(teachers: Sequence[Teacher]) -> Teacher:
@@ -16,11 +16,13 @@ def ensemble(teachers: Sequence[Teacher]) -> Teacher:
     Whether probabilities or logits are averaged, and at which temperature, is the loss's choice. To cache an ensemble,
     cache its members.
 
-    Raises ``ValueError`` for no members.
+    Raises ``ValueError`` for no members, and for a member that is a network and not a teacher.
     """
     if not teachers:
         raise ValueError("An ensemble has at least 1 member; got none.")
-    return partial(stacked, tuple(teachers))
+    for number, teacher in enumerate(teachers):
+        refuse_no_teacher(f"Member {number} of the ensemble", teacher)
+    return asking(partial(stacked, tuple(teachers)), [net for teacher in teachers for net in networks_of(teacher)])
 
 
 def stacked(members: Sequence[Teacher], scene: Scene, wanted: frozenset[str]) -> Activations:

@@ -1,14 +1,16 @@
 """A finished network as a teacher."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from tutelage.compress.fold import fold
-from tutelage.objective import Scene
+from tutelage.data.batches import input_of
+from tutelage.objective import Scene, misfit
+from tutelage.outputs import in_words
 from tutelage.taps import AS_IT_IS, OUTPUT, Activations, Read, Tapped
 
 Teacher: TypeAlias = Callable[[Scene, frozenset[str]], Activations]
@@ -18,9 +20,42 @@ Call: TypeAlias = Callable[[nn.Module, Scene], Activations]
 
 
 def on_input(model: nn.Module, scene: Scene) -> Activations:
-    """The usual call: ``model(batch.input)``."""
-    shown: Activations = model(scene["batch"]["input"])
-    return shown
+    """The usual call: ``model(batch.input)``. Raises ``ValueError`` if there is none, or none that it takes."""
+    x = input_of(scene["batch"])
+    try:
+        activations: Activations = model(x)
+    except (TypeError, AttributeError) as error:
+        if isinstance(x, Tensor):
+            raise
+        stars = "**" if isinstance(x, Mapping) else "*"
+        raise ValueError(
+            f"The network does not take the batch's input as it is, {in_words(x)} ({error}); say how it is called, "
+            f"such as call=lambda model, scene: model({stars}scene['batch']['input'])."
+        ) from error
+    return activations
+
+
+def networks_of(teacher: Any) -> tuple[nn.Module, ...]:
+    """The networks that ``teacher`` asks, as far as it says so: all that are made here do."""
+    networks: tuple[nn.Module, ...] = getattr(teacher, "networks", ())
+    return networks
+
+
+def asking(teacher: Teacher, networks: Iterable[nn.Module]) -> Teacher:
+    """``teacher``, which says of itself that it asks ``networks``."""
+    vars(teacher)["networks"] = tuple(networks)
+    return teacher
+
+
+def refuse_no_teacher(who: str, teacher: Any) -> None:
+    """Raises ``ValueError`` for a network, or whatever else cannot be asked ``(scene, wanted)``."""
+    if isinstance(teacher, nn.Module):
+        raise ValueError(f"{who} is a network ({type(teacher).__name__}), not a teacher yet; give frozen(network).")
+    if not callable(teacher):
+        kind = type(teacher).__name__
+        raise ValueError(f"{who} is a function (scene, wanted) -> activations, such as frozen(network); got a {kind}.")
+    if reason := misfit(teacher, ({}, frozenset())):
+        raise ValueError(f"{who} is asked with (scene, wanted): {reason}.")
 
 
 def frozen(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = AS_IT_IS) -> Teacher:
@@ -30,14 +65,15 @@ def frozen(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = A
     if the call fails. Learners that share a network should share its teacher, which is then asked once a batch.
     ``call`` says how the model is called, ``read`` how a tensor is got from a layer that returns none.
 
-    Raises ``ValueError``, as ``Tapped`` does, for a layer that does not exist, stays silent, runs twice, or is later
-    overwritten in place.
+    Raises ``ValueError`` for what is no network and, as ``Tapped`` does, for a layer that does not exist, stays silent,
+    runs twice, or is later overwritten in place.
 
     >>> teacher = frozen(nn.Sequential(nn.Linear(4, 8), nn.Dropout(), nn.Linear(8, 2)))
     >>> shown = teacher({"batch": {"input": torch.ones(3, 4)}}, frozenset({"0", "output"}))
     >>> {name: tuple(x.shape) for name, x in sorted(shown.items())}
     {'0': (3, 8), 'output': (3, 2)}
     """
+    _refuse_no_network(model)
     checked: set[frozenset[str]] = set()
     plain = Tapped(model, [OUTPUT], read)  # without a tap on any layer, so it may stay: making one takes its time
 
@@ -54,7 +90,7 @@ def frozen(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = A
         checked.add(wanted)
         return {what: shown[what] for what in wanted}
 
-    return answer
+    return asking(answer, [model])
 
 
 def folded(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = AS_IT_IS) -> Teacher:
@@ -73,6 +109,7 @@ def folded(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = A
     >>> all(torch.allclose(there[what], here[what], atol=1e-6) for what in wanted)
     True
     """
+    _refuse_no_network(model)
     copies: dict[frozenset[str], _Copy] = {}
 
     @torch.no_grad()
@@ -86,7 +123,12 @@ def folded(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = A
         shown = call(copy.tapped, scene)
         return {what: shown[what] for what in wanted}
 
-    return answer
+    return asking(answer, [model])
+
+
+def _refuse_no_network(model: Any) -> None:
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"A teacher is made of a network, an nn.Module; got a {type(model).__name__}.")
 
 
 class _Copy(NamedTuple):

@@ -103,7 +103,7 @@ def in_memory(plan: Plan, device: torch.device | str = "cpu") -> Store:
     return _Memory(plan, torch.device(device))
 
 
-def in_folder(folder: Path, key: Mapping[str, str]) -> Place:
+def in_folder(folder: Path | str, key: Mapping[str, str]) -> Place:
     """Files in ``folder``, mapped into memory: they outlive the process, and several may share them.
 
     ``key`` says what the answers depend on, such as ``{"weights": weights_hash(teacher), "data": data.checksum,
@@ -118,7 +118,7 @@ def in_folder(folder: Path, key: Mapping[str, str]) -> Place:
     """
 
     def place(plan: Plan) -> Store:
-        return _Folder(plan, folder, key)
+        return _Folder(plan, Path(folder), key)
 
     return place
 

@@ -1,0 +1,102 @@
+"""How a training goes round: the settings of its loop, and what it puts back after a look."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from tutelage.data.batches import Batch, num_samples
+from tutelage.objective import Clock
+from tutelage.statistics import RunningMeans
+
+Turns: TypeAlias = Callable[[Sequence[str]], list[list[str]]]
+"""The learners' names -> who moves together, one group after the other."""
+
+
+def simultaneous(learners: Sequence[str]) -> list[list[str]]:
+    """All look, then all step."""
+    return [list(learners)]
+
+
+def alternating(learners: Sequence[str]) -> list[list[str]]:
+    """One steps after the other, and each sees its peers as they are by then."""
+    return [[name] for name in learners]
+
+
+def never(_clock: Clock) -> bool:
+    return False
+
+
+def as_it_is(network: nn.Module) -> nn.Module:
+    return network
+
+
+class Epoch(NamedTuple):
+    """What ``Training`` yields. ``losses`` are raw means over the epoch so far, ``weights`` those of the last step.
+
+    ``statistics`` are the running means that a learner's modules kept over a finished epoch, by their path.
+    """
+
+    number: int
+    losses: dict[str, dict[str, float]]  # learner -> term -> mean
+    weights: dict[str, dict[str, float]]
+    finished: bool = True
+    statistics: Mapping[str, Mapping[str, float]] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What ``train`` is told beside learners, batches and epochs."""
+
+    turns: Turns = simultaneous
+    accumulate: int = 1
+    size: Callable[[Batch], int] = num_samples
+    pause: Callable[[Clock], bool] = never
+    prepare: Callable[[nn.Module], nn.Module] = as_it_is
+    precision: torch.dtype = torch.float32
+
+    def autocast(self, device: str) -> AbstractContextManager[None]:
+        return nullcontext() if self.precision == torch.float32 else torch.autocast(device, self.precision)
+
+
+def generators() -> dict[str, Tensor]:
+    """The states of the CPU's random numbers, and of this process's accelerator if it has woken one."""
+    cuda = {"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_initialized() else {}
+    return {"cpu": torch.get_rng_state(), **cuda}
+
+
+def restore(states: Mapping[str, Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"])
+
+
+@contextmanager
+def unseen(model: nn.Module) -> Iterator[None]:
+    """Without gradient, and with the buffers at the end that there were before."""
+    kept = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for buffer, before in kept:
+            buffer.copy_(before)
+
+
+@contextmanager
+def without_trace(model: nn.Module) -> Iterator[None]:
+    """``unseen``, and unmeasured: buffers that were replaced and running means are put back as well."""
+    buffers = [(module._buffers, name, x) for module in model.modules() for name, x in module._buffers.items()]
+    means = [(module, module.get_extra_state()) for module in model.modules() if isinstance(module, RunningMeans)]
+    with unseen(model):
+        try:
+            yield
+        finally:
+            for names, name, buffer in buffers:
+                names[name] = buffer
+            for module, state in means:
+                module.set_extra_state(state)
