@@ -12,10 +12,8 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from tutelage.data import randaugment as module
 from tutelage.data.cifar import MEAN, STD
-from tutelage.data.randaugment import (
-    CUTOUT_FILL,
+from tutelage.data.image_operations import (
     OPERATIONS,
-    augmented,
     autocontrast,
     brightness,
     color,
@@ -23,8 +21,6 @@ from tutelage.data.randaugment import (
     equalize,
     identity,
     posterize,
-    randaugment,
-    randaugment_cutout,
     rotate,
     sharpness,
     shear_x,
@@ -32,8 +28,8 @@ from tutelage.data.randaugment import (
     solarize,
     translate_x,
     translate_y,
-    uniform,
 )
+from tutelage.data.randaugment import CUTOUT_FILL, augmented, randaugment, randaugment_cutout, uniform
 from tutelage.data.synthetic import digits
 from tutelage.data.views import CROP_FLIPS, crop_flip, normalised, plain, some_of, views
 from tutelage.keys import described, key_of
