@@ -20,7 +20,9 @@ from PIL import Image
 
 from tutelage.data import cifar
 from tutelage.data import find as finding
-from tutelage.data.cifar import CIFAR10, CIFAR100, cifar10, cifar100, from_batches, from_parquet
+from tutelage.data.cifar import cifar10, cifar100
+from tutelage.data.cifar_editions import CIFAR10, CIFAR100
+from tutelage.data.cifar_files import from_batches, from_parquet
 from tutelage.data.folder import image_folder, stacked
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 3, 32, 32), dtype=np.uint8)
