@@ -12,12 +12,15 @@ import torch
 from PIL import Image
 from torch import nn
 
+from tutelage.data import crops, decoding, streamed
 from tutelage.data import folder as in_memory
-from tutelage.data import streamed
+from tutelage.data.crops import centre_crop, random_crop
+from tutelage.data.draws import uniform
 from tutelage.data.folder import image_folder
+from tutelage.data.image_files import image_files
 from tutelage.data.randaugment import randaugment
 from tutelage.data.split import held_out
-from tutelage.data.streamed import MEAN, STD, centre_crop, centred, cropped, image_files, random_crop
+from tutelage.data.streamed import MEAN, STD, centred, cropped
 from tutelage.data.views import normalised, plain
 from tutelage.keys import described
 from tutelage.measure.errors import errors
@@ -135,8 +138,8 @@ class TestBatches:
                 assert equal(whole[first:], list(source(2, first)))
 
     def test_nothing_that_came_before_is_decoded(self, files, monkeypatch):
-        seen, read = [], streamed._decoded
-        monkeypatch.setattr(streamed, "_decoded", lambda path: seen.append(path) or read(path))
+        seen, read = [], decoding.decoded
+        monkeypatch.setattr(decoding, "decoded", lambda path: seen.append(path) or read(path))
         batches = list(taught(files)(0, 2))
         expected = [files.folder / files.paths[i] for i in batches[0]["index"].tolist()]
         assert seen == expected and len(seen) == 3
@@ -150,11 +153,11 @@ class TestBatches:
 
     def test_workers_may_be_spawned(self, files):
         """The whole of what is sent to a worker goes through pickle, and so does what comes back."""
-        reader = streamed._Reader(partial(random_crop, size=16))
-        task = streamed._task(files, torch.tensor([3, 1]), (0, 0))
-        there, what = pickle.loads(pickle.dumps((reader, task)))
+        decoder = decoding.Decoder(partial(random_crop, size=16))
+        job = streamed._job(files, torch.tensor([3, 1]), (0, 0))
+        there, what = pickle.loads(pickle.dumps((decoder, job)))
         back = pickle.loads(pickle.dumps(there[what]))
-        assert torch.equal(back, reader[task]) and back.shape == (2, 3, 16, 16)
+        assert torch.equal(back, decoder[job]) and back.shape == (2, 3, 16, 16)
 
     def test_who_stops_early_leaves_no_process_behind(self, files):
         batches = iter(taught(files, workers=2)(0, 0))
@@ -207,8 +210,8 @@ class TestRandomCrop:
     def test_boxes_lie_inside_and_have_the_shares_and_the_proportions_that_they_should(self):
         shares, proportions = [], []
         for n in range(1500):
-            chances = streamed.uniform(0, n, torch.arange(41)).tolist()
-            top, left, tall, wide = streamed._box(300, 300, chances, (0.08, 1.0), (3 / 4, 4 / 3))
+            chances = uniform(0, n, torch.arange(41)).tolist()
+            top, left, tall, wide = crops._box(300, 300, chances, (0.08, 1.0), (3 / 4, 4 / 3))
             assert 0 <= top <= top + tall <= 300 and 0 <= left <= left + wide <= 300
             shares.append(tall * wide / 90_000)
             proportions.append(math.log(wide / tall))
@@ -224,7 +227,7 @@ class TestRandomCrop:
     @pytest.mark.parametrize(("height", "width", "box"), [(10, 400, (0, 193, 10, 13)), (400, 12, (192, 0, 16, 12))])
     def test_of_a_picture_too_long_for_any_box_it_is_the_middle(self, height, width, box):
         chances = [1.0] * 41  # the whole area, which never fits
-        assert streamed._box(height, width, chances, (0.08, 1.0), (3 / 4, 4 / 3)) == box
+        assert crops._box(height, width, chances, (0.08, 1.0), (3 / 4, 4 / 3)) == box
 
 
 class TestRefusals:
