@@ -22,11 +22,12 @@ from tutelage.learn import train
 from tutelage.learner import Learner
 from tutelage.losses.kd import arithmetic, averaged_targets, geometric, soft_targets
 from tutelage.models.resnet import resnet8, resnet20
+from tutelage.teachers.cache_layout import CacheLayout
 from tutelage.teachers.cached import FEWEST, cached, only_unseen, weights_hash
 from tutelage.teachers.ensemble import ensemble
 from tutelage.teachers.forms import dense, top
 from tutelage.teachers.frozen import folded, frozen
-from tutelage.teachers.stores import Plan, in_folder, in_memory
+from tutelage.teachers.stores import in_folder, in_memory
 
 X = torch.arange(24 * 3 * 8 * 8.0).reshape(24, 3, 8, 8).sin()
 OUTPUT = frozenset({"output"})
@@ -348,7 +349,7 @@ class TestCached:
             changing(everyone(1), OUTPUT)
 
     def test_says_what_it_would_take_before_taking_it(self):
-        assert Plan(60_000, 25, dense(torch.float16)).num_bytes((10,)) == 1_500_032 + 30_000_000
+        assert CacheLayout(60_000, 25, dense(torch.float16)).num_bytes((10,)) == 1_500_032 + 30_000_000
         with pytest.raises(ValueError, match=r"Keeping 'output' of 1000000000000 samples .* takes .* GiB; .* are free"):
             cached(frozen(cnn(8)), samples=10**12, views=1)(everyone(), OUTPUT)
 
@@ -359,7 +360,7 @@ class TestForms:
         answer = cached(live, samples=24, views=1, form=dense(torch.float16))(everyone(), OUTPUT)["output"]
         assert answer.dtype is torch.float32
         torch.testing.assert_close(answer, live(everyone(), OUTPUT)["output"], atol=1e-3, rtol=1e-3)
-        full, half = (Plan(1000, 1, dense(d)).num_bytes((64,)) for d in (torch.float32, torch.float16))
+        full, half = (CacheLayout(1000, 1, dense(d)).num_bytes((64,)) for d in (torch.float32, torch.float16))
         assert half - 1024 == (full - 1024) / 2
 
     def test_half_precision_refuses_what_it_cannot_hold(self):

@@ -1,4 +1,4 @@
-"""A teacher that is asked once about each view of each sample."""
+"""A teacher that answers once about each view of each sample; from then on its answers are read."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from tutelage.objective import Scene
 from tutelage.taps import Activations
+from tutelage.teachers.cache_layout import AnswerTable, CacheLayout
 from tutelage.teachers.ensemble import stacked
 from tutelage.teachers.forms import Form, dense
 from tutelage.teachers.frozen import Teacher, asking, networks_of, refuse_no_teacher
-from tutelage.teachers.stores import Place, Plan, Shelf, Store, in_memory
+from tutelage.teachers.stores import Place, Store, in_memory
 
 Choose: TypeAlias = Callable[[Tensor], Tensor]
 """Which rows of a batch to ask the live teacher about, given which of them are unseen (bool (N,) -> int64)."""
@@ -30,7 +31,7 @@ def only_unseen(unseen: Tensor) -> Tensor:
     """The unseen rows, filled up to ``FEWEST`` with seen ones.
 
     Cheaper than ``whole_batch`` where views are drawn at random and most of a batch is known. The last bits may then
-    depend on who else is asked about.
+    depend on the other rows of the batch.
     """
     count = max(int(unseen.sum()), min(FEWEST, len(unseen)))
     return (~unseen).sort(stable=True).indices[:count].sort().values
@@ -45,7 +46,7 @@ def cached(
     place: Place = in_memory,
     choose: Choose = whole_batch,
 ) -> Teacher:
-    """What ``teacher`` showed when it first met ``batch.index`` in ``batch.view``; from then on it is not asked again.
+    """The first answer of ``teacher`` about ``batch.index`` in ``batch.view``, stored: computed once, from then on read.
 
     Index numbers are 0 … ``samples`` - 1 and views 0 … ``views`` - 1; the answer for one view is never given for
     another. ``cached(None, …)`` has nobody to ask and refuses what is not stored. Any activation is kept that has a row
@@ -65,11 +66,11 @@ def cached(
     if teacher is not None:
         refuse_no_teacher("What is cached", teacher)
     _refuse_ensemble(teacher)
-    plan = Plan(samples, views, form)
-    store = place(plan)
+    layout = CacheLayout(samples, views, form)
+    store = place(layout)
 
     def answer(scene: Scene, wanted: frozenset[str]) -> Activations:
-        places = _places(plan, scene)
+        places = _places(layout, scene)
         if lacking := [what for what in sorted(wanted) if not _has(store.find(what), places)]:
             _learn(store, form, teacher, choose, scene, lacking, places)
         return {what: _answer(store, form, what, places).to(places.device) for what in wanted}
@@ -90,7 +91,7 @@ def weights_hash(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _places(plan: Plan, scene: Scene) -> Tensor:
+def _places(layout: CacheLayout, scene: Scene) -> Tensor:
     """The row of each sample in its view: ``index · views + view``."""
     batch = scene["batch"]
     if missing := sorted({"index", "view"} - batch.keys()):
@@ -98,36 +99,36 @@ def _places(plan: Plan, scene: Scene) -> Tensor:
     index: Tensor = batch["index"]
     view: Tensor = batch["view"]
     if index.device.type == "cpu":
-        _refuse_beyond(plan, index, view)
-        return index * plan.views + view
+        _refuse_beyond(layout, index, view)
+        return index * layout.views + view
     # An accelerator would have to be waited for: there the gather itself refuses a row that does not exist.
-    right = (index >= 0) & (index < plan.samples) & (view >= 0) & (view < plan.views)
-    return torch.where(right, index * plan.views + view, plan.rows)
+    right = (index >= 0) & (index < layout.samples) & (view >= 0) & (view < layout.views)
+    return torch.where(right, index * layout.views + view, layout.rows)
 
 
-def _refuse_beyond(plan: Plan, index: Tensor, view: Tensor) -> None:
-    for what, numbers, count in (("sample", index, plan.samples), ("view", view, plan.views)):
+def _refuse_beyond(layout: CacheLayout, index: Tensor, view: Tensor) -> None:
+    for what, numbers, count in (("sample", index, layout.samples), ("view", view, layout.views)):
         lowest, highest = (int(x) for x in numbers.aminmax())
         if lowest < 0 or highest >= count:
             raise ValueError(
-                f"The cache has room for samples 0 to {plan.samples - 1} in views 0 to {plan.views - 1}; "
+                f"The cache has room for samples 0 to {layout.samples - 1} in views 0 to {layout.views - 1}; "
                 f"the batch holds {what} {lowest if lowest < 0 else highest}."
             )
 
 
-def _has(shelf: Shelf | None, places: Tensor) -> bool:
-    return shelf is not None and (not shelf.missing or bool(_seen(shelf, places).all()))
+def _has(table: AnswerTable | None, places: Tensor) -> bool:
+    return table is not None and (not table.missing or bool(_seen(table, places).all()))
 
 
-def _seen(shelf: Shelf, places: Tensor) -> Tensor:
-    return shelf.known.index_select(0, places.to(shelf.known.device))
+def _seen(table: AnswerTable, places: Tensor) -> Tensor:
+    return table.known.index_select(0, places.to(table.known.device))
 
 
 def _answer(store: Store, form: Form, what: str, places: Tensor) -> Tensor:
-    shelf = store.find(what)
-    assert shelf is not None
-    places = places.to(shelf.known.device)
-    return form.decode({name: part.index_select(0, places) for name, part in shelf.parts.items()}, shelf.row)
+    table = store.find(what)
+    assert table is not None
+    places = places.to(table.known.device)
+    return form.decode({name: part.index_select(0, places) for name, part in table.parts.items()}, table.row)
 
 
 @torch.no_grad()
@@ -140,49 +141,49 @@ def _learn(
     lacking: list[str],
     places: Tensor,
 ) -> None:
-    """Ask about what is lacking and keep it; what is known already stays as it was first shown."""
+    """Ask about what is lacking and keep it; what is known already stays as it was."""
     unseen = torch.zeros(len(places), dtype=torch.bool, device=places.device)
     for what in lacking:
-        shelf = store.find(what)
-        unseen |= True if shelf is None else ~_seen(shelf, places).to(unseen.device)
+        table = store.find(what)
+        unseen |= True if table is None else ~_seen(table, places).to(unseen.device)
     if teacher is None:
         _refuse_unknown(scene, lacking, unseen)
         return
-    asked = choose(unseen)
-    batch = {name: _rows(x, asked, len(places)) for name, x in scene["batch"].items()}
-    shown = teacher({**scene, "batch": batch}, frozenset(lacking))
+    rows = choose(unseen)
+    batch = {name: _rows(x, rows, len(places)) for name, x in scene["batch"].items()}
+    activations = teacher({**scene, "batch": batch}, frozenset(lacking))
     with store.writing():
         for what in lacking:
-            _keep(store, form, what, shown.get(what), places[asked])
+            _keep(store, form, what, activations.get(what), places[rows])
 
 
-def _rows(x: Any, asked: Tensor, count: int) -> Any:
+def _rows(x: Any, rows: Tensor, count: int) -> Any:
     """Those of ``x`` that are asked about, in tensors and lists of a row for each sample; anything else as it is."""
     if isinstance(x, Tensor):
-        return x[asked] if x.ndim and len(x) == count else x
+        return x[rows] if x.ndim and len(x) == count else x
     if isinstance(x, Mapping):
-        return {name: _rows(part, asked, count) for name, part in x.items()}
+        return {name: _rows(part, rows, count) for name, part in x.items()}
     if isinstance(x, list) and len(x) == count:
-        return [x[row] for row in asked.tolist()]
-    return [_rows(part, asked, count) for part in x] if isinstance(x, list) else x
+        return [x[row] for row in rows.tolist()]
+    return [_rows(part, rows, count) for part in x] if isinstance(x, list) else x
 
 
-def _keep(store: Store, form: Form, what: str, shown: Tensor | None, places: Tensor) -> None:
-    if shown is None or not shown.is_floating_point() or shown.ndim < 1 or len(shown) != len(places):
-        found = "nothing" if shown is None else f"{shown.dtype} {list(shown.shape)}"
+def _keep(store: Store, form: Form, what: str, answer: Tensor | None, places: Tensor) -> None:
+    if answer is None or not answer.is_floating_point() or answer.ndim < 1 or len(answer) != len(places):
+        kind = "nothing" if answer is None else f"{answer.dtype} {list(answer.shape)}"
         raise ValueError(
-            f"A cache keeps one row of real numbers for each of the {len(places)} samples asked about; "
-            f"the teacher showed {found} at {what!r}."
+            f"A cache keeps one row of real numbers for each of the {len(places)} samples in question; "
+            f"the teacher showed {kind} at {what!r}."
         )
-    row = tuple(shown.shape[1:])
-    shelf = store.find(what) or store.make(what, row)
-    if shelf.row != row:
+    row = tuple(answer.shape[1:])
+    table = store.find(what) or store.create(what, row)
+    if table.row != row:
         raise ValueError(
-            f"The rows of {what!r} are {list(shelf.row)} in this cache; now the teacher shows {list(row)}."
+            f"The rows of {what!r} are {list(table.row)} in this cache; now the teacher shows {list(row)}."
         )
-    places = places.to(shelf.known.device)
-    new = ~shelf.known.index_select(0, places)
-    shelf.put(places[new], form.encode(shown[new.to(shown.device)]))
+    places = places.to(table.known.device)
+    new = ~table.known.index_select(0, places)
+    table.put(places[new], form.encode(answer[new.to(answer.device)]))
 
 
 def _refuse_unknown(scene: Scene, lacking: list[str], unseen: Tensor) -> None:

@@ -27,5 +27,5 @@ def ensemble(teachers: Sequence[Teacher]) -> Teacher:
 
 def stacked(members: Sequence[Teacher], scene: Scene, wanted: frozenset[str]) -> Activations:
     """What each of ``members`` shows of ``wanted``, along a new first dimension."""
-    shown = [member(scene, wanted) for member in members]
-    return {what: torch.stack([one[what] for one in shown]) for what in wanted}
+    answers = [member(scene, wanted) for member in members]
+    return {what: torch.stack([answer[what] for answer in answers]) for what in wanted}

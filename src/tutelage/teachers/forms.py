@@ -46,10 +46,10 @@ def dense(dtype: torch.dtype = torch.float32) -> Form:
     def layout(row: Row) -> dict[str, Part]:
         return {"values": Part(dtype, row)}
 
-    def encode(shown: Tensor) -> Parts:
-        values = shown.to(dtype)
-        if dtype == torch.float16 and not torch.equal(values.isinf(), shown.isinf()):
-            largest = shown[shown.isfinite()].abs().max().item()
+    def encode(activation: Tensor) -> Parts:
+        values = activation.to(dtype)
+        if dtype == torch.float16 and not torch.equal(values.isinf(), activation.isinf()):
+            largest = activation[activation.isfinite()].abs().max().item()
             raise ValueError(
                 f"float16 reaches 65504, but the teacher shows {largest:g}; keep its answers as dense(torch.float32)."
             )
@@ -87,12 +87,12 @@ def top(count: int) -> Form:
         kept = Part(torch.float16, (count + 1,))  # the last one is the rest: 1 - the sum would be rounding noise
         return {"log_probabilities": kept, "classes": Part(_narrowest(row[0]), (count,))}
 
-    def encode(shown: Tensor) -> Parts:
-        log_p = F.log_softmax(shown.float(), dim=-1)
+    def encode(activation: Tensor) -> Parts:
+        log_p = F.log_softmax(activation.float(), dim=-1)
         largest, classes = log_p.topk(count)
         rest = log_p.scatter(1, classes, -torch.inf).logsumexp(1, keepdim=True)
         kept = torch.cat([largest, rest], dim=1).half()
-        return {"log_probabilities": kept, "classes": classes.to(_narrowest(shown.shape[1]))}
+        return {"log_probabilities": kept, "classes": classes.to(_narrowest(activation.shape[1]))}
 
     def decode(parts: Parts, row: Row) -> Tensor:
         largest, rest = parts["log_probabilities"].float().split([count, 1], dim=1)

@@ -1,0 +1,135 @@
+"""A cache's answers in a folder: files mapped into memory that outlive the process, and that several may share."""
+
+import errno
+import fcntl
+import json
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy
+import torch
+
+from tutelage.checkpoint import read_json, write_json
+from tutelage.teachers.cache_layout import AnswerTable, CacheLayout, readable_bytes
+from tutelage.teachers.forms import Row
+
+FORMAT = 1
+"""Of the folder: raised whenever an older folder could be misread."""
+
+
+class FolderStore:
+    """One file of rows a layer, a description of each, and what the answers depend on in ``cache.json``."""
+
+    def __init__(self, layout: CacheLayout, folder: Path, key: Mapping[str, str]) -> None:
+        self.layout, self.folder = layout, folder
+        self.about: dict[str, Any] = {"format": FORMAT, "samples": layout.samples, "views": layout.views}
+        self.about |= {"form": layout.form.name, "key": dict(key)}
+        self.tables: dict[str, AnswerTable] = {}
+        self._refuse_another()
+
+    def find(self, address: str) -> AnswerTable | None:
+        if address not in self.tables and self._description(address).exists():
+            self.tables[address] = self._open(address)
+        return self.tables.get(address)
+
+    def create(self, address: str, row: Row) -> AnswerTable:
+        if (table := self.find(address)) is not None:
+            return table
+        demand, size = self.layout.demand(address, row), self.layout.num_bytes(row)
+        logging.getLogger("tutelage").info("%s.", demand)
+        path = self._rows(address)
+        try:
+            _reserve(path, size)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            if error.errno != errno.ENOSPC:
+                raise OSError(f"{path} could not be created: {error}.") from error
+            free = shutil.disk_usage(self.folder).free
+            raise OSError(errno.ENOSPC, f"{demand}; {readable_bytes(free)} are free in {self.folder}") from None
+        write_json(self._description(address), {"address": address, "row": list(row), "bytes": size})  # now it exists
+        self.tables[address] = self._open(address)
+        return self.tables[address]
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = (self.folder / "lock").open("a")
+        except OSError as error:
+            raise PermissionError(
+                f"The cache cannot keep a new answer: {self.folder} cannot be written to ({error.strerror}); "
+                "choose another folder."
+            ) from error
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the system gives it back, however this process ends
+            if not (self.folder / "cache.json").exists():
+                write_json(self.folder / "cache.json", self.about)
+            self._refuse_another()
+            yield
+
+    def _description(self, address: str) -> Path:
+        return self.folder / f"layer-{quote(address, safe=':')}.json"
+
+    def _rows(self, address: str) -> Path:
+        return self.folder / f"layer-{quote(address, safe=':')}.rows"
+
+    def _open(self, address: str) -> AnswerTable:
+        description, path = self._description(address), self._rows(address)
+        content = read_json(description)
+        try:
+            row = tuple(int(x) for x in content["row"])
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(
+                f"{description} does not describe a layer; delete {self.folder} to ask the teacher anew."
+            ) from None
+        expected = self.layout.num_bytes(row)
+        size = path.stat().st_size if path.exists() else 0
+        if size != expected:
+            raise ValueError(
+                f"{path} has {size} bytes where {expected} were expected: it is cut short or damaged; "
+                f"delete {self.folder} to ask the teacher anew."
+            )
+        mode = "r+" if os.access(path, os.W_OK) else "c"
+        mapped: Any = numpy.memmap(path, numpy.uint8, mode)  # type: ignore[call-overload]
+        return self.layout.table(row, torch.from_numpy(mapped))
+
+    def _refuse_another(self) -> None:
+        path = self.folder / "cache.json"
+        if not path.exists():
+            return
+        kept = read_json(path)
+        if kept == self.about:
+            return
+        kept = kept if isinstance(kept, dict) else {}
+        mine, theirs = ({**about, **_mapping(about.get("key"))} for about in (self.about, kept))
+        names = sorted(x for x in (mine.keys() | theirs.keys()) - {"key"} if mine.get(x) != theirs.get(x))
+        gaps = "; ".join(f"{x} {_short(theirs.get(x))} there, {_short(mine.get(x))} here" for x in names)
+        raise ValueError(f"{self.folder} keeps other answers ({gaps}); choose another folder, or delete this one.")
+
+
+def _reserve(path: Path, size: int) -> None:
+    """A file of ``size`` zeros that really has its place on disk: a hole would kill us later, when the disk is full."""
+    if size > shutil.disk_usage(path.parent).free:
+        raise OSError(errno.ENOSPC, "too large")
+    with path.open("wb") as file:
+        if sys.platform == "linux":
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:
+            for start in range(0, size, 2**20):
+                file.write(bytes(min(2**20, size - start)))
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 24 else f"{text[:20]}…{text[-1]}"
