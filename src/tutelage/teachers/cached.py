@@ -46,7 +46,7 @@ def cached(
     place: Place = in_memory,
     choose: Choose = whole_batch,
 ) -> Teacher:
-    """The first answer of ``teacher`` about ``batch.index`` in ``batch.view``, stored: computed once, from then on read.
+    """The first answer of ``teacher`` about ``batch.index`` in ``batch.view``, stored: computed once, then only read.
 
     Index numbers are 0 … ``samples`` - 1 and views 0 … ``views`` - 1; the answer for one view is never given for
     another. ``cached(None, …)`` has nobody to ask and refuses what is not stored. Any activation is kept that has a row
