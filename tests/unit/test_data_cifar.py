@@ -23,7 +23,7 @@ from tutelage.data import find as finding
 from tutelage.data.cifar import cifar10, cifar100
 from tutelage.data.cifar_editions import CIFAR10, CIFAR100
 from tutelage.data.cifar_files import from_batches, from_parquet
-from tutelage.data.folder import image_folder, stacked
+from tutelage.data.folder import decoded_images, image_folder
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 3, 32, 32), dtype=np.uint8)
 TRAIN, TEST = PIXELS[:10], PIXELS[10:]
@@ -282,7 +282,7 @@ class TestAFolderOfImages:
         grey, clear = io.BytesIO(), io.BytesIO()
         Image.new("L", (2, 3), 7).save(grey, "PNG")
         Image.new("RGBA", (2, 3), (1, 2, 3, 0)).save(clear, "PNG")
-        images = stacked([grey.getvalue(), clear.getvalue()], str)
+        images = decoded_images([grey.getvalue(), clear.getvalue()], str)
         assert images.shape == (2, 3, 3, 2) and images[:, :, 0, 0].tolist() == [[7, 7, 7], [1, 2, 3]]
 
     def test_that_is_not_there_or_holds_nothing_is_refused(self, tmp_path):
@@ -294,7 +294,7 @@ class TestAFolderOfImages:
         with pytest.raises(FileNotFoundError, match=r"cat holds no image \(\.png, "):
             image_folder(tmp_path, "x")
         with pytest.raises(ValueError, match="There are no images"):
-            stacked([], str)
+            decoded_images([], str)
 
     def test_a_corrupt_file_is_named(self, tmp_path):
         (tmp_path / "cat").mkdir()

@@ -11,7 +11,7 @@ import torch
 
 from tutelage.data import find as finding
 from tutelage.data import idx, mnist
-from tutelage.data.find import find, home, places
+from tutelage.data.find import data_folders, download_folder, find_data
 from tutelage.data.labelled import Labelled
 
 MD5 = {  # of the unzipped files as they were published
@@ -47,7 +47,7 @@ class TestIdx:
     @pytest.mark.parametrize(("name", "written"), [("x.gz", zipped(CONTENT)), ("x", CONTENT)])
     def test_it_reads_what_was_written_zipped_or_not(self, tmp_path, name, written):
         path = put(tmp_path, name, content=written) / name
-        assert idx.read(path, 3, SUM).tolist() == [[[0, 1, 2], [3, 4, 5]], [[6, 7, 8], [9, 10, 11]]]
+        assert idx.read_idx(path, 3, SUM).tolist() == [[[0, 1, 2], [3, 4, 5]], [[6, 7, 8], [9, 10, 11]]]
 
     @pytest.mark.parametrize(
         ("written", "sentence"),
@@ -69,12 +69,12 @@ class TestIdx:
     def test_a_bad_file_gets_one_sentence_with_its_path(self, tmp_path, written, sentence):
         path = put(tmp_path, "bad.gz", content=written) / "bad.gz"
         with pytest.raises(ValueError, match=r"bad\.gz") as refusal:
-            idx.read(path, 3, SUM)
+            idx.read_idx(path, 3, SUM)
         assert sentence in str(refusal.value) and "\n" not in str(refusal.value)
 
     def test_a_file_that_is_not_there_is_named(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"There is no file .*gone\.gz"):
-            idx.read(tmp_path / "gone.gz", 3, SUM)
+            idx.read_idx(tmp_path / "gone.gz", 3, SUM)
 
     def test_a_file_of_nothing_is_empty(self):
         assert idx.parsed(struct.pack(">II", 2049, 0), 1, Path("x")).shape == (0,)
@@ -87,33 +87,33 @@ class TestFinding:
         roots = [nowhere / "named", Path("data"), nowhere / "clone", nowhere / "cache" / "tutelage"]
         for root in roots[::-1]:  # each one found hides those after it
             put(root / "set", "a", "b.gz")
-            assert find("set", ["a", "b"]) == [root / "set" / "a", root / "set" / "b.gz"]
+            assert find_data("set", ["a", "b"]) == [root / "set" / "a", root / "set" / "b.gz"]
         put(nowhere / "said", "a", "b")
-        assert find("set", ["a", "b"], nowhere / "said") == [nowhere / "said" / "a", nowhere / "said" / "b"]
+        assert find_data("set", ["a", "b"], nowhere / "said") == [nowhere / "said" / "a", nowhere / "said" / "b"]
 
     def test_a_folder_may_hold_the_files_or_a_folder_called_after_the_set(self, nowhere):
         put(nowhere / "said" / "set", "a")
-        assert find("set", ["a"], nowhere / "said") == find("set", ["a"], nowhere / "said" / "set")
+        assert find_data("set", ["a"], nowhere / "said") == find_data("set", ["a"], nowhere / "said" / "set")
 
     def test_an_explicit_folder_is_the_only_place(self, nowhere):
         put(nowhere / "data" / "set", "a")
         with pytest.raises(FileNotFoundError, match="elsewhere"):
-            find("set", ["a"], nowhere / "elsewhere")
+            find_data("set", ["a"], nowhere / "elsewhere")
 
     def test_the_sentence_says_where_it_looked_and_what_is_missing(self, nowhere):
         put(nowhere / "data" / "set", "a")
         with pytest.raises(FileNotFoundError) as refusal:
-            find("set", ["a", "b"])
+            find_data("set", ["a", "b"])
         said = str(refusal.value)
-        assert all(str(place) in said for place in places("set"))
+        assert all(str(place) in said for place in data_folders("set"))
         assert "data/set (lacks b)" in said and "--data or TUTELAGE_DATA" in said and "\n" not in said
 
     def test_a_download_goes_where_the_set_would_be_found(self, nowhere, monkeypatch):
-        assert home("set", ["a"]) == nowhere / "cache" / "tutelage" / "set"
+        assert download_folder("set", ["a"]) == nowhere / "cache" / "tutelage" / "set"
         monkeypatch.setenv("TUTELAGE_DATA", str(nowhere / "named"))
-        assert home("set", ["a"]) == nowhere / "named" / "set"
-        assert home("set", ["a"], nowhere / "said") == nowhere / "said" / "set"
-        assert home("set", ["a"], put(nowhere / "said", "a.gz")) == nowhere / "said"
+        assert download_folder("set", ["a"]) == nowhere / "named" / "set"
+        assert download_folder("set", ["a"], nowhere / "said") == nowhere / "said" / "set"
+        assert download_folder("set", ["a"], put(nowhere / "said", "a.gz")) == nowhere / "said"
 
     def test_a_clone_is_recognised_and_an_installed_package_is_none(self, tmp_path, monkeypatch):
         assert [EMBEDDED.parent] == finding._clone()

@@ -10,7 +10,7 @@ from pathlib import Path
 from tutelage.data.cifar_editions import CIFAR10, CIFAR100, Edition
 from tutelage.data.cifar_files import Sets, sets_in
 from tutelage.data.fetch import bytes_match, fetch
-from tutelage.data.find import VARIABLE, home, places
+from tutelage.data.find import VARIABLE, data_folders, download_folder
 from tutelage.data.labelled import Labelled
 
 MEAN = (0.5071, 0.4867, 0.4408)
@@ -27,7 +27,7 @@ def cifar10(folder: Path | None = None, download: bool = True) -> tuple[Labelled
 def cifar100(folder: Path | None = None, download: bool = True) -> tuple[Labelled, Labelled]:
     """``(train, test)`` of CIFAR-100, uint8 (N, 3, 32, 32) with the 100 fine classes, from the first place that has it.
 
-    Looked at are ``folder``, or else the places of ``find.places``; in each of them ``train.parquet`` and
+    Looked at are ``folder``, or else the places of ``find.data_folders``; in each of them ``train.parquet`` and
     ``test.parquet`` (columns ``img``, a struct with the encoded ``bytes``, and ``fine_label``), then the official
     archive ``cifar-100-python.tar.gz``, then its unpacked folder, then ``train/<class>/`` and ``test/<class>/`` with
     images. Files whose names could be any set's count in ``folder`` and in places called ``cifar100`` alone. If it is
@@ -46,7 +46,7 @@ def _load(edition: Edition, folder: Path | None, download: bool) -> Sets:
         raise FileNotFoundError(
             f"There is no folder {folder}; name the one that holds {edition.name}, or leave it out."
         )
-    searched = places(edition.name, folder)
+    searched = data_folders(edition.name, folder)
     for place in searched:
         own = folder is not None or place.name == edition.name
         if (sets := sets_in(place, edition, own)) is not None:
@@ -58,7 +58,7 @@ def _load(edition: Edition, folder: Path | None, download: bool) -> Sets:
     )
     if not download:
         raise FileNotFoundError(missing)
-    place = home(edition.name, [edition.archive], folder)
+    place = download_folder(edition.name, [edition.archive], folder)
     try:
         fetch([edition.url], place / edition.archive, check=bytes_match(edition.md5, "md5"))
     except OSError as error:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tutelage.data.cifar_editions import Edition
-from tutelage.data.folder import image_folder, needed, stacked
+from tutelage.data.folder import decoded_images, image_folder, needed
 from tutelage.data.labelled import Labelled, labelled
 from tutelage.data.safe_pickle import one_line, unpickled
 
@@ -52,7 +52,7 @@ def from_parquet(path: Path, edition: Edition, name: str) -> Labelled:
         raise ValueError(f"{path} {error}. Is it another data set?") from None
     except (OSError, ValueError, TypeError) as error:  # pyarrow's own are among these
         raise ValueError(f"{path} is not a sound parquet file ({one_line(error)}); put a sound copy there.") from None
-    images = stacked(contents.field("bytes").to_pylist(), lambda row: f"Row {row} of {path}")
+    images = decoded_images(contents.field("bytes").to_pylist(), lambda row: f"Row {row} of {path}")
     return _set(name, images, targets, edition, path)
 
 

@@ -8,7 +8,7 @@ VARIABLE = "TUTELAGE_DATA"
 """The environment variable that names the folder with the data sets."""
 
 
-def find(name: str, files: Sequence[str], folder: Path | None = None) -> list[Path]:
+def find_data(name: str, files: Sequence[str], folder: Path | None = None) -> list[Path]:
     """The ``files`` of the set ``name``, each as it is called or with ``.gz`` after it, all from the first place.
 
     Looked at, in this order, are ``folder`` (and then nothing else), the folder of ``TUTELAGE_DATA``, ``./data``, the
@@ -16,10 +16,9 @@ def find(name: str, files: Sequence[str], folder: Path | None = None) -> list[Pa
 
     Raises ``FileNotFoundError`` that says where it looked, and what is missing where only some of the files are.
     """
-    searched = places(name, folder)
+    searched = data_folders(name, folder)
     for place in searched:
-        found = [held(place, file) for file in files]
-        paths = [path for path in found if path is not None]
+        paths = [path for file in files if (path := held(place, file)) is not None]
         if len(paths) == len(files):
             return paths
     looked = "; ".join(f"{place}{_lacks(place, files)}" for place in searched)
@@ -29,7 +28,7 @@ def find(name: str, files: Sequence[str], folder: Path | None = None) -> list[Pa
     )
 
 
-def places(name: str, folder: Path | None = None) -> list[Path]:
+def data_folders(name: str, folder: Path | None = None) -> list[Path]:
     """The folders that may hold the set, in the order in which they are looked at."""
     if folder is not None:
         return [folder / name, folder]
@@ -38,7 +37,7 @@ def places(name: str, folder: Path | None = None) -> list[Path]:
     return list(dict.fromkeys(place for root in roots for place in (root / name, root)))
 
 
-def home(name: str, files: Sequence[str], folder: Path | None = None) -> Path:
+def download_folder(name: str, files: Sequence[str], folder: Path | None = None) -> Path:
     """Where a download of the set is kept: ``folder``, ``TUTELAGE_DATA`` or the user's cache, and there under ``name``.
 
     A ``folder`` that directly holds some of the ``files`` gets the others beside them.

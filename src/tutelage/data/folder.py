@@ -34,9 +34,9 @@ def image_folder(folder: Path, name: str) -> Labelled:
     image or of another size, by its path, and ``ImportError`` with the install line without pillow.
     """
     files = listed(folder)
-    paths = [folder / path for found in files.values() for path in found]
-    targets = torch.tensor([target for target, found in enumerate(files.values()) for _ in found])
-    images = stacked([path.read_bytes() for path in paths], lambda place: str(paths[place]))
+    paths = [folder / path for members in files.values() for path in members]
+    targets = torch.tensor([target for target, members in enumerate(files.values()) for _ in members])
+    images = decoded_images([path.read_bytes() for path in paths], lambda place: str(paths[place]))
     return labelled(name, images, targets, tuple(files))
 
 
@@ -51,12 +51,12 @@ def listed(folder: Path) -> dict[str, list[str]]:
     if not classes:
         raise FileNotFoundError(f"{folder} has no folders; it needs one for each class, with the class's images.")
     files = {home: sorted(_images(folder / home, home), key=_parts) for home in classes}
-    if lacking := [home for home, found in files.items() if not found]:
+    if lacking := [home for home, members in files.items() if not members]:
         raise FileNotFoundError(f"{folder / lacking[0]} holds no image ({', '.join(ENDINGS)}); fill it or remove it.")
     return files
 
 
-def stacked(contents: Sequence[bytes | None], called: Callable[[int], str]) -> Tensor:
+def decoded_images(contents: Sequence[bytes | None], called: Callable[[int], str]) -> Tensor:
     """The decoded images (PNG, JPEG, WebP or BMP) as uint8 (N, 3, H, W); ``called(n)`` names the n-th for messages.
 
     Grey images and palettes become RGB, an alpha channel is dropped. Raises ``ValueError`` for no image, for one that

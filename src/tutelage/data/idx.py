@@ -13,7 +13,7 @@ from torch import Tensor
 _AGAIN = "Delete it and start again, or put a sound copy there."
 
 
-def read(path: Path, num_dims: int, checksum: str) -> Tensor:
+def read_idx(path: Path, num_dims: int, checksum: str) -> Tensor:
     """The bytes (uint8) of an idx file with ``num_dims`` dimensions, gzipped or not: 1 for labels, 3 for images.
 
     ``checksum`` is the sha-256 of the file *unzipped*: gzip writes the same content in many ways.
@@ -23,16 +23,16 @@ def read(path: Path, num_dims: int, checksum: str) -> Tensor:
     """
     content = unzipped(path)
     values = parsed(content, num_dims, path)
-    if (found := sha256(content).hexdigest()) != checksum:
+    if (digest := sha256(content).hexdigest()) != checksum:
         raise ValueError(
-            f"{path} is not the file as it was published: its content has the sha-256 {found}, expected {checksum}. "
+            f"{path} is not the file as it was published: its content has the sha-256 {digest}, expected {checksum}. "
             f"{_AGAIN}"
         )
     return values
 
 
 def unzipped(path: Path) -> bytes:
-    """The content of a file, unzipped if it begins as gzip files do. Raises as ``read`` does."""
+    """The content of a file, unzipped if it begins as gzip files do. Raises as ``read_idx`` does."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -48,7 +48,7 @@ def unzipped(path: Path) -> bytes:
 
 
 def parsed(content: bytes, num_dims: int, path: Path) -> Tensor:
-    """What an idx file says; ``path`` is for the message. Raises ``ValueError`` as ``read`` does.
+    """What an idx file says; ``path`` is for the message. Raises ``ValueError`` as ``read_idx`` does.
 
     >>> parsed(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]), 1, Path("labels")).tolist()
     [7, 9]

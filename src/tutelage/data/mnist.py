@@ -7,9 +7,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from tutelage.data import idx
 from tutelage.data.fetch import Check, contents_match, fetch
-from tutelage.data.find import find, held, home
+from tutelage.data.find import download_folder, find_data, held
+from tutelage.data.idx import read_idx
 from tutelage.data.labelled import Labelled, labelled
 
 CHECKSUMS = {
@@ -27,14 +27,14 @@ CLASSES = tuple("0123456789")
 
 
 def mnist(folder: Path | None = None, download: bool = True) -> tuple[Labelled, Labelled]:
-    """``(train, test)`` from where ``find`` finds the four files; verified; fetched if they are nowhere.
+    """``(train, test)`` from where ``find_data`` finds the four files; verified; fetched if they are nowhere.
 
-    An explicit ``folder`` must exist. Raises ``FileNotFoundError`` if the files are neither found nor fetched, and
-    ``ValueError`` for a file that is truncated, damaged or another one.
+    An explicit ``folder`` must exist. Raises ``FileNotFoundError`` if the files are nowhere and cannot be fetched,
+    and ``ValueError`` for a file that is truncated, damaged or another one.
     """
     paths = _paths(folder, download)
     images, labels, test_images, test_labels = (
-        idx.read(path, 3 if "images" in file else 1, checksum)
+        read_idx(path, 3 if "images" in file else 1, checksum)
         for path, (file, checksum) in zip(paths, CHECKSUMS.items(), strict=True)
     )
     return _set("mnist/train", images, labels), _set("mnist/test", test_images, test_labels)
@@ -48,12 +48,12 @@ def _paths(folder: Path | None, download: bool) -> list[Path]:
     if folder is not None and not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}; name the one that holds mnist, or leave it out.")
     try:
-        return find("mnist", list(CHECKSUMS), folder)
+        return find_data("mnist", list(CHECKSUMS), folder)
     except FileNotFoundError as error:
         if not download:
             raise
         missing = error
-    place = home("mnist", list(CHECKSUMS), folder)
+    place = download_folder("mnist", list(CHECKSUMS), folder)
     try:
         return [_fetched(place, file, contents_match(checksum)) for file, checksum in CHECKSUMS.items()]
     except OSError as error:
