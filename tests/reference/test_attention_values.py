@@ -14,7 +14,7 @@ from tutelage.matching.attentive import Attentive, of_each, of_mixture
 from tutelage.matching.fitted import unchanged
 from tutelage.matching.ranges import every_layer, window
 from tutelage.matching.semckd import SemCKD
-from tutelage.matching.similarities import cosine, dot, negative_squares, scaled_dot
+from tutelage.matching.similarities import cosine_similarity, inner_product, negative_squares, scaled_dot
 
 
 def float64(*numbers, shape):
@@ -36,9 +36,9 @@ def shown(matched, student, teacher):
 STUDENT = float64(1, 1, shape=(1, 2))
 TEACHERS = [float64(*numbers, shape=(1, 2)) for numbers in ((1, 2), (0, 1), (3, -1))]
 ATTENTION = [
-    (dot, [0.665241, 0.090031, 0.244728], 0.190441, 2.713099, 2.522658),
+    (inner_product, [0.665241, 0.090031, 0.244728], 0.190441, 2.713099, 2.522658),
     (scaled_dot, [0.575975, 0.140029, 0.283995], 0.183215, 2.987968, 2.804753),
-    (cosine, [0.418230, 0.328473, 0.253297], 0.039535, 2.773078, 2.733543),
+    (cosine_similarity, [0.418230, 0.328473, 0.253297], 0.039535, 2.773078, 2.733543),
     (negative_squares, [0.499772, 0.499772, 0.000456], 0.497724, 1.003190, 0.505466),
 ]
 

@@ -29,22 +29,22 @@ from tutelage.matching.semckd import SemCKD, from_the_largest, in_batch_order
 from tutelage.matching.similarities import (
     Detached,
     QueryKey,
-    cosine,
-    dot,
-    flattened,
+    all_features,
+    cosine_similarity,
+    inner_product,
     negative_squares,
-    only,
     per_layer,
     relations,
     scaled_dot,
+    single_place,
 )
 from tutelage.objective import Objective, Term
 from tutelage.teachers.frozen import frozen
 
 SIMILARITIES = {
-    "dot": dot,
+    "dot": inner_product,
     "scaled dot": scaled_dot,
-    "cosine": partial(cosine, temperature=0.1),
+    "cosine": partial(cosine_similarity, temperature=0.1),
     "negative squares": negative_squares,
     "learned": QueryKey(8),
     "detached": Detached(QueryKey(8)),
@@ -76,7 +76,7 @@ def tensors(module):
 
 @pytest.mark.parametrize("similarity", SIMILARITIES.values(), ids=SIMILARITIES)
 class TestLaws:
-    @pytest.mark.parametrize("choices", [{}, {"weigh": per_layer}, {"describe": flattened}, {"reading": of_each}])
+    @pytest.mark.parametrize("choices", [{}, {"weigh": per_layer}, {"describe": all_features}, {"reading": of_each}])
     def test_weights_are_none_below_zero_and_sum_to_one(self, similarity, choices):
         attended = three(similarity=similarity, **choices).attend(maps(1), maps(3))["s"]
         assert (attended.weights >= 0).all() and attended.weights.shape == (1 if "weigh" in choices else 5, 3)
@@ -181,12 +181,12 @@ class TestAttentive:
     def test_a_detached_similarity_leaves_the_student_only_the_loss(self):
         (student,), teacher = maps(1), maps(3)
         student.requires_grad_()
-        matched = three(similarity=Detached(dot))
+        matched = three(similarity=Detached(inner_product))
         _, layers, weights = matched.attend([student], teacher)["s"]
         mixture = torch.einsum("nk,nkchw->nchw", weights, layers)
         (plain,) = torch.autograd.grad(mean_squares(student, mixture), student)
         (found,) = torch.autograd.grad(matched([student], teacher), student)
-        (through,) = torch.autograd.grad(three(similarity=dot)([student], teacher), student)
+        (through,) = torch.autograd.grad(three(similarity=inner_product)([student], teacher), student)
         torch.testing.assert_close(found, plain)
         assert not torch.allclose(through, plain)
 
@@ -346,7 +346,7 @@ class TestSemCKD:
 
 def ways():
     return {
-        "fixed": Attentive(mean_squares, OVER, similarity=cosine),
+        "fixed": Attentive(mean_squares, OVER, similarity=cosine_similarity),
         "learned": Attentive(mean_squares, OVER, similarity=QueryKey(8), project=learned_orthogonal),
         "losses": Attentive(attention_maps, OVER, similarity=Detached(QueryKey(8)), reading=of_each),
         "semckd": SemCKD(OVER, samples=8),
@@ -449,7 +449,7 @@ class TestErrors:
 
     def test_similarities_refuse_what_they_cannot_compare(self):
         with pytest.raises(ValueError, match="above 0; got 0"):
-            cosine(torch.ones(1, 2), torch.ones(1, 1, 2), temperature=0)
+            cosine_similarity(torch.ones(1, 2), torch.ones(1, 1, 2), temperature=0)
         with pytest.raises(ValueError, match="one number or more; got width=0"):
             QueryKey(0)
         matched = three(similarity=QueryKey(4), describe=relations)
@@ -481,7 +481,7 @@ def test_weights_of_a_shared_loss_are_owned_once():
 def test_only_one_layer_is_the_plain_loss_on_it_whatever_the_others_say(reading):
     ranges = every_layer(["a", "b"], ["t1", "t2", "t3"])
     students, teachers = maps(2), maps(3)
-    chosen = [partial(only, place=2), partial(only, place=0)]
+    chosen = [partial(single_place, place=2), partial(single_place, place=0)]
     matched = seen(Attentive(mean_squares, ranges, similarity=chosen, fit=unchanged, **reading), students, teachers)
     expected = (mean_squares(students[0], teachers[2]) + mean_squares(students[1], teachers[0])) / 2
     torch.testing.assert_close(matched(students, teachers), expected)
@@ -491,7 +491,7 @@ def test_only_one_layer_is_the_plain_loss_on_it_whatever_the_others_say(reading)
 def test_lists_of_another_length_than_the_layers_are_refused():
     ranges = every_layer(["a", "b"], ["t"])
     with pytest.raises(ValueError, match="Similarities are one a layer of the student; got 3 for 2 layers"):
-        Attentive(mean_squares, ranges, similarity=[dot, dot, dot])
+        Attentive(mean_squares, ranges, similarity=[inner_product, inner_product, inner_product])
     with pytest.raises(ValueError, match="Losses are one a layer of the student; got 1 for 2 layers"):
         Attentive([mean_squares], ranges)
 

@@ -131,13 +131,13 @@ class Attentive(nn.Module):
         layers = self.attend(student, teacher)
         if self.training:  # a rehearsal is no part of the epoch
             for name, attended in layers.items():
-                record(self.means, name, self.ranges[name], attended.weights)
+                record_weights(self.means, name, self.ranges[name], attended.weights)
         values = [self.reading(loss, x) for loss, x in zip(self.losses, layers.values(), strict=True)]
         return torch.stack(values).mean()
 
     def attend(self, student: Sequence[Tensor], teacher: Sequence[Tensor]) -> dict[str, Attended]:
         """Every layer of the student, by name, with what it looks at and the weights: to be looked at, or drawn."""
-        students, teachers = named(self.ranges, student, teacher)
+        students, teachers = named_layers(self.ranges, student, teacher)
         projects = iter(self.projects)
         pools: dict[tuple[str, Size], Tensor] = {}  # ranges overlap: a layer is averaged once to each size
         attended = {}
@@ -166,7 +166,7 @@ def _one_each(what: str, given: T | Sequence[T], layers: int) -> list[T]:
     return found
 
 
-def named(
+def named_layers(
     ranges: Ranges, student: Sequence[Tensor], teacher: Sequence[Tensor]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Layers by name, the teacher's without their gradient. Raises ``ValueError`` for lists of other lengths."""
@@ -182,7 +182,7 @@ def named(
     )
 
 
-def record(means: RunningMeans, student: str, teachers: Sequence[str], weights: Tensor) -> None:
+def record_weights(means: RunningMeans, student: str, teachers: Sequence[str], weights: Tensor) -> None:
     """Remember the batch's mean weights for the epoch's statistics: ``weight <student layer> | <teacher layer>``."""
     for teacher, weight in zip(teachers, weights.detach().mean(0), strict=True):
         means.add(f"weight {student} | {teacher}", weight)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from tutelage.losses.hint import mean_squares
 from tutelage.losses.similarity_preserving import directions, inner_products
-from tutelage.matching.attentive import each_sample, named, record
+from tutelage.matching.attentive import each_sample, named_layers, record_weights
 from tutelage.matching.fitted import Fitted, common, sized, unchanged, width
 from tutelage.matching.projected import Make
 from tutelage.matching.ranges import Ranges, addresses, every_layer, refuse_odd
@@ -133,19 +133,19 @@ class SemCKD(nn.Module):
         return matched
 
     def forward(self, student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Scalar:
-        students, teachers = named(self.ranges, [_map(x) for x in student], [_map(x) for x in teacher])
+        students, teachers = named_layers(self.ranges, [_map(x) for x in student], [_map(x) for x in teacher])
         fits = iter(self.fits)
         values = []
         for name, weights in self._weights(students, teachers).items():
             if self.training:  # a rehearsal is no part of the epoch
-                record(self.means, name, self.ranges[name], weights)
+                record_weights(self.means, name, self.ranges[name], weights)
             losses = [self._losses(next(fits), students[name], teachers[other]) for other in self.ranges[name]]
             values.append((weights * torch.stack(losses, 1)).sum(1).mean())
         return torch.stack(values).mean()
 
     def weights(self, student: Sequence[Tensor], teacher: Sequence[Tensor]) -> dict[str, Tensor]:
         """Layer of the student -> the weights of the layers it looks at, (N, k)."""
-        return self._weights(*named(self.ranges, [_map(x) for x in student], [_map(x) for x in teacher]))
+        return self._weights(*named_layers(self.ranges, [_map(x) for x in student], [_map(x) for x in teacher]))
 
     def _weights(self, students: dict[str, Tensor], teachers: dict[str, Tensor]) -> dict[str, Tensor]:
         queries = [self._embedded(*one) for one in zip(students.values(), self.queries, strict=True)]

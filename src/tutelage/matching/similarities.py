@@ -32,7 +32,7 @@ def pooled(features: Tensor) -> Tensor:
     return features.mean((2, 3)) if features.ndim == 4 else features.mean(1) if features.ndim == 3 else features
 
 
-def flattened(features: Tensor) -> Tensor:
+def all_features(features: Tensor) -> Tensor:
     """All features of a sample, place by place."""
     return features.flatten(1)
 
@@ -49,10 +49,10 @@ def relations(features: Tensor) -> Relations:
 # ---- how it is compared
 
 
-def dot(student: Tensor, teachers: Tensor) -> Tensor:
+def inner_product(student: Tensor, teachers: Tensor) -> Tensor:
     """Inner products, ``t_i · s``: a layer of larger activations weighs more.
 
-    >>> dot(torch.tensor([[1.0, 1.0]]), torch.tensor([[[1.0, 2.0], [3.0, -1.0]]]))
+    >>> inner_product(torch.tensor([[1.0, 1.0]]), torch.tensor([[[1.0, 2.0], [3.0, -1.0]]]))
     tensor([[3., 2.]])
     """
     return (student.unsqueeze(1) * teachers).sum(2)
@@ -63,21 +63,21 @@ def scaled_dot(student: Tensor, teachers: Tensor) -> Tensor:
 
     Vaswani et al., "Attention Is All You Need", NeurIPS 2017, arXiv:1706.03762, eq. 1.
     """
-    return dot(student, teachers) / float(student.shape[1] ** 0.5)
+    return inner_product(student, teachers) / float(student.shape[1] ** 0.5)
 
 
-def cosine(student: Tensor, teachers: Tensor, temperature: float = 1.0) -> Tensor:
+def cosine_similarity(student: Tensor, teachers: Tensor, temperature: float = 1.0) -> Tensor:
     """Cosines over a temperature, ``cos(t_i, s) / τ``, blind to how large activations are; 0 where one of them is.
 
-    With τ = 1 no layer can weigh more than e² = 7.4 times another; with ``partial(cosine, temperature=0.1)``, e²⁰
-    times. Raises ``ValueError`` for a temperature that is not above 0.
+    With τ = 1 no layer can weigh more than e² = 7.4 times another; with ``partial(cosine_similarity,
+    temperature=0.1)``, e²⁰ times. Raises ``ValueError`` for a temperature that is not above 0.
 
-    >>> cosine(torch.tensor([[1.0, 0.0]]), torch.tensor([[[5.0, 0.0], [0.0, 1.0]]]), temperature=0.5)
+    >>> cosine_similarity(torch.tensor([[1.0, 0.0]]), torch.tensor([[[5.0, 0.0], [0.0, 1.0]]]), temperature=0.5)
     tensor([[2., 0.]])
     """
     if not temperature > 0:
         raise ValueError(f"The temperature of a cosine is above 0; got {temperature}.")
-    return dot(directions(student), directions(teachers)) / temperature
+    return inner_product(directions(student), directions(teachers)) / temperature
 
 
 def negative_squares(student: Tensor, teachers: Tensor) -> Tensor:
@@ -89,12 +89,12 @@ def negative_squares(student: Tensor, teachers: Tensor) -> Tensor:
     return -(teachers - student.unsqueeze(1)).square().sum(2)
 
 
-def only(_student: Tensor, teachers: Tensor, place: int) -> Tensor:
+def single_place(_student: Tensor, teachers: Tensor, place: int) -> Tensor:
     """All weight to the layer at ``place`` in the range: a fixed mapping, at the size at which all are compared.
 
     Places are those of a list: −1 is the last. Raises ``IndexError`` for one outside the range.
 
-    >>> per_sample(only(torch.ones(1, 2), torch.ones(1, 3, 2), place=1))
+    >>> per_sample(single_place(torch.ones(1, 2), torch.ones(1, 3, 2), place=1))
     tensor([[0., 1., 0.]])
     """
     similarities = torch.full_like(teachers[:, :, 0], -torch.inf)
@@ -138,7 +138,7 @@ class Detached(nn.Module):
     Weights that the similarity learns still train.
 
     >>> student = torch.ones(1, 2, requires_grad=True)
-    >>> Detached(dot)(student, torch.ones(1, 3, 2)).requires_grad
+    >>> Detached(inner_product)(student, torch.ones(1, 3, 2)).requires_grad
     False
     """
 

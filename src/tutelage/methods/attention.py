@@ -15,7 +15,15 @@ from tutelage.matching.attentive import Attentive
 from tutelage.matching.fitted import learned_orthogonal, unit_orthogonal
 from tutelage.matching.ranges import Ranges, addresses, every_layer, window
 from tutelage.matching.semckd import SemCKD
-from tutelage.matching.similarities import Detached, QueryKey, cosine, dot, negative_squares, only, scaled_dot
+from tutelage.matching.similarities import (
+    Detached,
+    QueryKey,
+    cosine_similarity,
+    inner_product,
+    negative_squares,
+    scaled_dot,
+    single_place,
+)
 from tutelage.methods.pair import Pair
 from tutelage.objective import Objective, Term, labels
 
@@ -36,7 +44,7 @@ def proportional_pooled(pair: Pair) -> Objective:
     students, teachers = pair.blocks()
     ranges = every_layer(students, teachers)
     chosen = window(students, teachers, reach=0)
-    similarity = [partial(only, place=ranges[name].index(chosen[name][0])) for name in ranges]
+    similarity = [partial(single_place, place=ranges[name].index(chosen[name][0])) for name in ranges]
     return _layers(Attentive(mean_squares, ranges, similarity=similarity))
 
 
@@ -52,7 +60,7 @@ FIXED = (from_first, proportional, proportional_pooled, from_last)
 
 def attend_dot(pair: Pair) -> Objective:
     """Attention over all blocks by inner products: the multi-knowledge proposal."""
-    return _layers(Attentive(mean_squares, every_layer(*pair.blocks()), similarity=dot))
+    return _layers(Attentive(mean_squares, every_layer(*pair.blocks()), similarity=inner_product))
 
 
 def attend_scaled(pair: Pair) -> Objective:
@@ -62,7 +70,9 @@ def attend_scaled(pair: Pair) -> Objective:
 
 def attend_cosine(pair: Pair) -> Objective:
     """Attention over all blocks by cosines at temperature 0.1."""
-    return _layers(Attentive(mean_squares, every_layer(*pair.blocks()), similarity=partial(cosine, temperature=0.1)))
+    return _layers(
+        Attentive(mean_squares, every_layer(*pair.blocks()), similarity=partial(cosine_similarity, temperature=0.1))
+    )
 
 
 def attend_nearest(pair: Pair) -> Objective:
