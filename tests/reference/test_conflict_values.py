@@ -17,9 +17,9 @@ from tutelage.combine.base import Combine
 from tutelage.combine.decompose import (
     as_listed,
     as_listed_with_itself,
-    averaged,
     decomposed,
-    in_turn,
+    mean_decomposition,
+    pair_by_pair,
     shuffled,
     shuffled_with_itself,
     symmetric,
@@ -76,7 +76,7 @@ TOTALS = [
     ("PCGrad, descending", partial(decomposed, by=partial(symmetric, order=descending)), DESCENDING),
     (
         "PCGrad, mean",
-        partial(decomposed, by=partial(averaged, by=partial(symmetric, order=as_listed))),
+        partial(decomposed, by=partial(mean_decomposition, by=partial(symmetric, order=as_listed))),
         [-0.400000, 0.132886, 0.946980],
     ),
     ("CE as the target", partial(decomposed, by=protected), [0.0, 0.0, 2.7]),
@@ -104,7 +104,7 @@ def test_of_three_exactly_the_two_possible_sums_are_drawn():
 
 
 def test_one_of_a_pair_gives_way_and_the_other_stays():
-    drawn = {tuple(x.round(decimals=6).tolist()) for x in (decomposed(G[:2], in_turn) for _ in range(20))}
+    drawn = {tuple(x.round(decimals=6).tolist()) for x in (decomposed(G[:2], pair_by_pair) for _ in range(20))}
     assert drawn == {(-1.8, 1.4, 1.0), (0.0, 1.0, 2.0)}  # (0.2, 0.4, 1) + KD, and CE + (-1, 1, 1)
 
 

@@ -9,24 +9,24 @@ from torch import nn
 from tutelage.combine.base import Combine
 from tutelage.combine.decompose import (
     as_listed,
-    averaged,
     decomposed,
-    in_turn,
     longest_first,
+    mean_decomposition,
+    pair_by_pair,
     shuffled,
     shuffled_with_itself,
     symmetric,
     untouched,
     weights,
 )
-from tutelage.combine.granularity import each_layer, each_stage, each_tensor, whole
+from tutelage.combine.granularity import each_layer, each_stage, each_tensor, whole_network
 from tutelage.combine.resolve import ResolveConflicts
 from tutelage.combine.target import cosine_weighted, gated, protected
 
 SYMMETRIC = [partial(symmetric, order=order) for order in (shuffled, shuffled_with_itself, as_listed, longest_first)]
 TARGETED = [protected, gated, cosine_weighted, *(partial(x, among=symmetric) for x in (protected, gated))]
-ALL = [*SYMMETRIC, in_turn, *TARGETED]
-GRANULARITIES = [whole, each_stage, each_layer, each_tensor]
+ALL = [*SYMMETRIC, pair_by_pair, *TARGETED]
+GRANULARITIES = [whole_network, each_stage, each_layer, each_tensor]
 
 
 def opposed(count=2, size=6, seed=0):
@@ -58,7 +58,7 @@ def test_two_conflicting_gradients_end_orthogonal_to_each_others_originals(by, s
 
 @pytest.mark.parametrize("seed", range(5))
 def test_in_turn_leaves_two_that_are_orthogonal_to_each_other(seed):
-    a, b = after(in_turn, opposed(seed=seed))
+    a, b = after(pair_by_pair, opposed(seed=seed))
     assert abs(a @ b) < 1e-12
 
 
@@ -69,7 +69,7 @@ def test_where_nothing_conflicts_nothing_changes_to_the_bit(by):
     assert torch.equal(decomposed(rows, by), rows[0] + rows[1] + rows[2] + rows[3])
 
 
-@pytest.mark.parametrize("by", [*SYMMETRIC, in_turn])
+@pytest.mark.parametrize("by", [*SYMMETRIC, pair_by_pair])
 def test_whoever_conflicts_with_nobody_stays_what_it_was_to_the_bit(by):
     rows = torch.cat([torch.cat([opposed(), torch.zeros(2, 1)], 1), torch.zeros(1, 7)])
     rows[2, 6] = 3.0
@@ -129,7 +129,7 @@ def test_the_order_of_the_sources_changes_nothing_where_nothing_is_drawn(by):
 def test_the_mean_is_the_sum_over_the_count():
     rows = opposed(3)
     by = partial(symmetric, order=as_listed)
-    torch.testing.assert_close(3 * decomposed(rows, partial(averaged, by=by)), decomposed(rows, by))
+    torch.testing.assert_close(3 * decomposed(rows, partial(mean_decomposition, by=by)), decomposed(rows, by))
     torch.testing.assert_close(weights(rows @ rows.mT, by) @ rows, decomposed(rows, by))
 
 
@@ -205,7 +205,7 @@ def test_each_part_is_merged_by_itself(per):
     found = settled(ResolveConflicts(partial(decomposed, by=by), per=per), net, losses)
     names = [name for name in found if name.startswith("trunk")]
     parts = {per(name): [x for x in names if per(x) == per(name)] for name in names}
-    assert len(parts) == {whole: 1, each_stage: 2, each_layer: 4, each_tensor: 8}[per]
+    assert len(parts) == {whole_network: 1, each_stage: 2, each_layer: 4, each_tensor: 8}[per]
     for inside in parts.values():
         jacobian = torch.stack([torch.cat([row[name].flatten() for name in inside]) for row in rows.values()])
         torch.testing.assert_close(torch.cat([found[x].flatten() for x in inside]), decomposed(jacobian, by))
@@ -222,7 +222,7 @@ def test_losses_that_agree_get_the_sum_of_their_gradients_to_the_bit(per):
         assert torch.equal(found[name], rows["a"][name] + rows["b"][name] + rows["c"][name])
 
 
-@pytest.mark.parametrize("per", [whole, each_tensor])
+@pytest.mark.parametrize("per", [whole_network, each_tensor])
 @pytest.mark.parametrize("by", TARGETED)
 def test_weights_that_the_target_does_not_reach_get_the_plain_sum_of_the_others(by, per):
     parts = nn.ParameterDict({"a": torch.ones(2), "b": torch.ones(2)})
@@ -263,7 +263,7 @@ def test_a_target_without_a_loss_in_the_step_is_refused():
         settled(ResolveConflicts(partial(decomposed, by=protected), target="label"), net, net(x))
 
 
-@pytest.mark.parametrize("by", [*TARGETED, partial(averaged, by=protected)])
+@pytest.mark.parametrize("by", [*TARGETED, partial(mean_decomposition, by=protected)])
 def test_a_rule_for_a_target_is_refused_where_none_is_named(by):
     with pytest.raises(ValueError, match="which loss is the target, as in target='label'"):
         ResolveConflicts(partial(decomposed, by=by))

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from tutelage.calls import call
 from tutelage.combine.base import Combine
-from tutelage.combine.decompose import decomposed, in_turn, longest_first, symmetric, weights
+from tutelage.combine.decompose import decomposed, longest_first, pair_by_pair, symmetric, weights
 from tutelage.combine.dot import DOT
 from tutelage.combine.granularity import each_layer, each_stage, each_tensor
 from tutelage.combine.learned import LearnedWeights, softmax
@@ -48,7 +48,7 @@ def pcgrad(given: Given) -> Make:
 
 def sequential(given: Given) -> Make:
     """The proposal to the letter: of each conflicting pair one gives way, and later pairs see what is left of it."""
-    return partial(ResolveConflicts, partial(decomposed, by=in_turn), seed=given.seed)
+    return partial(ResolveConflicts, partial(decomposed, by=pair_by_pair), seed=given.seed)
 
 
 def pcgrad_ordered(given: Given) -> Make:

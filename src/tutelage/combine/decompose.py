@@ -46,7 +46,7 @@ def weights(gramian: Tensor, by: Decomposition) -> Tensor:
     return by(gramian).sum(0)
 
 
-def averaged(gramian: Tensor, by: Decomposition) -> Tensor:
+def mean_decomposition(gramian: Tensor, by: Decomposition) -> Tensor:
     """``by``, each row divided by their number, so that ``decomposed`` is the mean and not the sum."""
     return by(gramian) / len(gramian)
 
@@ -96,8 +96,8 @@ def symmetric(gramian: Tensor, order: Order = shuffled) -> Tensor:
     Published codes differ in three points, all of them choices here: the order (``shuffled`` in the paper, drawn for
     each gradient; ``as_listed_with_itself`` in the official code), whether a gradient is compared with itself
     (``shuffled_with_itself``; not in the paper), and whether rows are added (the paper, LibMTL, torchjd) or averaged
-    (``partial(averaged, by=symmetric)``; WeiChengTseng/Pytorch-PCGrad, whatever its option says). Projections do not
-    mind the scale of g_j, but the sum does: weigh the losses first, as ``train`` does.
+    (``partial(mean_decomposition, by=symmetric)``; WeiChengTseng/Pytorch-PCGrad, whatever its option says).
+    Projections do not mind the scale of g_j, but the sum does: weigh the losses first, as ``train`` does.
 
     Yu, Kumar, Gupta, Levine, Hausman & Finn, "Gradient surgery for multi-task learning", 2020, arXiv:2001.06782,
     Algorithm 1.
@@ -118,7 +118,7 @@ def symmetric(gramian: Tensor, order: Order = shuffled) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def in_turn(gramian: Tensor) -> Tensor:
+def pair_by_pair(gramian: Tensor) -> Tensor:
     r"""One of each conflicting pair gives way, and what it has become is what later pairs see: the proposal literally.
 
     Pairs come in a random order; of a pair with ``v_i·v_j < 0`` one is picked at random and loses its projection on the

@@ -11,7 +11,7 @@ their ``whole_model``, ``all_layer`` and ``all_matrix`` are the first three belo
 """
 
 
-def whole(_name: str) -> str:
+def whole_network(_name: str) -> str:
     """All shared weights are one vector: what the papers of the rules mean, and the default."""
     return ""
 

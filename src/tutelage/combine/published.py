@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from tutelage.combine.base import Aggregator, Weighting
-from tutelage.combine.granularity import whole
+from tutelage.combine.granularity import whole_network
 from tutelage.combine.projector import exact_projector
 from tutelage.combine.resolve import ResolveConflicts
 
@@ -69,7 +69,7 @@ class Summed(nn.Module):
 
 
 def resolved_by(
-    name: str, seed: int = 0, per: Callable[[str], str] = whole, *, summed: bool = False, **settings: Any
+    name: str, seed: int = 0, per: Callable[[str], str] = whole_network, *, summed: bool = False, **settings: Any
 ) -> ResolveConflicts:
     """``ResolveConflicts`` by torchjd's aggregator of that name: ``partial(resolved_by, "UPGrad")`` makes one anew.
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.combine.base import Aggregator, Combine, Parameters
-from tutelage.combine.granularity import whole
+from tutelage.combine.granularity import whole_network
 from tutelage.combine.rows import Row, Rows, jacobian, put
 from tutelage.combine.seeded import seeded
 from tutelage.combine.state import State, kept, restore
@@ -48,7 +48,7 @@ class ResolveConflicts(Combine):
         seed: int = 0,
         *,
         target: str | None = None,
-        per: Callable[[str], str] = whole,
+        per: Callable[[str], str] = whole_network,
     ) -> None:
         super().__init__()
         refuse_unnamed(target, aggregator)
