@@ -143,5 +143,5 @@ class TestDrawnDigits:
 
     @pytest.mark.parametrize(("count", "seed"), [(0, 0), (3, -1)])
     def test_impossible_draws_are_refused(self, count, seed):
-        with pytest.raises(ValueError, match=r"is not|were asked for"):
+        with pytest.raises(ValueError, match=r"is not|has at least 1 sample; got"):
             digits(count, seed)

@@ -1,1 +1,1 @@
-"""Where batches come from: sets in memory, the views they show, subsets, and files that are found or fetched."""
+"""Where batches come from: sets in memory or streamed, their views, subsets, and files from here or the network."""

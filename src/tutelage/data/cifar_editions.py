@@ -1,4 +1,4 @@
-"""What CIFAR-10 and CIFAR-100 are called, and how their official archives are laid out."""
+"""The names of CIFAR-10 and CIFAR-100, and the layout of their official archives."""
 
 from dataclasses import dataclass
 

@@ -21,7 +21,7 @@ if sys.platform != "win32":
     import fcntl
 
 Check: TypeAlias = Callable[[Path], None]
-"""Raises ``ValueError`` if the file is not the one that was wanted, and says how it differs."""
+"""Raises ``ValueError`` if the file is not the one that was wanted, and says what differs."""
 
 _BLOCK = 1 << 18  # bytes
 _WORTH_ANOTHER_TRY = {408, 425, 429, 500, 502, 503, 504}
@@ -48,7 +48,7 @@ def fetch(
     counts as down. One process at a time fetches into a folder; a second one waits and finds the file.
 
     Raises ``OSError`` if no address gives the file, the disk is full or the folder cannot be written, and
-    ``ValueError`` if what came is another file: both say what each address answered.
+    ``ValueError`` if it is another file: both say what each address answered.
     """
     if other := [url for url in urls if not url.startswith(("https://", "http://"))]:
         raise ValueError(f"Files are fetched by http or https; {other[0]!r} is neither.")
@@ -100,7 +100,7 @@ def _fill(part: Path, urls: Sequence[str], check: Check, attempts: int, patience
     """Make ``part`` the whole, verified file, or raise with the reason of each address."""
     reasons, wrong = [], False
     begun = _read_note(part).get("url")
-    for url in sorted(urls, key=lambda url: url != begun):  # first the one that what we have came from
+    for url in sorted(urls, key=lambda url: url != begun):  # first the one that gave what we have
         try:
             continued = _have(part, url) > 0
             _follow(url, part, attempts, patience, timeout)
@@ -149,14 +149,14 @@ def _transfer(url: str, part: Path, timeout: float) -> None:
         continues = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         have = have if continues else 0
         _note(part).write_text(json.dumps({"url": url, "validator": _validator(answer)}), encoding="utf-8")
-        came = _copy(answer, part, "ab" if continues else "wb")
+        received = _copy(answer, part, "ab" if continues else "wb")
         length = answer.headers.get("Content-Length")
-    if length is not None and came < int(length):
-        raise _Interrupted(f"the connection ended after {have + came} of {have + int(length)} bytes")
+    if length is not None and received < int(length):
+        raise _Interrupted(f"the connection ended after {have + received} of {have + int(length)} bytes")
 
 
 def _opened(request: urllib.request.Request, timeout: float) -> HTTPResponse | None:
-    """The server's answer; None if it has no bytes after those we asked to continue from."""
+    """The server's answer; None if it has no bytes after those we have."""
     try:
         answer: HTTPResponse = urllib.request.urlopen(request, timeout=timeout)
         return answer
@@ -173,20 +173,20 @@ def _opened(request: urllib.request.Request, timeout: float) -> HTTPResponse | N
         raise _Interrupted(f"the server hung up ({error})") from None
 
 
-def _copy(answer: HTTPResponse, part: Path, how: str) -> int:
-    """Write all that comes; the number of bytes."""
-    came = 0
-    with part.open(how) as file:
+def _copy(answer: HTTPResponse, part: Path, mode: str) -> int:
+    """Write all that arrives; the number of bytes."""
+    received = 0
+    with part.open(mode) as file:
         while True:
             try:
                 block = answer.read1(_BLOCK)
             except (OSError, HTTPException) as error:
                 raise _Interrupted(f"the connection broke ({error})") from None
             if not block:
-                return came
+                return received
             file.write(block)
             file.flush()
-            came += len(block)
+            received += len(block)
 
 
 def _validator(answer: HTTPResponse) -> str:
@@ -242,7 +242,7 @@ def _note(part: Path) -> Path:
 def _read_note(part: Path) -> dict[str, str]:
     """What the ``.part`` is of; nothing where that cannot be read, and then the file is fetched from its start."""
     try:
-        said = json.loads(_note(part).read_text(encoding="utf-8"))
+        content = json.loads(_note(part).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return {key: str(value) for key, value in said.items()} if isinstance(said, dict) else {}
+    return {key: str(value) for key, value in content.items()} if isinstance(content, dict) else {}

@@ -62,7 +62,7 @@ class Labelled:
         return replace(self, inputs=inputs, targets=targets, index=index)
 
     def numbered_from(self, first: int) -> "Labelled":
-        """The same set with ``first`` added to each index, so that two sets shown together do not share numbers."""
+        """The same set with ``first`` added to each index, so that two sets in one batch do not share numbers."""
         return replace(self, index=self.index + first)
 
 

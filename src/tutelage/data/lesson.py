@@ -1,4 +1,4 @@
-"""What a network is shown: a set, how it looks, in which portions, in whose order."""
+"""What a network learns from: a set, the views of its samples, the batches and their order."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Mixtures: batches in which each input is made of two samples, and says of which and in what shares.
+"""Mixtures: batches in which each input is a blend of two samples, and says of which and in what shares.
 
 What is drawn follows from (seed, epoch, number of the batch) alone, so a training that goes on in the middle of an
 epoch sees the same mixtures. ``losses.mixed_labels`` is the loss for them.
@@ -17,7 +17,7 @@ from tutelage.data.draws import below, checked_seed, hashed, uniform
 _PARTNER, _SHARE, _ROW, _COLUMN, _WHETHER = 7, 8, 9, 10, 11  # what a number is for; those before have their use
 
 Mix: TypeAlias = Callable[[Tensor, Tensor, float, "Place"], tuple[Tensor, float]]
-"""Inputs, their partners, the share drawn and where we are -> the mixtures, and the share that it came to."""
+"""Inputs, their partners, the share drawn and where we are -> the mixtures, and the share that results."""
 
 
 class Place(NamedTuple):
@@ -39,8 +39,8 @@ def mixup(source: Batches | Iterable[Any], *, alpha: float = 1.0, probability: f
     sample), the targets if ``source`` has some. **Nothing else of a batch is left**: a mixture has no ``index`` and no
     ``view``, so no teacher's answer about it can be cached, and ``teachers.cached`` refuses; ask a live teacher.
 
-    Raises ``ValueError`` for an ``alpha`` that is not greater than 0 and a probability beyond 0 … 1; once asked, for
-    inputs that are no real numbers.
+    Raises ``ValueError`` for an ``alpha`` that is not greater than 0 and a probability beyond 0 … 1; when a batch is
+    taken, for inputs that are no real numbers.
 
     Zhang, Cisse, Dauphin & Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", 2018, arXiv:1710.09412, §2.
 

@@ -34,7 +34,7 @@ class _Foreign(Exception):
 
 
 class _Array:
-    """What a pickled array says about itself; numpy is not asked."""
+    """What a pickled array says about itself; numpy takes no part."""
 
     def __setstate__(self, state: Any) -> None:
         _, shape, kind, by_columns, content = state
@@ -69,7 +69,7 @@ _KNOWN: Mapping[tuple[str, str], Any] = {
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Kind,
-    ("_codecs", "encode"): _encoded,  # how Python 3 writes bytes where Python 2 is to read them
+    ("_codecs", "encode"): _encoded,  # what Python 3 writes for bytes that Python 2 is to read
 }
 """Names in a pickle -> our own stand-ins for them."""
 

@@ -1,4 +1,4 @@
-"""Tiny twins of real sets: drawn, not downloaded, with something to learn in them."""
+"""Tiny synthetic twins of real sets: computed, not downloaded, with something to learn in them."""
 
 from itertools import pairwise
 
@@ -33,7 +33,7 @@ def digit_sets(num_train: int = 2000, num_test: int = 500, seed: int = 0) -> tup
 
 
 def digits(count: int, seed: int, name: str = "synthetic/digits") -> Labelled:
-    """``count`` drawn digits of 10 classes in equal parts: uint8 (count, 1, 28, 28), as if written by many hands.
+    """``count`` synthetic digits of 10 classes in equal parts: uint8 (count, 1, 28, 28), as if written by many hands.
 
     Each is the strokes of its digit, turned, slanted, stretched and moved, with pen and ink of its own and noise. A
     sample depends on the seed and its number alone: the first 100 of 1,000 are those of 100. Raises ``ValueError``
@@ -44,7 +44,7 @@ def digits(count: int, seed: int, name: str = "synthetic/digits") -> Labelled:
     (torch.Size([20, 1, 28, 28]), [2, 2, 2, 2, 2, 2, 2, 2, 2, 2])
     """
     if count < 1:
-        raise ValueError(f"A set has at least 1 sample; {count} were asked for.")
+        raise ValueError(f"A set has at least 1 sample; got {count}.")
     index = torch.arange(count)
     targets = index % 10  # views and subsets shuffle; nothing depends on the order here
     ways = _uniform(checked_seed(seed), index[:, None], torch.arange(8))
@@ -55,18 +55,18 @@ def digits(count: int, seed: int, name: str = "synthetic/digits") -> Labelled:
 
 
 def photographs(num_train: int = 300, num_test: int = 100, seed: int = 0) -> tuple[Labelled, Labelled]:
-    """``(train, test)``: drawn digits in some colour on a ground of another, uint8 (N, 3, 32, 32), like CIFAR's.
+    """``(train, test)``: synthetic digits in some colour on a ground of another, uint8 (N, 3, 32, 32), like CIFAR's.
 
     >>> train, test = photographs(20, 10)
     >>> train.inputs.shape, test.index[0].item()
     (torch.Size([20, 3, 32, 32]), 20)
     """
-    drawn = digits(num_train + num_test, seed)
-    ink = F.pad(drawn.inputs, [2] * 4).float() / 255
-    keys = drawn.index[:, None], torch.arange(10_000, 10_006)
+    grey = digits(num_train + num_test, seed)
+    ink = F.pad(grey.inputs, [2] * 4).float() / 255
+    keys = grey.index[:, None], torch.arange(10_000, 10_006)
     pen, ground = _uniform(checked_seed(seed), *keys).view(-1, 2, 3, 1, 1).unbind(1)
     colours = (ground + (pen - ground) * ink).mul(255).to(torch.uint8)
-    everything = Labelled("synthetic/photographs", colours, drawn.targets, drawn.index, drawn.classes)
+    everything = Labelled("synthetic/photographs", colours, grey.targets, grey.index, grey.classes)
     return _part(everything, "train", 0, num_train), _part(everything, "test", num_train, num_train + num_test)
 
 
@@ -107,5 +107,8 @@ def _distances() -> Tensor:
 
 
 def _uniform(*keys: int | Tensor) -> Tensor:
-    """A number in [0, 1) for each entry of the broadcast ``keys``."""
+    """A number in [0, 1) for each entry of the broadcast ``keys``.
+
+    Not ``draws.uniform``, whose numbers are others: the sets would change, and with them every result on them.
+    """
     return below(1 << 24, *keys).float() / (1 << 24)

@@ -16,7 +16,7 @@ def together(**parts: Batches | Iterable[Any]) -> Batches:
     """Batches that hold one batch of each of ``parts``, one after the other, so that a network sees them in one pass.
 
     What all parts have is joined: ``batch.input``, ``batch.target``, ``batch.index``, ``batch.view``. Each name is a
-    mask: ``batch.labelled`` (bool) is true for the samples that came from ``labelled``. A part without ``target`` gets
+    mask: ``batch.labelled`` (bool) is true for the samples of ``labelled``. A part without ``target`` gets
     ``NO_TARGET``, so that a plain ``Term(cross_entropy, "student.output", "batch.target")`` learns from the others
     (``unlabelled`` takes the targets from a part that has some). Another key that a part lacks is left out.
 
@@ -42,8 +42,8 @@ def together(**parts: Batches | Iterable[Any]) -> Batches:
         lengths.update({name: _length(name, source) for name, source in sources.items() if name not in lengths})
         longest = max(lengths.values())
         streams = [_around(source, lengths[name], epoch * longest + first) for name, source in sources.items()]
-        for _, *shown in zip(range(first, longest), *streams, strict=False):
-            yield _joined(dict(zip(sources, shown, strict=True)))
+        for _, *row in zip(range(first, longest), *streams, strict=False):
+            yield _joined(dict(zip(sources, row, strict=True)))
 
     return batches
 
@@ -86,7 +86,7 @@ def _target(batch: Batch) -> Tensor:
 
 
 def _length(name: str, source: Batches) -> int:
-    """The number of batches in an epoch, found by entering it at ever later ones: doubling, then halving."""
+    """The number of batches in an epoch, by entering it at ever later ones: doubling, then halving."""
 
     def reaches(first: int) -> bool:
         return next(iter(source(0, first)), None) is not None
@@ -119,4 +119,4 @@ def _refuse_unfit(parts: Mapping[str, Batches | Iterable[Any]]) -> None:
 def _refuse_different(inputs: Mapping[str, Tensor]) -> None:
     kinds = {name: f"{x.dtype} {list(x.shape[1:])} on {x.device}" for name, x in inputs.items()}
     if len(set(kinds.values())) > 1:
-        raise ValueError(f"Parts shown together need inputs of one kind; these are {kinds}.")
+        raise ValueError(f"Parts of one batch need inputs of one kind; these are {kinds}.")

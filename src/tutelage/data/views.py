@@ -32,7 +32,7 @@ CROP_FLIPS = 162
 def views(
     data: Labelled, transform: Transform, *, num_views: int, batch_size: int, seed: int = 0, choose: Choose = draw
 ) -> Batches:
-    """Shuffled batches of ``data``, each sample shown in a view of its own; grey levels 0 … 255 as float32 0 … 1.
+    """Shuffled batches of ``data``, each sample in a view of its own; grey levels 0 … 255 as float32 0 … 1.
 
     A batch holds ``input, target, index, view`` where the set lies. The last one of an epoch may be short; a single
     sample, of which a BatchNorm can make nothing, joins the batch before it. The order follows from (seed, epoch), a
@@ -55,7 +55,7 @@ def views(
     def batches(epoch: int, first: int) -> Iterator[Batch]:
         places = order(seed, epoch, len(data)).to(data.index.device)
         index = data.index[places]
-        return _shown(data, places, index, choose(seed, epoch, index, num_views), transform, batch_size, first)
+        return _batches(data, places, index, choose(seed, epoch, index, num_views), transform, batch_size, first)
 
     return batches
 
@@ -82,7 +82,7 @@ def in_order(data: Labelled, *, batch_size: int, transform: Transform = plain) -
 
     def batches(_epoch: int, first: int) -> Iterator[Batch]:
         places = torch.arange(len(data), device=data.index.device)
-        return _shown(data, places, data.index, torch.zeros_like(places), transform, batch_size, first)
+        return _batches(data, places, data.index, torch.zeros_like(places), transform, batch_size, first)
 
     return batches
 
@@ -167,11 +167,11 @@ def as_float32(images: Tensor) -> Tensor:
 def _normalised(
     images: Tensor, view: Tensor, transform: Transform, mean: tuple[float, ...], deviation: tuple[float, ...]
 ) -> Tensor:
-    shown = transform(images, view)
-    x, white = shown.float(), 255 if shown.dtype == torch.uint8 else 1
+    pictures = transform(images, view)
+    x, white = pictures.float(), 255 if pictures.dtype == torch.uint8 else 1
     scale = x.new_tensor([1 / (white * width) for width in deviation])[:, None, None]
     shift = x.new_tensor([-centre / width for centre, width in zip(mean, deviation, strict=True)])[:, None, None]
-    return (x * scale if x is shown else x.mul_(scale)).add_(shift)  # not into the images themselves
+    return (x * scale if x is pictures else x.mul_(scale)).add_(shift)  # not into the images themselves
 
 
 def _some_of(images: Tensor, view: Tensor, transform: Transform, numbers: tuple[int, ...]) -> Tensor:
@@ -179,13 +179,13 @@ def _some_of(images: Tensor, view: Tensor, transform: Transform, numbers: tuple[
     return transform(images, torch.tensor(numbers, device=view.device)[view])
 
 
-def _shown(
+def _batches(
     data: Labelled, places: Tensor, index: Tensor, view: Tensor, transform: Transform, batch_size: int, first: int
 ) -> Iterator[Batch]:
     target = data.targets[places]
     for part in parts(len(places), batch_size)[first:]:
-        shown = transform(data.inputs.index_select(0, places[part]), view[part])
-        yield {"input": as_float32(shown), "target": target[part], "index": index[part], "view": view[part]}
+        inputs = transform(data.inputs.index_select(0, places[part]), view[part])
+        yield {"input": as_float32(inputs), "target": target[part], "index": index[part], "view": view[part]}
 
 
 def _offsets(view: Tensor, side: int) -> tuple[Tensor, Tensor]:
@@ -218,4 +218,4 @@ def _refuse_beyond(view: Tensor, num_views: int) -> None:
     if view.device.type != "cpu":
         return  # looking at a number would make the host wait for the accelerator
     if len(view) and not 0 <= int(view.min()) <= int(view.max()) < num_views:
-        raise ValueError(f"There are {num_views} views, 0 to {num_views - 1}; asked for {int(view.max())}.")
+        raise ValueError(f"There are {num_views} views, 0 to {num_views - 1}; got view {int(view.max())}.")
