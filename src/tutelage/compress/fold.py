@@ -61,16 +61,16 @@ def fold(
     return copy
 
 
-class _Made:
+class _Output:
     """An output of ``layer``, and who read it: norms, and ``None`` for anybody else."""
 
-    def __init__(self, layer: Linear, output: Tensor) -> None:
+    def __init__(self, layer: Linear, tensor: Tensor) -> None:
         self.layer = layer
-        self.output = ref(output)  # whoever holds it when all is over was somebody else
+        self.tensor = ref(tensor)  # whoever holds it when all is over was somebody else
         self.readers: list[Norm | None] = []
 
     def is_read_by(self, norm: Norm) -> bool:
-        return self.readers == [norm] and self.output() is None
+        return self.readers == [norm] and self.tensor() is None
 
 
 class _Trace(TorchDispatchMode):
@@ -78,36 +78,36 @@ class _Trace(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.made: dict[Linear, list[_Made]] = {}
+        self.outputs: dict[Linear, list[_Output]] = {}
         self.given: dict[Norm, list[Linear | None]] = {}
-        self._latest: dict[int, _Made] = {}  # by the tensor's id, which another may have after its death
-        self._in_norm: _Made | None = None
+        self._latest: dict[int, _Output] = {}  # by the tensor's id, which another may have after its death
+        self._in_norm: _Output | None = None
 
-    def find(self, x: object) -> _Made | None:
-        made = self._latest.get(id(x))
-        return made if made is not None and made.output() is x else None
+    def find(self, x: object) -> _Output | None:
+        output = self._latest.get(id(x))
+        return output if output is not None and output.tensor() is x else None
 
     def layer_ran(self, layer: Linear, _args: Any, output: Tensor) -> None:
-        made = self._latest[id(output)] = _Made(layer, output)
-        self.made.setdefault(layer, []).append(made)
+        traced = self._latest[id(output)] = _Output(layer, output)
+        self.outputs.setdefault(layer, []).append(traced)
 
     def norm_begins(self, norm: Norm, args: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         x = next(iter((*args, *named.values())))
-        self._in_norm = made = self.find(x)
-        if made is not None:
-            made.readers.append(norm)
+        self._in_norm = output = self.find(x)
+        if output is not None:
+            output.readers.append(norm)
         # A linear layer's (N, L, C) is normed over L, not over what the layer puts out.
-        fits = made is not None and x.ndim == made.layer.weight.ndim
-        self.given.setdefault(norm, []).append(made.layer if made is not None and fits else None)
+        fits = output is not None and x.ndim == output.layer.weight.ndim
+        self.given.setdefault(norm, []).append(output.layer if output is not None and fits else None)
 
     def norm_ran(self, _norm: Norm, _args: Any, _output: Tensor) -> None:
         self._in_norm = None
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         for x in tree_leaves((args, kwargs)):
-            made = self.find(x) if isinstance(x, Tensor) else None
-            if made is not None and made is not self._in_norm:
-                made.readers.append(None)
+            output = self.find(x) if isinstance(x, Tensor) else None
+            if output is not None and output is not self._in_norm:
+                output.readers.append(None)
         return func(*args, **(kwargs or {}))
 
 
@@ -116,7 +116,7 @@ def _pairs(
     model: nn.Module, call: Callable[[nn.Module], object], keep: Iterable[str], read: Mapping[str, Read]
 ) -> dict[Norm, Linear]:
     """Norm -> the layer that it alone reads."""
-    trace, shown = _Trace(), []
+    trace, activations = _Trace(), []
     with ExitStack() as stack:
         for module in model.modules():
             if _can_take(module):
@@ -126,13 +126,13 @@ def _pairs(
                 stack.callback(module.register_forward_hook(trace.norm_ran).remove)
         tapped = Tapped(model, {*keep, OUTPUT}, read)
         stack.callback(tapped.untap)
-        tapped.register_forward_hook(lambda _tapped, _args, activations: shown.append(activations))
+        tapped.register_forward_hook(lambda _tapped, _args, result: activations.append(result))
         with trace:
             call(tapped)
     pairs = {norm: layers[0] for norm, layers in trace.given.items() if layers[0] is not None and len({*layers}) == 1}
-    found = {n: layer for n, layer in pairs.items() if all(made.is_read_by(n) for made in trace.made[layer])}
-    shown.clear()  # not before: what is tapped, or put out by the model, has a reader
-    return found
+    alone = {n: layer for n, layer in pairs.items() if all(x.is_read_by(n) for x in trace.outputs[layer])}
+    activations.clear()  # not before: what is tapped, or put out by the model, has a reader
+    return alone
 
 
 def _can_take(module: nn.Module) -> bool:
