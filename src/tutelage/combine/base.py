@@ -28,7 +28,7 @@ class Combine(nn.Module):
         return set()
 
     def names(self) -> set[str]:
-        """The losses that the rule was told about by name; a learner refuses names that its objective lacks."""
+        """The losses that the rule knows by name; a learner refuses names that its objective lacks."""
         return set()
 
     def add(self, losses: Losses, scene: Scene, parameters: Parameters) -> None:

@@ -1,7 +1,7 @@
 """Take away what conflicts: of two gradients with a negative cosine, the part of the one that points against the other.
 
 A decomposition turns the inner products of the gradients, a Gramian (K, K), into coefficients (K, K): row i says what
-becomes of gradient i, as a sum of the original ones. That is exact, needs no second look at the gradients, and leaves a
+becomes of gradient i, as a sum of the original ones. That is exact, needs the gradients once only, and leaves a
 row that conflicts with none what it was: 1 at its own place, 0 elsewhere. ``decomposed`` adds the rows up;
 ``partial(decomposed, by=symmetric)`` is an aggregator for ``ResolveConflicts``, ``partial(weights, by=symmetric)`` a
 weighting for ``AtFeatures``. No library is needed.
@@ -64,7 +64,7 @@ def shuffled(place: int, squares: Sequence[float]) -> list[int]:
 def shuffled_with_itself(place: int, squares: Sequence[float]) -> list[int]:  # noqa: ARG001
     """The same with the gradient itself among them, as in LibMTL, nash-mtl and WeiChengTseng/Pytorch-PCGrad.
 
-    After other projections a gradient may oppose its original; it is then made orthogonal to that, too.
+    After other projections a gradient may oppose its original; it then becomes orthogonal to that, too.
     """
     order: list[int] = torch.randperm(len(squares)).tolist()
     return order

@@ -1,7 +1,7 @@
 """What counts as one gradient: the whole network's, or that of each of its parts, for ``ResolveConflicts(per=…)``.
 
 A choice of another algorithm, not a detail. Over the whole vector, two losses conflict or they do not, and a projection
-moves every weight by the same share. Part by part, each decides for itself: more conflicts are found (parts of two
+moves every weight by the same share. Part by part, each decides for itself: there are more conflicts (parts of two
 gradients oppose each other although the whole ones do not), more is taken away, and the merged gradient is no longer a
 weighted sum of the losses' gradients, so it may not descend on any weighting of them. What a rule promises about its
 rows holds in every part and so, added up, for the whole.

@@ -94,8 +94,8 @@ class LearnedWeights(Combine):
         for name, loss in losses.items():
             value = at_least_float32(loss.detach())
             self._values[name] = self._values[name] + value if name in self._values else value
-        found = self._derivative(list(losses), torch.stack([at_least_float32(x.detach()) for x in losses.values()]))
-        weights = dict(zip(losses, found, strict=True))
+        values = torch.stack([at_least_float32(x.detach()) for x in losses.values()])
+        weights = dict(zip(losses, self._derivative(list(losses), values), strict=True))
         for name, weight in weights.items():
             self.means.add(f"weight {name}", weight)
         self.rule.add({name: weights[name].to(loss) * loss for name, loss in losses.items()}, scene, parameters)
@@ -112,8 +112,8 @@ class LearnedWeights(Combine):
     def _derivative(self, names: list[str], values: Tensor) -> Tensor:
         """Of the price by the losses: their weights."""
         values = values.requires_grad_()
-        (found,) = torch.autograd.grad(self.price(self.levels[self._places(names)].detach(), values), values)
-        return found
+        (weights,) = torch.autograd.grad(self.price(self.levels[self._places(names)].detach(), values), values)
+        return weights
 
     def _places(self, names: list[str]) -> Tensor:
         return torch.tensor([self.losses.index(name) for name in names], device=self.levels.device)

@@ -1,7 +1,7 @@
 """The merging rules of torchjd by name: MGDA, UPGrad, CAGrad, Nash-MTL, Aligned-MTL and all the others.
 
 For whoever chooses a rule by a word, such as a recipe with a flag; otherwise ``ResolveConflicts(MGDA())`` is shorter.
-Which rules there are, and where each was published, is found in torchjd's own documentation, https://torchjd.org.
+Which rules there are, and where each was published, stands in torchjd's own documentation, https://torchjd.org.
 """
 
 import inspect
@@ -31,8 +31,8 @@ def aggregator(name: str, **settings: Any) -> Aggregator:
     >>> aggregator("UPGrad")(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
     tensor([0.5000, 0.5000])
     """
-    made: Aggregator = _made(name, "Aggregator", settings)
-    return made
+    rule: Aggregator = _rule(name, "Aggregator", settings)
+    return rule
 
 
 def weighting(name: str, **settings: Any) -> Weighting:
@@ -42,15 +42,15 @@ def weighting(name: str, **settings: Any) -> Weighting:
     >>> weighting("UPGrad")(torch.eye(2))
     tensor([0.5000, 0.5000])
     """
-    made: Weighting = _made(f"{name}Weighting", "Weighting", settings)
-    return made
+    rule: Weighting = _rule(f"{name}Weighting", "Weighting", settings)
+    return rule
 
 
 class Summed(nn.Module):
     """``rule`` times the number of losses.
 
     Many rules give a mean of the losses' gradients, as UPGrad and MGDA do, where others give a sum. At one learning
-    rate such a rule goes a fraction of the way in each step, which says nothing about how it resolves conflicts.
+    rate such a rule goes a fraction of the way in each step, which says nothing about the way it resolves conflicts.
 
     >>> import torch
     >>> Summed(aggregator("UPGrad"))(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
@@ -83,7 +83,7 @@ def resolved_by(
     return ResolveConflicts(Summed(rule) if summed else rule, seed, per=per)
 
 
-def _made(name: str, kind: str, settings: dict[str, Any]) -> Any:
+def _rule(name: str, kind: str, settings: dict[str, Any]) -> Any:
     library = _library()
     bases = {"Aggregator", "WeightedAggregator", "GramianWeightedAggregator", "Weighting"}
     rules = {x: getattr(library, x) for x in library.__all__ if x not in bases}
@@ -91,8 +91,8 @@ def _made(name: str, kind: str, settings: dict[str, Any]) -> Any:
     if name not in rules:
         close = get_close_matches(name, rules, n=3) or sorted(rules)
         known = ", ".join(x.removesuffix("Weighting") for x in close)
-        asked = name.removesuffix("Weighting") if kind == "Weighting" else name
-        raise ValueError(f"torchjd has no {asked!r} among its {kind.lower()}s; it has {known}.")
+        bare = name.removesuffix("Weighting") if kind == "Weighting" else name
+        raise ValueError(f"torchjd has no {bare!r} among its {kind.lower()}s; it has {known}.")
     rule = rules[name]
     takes = inspect.signature(rule)
     if "projector" in takes.parameters:
@@ -113,5 +113,5 @@ def _library() -> ModuleType:
         from torchjd import aggregation
     except ModuleNotFoundError:
         raise ImportError(f"Rules of torchjd need an extra: {INSTALL}") from None
-    found: ModuleType = aggregation
-    return found
+    library: ModuleType = aggregation
+    return library

@@ -25,7 +25,7 @@ class ResolveConflicts(Combine):
     Such are ``partial(decomposed, by=symmetric)`` (``combine.decompose``, ``combine.target``), and every
     ``torchjd.aggregation.Aggregator`` such as ``MGDA()``; UPGrad and DualProj want ``projector=exact_projector()``.
 
-    What a parameter gets depends on how many losses reach it: none, and ``.grad`` stays ``None``; one, and it is that
+    What a parameter gets depends on the losses that reach it: none, and ``.grad`` stays ``None``; one, and it is that
     loss's plain gradient; two or more, and it takes part in the aggregation. Rows are in the order of the terms, with
     ``target`` first where one is named. Weights that the target does not reach, where nothing of it is at stake, take
     no part: they get the plain sum of the others. ``per`` says which weights form one vector
@@ -37,7 +37,7 @@ class ResolveConflicts(Combine):
 
     Costs one backward pass a loss and twice the memory of the losses' gradients.
     Raises ``ValueError`` for a decomposition of ``combine.target`` without a ``target``, in a step in which ``target``
-    has no loss, and where the aggregator was made for another number of losses than reach a part.
+    has no loss, and where the aggregator is for another number of losses than reach a part.
     """
 
     step: Tensor

@@ -22,11 +22,11 @@ class Rows:
 
     def add(self, losses: Losses, parameters: Parameters) -> None:
         for place, (name, loss) in enumerate(losses.items(), start=1):  # one by one: vmap breaks cdist and collectives
-            found = torch.autograd.grad(
+            gradients = torch.autograd.grad(
                 loss, list(parameters.values()), allow_unused=True, retain_graph=place < len(losses)
             )
             row = self._rows.setdefault(name, {})
-            for parameter, gradient in zip(parameters, found, strict=True):
+            for parameter, gradient in zip(parameters, gradients, strict=True):
                 if gradient is None:
                     continue
                 if parameter in row:

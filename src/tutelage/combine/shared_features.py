@@ -71,7 +71,7 @@ class AtFeatures(Combine):
         return {self.target} if self.target is not None else set()
 
     def add(self, losses: Losses, scene: Scene, parameters: Parameters) -> None:
-        weights = self._weights(losses, [_shown(scene, who, what) for who, what in self.features])
+        weights = self._weights(losses, [_feature(scene, who, what) for who, what in self.features])
         weighted = {name: weights[name] * loss if name in weights else loss for name, loss in losses.items()}
         self._sum.add(weighted, scene, parameters)
 
@@ -109,8 +109,8 @@ class AtFeatures(Combine):
         if not 0 < float(gramian.trace()) < float("inf"):
             return {}
         with seeded(self.seed + int(self.step), gramian.device):
-            found = self._weighting[0](gramian).to(gramian)
-        return dict(zip(rows, found, strict=True))
+            weights = self._weighting[0](gramian).to(gramian)
+        return dict(zip(rows, weights, strict=True))
 
     def _say_apart(self, apart: list[str]) -> None:
         if new := [name for name in apart if name not in self._apart]:
@@ -136,7 +136,7 @@ def _split(address: str) -> tuple[str, str]:
     return who, what
 
 
-def _shown(scene: Scene, who: str, what: str) -> Tensor:
+def _feature(scene: Scene, who: str, what: str) -> Tensor:
     feature: Tensor | None = scene.get(who, {}).get(what)
     if feature is None:
         raise ValueError(f"Nothing at '{who}.{what}' in this step, where the gradients of the losses should meet.")

@@ -18,7 +18,7 @@ def kept(rule: object) -> State:
 
 
 def restore(rule: object, state: State, device: torch.device) -> None:
-    """Give ``rule`` back what ``kept`` found in one that was built alike, which now works on ``device``.
+    """Give ``rule`` back what ``kept`` read from one that was built alike, which now works on ``device``.
 
     Not ``load_state_dict``: the buffers of torchjd's rules appear in the first step, which it would refuse. Tensors
     that were away from the CPU, and those of a rule that remembers its device, as ExcessMTL does, come to ``device``;
@@ -28,9 +28,9 @@ def restore(rule: object, state: State, device: torch.device) -> None:
         remembers = any(isinstance(x, tuple) and DEVICE in x for x in state[name].values())
         away = state[name][AWAY]
         for key, value in ((key, value) for key, value in state[name].items() if key != AWAY):
-            found = _restored(value, device if remembers or key in away else torch.device("cpu"))
+            content = _restored(value, device if remembers or key in away else torch.device("cpu"))
             array = isinstance(vars(module).get(key), np.ndarray)
-            (module._buffers if key in module._buffers else vars(module))[key] = found.numpy() if array else found
+            (module._buffers if key in module._buffers else vars(module))[key] = content.numpy() if array else content
         build = getattr(module, "_init_optim_problem", None)
         if build is not None:  # torchjd's NashMTL builds what it solves in its first step, which this one is past
             build()
