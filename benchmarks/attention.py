@@ -74,9 +74,9 @@ def by_hand(attention: Attentive, student: list[Tensor], teacher: list[Tensor]) 
     """The formula, layer by layer."""
     values = []
     for place, layer in enumerate(student):
-        s = attention.fits[place].made(F.adaptive_avg_pool2d(layer, 8))
+        s = attention.fits[place].module(F.adaptive_avg_pool2d(layer, 8))
         maps = [F.adaptive_avg_pool2d(x, 8) for x in teacher]
-        maps = [attention.projects[3 * place + i].made(x) for i, x in enumerate(maps)]
+        maps = [attention.projects[3 * place + i].module(x) for i, x in enumerate(maps)]
         scores = torch.stack([(x.mean((2, 3)) * s.mean((2, 3))).sum(1) / 8 for x in maps], 1)
         weights = scores.softmax(1)
         mixture = torch.stack([w[:, None, None, None] * x for w, x in zip(weights.unbind(1), maps, strict=True)]).sum(0)

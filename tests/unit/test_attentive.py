@@ -444,7 +444,7 @@ class TestErrors:
         fitted = Fitted(pointwise)
         with torch.no_grad():
             fitted(torch.randn(2, 3), Size([2, 5]))
-        with pytest.raises(ValueError, match=r"A map from 3 to 5 channels was asked for \(4, 5\)"):
+        with pytest.raises(ValueError, match=r"A map from 3 to 5 channels got activations of \(4, 5\)"):
             fitted(torch.randn(2, 4), Size([2, 5]))
 
     def test_similarities_refuse_what_they_cannot_compare(self):
@@ -453,7 +453,7 @@ class TestErrors:
         with pytest.raises(ValueError, match="one number or more; got width=0"):
             QueryKey(0)
         matched = three(similarity=QueryKey(4), describe=relations)
-        with pytest.raises(ValueError, match="made for vectors of 5 numbers; got 4"):
+        with pytest.raises(ValueError, match="is for vectors of 5 numbers; got 4"):
             matched(maps(1, samples=4), maps(3, samples=4))
         with pytest.raises(ValueError, match="3 channels is compared with 5"):
             unchanged(Size([1, 3]), Size([1, 5]))

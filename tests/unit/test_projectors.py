@@ -1,4 +1,4 @@
-"""Projectors are made to measure, train with the student, are no part of it, and survive a resume."""
+"""Projectors are initialised lazily, train with the student, are no part of it, and survive a resume."""
 
 from copy import deepcopy
 
@@ -24,7 +24,7 @@ from tutelage.objective import Objective, Term
 from tutelage.teachers.frozen import frozen
 
 TEACHER = cnn(6, seed=1)
-MADE_UP_FOR = {"fitnets": {"feature.loss.made.projector.0.bias"}}
+MADE_UP_FOR = {"fitnets": {"feature.loss.module.projector.0.bias"}}
 """By the batch norm behind it: its gradient is 0, but for rounding on some processors."""
 
 

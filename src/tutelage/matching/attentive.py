@@ -1,4 +1,4 @@
-"""Attention over layers: every layer of the student learns from a range of the teacher's, with weights found by it."""
+"""Attention over layers: every layer of the student learns from a range of the teacher's, by weights of its own."""
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -43,7 +43,7 @@ def of_each(loss: Loss, attended: Attended) -> Tensor:
 
     For squared distances it is ``of_mixture`` plus the spread of the layers around their mean, ``Σ_i w_i ‖t_i − t̄‖²``,
     so it also draws the weights to layers that are alike. Weights that differ by sample want the loss of each sample
-    alone: the loss must be the mean of those, and have no batch norm and nothing that is made at first sight.
+    alone: the loss must be the mean of those, and have no batch norm and nothing that is initialised lazily.
     """
     student, teachers, weights = attended
     layers = teachers.unbind(1)
@@ -147,8 +147,8 @@ class Attentive(nn.Module):
                 if key not in pools:
                     pools[key] = sized(teachers[key[0]], wanted)
             mapped = at_least_float32(fit(sized(students[name], wanted), wanted))
-            shown = [next(projects)(pools[other, wanted[2:]], wanted) for other in self.ranges[name]]
-            layers = at_least_float32(torch.stack(shown, 1))
+            projections = [next(projects)(pools[other, wanted[2:]], wanted) for other in self.ranges[name]]
+            layers = at_least_float32(torch.stack(projections, 1))
             query, keys = self.describe(mapped), torch.stack([self.describe(x) for x in layers.unbind(1)], 1)
             if query.shape[1] != keys.shape[2]:
                 raise ValueError(
@@ -160,10 +160,10 @@ class Attentive(nn.Module):
 
 
 def _one_each(what: str, given: T | Sequence[T], layers: int) -> list[T]:
-    found = list(given) if isinstance(given, Sequence) else [given] * layers
-    if len(found) != layers:
-        raise ValueError(f"{what} are one a layer of the student; got {len(found)} for {layers} layers.")
-    return found
+    each = list(given) if isinstance(given, Sequence) else [given] * layers
+    if len(each) != layers:
+        raise ValueError(f"{what} are one a layer of the student; got {len(each)} for {layers} layers.")
+    return each
 
 
 def named_layers(

@@ -12,9 +12,9 @@ from tutelage.shapes import at_least_float32
 
 
 class Fitted(Lazy):
-    """A map of activations, ``make(activation.shape, wanted)``, made when it first sees both shapes.
+    """A map of activations, ``make(activation.shape, wanted)``, initialised lazily, when it first sees both shapes.
 
-    Raises ``ValueError`` as ``Lazy`` does, and for activations of another width than those it was made for.
+    Raises ``ValueError`` as ``Lazy`` does, and for activations of another width than its first ones.
 
     >>> from tutelage.matching.projected import pointwise
     >>> fitted = Fitted(pointwise)
@@ -28,11 +28,11 @@ class Fitted(Lazy):
         self._widths: tuple[int, int] | None = None
 
     def forward(self, x: Tensor, wanted: Size) -> Tensor:
-        made, widths = self.initialised(x, wanted), (width(x.shape), width(wanted))
+        module, widths = self.initialised(x, wanted), (width(x.shape), width(wanted))
         first, second = self._widths = self._widths or widths
         if widths != self._widths:
-            raise ValueError(f"A map from {first} to {second} channels was asked for {widths}.")
-        mapped: Tensor = made(x)
+            raise ValueError(f"A map from {first} to {second} channels got activations of {widths}.")
+        mapped: Tensor = module(x)
         return mapped
 
 
@@ -60,7 +60,7 @@ class Orthogonal(nn.Module):
 
 
 class UnitSize(nn.Module):
-    """Every sample over its root mean square: the squares of its features have a mean of 1, whatever came before.
+    """Every sample over its root mean square: the squares of its features have a mean of 1, whatever their size.
 
     >>> UnitSize()(torch.tensor([[3.0, -3.0]]))
     tensor([[ 1., -1.]])
@@ -97,11 +97,11 @@ def learned_orthogonal(teacher: Size, wanted: Size) -> nn.Module:
     >>> turned.requires_grad, torch.allclose(turned.mT @ turned, torch.eye(2), atol=1e-6)
     (True, True)
     """
-    made = Orthogonal(width(teacher), width(wanted))
-    drawn = made.weight
-    del made.weight
-    made.weight = nn.Parameter(drawn)
-    return orthogonally_parametrized(made, orthogonal_map="cayley")
+    linear = Orthogonal(width(teacher), width(wanted))
+    weight = linear.weight
+    del linear.weight
+    linear.weight = nn.Parameter(weight)
+    return orthogonally_parametrized(linear, orthogonal_map="cayley")
 
 
 def unchanged(student: Size, wanted: Size) -> nn.Module:

@@ -37,41 +37,41 @@ class Projected(nn.Module):
 
 
 class Lazy(nn.Module):
-    """A module, ``make(shape, shape)``, that is made when both shapes are first seen; a base of modules that are.
+    """A module, ``make(shape, shape)``, initialised lazily, when it first sees both shapes; a base of modules that are.
 
     Raises ``ValueError`` if that is while gradients are recorded, since an optimizer that was built before would never
     train its weights.
     """
 
-    made: nn.Module | None
+    module: nn.Module | None
     unseen: UninitializedParameter | None
 
     def __init__(self, make: Make) -> None:
         super().__init__()
         self.make = make
-        self.made = None
+        self.module = None
         self.unseen = UninitializedParameter()  # so that what nobody rehearsed is noticed
 
-    def initialised(self, shown: Tensor, wanted: Size) -> nn.Module:
-        """The module for the shapes of what is ``shown`` and ``wanted``.
+    def initialised(self, activation: Tensor, wanted: Size) -> nn.Module:
+        """The module for the shape of ``activation`` and the one ``wanted``.
 
         It is brought to where the former lies, and to its precision, but at least float32.
         """
-        if self.made is None:
+        if self.module is None:
             if torch.is_grad_enabled():
                 raise ValueError(
                     "What is initialised lazily must see one batch before the optimizer is built, or its weights would "
                     "never train; call it once under torch.no_grad()."
                 )
-            dtype = torch.promote_types(shown.dtype, torch.float32)
-            with torch.autocast(shown.device.type, enabled=False):  # a parametrization computes as it is made
-                self.made = self.make(shown.shape, wanted).to(shown.device, dtype).train(self.training)
+            dtype = torch.promote_types(activation.dtype, torch.float32)
+            with torch.autocast(activation.device.type, enabled=False):  # a parametrization computes at once
+                self.module = self.make(activation.shape, wanted).to(activation.device, dtype).train(self.training)
             self.unseen = None
-        return self.made
+        return self.module
 
 
 class LazyLoss(Lazy):
-    """A loss with weights, made by ``make`` when it first sees the shapes of what student and teacher show.
+    """A loss with weights, initialised by ``make`` when it first sees the shapes of what student and teacher show.
 
     ``train`` shows every loss one batch before it builds the optimizer. In a loop of your own, do the same under
     ``torch.no_grad()``; see ``Lazy``.

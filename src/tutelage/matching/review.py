@@ -14,7 +14,7 @@ from tutelage.shapes import Scalar
 
 
 class Fusion(nn.Module):
-    """Attention based fusion of a layer with what came from the deeper ones (ABF): ``(features, carried on)``."""
+    """Attention based fusion of a layer with what the deeper ones carry on (ABF): ``(features, carried on)``."""
 
     def __init__(self, inputs: int, between: int, outputs: int, fuse: bool) -> None:
         super().__init__()

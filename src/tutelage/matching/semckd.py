@@ -31,7 +31,7 @@ CITATIONS = {
 NARROWS = 4  # an embedding has a quarter as many numbers as there are samples
 
 Rows: TypeAlias = Callable[[Tensor, int], Tensor]
-"""Features (N, D) and how many samples a row is for -> a row a sample, (N, samples)."""
+"""Features (N, D) and the number of samples a row is for -> a row a sample, (N, samples)."""
 
 
 def in_batch_order(features: Tensor, samples: int) -> Relations:
@@ -81,7 +81,7 @@ class SemCKD(nn.Module):
     r"""``mean_mn Σ_i w_nmi · loss(p_mi(s_nm), t_ni)``: weights on losses, by sample ``n``, from layer ``m`` to ``i``.
 
     ``w_nm = softmax_i(q_nm · k_ni)``, where queries and keys are the rows of sample ``n`` in the batch's table of inner
-    products, through a perceptron a layer, made length 1: no layer can weigh more than e² = 7.4 times another. ``p_mi``
+    products, through a perceptron a layer, at length 1: no layer can weigh more than e² = 7.4 times another. ``p_mi``
     is ``fit``, three convolutions a pair. Of two maps the larger is pooled to the smaller.
 
     The authors' code works at one batch size. This one is the same at up to ``samples`` samples, which is to be the

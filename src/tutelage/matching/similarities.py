@@ -1,4 +1,4 @@
-"""How alike layers are, sample by sample: what is looked at, how it is compared, and the weights that follow."""
+"""Similarity of layers, sample by sample: a description of each, a comparison, and the weights that follow."""
 
 from collections.abc import Callable
 from typing import Annotated, TypeAlias
@@ -13,14 +13,14 @@ from tutelage.shapes import ACROSS
 Description: TypeAlias = Callable[[Tensor], Tensor]
 """A layer (N, C, …) -> a vector a sample, (N, D)."""
 Similarity: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""Vectors of a student's layer (N, D) and of k of the teacher's (N, k, D) -> how alike they are, (N, k)."""
+"""Vectors of a student's layer (N, D) and of k of the teacher's (N, k, D) -> their similarities, (N, k)."""
 Weigh: TypeAlias = Callable[[Tensor], Tensor]
 """Similarities (N, k) -> weights that sum to one over the layers: (N, k), or (1, k), the same for every sample."""
 Relations: TypeAlias = Annotated[Tensor, "N D", ACROSS]
 """What depends on the other samples of the batch: a term that uses it says ``across=True``."""
 
 
-# ---- what is looked at
+# ---- descriptions of a layer
 
 
 def pooled(features: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ def relations(features: Tensor) -> Relations:
     return directions(inner_products(features.flatten(1)))
 
 
-# ---- how it is compared
+# ---- comparisons
 
 
 def inner_product(student: Tensor, teachers: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ def scaled_dot(student: Tensor, teachers: Tensor) -> Tensor:
 
 
 def cosine_similarity(student: Tensor, teachers: Tensor, temperature: float = 1.0) -> Tensor:
-    """Cosines over a temperature, ``cos(t_i, s) / τ``, blind to how large activations are; 0 where one of them is.
+    """Cosines over a temperature, ``cos(t_i, s) / τ``, blind to the size of activations; 0 where one of them is.
 
     With τ = 1 no layer can weigh more than e² = 7.4 times another; with ``partial(cosine_similarity,
     temperature=0.1)``, e²⁰ times. Raises ``ValueError`` for a temperature that is not above 0.
@@ -106,8 +106,8 @@ class QueryKey(nn.Module):
     """``(K t_i) · (Q s) / √width``, with a query and a key that train with the student.
 
     Initialised when it first sees vectors. All layers of the teacher share a key, so that the order in which they
-    are listed means nothing. Raises ``ValueError`` for a width below 1, and for vectors of another length than those
-    it was made for.
+    are listed means nothing. Raises ``ValueError`` for a width below 1, and for vectors of another length than
+    its first ones.
 
     >>> with torch.no_grad():
     ...     QueryKey(width=8)(torch.randn(5, 3), torch.randn(5, 2, 3)).shape
@@ -122,10 +122,10 @@ class QueryKey(nn.Module):
         self.key = nn.LazyLinear(width, bias=False)
 
     def forward(self, student: Tensor, teachers: Tensor) -> Tensor:
-        made = not isinstance(self.query.weight, UninitializedParameter)
-        if made and student.shape[1] != self.query.in_features:
+        lazy = isinstance(self.query.weight, UninitializedParameter)
+        if not lazy and student.shape[1] != self.query.in_features:
             raise ValueError(
-                f"This query was made for vectors of {self.query.in_features} numbers; got {student.shape[1]}. Vectors "
+                f"This query is for vectors of {self.query.in_features} numbers; got {student.shape[1]}. Vectors "
                 "that change with the batch need another similarity."
             )
         with torch.autocast(student.device.type, enabled=False):
@@ -150,7 +150,7 @@ class Detached(nn.Module):
         return self.similarity(student.detach(), teachers.detach())
 
 
-# ---- the weights that follow
+# ---- weights
 
 
 def per_sample(similarities: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How a learning rate changes over a training: its factor at each step, made for a number of steps."""
+"""The course of a learning rate over a training of so many steps: its factor at each step."""
 
 from collections.abc import Callable
 from math import cos, pi
