@@ -137,3 +137,18 @@ def test_the_gain_kept_is_told_where_the_teacher_is_ahead_of_chance(tmp_path):
     }  # the teacher's 80 are within its interval
     (folder / "results.json").write_text(json.dumps(results))
     assert "Teacher’s gain kept" not in [figure.title for figure in story_of(group_runs([read_run(folder)])).figures]
+
+
+@pytest.mark.parametrize(("threads", "words"), [((1, 1), "on 1 thread"), ((4, 4), "on 4 threads"), ((1, 2), "")])
+def test_a_latency_says_on_how_many_threads_it_was_measured_if_always_on_as_many(tmp_path, threads, words):
+    some = []
+    for seed, count in enumerate(threads):
+        folder = report_sample.make(tmp_path / str(seed), seed, epochs=1)
+        results = json.loads((folder / "results.json").read_text())
+        for network in results["networks"]:
+            for latency in network["latency_ms"].values():
+                latency["threads"] = count
+        report_sample.write(folder / "results.json", results)
+        some.append(read_run(folder))
+    (figure,) = (figure for figure in story_of(group_runs(some)).figures if figure.clock)
+    assert [detail for detail in figure.detail if "thread" in detail] == [words] * bool(words)

@@ -81,7 +81,7 @@ def gain_figure(
     if lead <= chance:
         return None
     kept = 100 * metric.gain(mine.mean, below.mean) / lead
-    words = f"of {with_unit(rounded(lead, chance), metric)} between baseline and teacher"
+    words = f"of {with_unit(rounded(lead, chance), metric)} {metric.name} between baseline and teacher"
     return Figure("Teacher’s gain kept", f"{signed(kept, 1).removeprefix('+')} %", (words,))
 
 
@@ -102,6 +102,8 @@ def _latency(
     mine = main.latency(batch)
     assert mine is not None
     words = [f"quartiles {rounded(mine.q1, mine.q3 - mine.q1)} to {rounded(mine.q3, mine.q3 - mine.q1)}"]
+    if mine.threads is not None:
+        words.append(f"on {mine.threads} thread{'s' * (mine.threads > 1)}")
     for other, whom in ((teacher, "the teacher"), (baseline, "the baseline")):
         theirs = other.latency(batch) if other is not None else None
         if theirs is not None and min(mine.median, theirs.median) > 0:

@@ -52,11 +52,17 @@ class NetworkOverSeeds:
         return (high - low) / 2
 
     def latency(self, batch: str) -> Latency | None:
-        """Milliseconds at a batch size: means over seeds of median and quartiles."""
+        """Milliseconds at a batch size: means over seeds of median and quartiles; the threads, if always as many."""
         clocks = [times[batch] for network in self.networks if batch in (times := network.latency_ms or {})]
         if not clocks:
             return None
-        return Latency(mean(x.median for x in clocks), mean(x.q1 for x in clocks), mean(x.q3 for x in clocks))
+        threads = {clock.threads for clock in clocks}
+        return Latency(
+            mean(clock.median for clock in clocks),
+            mean(clock.q1 for clock in clocks),
+            mean(clock.q3 for clock in clocks),
+            threads.pop() if len(threads) == 1 else None,
+        )
 
     @property
     def calibration(self) -> Calibration | None:
