@@ -12,7 +12,8 @@ from tutelage.measure.agreement import agreement
 from tutelage.measure.calibration import calibration
 from tutelage.measure.confusion import worst_pairs
 from tutelage.measure.disagreements import KINDS, disagreements
-from tutelage.measure.errors import errors, interval
+from tutelage.measure.errors import errors
+from tutelage.measure.wilson import wilson
 
 
 def logits_of(probabilities):
@@ -36,26 +37,26 @@ class TestInterval:
     @pytest.mark.parametrize("level", [0.68, 0.95, 0.999])
     def test_is_wilsons_as_scipy_computes_it_rounded_outwards(self, wrong, level):
         exact = binomtest(wrong, 10000).proportion_ci(level, method="wilson")
-        low, high = interval(wrong, 10000, level)
+        low, high = wilson(wrong, 10000, level)
         assert 0 <= exact.low * 10000 - low < 1 + 1e-6 and 0 <= high - exact.high * 10000 + 1e-6 < 1 + 1e-6
 
     def test_covers_the_truth_as_often_as_it_says(self):
         made = np.random.default_rng(0).binomial(10000, 0.0074, size=2000)
-        assert np.mean([low <= 74 <= high for low, high in (interval(int(k), 10000) for k in made)]) >= 0.945
+        assert np.mean([low <= 74 <= high for low, high in (wilson(int(k), 10000) for k in made)]) >= 0.945
 
     def test_one_run_cannot_tell_67_from_74_but_146(self):
-        (_, high), (low, _) = interval(74, 10000), interval(146, 10000)
-        assert interval(67, 10000)[1] > 74 and high < low
+        (_, high), (low, _) = wilson(74, 10000), wilson(146, 10000)
+        assert wilson(67, 10000)[1] > 74 and high < low
 
     @pytest.mark.parametrize(("wrong", "count"), [(-1, 10), (11, 10), (0, 0)])
     def test_of_impossible_counts_is_refused(self, wrong, count):
         with pytest.raises(ValueError, match=f"got {wrong} of {count}"):
-            interval(wrong, count)
+            wilson(wrong, count)
 
     @pytest.mark.parametrize("level", [0.0, 1.0, 95])
     def test_at_an_impossible_level_is_refused(self, level):
         with pytest.raises(ValueError, match=f"between 0 and 1, such as 0.95; got {level}"):
-            interval(1, 10, level)
+            wilson(1, 10, level)
 
 
 class TestAgreement:

@@ -10,7 +10,8 @@ from tutelage.measure.agreement import agreement
 from tutelage.measure.calibration import calibration
 from tutelage.measure.confusion import worst_pairs
 from tutelage.measure.disagreements import are_images, disagreements
-from tutelage.measure.errors import errors, interval
+from tutelage.measure.errors import errors
+from tutelage.measure.wilson import wilson
 from tutelage.results import Example, Metric, Score
 from tutelage.tasks.task import Task
 
@@ -28,7 +29,7 @@ def errors_and_accuracy(logits: Tensor, data: Labelled) -> dict[str, Score]:
     50.0
     """
     count, wrong = len(data), errors(logits, data.targets)
-    low, high = interval(wrong, count)
+    low, high = wilson(wrong, count)
     best, worst = (_percent(count - bound, count) for bound in (low, high))
     return {
         ERRORS.name: Score(wrong, (low, high)),

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.data.split import only, without
-from tutelage.measure.errors import interval
 from tutelage.measure.predict import predict
+from tutelage.measure.wilson import wilson
 from tutelage.results import Interval, Table
 from tutelage.study.sets import Sets
 
@@ -42,7 +42,7 @@ class Corrected:
     @property
     def interval(self) -> Interval:
         """Of the errors, by the choice of the test samples."""
-        return interval(self.errors, self.count)
+        return wilson(self.errors, self.count)
 
 
 def corrected(model: nn.Module, data: Sets, classes: Collection[int], *, sign: int) -> list[Corrected]:
