@@ -12,7 +12,7 @@ from tutelage.report.condense import condensed, three_digits, with_parts
 from tutelage.report.conflicts import FIRST
 from tutelage.report.finished import read_finished
 from tutelage.report.groups import Group, group_runs, value_text
-from tutelage.report.numbers import size, time_text
+from tutelage.report.numbers import byte_size, time_text
 from tutelage.report.read import FinishedRun, run_from_parts
 from tutelage.report.record import record_text, report_record
 from tutelage.report.spread import Spread
@@ -163,7 +163,7 @@ def _hardware(runs: Sequence[FinishedRun]) -> str:
 
 
 def _machine(e: Parts) -> str:
-    memory = f", {size(e['memory_bytes'])} of memory" if isinstance(e.get("memory_bytes"), int) else ""
+    memory = f", {byte_size(e['memory_bytes'])} of memory" if isinstance(e.get("memory_bytes"), int) else ""
     versions = ", ".join(f"{name} {e[name]}" for name in ("tutelage", "python", "torch") if name in e)
     return (
         f"{e.get('processor')}, {e.get('threads')} of {e.get('cores')} cores{memory}, {e.get('precision')}, {versions}"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tutelage.report.groups import Group, NetworkOverSeeds
-from tutelage.report.numbers import exact, rounded, scaled, size, times
+from tutelage.report.numbers import byte_size, exact, rounded, scaled, times
 from tutelage.report.rows import batch_key, percent, score_text, signed, with_unit
 from tutelage.results import Metric
 
@@ -88,7 +88,7 @@ def gain_figure(
 def _size_detail(
     main: NetworkOverSeeds, baseline: NetworkOverSeeds | None, teacher: NetworkOverSeeds | None
 ) -> tuple[str, ...]:
-    words = [f"{size(main.first.bytes)} on disk"] if main.first.bytes is not None else []
+    words = [f"{byte_size(main.first.bytes)} on disk"] if main.first.bytes is not None else []
     for other, whom in ((teacher, "the teacher"), (baseline, "the baseline")):
         larger = ratio(other, main) if other is not None else None
         if larger is not None:

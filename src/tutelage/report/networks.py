@@ -9,7 +9,7 @@ from typing import Any
 
 from tutelage.report import plots
 from tutelage.report.groups import Group, NetworkOverSeeds
-from tutelage.report.numbers import size
+from tutelage.report.numbers import byte_size
 from tutelage.report.rows import ALL, batch_key, score_text, with_unit
 from tutelage.results import Metric, Stage
 
@@ -115,7 +115,7 @@ def stage_costs(groups: Sequence[Group]) -> list[StageCost]:
     longest = max(means.values(), default=0) or 1
     peaks = {at: max((stage.peak_bytes or 0) for stage in some) for at, some in stages.items()}
     return [
-        StageCost(*at, _epochs(some[0]), means[at], means[at] / longest, size(peaks[at]) if peaks[at] else "")
+        StageCost(*at, _epochs(some[0]), means[at], means[at] / longest, byte_size(peaks[at]) if peaks[at] else "")
         for at, some in stages.items()
     ]
 

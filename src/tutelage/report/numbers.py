@@ -75,7 +75,7 @@ def scaled(value: float) -> str:
     return exact(value)
 
 
-def size(count: float) -> str:
+def byte_size(count: float) -> str:
     """Bytes as ``9.58 MB`` (powers of a thousand)."""
     text = scaled(count)
     return f"{text}B" if text[-1] in "kMGT" else f"{text} B"

@@ -5,7 +5,7 @@ from typing import Any
 
 from tutelage.report.citations import bibtex
 from tutelage.report.groups import Group, value_text
-from tutelage.report.numbers import size
+from tutelage.report.numbers import byte_size
 from tutelage.report.read import FinishedRun
 from tutelage.results import Stage
 
@@ -40,7 +40,7 @@ def _values(runs: Sequence[FinishedRun], flag: str) -> str:
 def _environment(runs: Sequence[FinishedRun]) -> list[tuple[str, str]]:
     facts: dict[str, dict[str, None]] = {}
     for key, value in (pair for run in runs for pair in run.environment.items() if pair[1] is not None):
-        words = size(value) if key.endswith("_bytes") and isinstance(value, int) else str(value)
+        words = byte_size(value) if key.endswith("_bytes") and isinstance(value, int) else str(value)
         facts.setdefault(key.removesuffix("_bytes").replace("_", " "), {})[words] = None
     return [(key, ", ".join(values)) for key, values in facts.items()]
 

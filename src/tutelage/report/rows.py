@@ -10,6 +10,7 @@ from tutelage.report.compare import Difference
 from tutelage.report.groups import Group, NetworkOverSeeds, sort_key
 from tutelage.report.numbers import (
     MINUS,
+    byte_size,
     decimal_places,
     decimals,
     exact,
@@ -18,7 +19,6 @@ from tutelage.report.numbers import (
     rounded,
     scaled,
     significant,
-    size,
 )
 from tutelage.report.spread import Spread
 from tutelage.results import Metric
@@ -101,7 +101,7 @@ def network_row(group: Group, network: NetworkOverSeeds, metrics: Sequence[Metri
         tuple(score_text(network, metric, certain=not i) for i, metric in enumerate(metrics)),
         exact(one.parameters) if one.parameters is not None else "",
         scaled(one.macs) if one.macs is not None else "",
-        size(one.bytes) if one.bytes is not None else "",
+        byte_size(one.bytes) if one.bytes is not None else "",
         percent(agreement, one.count) if agreement else "",
         _calibration(calibration),
         _best(network, metrics[0]) if metrics else "",

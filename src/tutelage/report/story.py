@@ -70,7 +70,7 @@ def story_of(groups: Sequence[Group]) -> Story:
         metrics,
         tuple(group_row(*pair) for pair in zip(groups, differences, strict=True)) if many else (),
         tuple(network_rows(groups, metrics)),
-        tuple(notes(groups)),
+        tuple(mixed_settings(groups)),
         drowned_warnings(seen),
         seen,
         tuple(attention for group in groups for attention in attentions(group)),
@@ -135,7 +135,7 @@ def tally(claims: Sequence[ClaimRow]) -> str:
     return "; ".join(parts) + f"{why}."
 
 
-def notes(groups: Sequence[Group]) -> list[str]:
+def mixed_settings(groups: Sequence[Group]) -> list[str]:
     """What a reader must know about how the runs were put together."""
     mixed = [
         ((f"{group.name}: the" if group.name else "The"), ", ".join(differing_flags(group.runs))) for group in groups
