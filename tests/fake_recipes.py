@@ -10,7 +10,7 @@ from typing import Literal
 
 from tutelage.results import Claim, Metric, Score
 from tutelage.results import Network as Measured
-from tutelage.study.settings import Images, Network, Number, Positive, TeacherNetwork, Training
+from tutelage.study.settings import Images, NetworkSettings, Number, Positive, TeacherSettings, TrainingSettings
 
 INTERRUPT: list[int] = []  # a signal that arrives once, in the middle of the second epoch
 
@@ -55,7 +55,7 @@ toy_quick = partial(toy, epochs=1, temperature=2.0)
 toy_paper = partial(toy, epochs=120)
 
 
-TEACHER, STUDENT, IMAGES = TeacherNetwork(name="wide"), Network(name="narrow", views=3), Images()
+TEACHER, STUDENT, IMAGES = TeacherSettings(name="wide"), NetworkSettings(name="narrow", views=3), Images()
 
 
 def pair(
@@ -63,8 +63,8 @@ def pair(
     *,
     temperature: Positive = 4.0,
     strengths: tuple[Positive, ...] = (1.0,),
-    teacher: TeacherNetwork = TEACHER,
-    student: Network = STUDENT,
+    teacher: TeacherSettings = TEACHER,
+    student: NetworkSettings = STUDENT,
     images: Images = IMAGES,
     seed: Number = 0,
 ) -> None:
@@ -82,7 +82,7 @@ def pair(
 
 pair_smoke = partial(
     pair,
-    student=Network(name="tiny", training=Training(epochs=2, lr=0.5)),
+    student=NetworkSettings(name="tiny", training=TrainingSettings(epochs=2, lr=0.5)),
     images=Images(name="synthetic", validation=50),
 )
 pair_paper = partial(pair)

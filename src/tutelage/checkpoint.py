@@ -39,7 +39,7 @@ def atomically(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
+def remove_leftovers(folder: Path) -> None:
     """Remove what processes that were killed while writing left half-written. Only for whoever alone writes there."""
     for leftover in (*folder.glob(".*.[0-9]*"), *folder.glob(".tmp??????")):  # ours, and those of safetensors
         leftover.unlink(missing_ok=True)
@@ -59,7 +59,7 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path} is not readable as JSON ({error}); remove it, or restore it from a copy.") from None
 
 
-def save(path: Path, state: Any) -> None:
+def save_state(path: Path, state: Any) -> None:
     """A nested state of dicts, lists, tuples, tensors and plain values, as one safetensors file, atomically.
 
     Tensors that share their memory are stored once.
@@ -84,8 +84,8 @@ def save(path: Path, state: Any) -> None:
     _write_tensors(path, tensors, {"tutelage": content})
 
 
-def load(path: Path) -> Any:
-    """What ``save`` wrote, on the CPU.
+def load_state(path: Path) -> Any:
+    """What ``save_state`` wrote, on the CPU.
 
     Raises ``ValueError`` for anything that is not such a file: cut short, damaged, or a pickle, which is never opened.
     """

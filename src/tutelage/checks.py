@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
-from tutelage.data.batches import Batch, named
+from tutelage.data.batches import Batch, named_batch
 from tutelage.learner import Learner, LearnerState
 from tutelage.objective import Losses, Scene, Term
 from tutelage.outputs import in_words
@@ -118,7 +118,7 @@ def single_sample(source: Any, size: Callable[[Batch], int], first: Batch) -> Ba
     """A batch of one sample as an epoch of ``source`` holds it, where that can be told from a list or a loader."""
     with suppress(ValueError):
         if isinstance(source, list | tuple):
-            return next((batch for batch in map(named, source) if size(batch) == 1), None)
+            return next((batch for batch in map(named_batch, source) if size(batch) == 1), None)
         if (count := size(first)) == 1:
             return first
         plain = all(isinstance(x, Tensor) and x.ndim and len(x) == count for x in first.values())

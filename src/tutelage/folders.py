@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tutelage.checkpoint import read_json, sweep, write_json
+from tutelage.checkpoint import read_json, remove_leftovers, write_json
 from tutelage.results import Arguments
 
 LOCK, REQUEST, ENVIRONMENT = "lock", "arguments.json", "environment.json"
@@ -46,7 +46,7 @@ def open_folder(folder: Path, request: Mapping[str, Any], environment: Callable[
 
     Only for whoever holds its lock. Raises ``ValueError`` for a folder that was made with other arguments.
     """
-    sweep(folder)
+    remove_leftovers(folder)
     if (folder / REQUEST).exists():
         _refuse_other(read_json(folder / REQUEST), request, folder)
     else:
@@ -80,12 +80,12 @@ def departures(arguments: Mapping[str, Any], defaults: Mapping[str, Any], free: 
     ]
 
 
-def plain(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
     """``value`` as JSON has it: numbers of any library as Python's, tuples as lists, paths as text."""
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): jsonable(v) for k, v in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [plain(v) for v in value]
+        return [jsonable(v) for v in value]
     if isinstance(value, str | int | float | bool | type(None)):
         return value
     return value.tolist() if hasattr(value, "tolist") else str(value)

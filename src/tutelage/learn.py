@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from tutelage import checks
-from tutelage.data.batches import Batch, Batches, as_batches, named, num_samples, on_device
+from tutelage.data.batches import Batch, Batches, as_batches, named_batch, num_samples, on_device
 from tutelage.learner import Learner, LearnerState
 from tutelage.loop import Epoch as Epoch  # offered here: what ``train`` gives and takes
 from tutelage.loop import Loop, Turns, as_it_is, generators, restore, without_trace
@@ -132,7 +132,7 @@ class Training:
             state.load_state_dict(kept["learners"][name])
 
     def _take_step(self, group: list[Batch]) -> None:
-        group = [on_device(self.device, named(batch)) for batch in group]
+        group = [on_device(self.device, named_batch(batch)) for batch in group]
         sizes = [self.loop.size(batch) for batch in group]
         if 0 in sizes:
             at = self.batch + sizes.index(0) + 1
@@ -175,7 +175,7 @@ class Training:
             batch = next(iter(self.batches(0, 0)), None)
             if batch is None:
                 raise ValueError("There is nothing to learn from: the first epoch has no batch.")
-            batch = on_device(self.device, named(batch))
+            batch = on_device(self.device, named_batch(batch))
             with self._autocast():
                 scenes = play(self._states, batch, ask_teachers(self._states, batch), list(self._states), also=[OUTPUT])
                 for name, state in self._states.items():

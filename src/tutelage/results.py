@@ -1,7 +1,7 @@
 """What a run leaves to be read, as types: runs write them, reports read them. No torch here.
 
-The files of a run folder hold them as JSON objects: ``arguments.json`` an ``Arguments``, ``log.jsonl`` an ``Epoch`` a
-line, ``stages.json`` a list of ``Stage``, ``results.json`` a ``Results``.
+The files of a run folder hold them as JSON: ``arguments.json`` an ``Arguments``, ``log.jsonl`` an ``EpochRecord`` a
+line, ``stages.json`` a list of ``StageRecord``, ``results.json`` a ``Results``.
 """
 
 from dataclasses import dataclass, field
@@ -165,7 +165,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageRecord:
     """A stage of a run: its key, its epochs, their seconds, and the stages it builds on; nothing trained, no epoch."""
 
     name: str
@@ -179,7 +179,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Epoch:
+class EpochRecord:
     """One line of the log: mean raw losses by learner and term, and the validation that followed, by metric.
 
     ``statistics`` has what a learner's modules measured on their way: learner -> name -> mean over the epoch.
@@ -224,7 +224,7 @@ class Results:
 
 
 class Statistic(NamedTuple):
-    """What one number under ``Epoch.statistics`` is about.
+    """What one number under ``EpochRecord.statistics`` is about.
 
     ``cosine`` and ``negative`` are of two terms, ``norm`` and ``relative`` of one; ``weight`` of a term that has a
     learned one, or of a layer of the student and one of the teacher. ``part`` is of the network, empty for all that

@@ -51,7 +51,7 @@ class Run:
         progress: Progress | None = None,
     ) -> None:
         request = results.Arguments(recipe, preset, "", {}, {}) if isinstance(recipe, str) else recipe
-        self._request = request = results.Arguments(**folders.plain(asdict(request)))
+        self._request = request = results.Arguments(**folders.jsonable(asdict(request)))
         self.recipe, self.preset, self.command = request.recipe, request.preset, request.command
         self.arguments, self.defaults = request.arguments, request.defaults
         self.root, self.exact = Path(root), exact
@@ -63,7 +63,7 @@ class Run:
         self._data = None if data is None else Path(data)
         self._progress = progress or Silence()
         self._results = results.Results()
-        self._stages: list[results.Stage] = []
+        self._stages: list[results.StageRecord] = []
         self._is_idle = True  # nothing was trained, nor loaded that once was
         self._new: list[Path] = []  # folders that this run made
         self._held = ExitStack()
@@ -191,7 +191,7 @@ class Run:
         Raises ``ValueError`` for a network that no stage of a run made, or that cannot be made again from the folder.
         """
         if self.leads:
-            delivery.deliver(self.folder, student, folders.plain(facts))
+            delivery.deliver(self.folder, student, folders.jsonable(facts))
 
     def departures(self, free: Collection[str] = ()) -> list[str]:
         """The flags whose arguments are not their defaults, such as ``--student.epochs``; never the seed.
@@ -219,7 +219,7 @@ class Run:
         folders.open_folder(self.folder, request, partial(machine.environment, str(self.precision)[6:]))
 
     def _conclude(self) -> None:
-        write_json(self.folder / folders.RESULTS, folders.plain(asdict(self._results)))
+        write_json(self.folder / folders.RESULTS, folders.jsonable(asdict(self._results)))
 
     def _refuse_second(self, pid: str) -> None:
         raise BlockingIOError(f"Run folder {self.folder} is in use by process {pid}; wait for it to end, or choose "

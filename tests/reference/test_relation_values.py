@@ -15,7 +15,7 @@ from tutelage.losses.correlation import correlation_congruence
 from tutelage.losses.cosine_table import cosine_table, cosines
 from tutelage.losses.pkt import pkt
 from tutelage.losses.rkd import angles, distances
-from tutelage.losses.similarity_preserving import directions, inner_products, similarity_preserving
+from tutelage.losses.similarity_preserving import directions, gram_matrix, similarity_preserving
 
 S = torch.tensor([[1.0, 0.0], [0.5, 2.0], [-1.0, 1.0]], dtype=torch.float64)
 T = torch.tensor([[2.0, 1.0, 0.0], [0.0, 1.0, 3.0], [1.0, -1.0, 1.0]], dtype=torch.float64)
@@ -47,7 +47,7 @@ def test_the_published_values(loss, value):
 
 def test_the_worked_tables_of_similarities():
     worked = [[0.666667, 0.333333, -0.666667], [0.110264, 0.937240, 0.330791], [-0.371391, 0.557086, 0.742781]]
-    table = directions(inner_products(S))
+    table = directions(gram_matrix(S))
     torch.testing.assert_close(table, torch.tensor(worked, dtype=torch.float64), atol=1e-6, rtol=0)
 
 

@@ -14,7 +14,15 @@ from torch import nn
 
 from examples import bits, cnn, mlp, same
 from tutelage import checkpoint
-from tutelage.checkpoint import load, load_weights, read_json, save, save_weights, sweep, write_json
+from tutelage.checkpoint import (
+    load_state,
+    load_weights,
+    read_json,
+    remove_leftovers,
+    save_state,
+    save_weights,
+    write_json,
+)
 
 STATE = {
     "float": torch.randn(3, dtype=torch.float64),
@@ -37,24 +45,24 @@ def equal(x, y):
 
 
 def test_what_went_in_comes_back_types_and_bits(tmp_path):
-    save(tmp_path / "state", STATE)
-    assert equal(STATE, load(tmp_path / "state"))
+    save_state(tmp_path / "state", STATE)
+    assert equal(STATE, load_state(tmp_path / "state"))
 
 
 def test_shared_memory_is_stored_once_and_views_of_it_come_back_whole(tmp_path):
     whole = torch.arange(1000.0)
-    save(tmp_path / "twice", {"a": whole, "b": whole})
+    save_state(tmp_path / "twice", {"a": whole, "b": whole})
     assert (tmp_path / "twice").stat().st_size < 2 * whole.nbytes
     state = {"whole": whole, "part": whole[:10], "shaped": whole.view(10, 100), "turned": whole.view(10, 100).mT}
-    save(tmp_path / "views", state)
-    assert equal({k: x.contiguous() for k, x in state.items()}, load(tmp_path / "views"))
+    save_state(tmp_path / "views", state)
+    assert equal({k: x.contiguous() for k, x in state.items()}, load_state(tmp_path / "views"))
 
 
 @pytest.mark.parametrize("length", range(8, 272, 8))
 def test_no_length_of_its_header_makes_a_file_look_like_a_pickle(tmp_path, length):
     """The first byte of a safetensors file is 0x80, a pickle's, in one of 32."""
-    save(tmp_path / "state", {"x": torch.ones(1), "filler": "f" * length})
-    assert load(tmp_path / "state")["filler"] == "f" * length
+    save_state(tmp_path / "state", {"x": torch.ones(1), "filler": "f" * length})
+    assert load_state(tmp_path / "state")["filler"] == "f" * length
 
 
 class Malicious:
@@ -69,7 +77,7 @@ def test_a_pickle_is_refused_unopened(tmp_path, kind):
         path.write_bytes(pickle.dumps(Malicious()))
     else:
         torch.save(Malicious(), path, _use_new_zipfile_serialization=kind == "zip")
-    for read in (load, lambda file: load_weights(file, mlp())):
+    for read in (load_state, lambda file: load_weights(file, mlp())):
         with pytest.raises(ValueError, match=r"student\.safetensors is a pickle"):
             read(path)
 
@@ -77,18 +85,18 @@ def test_a_pickle_is_refused_unopened(tmp_path, kind):
 @pytest.mark.parametrize("keep", [0, 7, 100, -1])
 def test_a_file_that_is_cut_short_is_refused_by_name(tmp_path, keep):
     path = tmp_path / "state.safetensors"
-    save(path, STATE)
+    save_state(path, STATE)
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(ValueError, match=r"state\.safetensors is damaged or cut short"):
-        load(path)
+        load_state(path)
 
 
 def test_other_tensors_are_no_checkpoint_and_no_file_is_none(tmp_path):
     save_file({"x": torch.ones(1)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="no training state"):
-        load(tmp_path / "other.safetensors")
+        load_state(tmp_path / "other.safetensors")
     with pytest.raises(FileNotFoundError, match="There is no file"):
-        load(tmp_path / "absent")
+        load_state(tmp_path / "absent")
     (tmp_path / "bad.json").write_text('{"a": ')
     with pytest.raises(ValueError, match=r"bad\.json is not readable as JSON"):
         read_json(tmp_path / "bad.json")
@@ -96,7 +104,7 @@ def test_other_tensors_are_no_checkpoint_and_no_file_is_none(tmp_path):
 
 def test_what_no_checkpoint_can_hold_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(ValueError, match="got a object"):
-        save(tmp_path / "state", {"x": object()})
+        save_state(tmp_path / "state", {"x": object()})
     with pytest.raises(TypeError):
         write_json(tmp_path / "x.json", {"x": object()})
     assert list(tmp_path.iterdir()) == []
@@ -149,13 +157,13 @@ def full_disk():
 @pytest.mark.usefixtures("full_disk")
 def test_a_disk_that_fills_up_in_the_middle_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "state"
-    save(path, STATE)
+    save_state(path, STATE)
     with pytest.raises(OSError, match="The disk is full"):
-        save(path, {"x": torch.zeros(100_000)})
+        save_state(path, {"x": torch.zeros(100_000)})
     write_json(tmp_path / "x.json", [1])
     with pytest.raises(OSError, match="The disk is full"):
         write_json(tmp_path / "x.json", ["x" * 100_000])
-    assert equal(STATE, load(path)) and read_json(tmp_path / "x.json") == [1]
+    assert equal(STATE, load_state(path)) and read_json(tmp_path / "x.json") == [1]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["state", "x.json"]
 
 
@@ -168,7 +176,7 @@ def test_what_safetensors_says_of_the_disk_is_said_in_our_words(tmp_path, monkey
 
     monkeypatch.setattr(checkpoint, "save_file", fail)
     with pytest.raises(OSError, match=sentence):
-        save(tmp_path / "state", STATE)
+        save_state(tmp_path / "state", STATE)
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
@@ -180,7 +188,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
 def test_what_killed_processes_left_half_written_is_swept_and_nothing_else(tmp_path):
     for name in (".checkpoint.safetensors.123", ".tmpbV1AMW", "checkpoint.safetensors", "lock", ".hidden"):
         (tmp_path / name).write_text("")
-    sweep(tmp_path)
+    remove_leftovers(tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == [".hidden", "checkpoint.safetensors", "lock"]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tutelage.cli.display import shown
 from tutelage.cli.lines import Lines
-from tutelage.cli.pace import Pace, in_words
+from tutelage.cli.pace import Pace, validation_in_words
 from tutelage.cli.terminal import Terminal
 from tutelage.progress import Silence
 
@@ -95,7 +95,7 @@ def test_the_time_to_go_counts_the_part_of_an_epoch_once_its_length_is_known():
     ],
 )
 def test_the_metric_that_decides_comes_first_and_is_told_by_its_name(validation, words):
-    assert in_words(validation) == words
+    assert validation_in_words(validation) == words
 
 
 def test_a_stage_without_validation_says_nothing_of_it():

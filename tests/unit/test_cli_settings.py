@@ -23,14 +23,14 @@ from tutelage.study.settings import (
     AtLeast,
     Count,
     Images,
-    Network,
+    NetworkSettings,
     NotNegative,
     Number,
     Positive,
     Rules,
     Share,
-    TeacherNetwork,
-    Training,
+    TeacherSettings,
+    TrainingSettings,
     Within,
     flattened,
     refuse_nonsense,
@@ -40,16 +40,16 @@ from tutelage.study.settings import (
 PAIR = "fake_recipes:pair"
 
 
-NETWORK, IMAGES = Network(name="net"), Images()
+NETWORK, IMAGES = NetworkSettings(name="net"), Images()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deep:
     """Settings in settings, one of them flat."""
 
-    networks: tuple[Network, ...] = ()
+    networks: tuple[NetworkSettings, ...] = ()
     """several"""
-    best: Network = NETWORK
+    best: NetworkSettings = NETWORK
     flat: Annotated[Images, arg(name="")] = IMAGES
     share: Share | None = None
     """of all,
@@ -76,7 +76,7 @@ def recipe(
     kind: Literal["a", "b"] = "a",
     free: float = 0.0,
     untyped=0,
-    network: Network = NETWORK,
+    network: NetworkSettings = NETWORK,
     deep: Deep = DEEP,
 ) -> None: ...
 
@@ -85,7 +85,7 @@ USUAL = {flag.name: flag.default for flag in flags_of(recipe)}
 ALLOWED = [
     {"count": 1, "number": 0, "positive": 1e-9, "decay": 0, "share": 1, "many": (), "both": (9, 0.0)},
     {"bounded": [2, 3, 2], "by_name": {"a": 0.3}, "perhaps": 0.1, "some": "all", "kind": "b"},
-    {"free": inf, "untyped": -1, "network": TeacherNetwork(name="x", weights=Path("y"))},
+    {"free": inf, "untyped": -1, "network": TeacherSettings(name="x", weights=Path("y"))},
 ]
 REFUSED = [
     ({"count": 0}, "--count is more than 0; got 0."),
@@ -106,14 +106,20 @@ REFUSED = [
     ({"some": "none"}, "--some is one of all; got none."),
     ({"kind": "c"}, "--kind is one of a, b; got c."),
     ({"network": replace(NETWORK, views=163)}, "--network.views is between 0 and 162; got 163."),
-    ({"network": replace(NETWORK, training=Training(batch_size=0))}, "--network.batch-size is more than 0; got 0."),
-    ({"network": TeacherNetwork(name="x", training=Training(lr=nan))}, "--network.lr is more than 0; got nan."),
+    (
+        {"network": replace(NETWORK, training=TrainingSettings(batch_size=0))},
+        "--network.batch-size is more than 0; got 0.",
+    ),
+    (
+        {"network": TeacherSettings(name="x", training=TrainingSettings(lr=nan))},
+        "--network.lr is more than 0; got nan.",
+    ),
     ({"deep": Deep(best=replace(NETWORK, views=-1))}, "--deep.best.views is between 0 and 162; got -1."),
     ({"deep": Deep(flat=Images(validation=-1))}, "--deep.validation is at least 0; got -1."),
     ({"deep": Deep(networks=(NETWORK, replace(NETWORK, views=-1)))}, "--deep.networks.views is between 0 and 162"),
     ({"deep": Deep(share=2)}, "--deep.share is between 0 and 1; got 2."),
     (
-        {"network": replace(NETWORK, training=Training(schedule="line"))},
+        {"network": replace(NETWORK, training=TrainingSettings(schedule="line"))},
         "--network.schedule is one of steps, one-cycle",
     ),
 ]
@@ -142,8 +148,12 @@ def test_no_bound_lets_through_what_is_no_finite_number(bound):
     [
         {},
         {"seed": 0, "network": NETWORK},
-        {"a": TeacherNetwork(name="x", weights=Path("y")), "b": Network(name="z", layers=("1", "2")), "c": (1, 2)},
-        {"deep": Deep(best=replace(NETWORK, training=Training(lr=0.3)), flat=Images(validation=7))},
+        {
+            "a": TeacherSettings(name="x", weights=Path("y")),
+            "b": NetworkSettings(name="z", layers=("1", "2")),
+            "c": (1, 2),
+        },
+        {"deep": Deep(best=replace(NETWORK, training=TrainingSettings(lr=0.3)), flat=Images(validation=7))},
     ],
 )
 def test_dotted_names_and_arguments_are_the_same_thing(arguments):
@@ -165,7 +175,7 @@ def test_one_dotted_name_changes_one_field_and_nothing_else():
         unflattened(usual, {"deep.best.speed": 1})
 
 
-@pytest.mark.parametrize("settings", [Training, Network, TeacherNetwork, Images, Rules])
+@pytest.mark.parametrize("settings", [TrainingSettings, NetworkSettings, TeacherSettings, Images, Rules])
 def test_every_field_of_the_settings_says_what_it_means(settings):
     silent = [field.name for field in fields(settings) if field.name not in field_meanings(settings)]
     assert silent in ([], ["training"])
@@ -181,13 +191,13 @@ def test_the_flags_of_settings_have_dotted_names_defaults_and_meanings_of_the_fi
 
 
 def test_settings_without_a_default_are_asked_for():
-    def wants(run, *, student: Network) -> None: ...
+    def wants(run, *, student: NetworkSettings) -> None: ...
 
     def parsed(words):
         return parse(flags_of(wants), Common, words, prog="tutelage run lab:wants", description="")[0]
 
     assert parsed(["--student.name", "x", "--student.lr", "1"]) == {
-        "student": Network(name="x", training=Training(lr=1))
+        "student": NetworkSettings(name="x", training=TrainingSettings(lr=1))
     }
     with pytest.raises(Usage, match=r"--student\.name"):
         parsed([])
@@ -197,7 +207,7 @@ def test_one_flag_changes_one_field_of_a_preset_and_keeps_the_rest():
     usual = understood(PAIR, ["--preset", "smoke"]).arguments
     asked = understood(PAIR, ["--preset", "smoke", "--student.epochs", "3"])
     assert flattened(asked.arguments) == {**flattened(usual), "student.epochs": 3}
-    assert asked.arguments["student"] == Network(name="tiny", training=Training(epochs=3, lr=0.5))
+    assert asked.arguments["student"] == NetworkSettings(name="tiny", training=TrainingSettings(epochs=3, lr=0.5))
     assert asked.command == f"tutelage run {PAIR} --preset smoke --student.epochs 3"
     assert flattened(asked.defaults) == flattened(usual)
 
@@ -224,7 +234,9 @@ def test_the_command_and_the_file_of_a_request_ask_for_the_same(words, tmp_path)
 def test_explicit_flags_win_over_a_file_and_the_file_over_the_preset_field_by_field(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps({"student.lr": 0.25, "student.epochs": 7}))
     words = ["--preset", "smoke", "--from", str(tmp_path / "a.json"), "--student.epochs", "9"]
-    assert understood(PAIR, words).arguments["student"] == Network(name="tiny", training=Training(epochs=9, lr=0.25))
+    assert understood(PAIR, words).arguments["student"] == NetworkSettings(
+        name="tiny", training=TrainingSettings(epochs=9, lr=0.25)
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torchjd.aggregation import ExcessMTL, GradVac
 
-from tutelage.checkpoint import load, save
+from tutelage.checkpoint import load_state, save_state
 from tutelage.combine.state import kept, restore
 
 
@@ -41,8 +41,8 @@ def test_a_rule_that_is_saved_and_restored_goes_on_to_the_same_bits(make, steps,
     rows, rule, resumed = torch.randn(8, 3, 5), make(), make()
     for matrix in rows[:steps]:
         rule(matrix)
-    save(tmp_path / "state.safetensors", kept(rule))
-    restore(resumed, load(tmp_path / "state.safetensors"), torch.device("cpu"))
+    save_state(tmp_path / "state.safetensors", kept(rule))
+    restore(resumed, load_state(tmp_path / "state.safetensors"), torch.device("cpu"))
     for matrix in rows[steps:]:
         torch.manual_seed(0)
         expected = rule(matrix)

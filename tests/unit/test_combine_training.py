@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from examples import Hint, bits, cnn, images, kd, label, mlp, run, same, vectors
-from tutelage.checkpoint import load, save
+from tutelage.checkpoint import load_state, save_state
 from tutelage.combine.base import Combine
 from tutelage.combine.decompose import decomposed, longest_first, symmetric, weights
 from tutelage.combine.dot import DOT
@@ -116,9 +116,9 @@ def test_saved_and_loaded_after_any_step_it_goes_on_to_the_same_bits(name, tmp_p
     reports = list(straight)
     broken = make(lambda clock: clock.step == 3)
     next(iter(broken))
-    save(tmp_path / "state.safetensors", broken.state_dict())
+    save_state(tmp_path / "state.safetensors", broken.state_dict())
     resumed = make()
-    resumed.load_state_dict(load(tmp_path / "state.safetensors"))
+    resumed.load_state_dict(load_state(tmp_path / "state.safetensors"))
     assert list(resumed) == reports
     states = [training.states["student"].learner for training in (straight, resumed)]
     assert same(*map(ends, states))

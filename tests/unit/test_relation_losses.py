@@ -5,7 +5,7 @@ from tutelage.losses.correlation import correlation_congruence
 from tutelage.losses.cosine_table import cosine_table
 from tutelage.losses.pkt import pkt
 from tutelage.losses.rkd import angles, distances
-from tutelage.losses.similarity_preserving import directions, inner_products, similarity_preserving
+from tutelage.losses.similarity_preserving import directions, gram_matrix, similarity_preserving
 
 LOSSES = [distances, angles, similarity_preserving, cosine_table, correlation_congruence, pkt]
 BLIND_TO_SHIFTS = [distances, angles]
@@ -70,7 +70,7 @@ def test_copies_of_one_sample_are_all_similar():
 
 
 def test_the_table_of_similarities_has_rows_of_length_one_and_is_not_symmetric():
-    table = directions(inner_products(torch.randn(6, 4)))
+    table = directions(gram_matrix(torch.randn(6, 4)))
     torch.testing.assert_close(table.norm(dim=1), torch.ones(6))
     assert not torch.allclose(table, table.T)
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torchjd.aggregation import GradVac, Random, UPGrad
 
 from examples import Hint, bits, cnn, images, label, mlp, same
-from tutelage.checkpoint import load, save
+from tutelage.checkpoint import load_state, save_state
 from tutelage.combine.projector import exact_projector
 from tutelage.combine.resolve import ResolveConflicts
 from tutelage.combine.weighted_sum import WeightedSum
@@ -135,9 +135,9 @@ def test_begun_anew_after_every_single_step_it_learns_the_same(tmp_path, precisi
     while not seen or seen[-1].number < 1 or not seen[-1].finished:
         training, cast = make(lambda _clock: True)
         if file.exists():
-            training.load_state_dict(load(file))
+            training.load_state_dict(load_state(file))
         seen.append(next(iter(training)))
-        save(file, training.state_dict())
+        save_state(file, training.state_dict())
         torch.manual_seed(len(seen))
     assert len(seen) == 2 * (3 + 1) and [report for report in seen if report.finished] == reports
     for name in cast:
@@ -156,9 +156,9 @@ def test_a_state_in_another_memory_layout_is_put_into_the_weights_own(tmp_path, 
     list(straight)
     broken, _ = make()
     next(iter(broken))
-    save(tmp_path / "state.safetensors", broken.state_dict())
+    save_state(tmp_path / "state.safetensors", broken.state_dict())
     resumed, student = make()
-    resumed.load_state_dict(load(tmp_path / "state.safetensors"))
+    resumed.load_state_dict(load_state(tmp_path / "state.safetensors"))
     list(resumed)
     assert same(bits(student), bits(expected))
     momenta = [state["momentum_buffer"] for state in resumed.states["student"].optimizer.state.values()]

@@ -18,7 +18,7 @@ from tutelage.checkpoint import save_weights
 from tutelage.keys import MOVED, called
 from tutelage.learner import Learner
 from tutelage.objective import Objective
-from tutelage.results import Arguments, Claim, Metric, Network, Results, Score, Stage, Table
+from tutelage.results import Arguments, Claim, Metric, Network, Results, Score, StageRecord, Table
 from tutelage.run import Run
 
 QUICK = Arguments("toy:one", "quick", command="", arguments={"seed": 0}, defaults={"seed": 0})
@@ -172,7 +172,7 @@ def test_stages_are_written_as_their_type_says(tmp_path):
     with made(tmp_path) as run:
         first = run.stage("first", net, fit)
         run.stage("second", net, partial(fit, start=first.last))
-    stages = [Stage(**stage) for stage in json.loads((run.folder / "stages.json").read_text())]
+    stages = [StageRecord(**stage) for stage in json.loads((run.folder / "stages.json").read_text())]
     assert [(stage.name, stage.epochs, stage.uses, stage.kind) for stage in stages] == [
         ("first", 2, [], "trained"), ("second", 2, ["first"], "trained"),
     ]  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from examples import SGD, bits, label, mlp, same, vectors
-from tutelage.checkpoint import load, save
+from tutelage.checkpoint import load_state, save_state
 from tutelage.learner import Learner
 from tutelage.objective import Objective
 from tutelage.progress import Silence
@@ -141,7 +141,7 @@ def test_a_plain_loader_is_saved_between_epochs_only_and_goes_on_from_there(tmp_
 
     with pytest.raises(RuntimeError, match="power cut"):
         taught(stage, mlp(), validate, Loader())
-    assert load(stage.checkpoint)["training"]["position"] == {"epoch": 1, "step": 5, "batch": 0}
+    assert load_state(stage.checkpoint)["training"]["position"] == {"epoch": 1, "step": 5, "batch": 0}
     model, straight = mlp(seed=3), mlp()
     again, lines = stage_in(tmp_path)
     taught(again, model, lambda: {"errors": 1}, Loader())
@@ -212,7 +212,7 @@ def test_a_failing_validation_loses_nothing_that_was_saved(tmp_path):
     model = mlp()
     with pytest.raises(ZeroDivisionError):
         taught(stage, model, validate)
-    assert load(stage.checkpoint)["training"]["position"]["step"] == 5
+    assert load_state(stage.checkpoint)["training"]["position"]["step"] == 5
     assert not any(m._forward_hooks for m in model.modules())
 
 
@@ -224,12 +224,12 @@ def test_a_disk_that_is_full_leaves_the_checkpoint_from_before(tmp_path, monkeyp
         saved.append(1)
         if len(saved) > 3:
             raise OSError("The disk is full")
-        save(path, state)
+        save_state(path, state)
 
-    monkeypatch.setattr(stages, "save", fills)
+    monkeypatch.setattr(stages, "save_state", fills)
     with pytest.raises(OSError, match="The disk is full"):
         taught(stage, mlp())
-    assert load(stage.checkpoint)["training"]["position"]["step"] == 3
+    assert load_state(stage.checkpoint)["training"]["position"]["step"] == 3
 
 
 @pytest.mark.parametrize("other", ["architecture", "optimizer", "file"])
@@ -237,7 +237,7 @@ def test_a_checkpoint_of_another_training_is_refused_by_name_and_kept(tmp_path, 
     stage, _ = stage_in(tmp_path, save_every=0.0)
     taught(stage, mlp(8))
     if other == "file":
-        save(stage.checkpoint, {"epoch": 1, "weights": {}})
+        save_state(stage.checkpoint, {"epoch": 1, "weights": {}})
     again, _ = stage_in(tmp_path, name="pupil")
     named = {"student": Learner(mlp(9 if other == "architecture" else 8), Objective(label=label()), SGD)}
     if other == "optimizer":
@@ -274,7 +274,7 @@ def test_a_loss_that_is_not_finite_leaves_the_last_good_checkpoint(tmp_path):
         FloatingPointError, match="Loss 'label' of learner 'student' was not finite in epoch 2, batch 1"
     ):
         taught(stage, mlp(), batches=sour)
-    state = load(stage.checkpoint)
+    state = load_state(stage.checkpoint)
     assert state["training"]["position"]["step"] == 5
     assert all(x.isfinite().all() for x in state["training"]["learners"]["student"]["owned"].values())
 

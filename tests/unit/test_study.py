@@ -29,13 +29,13 @@ from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish
 from tutelage.study.evaluated import Evaluated, evaluate
 from tutelage.study.networks import refuse_guessing, teacher_builder, teacher_of
 from tutelage.study.sets import Sets
-from tutelage.study.settings import TeacherNetwork
+from tutelage.study.settings import TeacherSettings
 from tutelage.study.trials import Trained, Trial, run_trial, run_trials
 from tutelage.tasks.classification import ERRORS
 
 TRAIN, TEST = digits(200, seed=0), digits(60, seed=1, name="synthetic/test")
 DATA = Sets(TRAIN, TEST, TEST)
-MLP = TeacherNetwork(name="tutelage.models.mlp.mlp((784, 32, 10))")
+MLP = TeacherSettings(name="tutelage.models.mlp.mlp((784, 32, 10))")
 
 
 def finished(model: nn.Module, name: str = "net", records: list | None = None, best: int | None = None) -> Finished:

@@ -24,7 +24,7 @@ class Pace:
     def over(self, record: Mapping[str, Any]) -> None:
         self.done = float(record["epoch"])
         self.steps = record["step"] / record["epoch"]
-        self.validation = in_words(record.get("validation"))
+        self.validation = validation_in_words(record.get("validation"))
 
     @property
     def eta(self) -> str:
@@ -34,11 +34,13 @@ class Pace:
         return duration((self.clock() - self.start) / (self.done - self.first) * (self.epochs - self.done))
 
 
-def in_words(validation: Mapping[str, Any] | None) -> str:
+def validation_in_words(validation: Mapping[str, Any] | None) -> str:
     """The metric that decides, which comes first in a log record; as a share where it counts some of all.
 
-    >>> in_words({"errors": 71, "count": 5000, "loss": 0.05}), in_words({"perplexity": 23.07, "count": 5000})
-    ('validation errors 1.42 % (71 of 5000)', 'validation perplexity 23.07')
+    >>> validation_in_words({"errors": 71, "count": 5000, "loss": 0.05})
+    'validation errors 1.42 % (71 of 5000)'
+    >>> validation_in_words({"perplexity": 23.07, "count": 5000})
+    'validation perplexity 23.07'
     """
     name = next((name for name in validation or () if name != "count"), None)
     if not validation or name is None:

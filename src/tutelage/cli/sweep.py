@@ -51,17 +51,17 @@ def sweep(words: Sequence[str]) -> int:
         return DONE
     with resumable(shlex.join(["tutelage", "sweep", *words]), again=signal.default_int_handler):
         folders = [opened(request, Silence()).folder for request in requests]
-        finished = [is_finished(folder) for folder in folders]
+        finished = [has_results(folder) for folder in folders]
         jobs = min(common.jobs, max(finished.count(False), 1))
         children = [_child(request, varied, jobs) for request in requests]
         for child, done in zip(children, finished, strict=True):
             if done:
                 print(f"[{child.label}] is finished already")
         Crew([child for child, done in zip(children, finished, strict=True) if not done], jobs).work()
-        return _concluded(children, [folder for folder in folders if is_finished(folder)], varied)
+        return _concluded(children, [folder for folder in folders if has_results(folder)], varied)
 
 
-def is_finished(folder: Path) -> bool:
+def has_results(folder: Path) -> bool:
     """Whether a run came to its end there: it writes its results last."""
     return (folder / "results.json").is_file()
 

@@ -41,12 +41,12 @@ def as_batches(source: Batches | Iterable[Any]) -> Batches:
                 "A plain loader cannot be entered in the middle of an epoch; go on from the end of one, "
                 "or give a function (epoch, first) -> batches."
             )
-        return map(named, islice(source, first, None))
+        return map(named_batch, islice(source, first, None))
 
     return batches
 
 
-def named(batch: Any) -> Batch:
+def named_batch(batch: Any) -> Batch:
     """``batch`` if it is a mapping; a pair as its input and target. Raises ``ValueError`` for anything else."""
     if isinstance(batch, Mapping):
         return batch

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from tutelage.losses.kd import class_dim, soft_targets, tempered
-from tutelage.losses.similarity_preserving import as_rows, inner_products
+from tutelage.losses.similarity_preserving import as_rows, gram_matrix
 from tutelage.shapes import Logits, Relational
 
 JIN = r"""@inproceedings{jin2023multi,
@@ -35,7 +35,7 @@ def batch_relations(
     tensor(1.)
     """
     q, p = _probabilities(student, teacher, temperature, dim)
-    return batch * (inner_products(q) - inner_products(p)).square().mean()
+    return batch * (gram_matrix(q) - gram_matrix(p)).square().mean()
 
 
 def class_relations(
@@ -53,7 +53,7 @@ def class_relations(
     tensor(1.)
     """
     q, p = _probabilities(student, teacher, temperature, dim)
-    gap = (inner_products(q.mT) - inner_products(p.mT)) * (batch / len(p))
+    gap = (gram_matrix(q.mT) - gram_matrix(p.mT)) * (batch / len(p))
     return gap.square().sum() / len(gap)
 
 

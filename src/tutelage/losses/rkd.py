@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tutelage.losses.cosine_table import Compare
-from tutelage.losses.similarity_preserving import as_rows, directions, inner_products
+from tutelage.losses.similarity_preserving import as_rows, directions, gram_matrix
 from tutelage.shapes import Embedding, Relational
 
 PARK = r"""@inproceedings{park2019relational,
@@ -50,7 +50,7 @@ def angles(student: Embedding, teacher: Embedding, compare: Compare = F.smooth_l
     tensor(0.1296)
     """
     rows_s, rows_t = as_rows(student, teacher)
-    return compare(*(inner_products(directions(_differences(rows))) for rows in (rows_s, rows_t)))
+    return compare(*(gram_matrix(directions(_differences(rows))) for rows in (rows_s, rows_t)))
 
 
 def _differences(rows: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ def _differences(rows: Tensor) -> Tensor:
 
 
 def _relative_distances(rows: Tensor) -> Tensor:
-    products = inner_products(rows - rows.mean(0))  # centred, so that little is lost where squares nearly cancel
+    products = gram_matrix(rows - rows.mean(0))  # centred, so that little is lost where squares nearly cancel
     sizes = products.diagonal()
     squares = sizes.unsqueeze(0) + sizes.unsqueeze(1) - 2 * products  # cdist has no gradient under vmap
     same = torch.eye(len(rows), dtype=torch.bool, device=rows.device)

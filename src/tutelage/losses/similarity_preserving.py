@@ -32,7 +32,7 @@ def similarity_preserving(student: FeatureMap, teacher: FeatureMap) -> Relationa
     tensor(0.2929)
     """
     rows_s, rows_t = as_rows(student, teacher)
-    gap = directions(inner_products(rows_s)) - directions(inner_products(rows_t))
+    gap = directions(gram_matrix(rows_s)) - directions(gram_matrix(rows_t))
     return gap.square().mean()
 
 
@@ -49,7 +49,7 @@ def as_rows(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
     return at_least_float32(student.flatten(1)), at_least_float32(teacher.flatten(1))
 
 
-def inner_products(rows: Tensor) -> Tensor:
+def gram_matrix(rows: Tensor) -> Tensor:
     """The inner products of all rows, in the precision of the rows: autocast would multiply in half of it."""
     with torch.autocast(rows.device.type, enabled=False):
         return rows @ rows.mT

@@ -8,7 +8,7 @@ from torch import Size, Tensor, nn
 from torch.nn import functional as F
 
 from tutelage.losses.hint import mean_squares
-from tutelage.losses.similarity_preserving import directions, inner_products
+from tutelage.losses.similarity_preserving import directions, gram_matrix
 from tutelage.matching.attentive import each_sample, named_layers, record_weights
 from tutelage.matching.fitted import Fitted, common, sized, unchanged, width
 from tutelage.matching.projected import Make
@@ -44,7 +44,7 @@ def in_batch_order(features: Tensor, samples: int) -> Relations:
             [2., 4.],
             [9., 0.]])
     """
-    tables = [inner_products(piece) for piece in features.split(samples)]
+    tables = [gram_matrix(piece) for piece in features.split(samples)]
     return torch.cat([F.pad(table, (0, samples - len(table))) for table in tables])
 
 
@@ -56,7 +56,7 @@ def from_the_largest(features: Tensor, samples: int) -> Relations:
             [ 4., -2., -6.,  0.],
             [ 9.,  3., -6.,  0.]])
     """
-    tables = [inner_products(piece).sort(dim=1, descending=True).values for piece in features.split(samples)]
+    tables = [gram_matrix(piece).sort(dim=1, descending=True).values for piece in features.split(samples)]
     return torch.cat([F.pad(table, (0, samples - len(table))) for table in tables])
 
 

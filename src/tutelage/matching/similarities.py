@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
-from tutelage.losses.similarity_preserving import directions, inner_products
+from tutelage.losses.similarity_preserving import directions, gram_matrix
 from tutelage.shapes import ACROSS
 
 Description: TypeAlias = Callable[[Tensor], Tensor]
@@ -43,7 +43,7 @@ def relations(features: Tensor) -> Relations:
     Unlike features they mean the same in every layer of every network. They change with the batch: terms that use them
     say ``across=True``, and ``QueryKey``, which has weights for a fixed number of features, cannot compare them.
     """
-    return directions(inner_products(features.flatten(1)))
+    return directions(gram_matrix(features.flatten(1)))
 
 
 # ---- comparisons

@@ -9,7 +9,7 @@ from pkgutil import iter_modules
 
 import tutelage.methods
 from tutelage.methods.pair import Method
-from tutelage.methods.sums import together
+from tutelage.methods.sums import summed
 from tutelage.objective import Objective
 
 PUBLISHED = ("response", "feature", "relation", "contrastive")
@@ -25,7 +25,7 @@ def method(text: str) -> Method:
     if "+" not in text and "*" not in text:
         return _one(text.strip())
     strengths, names = zip(*(_weighed(part) for part in text.split("+")), strict=True)
-    return partial(together, methods=tuple(map(_one, names)), strengths=strengths)
+    return partial(summed, methods=tuple(map(_one, names)), strengths=strengths)
 
 
 def expanded(names: Sequence[str]) -> list[str]:
@@ -44,7 +44,7 @@ def methods() -> dict[str, Method]:
 
 def members(method: Method) -> tuple[Method, ...]:
     """The methods that a sum adds up; of any other, itself."""
-    return method.keywords["methods"] if isinstance(method, partial) and method.func is together else (method,)
+    return method.keywords["methods"] if isinstance(method, partial) and method.func is summed else (method,)
 
 
 def family(method: Method) -> str:

@@ -18,7 +18,7 @@ from tutelage.report.svg import (
     svg_path,
     svg_text,
 )
-from tutelage.results import Epoch
+from tutelage.results import EpochRecord
 
 WIDTH, LEFT, RIGHT, HEAD, BODY, GAP = 320, 46, 12, 22, 72, 14
 POINTS = 160  # a line of more is thinned: a screen shows no more
@@ -64,7 +64,9 @@ def panels(group: Group, stage: str) -> tuple[Panel, ...]:
     return tuple(panel for panel in every if panel.seeds)
 
 
-def _series(runs: Sequence[Sequence[Epoch]], read: Callable[[Epoch], float | None]) -> tuple[tuple[Point, ...], ...]:
+def _series(
+    runs: Sequence[Sequence[EpochRecord]], read: Callable[[EpochRecord], float | None]
+) -> tuple[tuple[Point, ...], ...]:
     lines = (tuple((e.epoch, value) for e in run if (value := read(e)) is not None) for run in runs)
     return tuple(line for line in lines if line)
 
@@ -74,13 +76,13 @@ def _wide(seeds: Sequence[Sequence[Point]]) -> bool:
     return bool(values) and min(values) > 0 and max(values) / min(values) > 12
 
 
-def _best(runs: Sequence[Sequence[Epoch]], name: str) -> str:
+def _best(runs: Sequence[Sequence[EpochRecord]], name: str) -> str:
     marked = [(epoch.epoch, epoch.validation.get(name)) for epoch in runs[0] if epoch.best and epoch.validation]
     number, value = marked[-1] if marked else (0, None)
     return "" if value is None or len(runs) > 1 else f"best {rounded(value, 0)}, epoch {number}"
 
 
-def _weight(epochs: Sequence[Epoch], learner: str, term: str) -> str:
+def _weight(epochs: Sequence[EpochRecord], learner: str, term: str) -> str:
     weights = [epoch.weights.get(learner, {}).get(term) for epoch in epochs]
     known = [weight for weight in weights if weight is not None]
     if not known or set(known) == {1.0}:

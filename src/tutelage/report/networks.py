@@ -11,7 +11,7 @@ from tutelage.report import plots
 from tutelage.report.groups import Group, NetworkOverSeeds
 from tutelage.report.numbers import byte_size
 from tutelage.report.rows import ALL, batch_key, score_text, with_unit
-from tutelage.results import Metric, Stage
+from tutelage.results import Metric, StageRecord
 
 ABOUT = ("network", "role", "label", "count", "seeds")
 COST = ("agreement", "calibration_error", "parameters", "macs", "bytes")
@@ -106,7 +106,7 @@ class StageCost:
 
 def stage_costs(groups: Sequence[Group]) -> list[StageCost]:
     """The stages of every group with their mean seconds, and their share of the longest one for a bar."""
-    stages: dict[tuple[str, str], list[Stage]] = {}
+    stages: dict[tuple[str, str], list[StageRecord]] = {}
     for group in groups:
         for stage in (stage for run in group.runs for stage in run.stages):
             everywhere = len(groups) > 1 and all(stage.key in _keys(other) for other in groups)
@@ -124,5 +124,5 @@ def _keys(group: Group) -> set[str]:
     return {stage.key for run in group.runs for stage in run.stages}
 
 
-def _epochs(stage: Stage) -> str:
+def _epochs(stage: StageRecord) -> str:
     return str(stage.epochs) if stage.kind == "trained" else stage.kind

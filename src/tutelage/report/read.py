@@ -7,7 +7,7 @@ from typing import Any
 
 from tutelage.report.decode import decode
 from tutelage.report.older import renewed
-from tutelage.results import Arguments, Epoch, Results, Stage
+from tutelage.results import Arguments, EpochRecord, Results, StageRecord
 
 PARTS = ("arguments", "environment", "log", "stages", "results")  # the files of a run, in reading order
 
@@ -18,8 +18,8 @@ class FinishedRun:
 
     request: Arguments
     environment: dict[str, Any]
-    log: tuple[Epoch, ...]
-    stages: tuple[Stage, ...]
+    log: tuple[EpochRecord, ...]
+    stages: tuple[StageRecord, ...]
     results: Results
     parts: dict[str, Any] = field(repr=False)
 
@@ -57,8 +57,8 @@ def run_from_parts(parts: dict[str, Any], where: str = "") -> FinishedRun:
     return FinishedRun(
         decode(Arguments, parts["arguments"], f"{where}arguments.json"),
         decode(dict[str, Any], parts["environment"], f"{where}environment.json"),
-        tuple(decode(Epoch, line, f"{where}log.jsonl: line {n}") for n, line in enumerate(parts["log"], 1)),
-        decode(tuple[Stage, ...], parts["stages"], f"{where}stages.json: "),
+        tuple(decode(EpochRecord, line, f"{where}log.jsonl: line {n}") for n, line in enumerate(parts["log"], 1)),
+        decode(tuple[StageRecord, ...], parts["stages"], f"{where}stages.json: "),
         results,
         parts,
     )

@@ -7,7 +7,7 @@ from tutelage.report.citations import bibtex
 from tutelage.report.groups import Group, value_text
 from tutelage.report.numbers import byte_size
 from tutelage.report.read import FinishedRun
-from tutelage.results import Stage
+from tutelage.results import StageRecord
 
 
 def reproduction(groups: Sequence[Group]) -> dict[str, Any]:
@@ -45,6 +45,6 @@ def _environment(runs: Sequence[FinishedRun]) -> list[tuple[str, str]]:
     return [(key, ", ".join(values)) for key, values in facts.items()]
 
 
-def _stages(groups: Sequence[Group]) -> list[tuple[str, Any, Stage]]:
+def _stages(groups: Sequence[Group]) -> list[tuple[str, Any, StageRecord]]:
     rows = [(group.name, run.seed, stage) for group in groups for run in group.runs for stage in run.stages]
     return list({stage.key: (name, seed, stage) for name, seed, stage in reversed(rows)}.values())[::-1]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TypeAlias
 
-from tutelage.results import Epoch, Statistic, statistic
+from tutelage.results import EpochRecord, Statistic, statistic
 
 Row: TypeAlias = tuple[float | None, ...]
 Learner: TypeAlias = str
@@ -27,7 +27,7 @@ def history(lines: Mapping[tuple[str, ...], Mapping[int, float]]) -> History:
     return History(tuple(lines), epochs, tuple(tuple(line.get(epoch) for epoch in epochs) for line in lines.values()))
 
 
-def means(logs: Iterable[Sequence[Epoch]]) -> dict[str, Means]:
+def means(logs: Iterable[Sequence[EpochRecord]]) -> dict[str, Means]:
     """Stage -> its statistics over epochs: means over the logs that have them, at the epochs that these share."""
     abouts: dict[str, Statistic | None] = {}
     stages: dict[str, dict[tuple[Learner, Statistic], list[dict[int, float]]]] = {}

@@ -65,10 +65,12 @@ def obtain(source: Source, stages: Path, progress: Progress, write: Callable[[Re
     return networks
 
 
-def summary(source: Source, networks: Sequence[Finished], earlier: Sequence[results.Stage]) -> results.Stage:
+def summary(
+    source: Source, networks: Sequence[Finished], earlier: Sequence[results.StageRecord]
+) -> results.StageRecord:
     """The stage in one line; peers share its epochs and seconds, and have no best epoch in common."""
     text, first = json.dumps(source.description), networks[0]
-    return results.Stage(
+    return results.StageRecord(
         name=source.name,
         key=key_of(source.description),
         epochs=len(first.records),

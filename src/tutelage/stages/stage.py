@@ -11,14 +11,14 @@ import torch
 from torch import nn
 
 from tutelage import group
-from tutelage.checkpoint import copied, load, save, sweep
+from tutelage.checkpoint import copied, load_state, remove_leftovers, save_state
 from tutelage.data.batches import Batches
 from tutelage.learn import Epoch, Training, train
 from tutelage.learner import Learner
 from tutelage.objective import Clock
 from tutelage.progress import Progress
 from tutelage.stages.signals import obey, stopping_gently
-from tutelage.stages.storage import ONLY, Best, Record, full_name, in_turn, keep
+from tutelage.stages.storage import ONLY, BestSoFar, Record, full_name, interleaved, keep
 
 Metrics: TypeAlias = Mapping[str, float]
 """What a validation measured, by metric. The first one decides which epoch is best."""
@@ -56,7 +56,7 @@ class Stage:
     exact: bool = False  # whether the run forgoes whatever changes the last bits
     peers: Sequence[str] = (ONLY,)  # the networks that are trained together
     records: dict[str, list[Record]] = field(default_factory=dict, init=False)  # of each peer
-    best: dict[str, Best] = field(default_factory=dict, init=False)
+    best: dict[str, BestSoFar] = field(default_factory=dict, init=False)
     _sign: int = field(default=1, init=False)  # -1 where higher figures are better
     _spent: float = field(default=0.0, init=False)  # seconds of an epoch that another process began
     _saved: float = field(default=0.0, init=False)
@@ -133,23 +133,23 @@ class Stage:
 
     def _go_on(self, training: Training) -> None:
         if group.decided(self._sweep):
-            state = load(self.checkpoint)
+            state = load_state(self.checkpoint)
             try:
                 own = [state["training"], *state.get("others", [])][group.rank()]
                 training.load_state_dict(own)
                 self.records = {peer: state["records"][peer] for peer in self.records}
-                self.best = {peer: Best(**best) for peer, best in state["best"].items()}
+                self.best = {peer: BestSoFar(**best) for peer, best in state["best"].items()}
                 self._spent = state["spent"]
             except (KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
                 raise ValueError(
                     f"{self.checkpoint} is of another training than stage {self.name!r} ({_first_line(error)}); "
                     "remove it to train from the start, or raise the stage's version."
                 ) from error
-        for record in in_turn(self.records):
+        for record in interleaved(self.records):
             self.write(record)
 
     def _sweep(self) -> bool:
-        sweep(self.folder)
+        remove_leftovers(self.folder)
         return self.checkpoint.exists()
 
     def _save(self, training: Training, spent: float) -> None:
@@ -158,7 +158,7 @@ class Stage:
             state["others"] = others
         if group.rank() == 0:
             best = {peer: vars(best) for peer, best in self.best.items()}
-            save(self.checkpoint, {**state, "best": best})
+            save_state(self.checkpoint, {**state, "best": best})
         self._saved = time.monotonic()
 
     def _close(
@@ -193,7 +193,7 @@ class Stage:
         so_far = self.best.get(peer)
         better = not math.isnan(first) and (so_far is None or self._sign * first < self._sign * so_far.figure)
         if better:
-            self.best[peer] = Best(epoch, first, copied(model.state_dict()))
+            self.best[peer] = BestSoFar(epoch, first, copied(model.state_dict()))
         return {"validation": plain, "best": better}
 
     def _due(self, clock: Clock) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
-from tutelage.checkpoint import load, load_weights, read_json, save, save_weights, write_json
+from tutelage.checkpoint import load_state, load_weights, read_json, save_state, save_weights, write_json
 
 Build: TypeAlias = Callable[[], nn.Module]
 Record: TypeAlias = dict[str, Any]
@@ -37,7 +37,7 @@ class Finished:
 
 
 @dataclass
-class Best:
+class BestSoFar:
     """The best epoch so far: its number from 1, the figure that decided, and the weights after it."""
 
     epoch: int
@@ -45,14 +45,16 @@ class Best:
     weights: dict[str, Tensor]
 
 
-def keep(folder: Path, models: Mapping[str, nn.Module], best: Mapping[str, Best], content: Mapping[str, Any]) -> None:
+def keep(
+    folder: Path, models: Mapping[str, nn.Module], best: Mapping[str, BestSoFar], content: Mapping[str, Any]
+) -> None:
     """Write it all, ``stage.json`` last; from now on the stage is loaded, not trained, and no checkpoint is needed."""
     for peer, model in models.items():
         (folder / peer).mkdir(exist_ok=True)
         save_weights(folder / peer / "last.safetensors", model)
         if peer in best:
             state = {"epoch": best[peer].epoch, "weights": best[peer].weights}
-            save(folder / peer / "best.safetensors", state)
+            save_state(folder / peer / "best.safetensors", state)
     write_json(folder / "stage.json", content)
     (folder / "checkpoint.safetensors").unlink(missing_ok=True)
 
@@ -77,7 +79,7 @@ def finished(folder: Path, name: str, builds: Mapping[str, Build]) -> dict[str, 
 
 def lines(folder: Path, name: str) -> list[Record]:
     """What a finished stage says in the log of a run that calls it ``name``."""
-    return in_turn(_records(folder, name))
+    return interleaved(_records(folder, name))
 
 
 def notes(folder: Path) -> list[str]:
@@ -95,7 +97,7 @@ def full_name(stage: str, peer: str) -> str:
     return f"{stage}: {peer}" if peer else stage
 
 
-def in_turn(records: Mapping[str, list[Record]]) -> list[Record]:
+def interleaved(records: Mapping[str, list[Record]]) -> list[Record]:
     """The lines of all peers, epoch by epoch."""
     return [line for epoch in zip(*records.values(), strict=True) for line in epoch]
 
@@ -112,7 +114,7 @@ def _finished(folder: Path, key: str, name: str, records: list[Record], build: B
     last = load_weights(folder / "last.safetensors", build())
     best, best_epoch = last, None
     if (folder / "best.safetensors").exists():
-        kept = load(folder / "best.safetensors")
+        kept = load_state(folder / "best.safetensors")
         best, best_epoch = build(), int(kept["epoch"])
         best.load_state_dict(kept["weights"])
     return Finished(name, key, last, best, records, best_epoch)

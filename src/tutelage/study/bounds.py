@@ -67,9 +67,9 @@ def refuse_nonsense(recipe: Callable[..., Any], arguments: Mapping[str, Any]) ->
     Settings are held against the annotations of their fields. Bounds hold for every element of a tuple or dictionary,
     and beside ``None``; a ``Literal`` is a bound. What has no bounds may be anything.
 
-    >>> from tutelage.study.settings import Network, Training
-    >>> def recipe(run, *, student: Network): ...
-    >>> refuse_nonsense(recipe, {"student": Network(name="resnet20", training=Training(batch_size=0))})
+    >>> from tutelage.study.settings import NetworkSettings, TrainingSettings
+    >>> def recipe(run, *, student: NetworkSettings): ...
+    >>> refuse_nonsense(recipe, {"student": NetworkSettings(name="resnet20", training=TrainingSettings(batch_size=0))})
     Traceback (most recent call last):
     ValueError: --student.batch-size is more than 0; got 0.
     """

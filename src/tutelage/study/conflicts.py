@@ -43,7 +43,7 @@ def question(names: Sequence[str], look_every: int, time_ratio: float) -> Questi
 
 def rule_trials(run: Run, build: Build, plan: Plan, teaching: Teaching, asked: Question) -> dict[str, list[Trial]]:
     """A trial of each rule, watched; and one more by the sum alone, in the time that a rule takes."""
-    settings = settings_of(plan.optimizer)
+    settings = keywords_of(plan.optimizer)
     given = losses_given(run, build, plan, teaching)
     trials: dict[str, list[Trial]] = {}
     for name in asked.names:
@@ -64,11 +64,11 @@ def losses_given(run: Run, build: Build, plan: Plan, teaching: Teaching) -> Give
     layers = sorted(what for who, what in objective.reads(list(objective.terms)) if who == "student")
     feature = f"student.{shallowest(student, layers, pair.example)}"
     return Given(
-        tuple(objective.terms), plan.lesson.seed, feature, settings_of(plan.optimizer).get("weight_decay", 0.0)
+        tuple(objective.terms), plan.lesson.seed, feature, keywords_of(plan.optimizer).get("weight_decay", 0.0)
     )
 
 
-def settings_of(optimizer: Factory) -> dict[str, float]:
+def keywords_of(optimizer: Factory) -> dict[str, float]:
     """What an optimizer's factory was given by name: ``lr``, ``weight_decay``."""
     return dict(optimizer.keywords) if isinstance(optimizer, partial) else {}
 

@@ -11,8 +11,9 @@ from typing import Any, get_type_hints
 def flattened(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Every value by its dotted name: what the command's flags are called, and what ``arguments.json`` holds.
 
-    >>> from tutelage.study.settings import Network, Training
-    >>> flat = flattened({"student": Network(name="resnet20", training=Training(epochs=3)), "temperature": 4.0})
+    >>> from tutelage.study.settings import NetworkSettings, TrainingSettings
+    >>> student = NetworkSettings(name="resnet20", training=TrainingSettings(epochs=3))
+    >>> flat = flattened({"student": student, "temperature": 4.0})
     >>> flat["student.name"], flat["student.epochs"], flat["temperature"]
     ('resnet20', 3, 4.0)
     """
@@ -24,8 +25,9 @@ def unflattened(defaults: Mapping[str, Any], dotted: Mapping[str, Any]) -> dict[
 
     Raises ``ValueError`` for a dotted name that no default has.
 
-    >>> from tutelage.study.settings import Network
-    >>> unflattened({"student": Network(name="resnet20"), "seed": 0}, {"student.epochs": 3})["student"].training.epochs
+    >>> from tutelage.study.settings import NetworkSettings
+    >>> defaults = {"student": NetworkSettings(name="resnet20"), "seed": 0}
+    >>> unflattened(defaults, {"student.epochs": 3})["student"].training.epochs
     3
     """
     known = flattened(defaults)

@@ -16,7 +16,7 @@ from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.stages.storage import Finished
 from tutelage.study.sets import Sets
-from tutelage.study.settings import Network, TeacherNetwork
+from tutelage.study.settings import NetworkSettings, TeacherSettings
 from tutelage.teachers.adapted import adapted, renormalised
 
 
@@ -24,8 +24,8 @@ from tutelage.teachers.adapted import adapted, renormalised
 class PairOfNetworks:
     """A teacher and a student as settings name them, for the classes and pictures of ``data``."""
 
-    teacher: TeacherNetwork
-    student: Network
+    teacher: TeacherSettings
+    student: NetworkSettings
     data: Sets
 
     @property
@@ -51,14 +51,14 @@ class PairOfNetworks:
         device = self.data.train.inputs.device
         teacher, student = (build().to(device) for build in (self.build_teacher, self.build_student))
         for network, model in ((self.teacher, teacher), (self.student, student)):
-            refuse_other_classes(network.name, model, self.data)
+            refuse_other_outputs(network.name, model, self.data)
         for method in methods:
             model = self.student_of(method)().to(device)
             objective = method(pair_of(model, self.teaching(method, teacher, 0), plan.lesson, 1))
             assert objective.terms
 
 
-def refuse_other_classes(name: str, model: nn.Module, data: Sets) -> None:
+def refuse_other_outputs(name: str, model: nn.Module, data: Sets) -> None:
     """Raise ``ValueError`` for a network that answers with another number of classes than the data has."""
     training = [module for module in model.modules() if module.training]
     with torch.no_grad():
@@ -70,7 +70,7 @@ def refuse_other_classes(name: str, model: nn.Module, data: Sets) -> None:
         raise ValueError(f"{data.train.name!r} has {classes} classes; {name} answers with {answer.shape[-1]}.")
 
 
-def teacher_builder(network: TeacherNetwork, data: Sets) -> Build:
+def teacher_builder(network: TeacherSettings, data: Sets) -> Build:
     """How the teacher is built, with the size and the normalisation of its own pictures in front."""
     build = named(network.name, len(data.train.classes))
     scale: tuple[float, ...] = ()
@@ -82,7 +82,7 @@ def teacher_builder(network: TeacherNetwork, data: Sets) -> Build:
     return partial(adapted, build, scale=scale, shift=shift, size=network.size)
 
 
-def teacher_of(run: Run, data: Sets, network: TeacherNetwork, plan: Plan, name: str = "teacher") -> Finished:
+def teacher_of(run: Run, data: Sets, network: TeacherSettings, plan: Plan, name: str = "teacher") -> Finished:
     """The teacher, trained as ``plan`` says, or with the weights that were given: then it is measured first.
 
     Raises ``ValueError`` for given weights that do no better than one constant answer.

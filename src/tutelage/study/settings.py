@@ -1,7 +1,7 @@
 """What recipes ask of a network, its training and the images, said once: every field is a flag, its docstring the help.
 
-``student: Network`` in a recipe's signature is ``--student.name``, ``--student.layers``, ``--student.epochs``, … on the
-command line; annotations bound them all: ``Annotated[int, Above(0)]``. No torch here: ``--help`` reads this file.
+``student: NetworkSettings`` in a recipe's signature is ``--student.name``, ``--student.epochs``, … on the command line;
+annotations bound them all: ``Annotated[int, Above(0)]``. No torch here: ``--help`` reads this file.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from tutelage.study.dotted import unflattened as unflattened
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class TrainingSettings:
     """How a network is trained."""
 
     epochs: Count = 240
@@ -42,7 +42,7 @@ class Training:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
+class NetworkSettings:
     """A network by its name, the layers of it that take part, and how it is trained."""
 
     name: str
@@ -51,11 +51,13 @@ class Network:
     """layers that teach or learn, from shallow to deep; found where none are given"""
     views: Annotated[int, Within(0, 162)] = 0
     """how many of the 162 crops and flips it sees, in turn; 0 draws any of them at random"""
-    training: Annotated[Training, arg(name="")] = Training()  # flat: --student.epochs, not --student.training.epochs
+    training: Annotated[TrainingSettings, arg(name="")] = (
+        TrainingSettings()
+    )  # flat: --student.epochs, not --student.training.epochs
 
 
 @dataclass(frozen=True, kw_only=True)
-class TeacherNetwork(Network):
+class TeacherSettings(NetworkSettings):
     """A network that teaches: trained here, or elsewhere."""
 
     weights: Path | None = None

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from tutelage.weights.names import COUNTER, Name, Sides, match
-from tutelage.weights.nested import named
+from tutelage.weights.nested import named_tensors
 from tutelage.weights.read import read
-from tutelage.weights.words import account, counted, misfits, plain, quoted, several
+from tutelage.weights.words import account, counted, misfits, plain_words, quoted, several
 
 
 def load_foreign(path: Path | str, model: nn.Module) -> list[str]:
@@ -30,7 +30,7 @@ def load_foreign(path: Path | str, model: nn.Module) -> list[str]:
     path, kind = Path(path), type(model).__name__
     content = read(path)
     own = _own(model)
-    stored, depths = named(content)
+    stored, depths = named_tensors(content)
     if not stored:
         raise ValueError(f"{path} holds no tensors by name; save the network's state_dict() in it.")
     ties = _ties(own)
@@ -108,4 +108,6 @@ def _same(x: Tensor | None, y: Tensor | None) -> bool:
 
 
 def _type(x: Tensor) -> str:
-    return "without data" if x.is_meta else plain(x.dtype) + ("" if x.layout == torch.strided else f" in {x.layout}")
+    return (
+        "without data" if x.is_meta else plain_words(x.dtype) + ("" if x.layout == torch.strided else f" in {x.layout}")
+    )

@@ -11,7 +11,7 @@ from tutelage.weights.names import Name
 DEEPEST, MOST = 8, 100_000  # mappings inside of mappings, and all of them; a file may hold one in many places
 
 
-def named(content: Any) -> tuple[dict[Name, Tensor], dict[Name, int]]:
+def named_tensors(content: Any) -> tuple[dict[Name, Tensor], dict[Name, int]]:
     """All tensors under names, outer ones first, and at which step of a name the mapping begins that holds it."""
     stored: dict[Name, Tensor] = {}
     depths: dict[Name, int] = {}

@@ -27,7 +27,7 @@ def account(
     types = Counter((stored[y].dtype, own[x].dtype) for x, y in found.pairs.items() if x[-1] != COUNTER)
     for (there, here), count in types.items():
         if there != here:
-            yield f"converted {counted(count, 'tensor')} from {plain(there)} to {plain(here)}"
+            yield f"converted {counted(count, 'tensor')} from {plain_words(there)} to {plain_words(here)}"
     taken = set(found.pairs.values())
     left = [y for y in stored if y[: depths[y]] in places and y not in taken and not _under(y, found.copies)]
     if counters := [y for y in left if y[-1] == COUNTER]:
@@ -83,7 +83,7 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def plain(dtype: torch.dtype) -> str:
+def plain_words(dtype: torch.dtype) -> str:
     """The name of a type without torch's own."""
     return str(dtype).removeprefix("torch.")
 

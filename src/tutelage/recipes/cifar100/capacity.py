@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import arg
 
 from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT
-from tutelage.study.settings import Images, Network, TeacherNetwork, Training, refuse_nonsense
+from tutelage.study.settings import Images, NetworkSettings, TeacherSettings, TrainingSettings, refuse_nonsense
 
 if TYPE_CHECKING:
     from tutelage.run import Run
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PAPER = "Cho & Hariharan 2019, arXiv:1910.01348"
 
 
-TRAINING = Training()
+TRAINING = TrainingSettings()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Teachers:
     """networks from small to large: resnet56, wrn_40_2, …, or dotted paths"""
     seed: int = 0
     """of their weights, order and views"""
-    training: Annotated[Training, arg(name="")] = TRAINING
+    training: Annotated[TrainingSettings, arg(name="")] = TRAINING
     """how each of them is trained"""
 
 
@@ -38,7 +38,7 @@ def capacity(
     *,
     methods: tuple[str, ...] = ("kd", "proportional", "attend_scaled", "attend_detached"),
     teachers: Teachers = TEACHERS,
-    student: Network = STUDENT,
+    student: NetworkSettings = STUDENT,
     images: Images = IMAGES,
     seed: int = 0,
 ) -> None:
@@ -67,7 +67,7 @@ def capacity(
     chosen = {name: method(name) for name in methods}
     data = pictures_of(run, images)
     plan = plan_for(data, student, seed)
-    named = [TeacherNetwork(name=name, training=teachers.training, seed=teachers.seed) for name in teachers.names]
+    named = [TeacherSettings(name=name, training=teachers.training, seed=teachers.seed) for name in teachers.names]
     pairs = {one.name: PairOfNetworks(one, student, data) for one in named}
     for pair in pairs.values():
         pair.refuse_strangers(plan, chosen.values())

@@ -4,7 +4,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tutelage.recipes.cifar100.settings import CPU, IMAGES, PAPER, SMOKE, STUDENT, TEACHER
-from tutelage.study.settings import Images, Network, Positive, TeacherNetwork, refuse_nonsense
+from tutelage.study.settings import Images, NetworkSettings, Positive, TeacherSettings, refuse_nonsense
 
 if TYPE_CHECKING:
     from tutelage.run import Run
@@ -17,8 +17,8 @@ def compare(
     *,
     methods: tuple[str, ...] = ("all",),
     strengths: tuple[Positive, ...] = (1.0,),
-    teacher: TeacherNetwork = TEACHER,
-    student: Network = STUDENT,
+    teacher: TeacherSettings = TEACHER,
+    student: NetworkSettings = STUDENT,
     images: Images = IMAGES,
     seed: int = 0,
 ) -> None:

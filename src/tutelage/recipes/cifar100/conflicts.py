@@ -4,7 +4,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT, TEACHER
-from tutelage.study.settings import Images, Network, Rules, TeacherNetwork, refuse_nonsense
+from tutelage.study.settings import Images, NetworkSettings, Rules, TeacherSettings, refuse_nonsense
 
 if TYPE_CHECKING:
     from tutelage.run import Run
@@ -19,8 +19,8 @@ def conflicts(
     *,
     losses: str = "kd+hint+sp",
     rules: Rules = RULES,
-    teacher: TeacherNetwork = TEACHER,
-    student: Network = STUDENT,
+    teacher: TeacherSettings = TEACHER,
+    student: NetworkSettings = STUDENT,
     images: Images = IMAGES,
     seed: int = 0,
 ) -> None:

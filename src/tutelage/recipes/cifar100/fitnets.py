@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT, TEACHER
-from tutelage.study.settings import Count, Images, Network, Positive, TeacherNetwork, refuse_nonsense
+from tutelage.study.settings import Count, Images, NetworkSettings, Positive, TeacherSettings, refuse_nonsense
 
 if TYPE_CHECKING:
     from tutelage.run import Run
@@ -44,8 +44,8 @@ def fitnets(
     *,
     hints: Hints = HINTS,
     soft: Fading = FADING,
-    teacher: TeacherNetwork = TEACHER,
-    student: Network = STUDENT,
+    teacher: TeacherSettings = TEACHER,
+    student: NetworkSettings = STUDENT,
     images: Images = IMAGES,
     seed: int = 0,
 ) -> None:
@@ -63,7 +63,7 @@ def fitnets(
     from tutelage.schemes.hints import faded, hinted
     from tutelage.study.comparison import BASELINE
     from tutelage.study.evaluated import Evaluated, publish_networks
-    from tutelage.study.networks import PairOfNetworks, refuse_other_classes, teacher_of
+    from tutelage.study.networks import PairOfNetworks, refuse_other_outputs, teacher_of
     from tutelage.study.trials import Trial, run_trial
 
     refuse_nonsense(fitnets, locals())
@@ -72,7 +72,7 @@ def fitnets(
     plan = plan_for(data, student, seed)
     before = replace(student, training=replace(student.training, epochs=hints.epochs, lr=hints.lr))
     build = pair.build_student
-    refuse_other_classes(student.name, build().to(run.device), data)
+    refuse_other_outputs(student.name, build().to(run.device), data)
 
     trained = teacher_of(run, data, teacher, plan_for(data, teacher, teacher.seed))
     baseline = run_trial(run, BASELINE, Trial(build, plan))

@@ -9,7 +9,7 @@ from tutelage.run import Run
 from tutelage.schemes.plan import Plan
 from tutelage.study.plans import SCHEDULES, optimizer_of
 from tutelage.study.sets import Sets, parted
-from tutelage.study.settings import Images, Network
+from tutelage.study.settings import Images, NetworkSettings
 
 INPUT = "float32 (N, 3, 32, 32): (x / 255 - mean) / std, the mean and std of CIFAR-100's channels"
 NORMALISED = normalised(plain, cifar.MEAN, cifar.STD)
@@ -24,7 +24,7 @@ def pictures_of(run: Run, images: Images) -> Sets:
     return replace(data, test_transform=NORMALISED, normalisation=(cifar.MEAN, cifar.STD))
 
 
-def plan_for(data: Sets, network: Network, seed: int) -> Plan:
+def plan_for(data: Sets, network: NetworkSettings, seed: int) -> Plan:
     """How ``network`` learns: crops and flips, all of them at random or some in turn, and its own training."""
     if network.views:
         transform = normalised(some_of(crop_flip, spread(network.views, CROP_FLIPS)), cifar.MEAN, cifar.STD)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tutelage.recipes.mnist.settings import DIGITS, DRAWN, PLAIN, QUICK_TEACHER, TEACHER, Digits, Net, trained
+from tutelage.recipes.mnist.settings import DIGITS, DRAWN, PLAIN, QUICK_TEACHER, TEACHER, Digits, Net, with_training
 from tutelage.study.settings import Positive, Rules, refuse_nonsense
 
 if TYPE_CHECKING:
@@ -87,11 +87,11 @@ def conflicts(
 conflicts_smoke = partial(
     conflicts,
     rules=Rules(names=("pcgrad", "labels_first"), look_every=20, time_ratio=1.5),
-    teacher=trained(replace(TEACHER, units=32), epochs=1),
-    student=trained(replace(STUDENT, units=8), epochs=1),
+    teacher=with_training(replace(TEACHER, units=32), epochs=1),
+    student=with_training(replace(STUDENT, units=8), epochs=1),
     digits=DRAWN,
 )
-conflicts_quick = partial(conflicts, teacher=QUICK_TEACHER, student=trained(STUDENT, epochs=8))
+conflicts_quick = partial(conflicts, teacher=QUICK_TEACHER, student=with_training(STUDENT, epochs=8))
 
 
 def four_losses(_pair: "Pair", *, losses: Losses) -> "Objective":

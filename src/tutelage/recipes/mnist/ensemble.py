@@ -4,8 +4,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tutelage.recipes.mnist.settings import DIGITS, DRAWN, PLAIN, TAUGHT, Digits, Net, trained
-from tutelage.study.settings import Count, Positive, Share, Training, refuse_nonsense
+from tutelage.recipes.mnist.settings import DIGITS, DRAWN, PLAIN, TAUGHT, Digits, Net, with_training
+from tutelage.study.settings import Count, Positive, Share, TrainingSettings, refuse_nonsense
 
 if TYPE_CHECKING:
     from tutelage.run import Run
@@ -22,7 +22,7 @@ def ensemble(
     temperature: Positive = 2.0,
     label: Share = 0.5,
     member: Net = MEMBER,
-    student: Training = TAUGHT,
+    student: TrainingSettings = TAUGHT,
     digits: Digits = DIGITS,
     seed: int = 0,
 ) -> None:
@@ -82,12 +82,12 @@ def ensemble(
 ensemble_smoke = partial(
     ensemble,
     members=3,
-    member=trained(replace(MEMBER, units=16), epochs=2),
+    member=with_training(replace(MEMBER, units=16), epochs=2),
     student=replace(TAUGHT, epochs=2),
     digits=DRAWN,
 )
 ensemble_quick = partial(
-    ensemble, members=3, member=trained(replace(MEMBER, units=300), epochs=5), student=replace(TAUGHT, epochs=5)
+    ensemble, members=3, member=with_training(replace(MEMBER, units=300), epochs=5), student=replace(TAUGHT, epochs=5)
 )
 
 

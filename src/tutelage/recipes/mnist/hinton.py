@@ -14,9 +14,9 @@ from tutelage.recipes.mnist.settings import (
     TEACHER,
     Digits,
     Net,
-    trained,
+    with_training,
 )
-from tutelage.study.settings import Number, Positive, Share, Training, refuse_nonsense
+from tutelage.study.settings import Number, Positive, Share, TrainingSettings, refuse_nonsense
 
 if TYPE_CHECKING:
     from tutelage.results import Network
@@ -31,7 +31,7 @@ def hinton(
     temperature: Positive = 20.0,
     label: Share = 0.1,
     teacher: Net = TEACHER,
-    baseline: Training = PLAIN,
+    baseline: TrainingSettings = PLAIN,
     student: Net = STUDENT,
     jittered_epochs: Number = 100,
     digits: Digits = DIGITS,
@@ -40,7 +40,7 @@ def hinton(
     """A large regularised net teaches a small one on MNIST: 67, 146 and 74 test errors in the paper.
 
     The teacher has two hidden layers of 1200 units, dropout, bound weights and jittered images. The same small net is
-    trained on labels alone, on the teacher's soft targets for images that do not move, and for images that do.
+    with_training on labels alone, on the teacher's soft targets for images that do not move, and for images that do.
 
     Args:
         temperature: softness of the targets, the same for teacher and student
@@ -81,9 +81,9 @@ def hinton(
 
 hinton_smoke = partial(
     hinton,
-    teacher=trained(replace(TEACHER, units=100), epochs=6, lr=0.05, batch_size=25),
+    teacher=with_training(replace(TEACHER, units=100), epochs=6, lr=0.05, batch_size=25),
     baseline=replace(PLAIN, epochs=4, batch_size=25),
-    student=trained(replace(STUDENT, units=20), epochs=4, lr=0.01, batch_size=25),
+    student=with_training(replace(STUDENT, units=20), epochs=4, lr=0.01, batch_size=25),
     jittered_epochs=4,
     digits=DRAWN,
 )
@@ -91,7 +91,7 @@ hinton_quick = partial(
     hinton,
     teacher=QUICK_TEACHER,
     baseline=replace(PLAIN, epochs=8),
-    student=trained(STUDENT, epochs=10),
+    student=with_training(STUDENT, epochs=10),
     jittered_epochs=0,
 )
 

@@ -24,7 +24,7 @@ from tutelage.stages.storage import Build, Finished
 from tutelage.study.evaluated import Evaluated, publish_networks
 from tutelage.study.plans import SCHEDULES, optimizer_of
 from tutelage.study.sets import Sets, parted
-from tutelage.study.settings import Training
+from tutelage.study.settings import TrainingSettings
 
 INPUT = "float32 (N, 1, 28, 28), grey levels 0 to 1"
 
@@ -41,7 +41,7 @@ def build_net(units: int, dropout: float = 0.0) -> Build:
     return partial(mlp, widths, dropout=dropout) if dropout else partial(mlp, widths)
 
 
-def plan_of(data: Sets, training: Training, seed: int, *, jittered: bool = False) -> Plan:
+def plan_of(data: Sets, training: TrainingSettings, seed: int, *, jittered: bool = False) -> Plan:
     """How a net learns: from images as they are, or moved by up to two pixels."""
     views = {"transform": jitter, "num_views": JITTERS} if jittered else {}
     lesson = Lesson(data.train, data.validation, batch_size=training.batch_size, seed=seed, **views)  # type: ignore[arg-type]

@@ -5,21 +5,21 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
-from tutelage.study.settings import Count, Number, Training
+from tutelage.study.settings import Count, Number, TrainingSettings
 
 PAPER = "Hinton, Vinyals & Dean 2015, arXiv:1503.02531, section 3"
-PLAIN = Training(epochs=20, batch_size=125, lr=0.1, schedule="cosine", optimizer="nesterov", weight_decay=0.0)
+PLAIN = TrainingSettings(epochs=20, batch_size=125, lr=0.1, schedule="cosine", optimizer="nesterov", weight_decay=0.0)
 TAUGHT = replace(PLAIN, lr=2e-3, optimizer="adam")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Net:
-    """Two hidden layers of so many units each, and how they are trained."""
+    """Two hidden layers of so many units each, and how they are with_training."""
 
     units: Count = 800
     """width of its two hidden layers"""
-    training: Annotated[Training, arg(name="")] = PLAIN
-    """how it is trained"""
+    training: Annotated[TrainingSettings, arg(name="")] = PLAIN
+    """how it is with_training"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,6 @@ DIGITS = Digits()
 DRAWN = Digits(name="synthetic", validation=200)
 
 
-def trained(net: Net, **changes: object) -> Net:
+def with_training(net: Net, **changes: object) -> Net:
     """``net`` with other settings of its training."""
     return replace(net, training=replace(net.training, **changes))  # type: ignore[arg-type]  # the fields' own types

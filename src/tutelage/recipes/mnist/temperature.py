@@ -4,8 +4,18 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tutelage.recipes.mnist.settings import DIGITS, DRAWN, PAPER, QUICK_TEACHER, TAUGHT, TEACHER, Digits, Net, trained
-from tutelage.study.settings import Count, Positive, Share, Training, refuse_nonsense
+from tutelage.recipes.mnist.settings import (
+    DIGITS,
+    DRAWN,
+    PAPER,
+    QUICK_TEACHER,
+    TAUGHT,
+    TEACHER,
+    Digits,
+    Net,
+    with_training,
+)
+from tutelage.study.settings import Count, Positive, Share, TrainingSettings, refuse_nonsense
 
 if TYPE_CHECKING:
     from tutelage.run import Run
@@ -20,7 +30,7 @@ def temperature(
     temperatures: tuple[Positive, ...] = (1.0, 2.0, 2.5, 4.0, 8.0, 20.0),
     label: Share = 0.1,
     teacher: Net = TEACHER,
-    student: Training = TAUGHT,
+    student: TrainingSettings = TAUGHT,
     digits: Digits = DIGITS,
     seed: int = 0,
 ) -> None:
@@ -76,7 +86,7 @@ temperature_smoke = partial(
     temperature,
     units=(8, 300),
     temperatures=(1.0, 4.0, 8.0, 20.0),
-    teacher=trained(replace(TEACHER, units=32), epochs=1),
+    teacher=with_training(replace(TEACHER, units=32), epochs=1),
     student=replace(TAUGHT, epochs=1),
     digits=DRAWN,
 )

@@ -4,7 +4,17 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tutelage.recipes.mnist.settings import DIGITS, DRAWN, PAPER, QUICK_TEACHER, STUDENT, TEACHER, Digits, Net, trained
+from tutelage.recipes.mnist.settings import (
+    DIGITS,
+    DRAWN,
+    PAPER,
+    QUICK_TEACHER,
+    STUDENT,
+    TEACHER,
+    Digits,
+    Net,
+    with_training,
+)
 from tutelage.study.settings import Count, Positive, Share, refuse_nonsense
 
 if TYPE_CHECKING:
@@ -55,7 +65,7 @@ def unseen(
     taught = nets.taught_by(large.last, temperature, label)
     no_threes, pair = bias.lacking(data, {3}), bias.holding(data, {7, 8})
     blind = nets.train_student(run, no_threes, student, seed, "without 3s", taught)
-    longer = trained(student, epochs=pair_epochs)
+    longer = with_training(student, epochs=pair_epochs)
     narrow = nets.train_student(run, pair, longer, seed, "7s and 8s only", taught)
     networks = {
         "teacher": Evaluated("teacher", f"{nets.wide(teacher.units)}, dropout, jittered", large),
@@ -81,12 +91,12 @@ def unseen(
 
 unseen_smoke = partial(
     unseen,
-    teacher=trained(replace(TEACHER, units=64), epochs=2),
-    student=trained(replace(STUDENT, units=32), epochs=2),
+    teacher=with_training(replace(TEACHER, units=64), epochs=2),
+    student=with_training(replace(STUDENT, units=32), epochs=2),
     pair_epochs=4,
     digits=DRAWN,
 )
-unseen_quick = partial(unseen, teacher=QUICK_TEACHER, student=trained(STUDENT, epochs=8), pair_epochs=30)
+unseen_quick = partial(unseen, teacher=QUICK_TEACHER, student=with_training(STUDENT, epochs=8), pair_epochs=30)
 
 
 def claim_unseen(run: "Run", threes: "list[Corrected]", pairs: "list[Corrected]") -> None:
