@@ -7,14 +7,15 @@ from inspect import signature
 from typing import Any, get_type_hints
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
 from tutelage.data.batches import Batch, named_batch
 from tutelage.learner import Learner, LearnerState
-from tutelage.objective import Losses, Scene, Term
-from tutelage.outputs import in_words
+from tutelage.objective import Scene, Term
+from tutelage.outputs import in_words, kind_of
 from tutelage.shapes import Labels, Logits, MemberLogits
 from tutelage.teachers.frozen import networks_of
 
@@ -37,7 +38,7 @@ def refuse_no_learners(learners: Mapping[str, Learner]) -> None:
     if isinstance(learners, Learner):
         raise ValueError('train takes learners by name, and a single one too: train({"student": learner}, …).')
     if not isinstance(learners, Mapping) or not all(isinstance(x, Learner) for x in learners.values()):
-        raise ValueError(f'train takes learners by name, such as {{"student": Learner(…)}}; got {in_words(learners)}.')
+        raise ValueError(f'train takes learners by name, such as {{"student": Learner(…)}}; got {kind_of(learners)}.')
 
 
 def refuse_too_few(**counts: int) -> None:
@@ -90,32 +91,42 @@ def refuse_no_activations(answer: Any) -> None:
         raise ValueError(f"A teacher answers with a mapping such as {{'output': logits}}; got {in_words(answer)}.")
 
 
-def refuse_vectors(losses: Losses) -> None:
-    for name, loss in losses.items():
-        if not isinstance(loss, Tensor) or loss.numel() != 1:
-            kind = f"a tensor {tuple(loss.shape)}" if isinstance(loss, Tensor) else in_words(loss)
-            raise ValueError(f"The loss of term {name!r} is one number, a scalar tensor; got {kind}: take its mean.")
+def try_terms(state: LearnerState, scene: Scene) -> None:
+    """Evaluates every term that may ever count.
+
+    Raises ``ValueError``, by the term's name, for probabilities where it wants logits, for a single class, for labels
+    that are no classes, and for what is not one number.
+    """
+    objective = state.learner.objective
+    for name in state.possible:
+        with named_in_errors(f"Term {name!r} of learner {state.name!r}"):
+            _refuse_unfit_arguments(objective.terms[name], scene)
+            loss = objective(scene, [name])[name]
+            if not isinstance(loss, Tensor) or loss.numel() != 1:
+                kind = f"a tensor {tuple(loss.shape)}" if isinstance(loss, Tensor) else kind_of(loss)
+                raise ValueError(f"A loss is one number, a scalar tensor; got {kind}: take its mean.")
 
 
-def refuse_unfit_arguments(terms: Mapping[str, Term], scene: Scene) -> None:
-    """Probabilities in the place of logits, a single class, and labels that are no classes."""
-    for name, term in terms.items():
-        arguments = {
-            argument: (hint, address, scene.get(address.partition(".")[0], {}).get(address.partition(".")[2]))
-            for argument, (hint, address) in _hinted(term).items()
-        }
-        dim = _dim(term.loss)
-        logits = [(address, x) for hint, address, x in arguments.values() if hint in (Logits, MemberLogits)]
-        with named_in_errors(f"Term {name!r}"):
-            for address, x in logits:
-                _refuse_probabilities(address, x, dim)
-            for hint, address, x in arguments.values():
-                if hint == Labels and logits:
-                    _refuse_no_labels(term.loss, address, x, logits[0][1], dim)
+def _refuse_unfit_arguments(term: Term, scene: Scene) -> None:
+    dim, arguments = _dim(term.loss), []
+    for hint, address in _hinted(term).values():
+        who, _, what = address.partition(".")
+        arguments.append((hint, address, scene.get(who, {}).get(what)))
+    logits = [(address, x) for hint, address, x in arguments if hint in (Logits, MemberLogits)]
+    for address, x in logits:
+        _refuse_probabilities(address, x, dim)
+    for hint, address, x in arguments:
+        if hint == Labels and logits:
+            _refuse_no_labels(term.loss, address, x, logits[0][1], dim)
 
 
 def single_sample(source: Any, size: Callable[[Batch], int], first: Batch) -> Batch | None:
-    """A batch of one sample as an epoch of ``source`` holds it, where that can be told from a list or a loader."""
+    """A batch of one sample as an epoch of ``source`` holds it, where that can be told from a list or a loader.
+
+    Not among several processes: one that tries such a batch would wait for the others, who have none.
+    """
+    if dist.is_available() and dist.is_initialized():
+        return None
     with suppress(ValueError):
         if isinstance(source, list | tuple):
             return next((batch for batch in map(named_batch, source) if size(batch) == 1), None)
@@ -193,8 +204,7 @@ def _refuse_no_labels(loss: Any, address: str, target: Any, logits: Any, dim: in
     types = (torch.int64, torch.uint8) if plain else (torch.int64,)
     if target.dtype not in types or target.shape != wanted:
         raise ValueError(f"{address!r} must be int64 {list(wanted)}, not {target.dtype} {list(target.shape)}.")
-    ignored = _ignored(loss) if plain else None
-    unknown = target[((target < 0) | (target >= classes)) & (target != ignored if ignored is not None else True)]
+    unknown = target[((target < 0) | (target >= classes)) & (target != _ignored(loss))]
     if len(unknown):
         counted = " (they are counted from 0)" if int(target.min()) > 0 else ""
         raise ValueError(

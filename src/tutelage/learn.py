@@ -179,10 +179,7 @@ class Training:
             with self._autocast():
                 scenes = play(self._states, batch, ask_teachers(self._states, batch), list(self._states), also=[OUTPUT])
                 for name, state in self._states.items():
-                    with checks.named_in_errors(f"Learner {name!r}"):
-                        terms = {term: state.learner.objective.terms[term] for term in state.possible}
-                        checks.refuse_unfit_arguments(terms, scenes[name])
-                        checks.refuse_vectors(state.losses(scenes[name]))
+                    checks.try_terms(state, scenes[name])
             self.loop.size(batch)
         restore(before)
         return batch
@@ -198,7 +195,7 @@ class Training:
             with checks.of_a_single_sample(), self._autocast():
                 scenes = play(self._states, batch, ask_teachers(self._states, batch), list(self._states))
                 for name, state in self._states.items():
-                    state.losses(scenes[name])
+                    checks.try_terms(state, scenes[name])
         restore(before)
 
     @contextmanager

@@ -13,6 +13,7 @@ from tutelage.combine.base import Combine
 from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.objective import Clock, Losses, Objective, Scene
 from tutelage.optimizers.factory import Factory
+from tutelage.outputs import kind_of
 from tutelage.shapes import at_least_float32
 from tutelage.taps import Read, Tapped
 from tutelage.teachers.frozen import Call, Teacher, on_input, refuse_no_teacher
@@ -46,11 +47,11 @@ class Learner:
         kinds = {"student": nn.Module, "objective": Objective, "combine": Combine, "teachers": Mapping, "read": Mapping}
         for what, kind in kinds.items():
             if not isinstance(part := getattr(self, what), kind):
-                raise ValueError(f"The {what} of a learner is a {kind.__name__}; got {_in_short(part)}.")
+                raise ValueError(f"The {what} of a learner is of the type {kind.__name__}; got {kind_of(part)}.")
         if isinstance(self.optimizer, torch.optim.Optimizer) or not callable(self.optimizer):
             raise ValueError(
                 "The optimizer of a learner is a function that makes one of its parameters, such as "
-                f"partial(torch.optim.SGD, lr=0.1); got {_in_short(self.optimizer)}."
+                f"partial(torch.optim.SGD, lr=0.1); got {kind_of(self.optimizer)}."
             )
         for who, teacher in self.teachers.items():
             refuse_no_teacher(f"Teacher {who!r}", teacher)
@@ -61,10 +62,6 @@ class Spoilt(NamedTuple):
 
     what: str
     step: int
-
-
-def _in_short(x: object) -> str:
-    return f"the class {x.__name__}" if isinstance(x, type) else f"a {type(x).__name__}"
 
 
 def _times(weight: float, loss: Tensor) -> Tensor:
@@ -124,7 +121,8 @@ class LearnerState:
                 f"({error}); give a function of that list, such as partial(torch.optim.SGD, lr=0.1)."
             ) from error
         if not isinstance(optimizer, torch.optim.Optimizer):
-            raise ValueError(f"The optimizer of learner {self.name!r} came as {_in_short(optimizer)}, which is none.")
+            kind = kind_of(optimizer)
+            raise ValueError(f"The optimizer of learner {self.name!r} is {kind}; let the function return an optimizer.")
         held = {id(p) for group in optimizer.param_groups for p in group["params"]}
         if held.isdisjoint(map(id, self.parameters.values())):
             raise ValueError(

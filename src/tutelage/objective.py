@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
+from tutelage.outputs import kind_of
 from tutelage.ranks import gathered
 from tutelage.shapes import ACROSS
 
@@ -81,7 +82,7 @@ class Term(nn.Module):
 class Objective(nn.Module):
     """Named terms. ``objective(scene, names)`` is one raw loss a name: nothing is weighed, nothing is added up."""
 
-    def __init__(self, **terms: Term) -> None:
+    def __init__(self, /, **terms: Term) -> None:
         super().__init__()
         if strange := sorted(name for name, term in terms.items() if not isinstance(term, Term)):
             raise ValueError(f"An Objective is made of terms, such as label=Term(loss, …); {strange} are none.")
@@ -138,7 +139,7 @@ def _checked(weight: float) -> float:
 
 def _refuse_other_arguments(loss: Loss, addresses: Sequence[Address]) -> None:
     if not callable(loss):
-        raise ValueError(f"A term's loss is a function of tensors; got a {type(loss).__name__}.")
+        raise ValueError(f"A term's loss is a function of tensors; got {kind_of(loss)}.")
     if reason := misfit(loss.forward if isinstance(loss, nn.Module) else loss, addresses):
         raise ValueError(f"{_name(loss)} does not fit a term of {len(addresses)} addresses: {reason}.")
 

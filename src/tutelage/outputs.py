@@ -83,8 +83,18 @@ def in_words(output: Any) -> str:
     """
     parts = parts_of(output)
     words = [f"{name!r} {tuple(x.shape)}" if isinstance(x, Tensor) else f"{name!r}" for name, x in parts.items()]
-    kind = type(output).__name__
-    return f"a{'n' * (kind[0] in 'AEIOUaeiou')} {kind}" + (f" with {', '.join(words)}" if words else "")
+    return kind_of(output) + (f" with {', '.join(words)}" if words else "")
+
+
+def kind_of(thing: object) -> str:
+    """
+    >>> kind_of(3), kind_of([]), kind_of(dict)
+    ('an int', 'a list', 'the class dict')
+    """
+    if isinstance(thing, type):
+        return f"the class {thing.__name__}"
+    kind = type(thing).__name__
+    return f"a{'n' * (kind[0] in 'AEIOUaeiou')} {kind}"
 
 
 def refuse_no_tensor(model: nn.Module, output: Any) -> None:

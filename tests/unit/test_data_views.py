@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from tutelage.data.draws import draw, hashed, in_turn, order
 from tutelage.data.labelled import labelled
+from tutelage.data.lesson import Lesson
 from tutelage.data.synthetic import digits
 from tutelage.data.views import CROP_FLIPS, JITTERS, as_float32, crop_flip, in_order, jitter, normalised, plain, views
 
@@ -216,3 +217,20 @@ def test_batches_come_from_where_the_set_lies():
 def test_what_cannot_be_shown_is_refused_in_one_sentence(change, sentence):
     with pytest.raises(ValueError, match=sentence):
         jittered(**change)
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size", "sizes"),
+    [(33, 16, [16, 17]), (34, 16, [16, 16, 2]), (32, 16, [16, 16]), (1, 16, [1]), (3, 1, [1, 1, 1]), (17, 16, [17])],
+)
+def test_a_remainder_of_one_sample_joins_the_batch_before_it(count, batch_size, sizes):
+    data = digits(count, seed=0)
+    for source in (views(data, plain, num_views=1, batch_size=batch_size), in_order(data, batch_size=batch_size)):
+        whole = list(source(1, 0))
+        assert [len(batch["input"]) for batch in whole] == sizes
+        assert torch.equal(torch.cat([batch["index"] for batch in whole]).sort().values, data.index)
+        for first in range(len(sizes) + 1):
+            assert [batch["index"].tolist() for batch in source(1, first)] == [
+                batch["index"].tolist() for batch in whole[first:]
+            ]
+    assert Lesson(data, batch_size=batch_size).steps == len(sizes)

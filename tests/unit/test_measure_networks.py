@@ -52,6 +52,19 @@ class TestPredict:
         with pytest.raises(ValueError, match="nothing to predict"):
             predict_batches(mlp(), [])
 
+    def test_of_a_remainder_of_one_is_that_of_a_whole_batch_for_a_network_that_squeezes(self):
+        data = digits(9, seed=0)
+        assert predict(Squeezing(), data, batch_size=4).shape == (9, 10)
+
+    @pytest.mark.parametrize(("network", "shape"), [(lambda: Squeezing(), "10,"), (lambda: Squeezing(1), "")])
+    def test_of_a_network_that_drops_the_batch_is_refused_with_what_to_write(self, network, shape):
+        with pytest.raises(ValueError, match=rf"Squeezing returned \({shape}\) for 1 sample.*squeeze\(-1\)"):
+            predict(network(), digits(1, seed=0))
+
+    def test_of_batches_without_input_names_what_they_have(self):
+        with pytest.raises(ValueError, match=r"this batch has \['pixel_values'\]"):
+            predict_batches(mlp(), [{"pixel_values": torch.rand(2, 784)}])
+
     def test_of_a_network_without_weights_works(self):
         assert predict(nn.Flatten(), digits(4, seed=0)).shape == (4, 784)
 
@@ -62,6 +75,17 @@ class TestPredict:
                 assert not torch.is_grad_enabled()
             assert not network.training and not torch.is_grad_enabled()
         assert network.training
+
+
+class Squeezing(nn.Module):
+    """A network whose author never thought of a batch of one."""
+
+    def __init__(self, classes=10):
+        super().__init__()
+        self.body = mlp((784, classes))
+
+    def forward(self, x):
+        return self.body(x)[..., None].squeeze()
 
 
 def attention():
@@ -113,6 +137,37 @@ COUNTED = {
 }
 
 
+class Looking(nn.Module):
+    """A network that does something with its input that wants real numbers."""
+
+    def __init__(self, body, look):
+        super().__init__()
+        self.body, self.look = body, look
+
+    def forward(self, x):
+        return self.body(self.look(x))
+
+
+def checked(x):
+    if not torch.isfinite(x).all():
+        raise ValueError("not finite")
+    return x
+
+
+def broken(_x):
+    raise KeyError("x")
+
+
+LOOKS = {
+    "a check": checked,
+    "a tensor of its own": lambda x: x + torch.arange(float(x.shape[-1])),
+    "a number": lambda x: x * (1 + x.sum().item()),
+    "a list": lambda x: x + sum(x.flatten().tolist()),
+    "numpy": lambda x: torch.from_numpy(x.numpy() + 1),
+    "places": lambda x: x[torch.nonzero(x.flatten(1).sum(1) > -1)[:, 0]],
+}
+
+
 class TestCost:
     def test_the_teacher_of_the_mnist_table(self):
         network = mlp((784, 1200, 1200, 10))
@@ -136,6 +191,43 @@ class TestCost:
     def test_a_layer_that_ought_to_multiply_and_counts_nothing_is_refused_by_name(self):
         with pytest.raises(ValueError, match=r"multiplications of '1' \(Secret\) cannot be counted"):
             macs(nn.Sequential(nn.Linear(4, 4), Secret(4, 4)), torch.zeros(1, 4))
+
+    @pytest.mark.parametrize("look", LOOKS)
+    @pytest.mark.parametrize("name", COUNTED)
+    def test_a_network_that_looks_at_values_is_counted_as_it_is_without(self, name, look):
+        build, example, expected = COUNTED[name]
+        network = Looking(build(), LOOKS[look]).train()
+        assert macs(network, example) == expected
+        assert all(module.training for module in network.modules())
+        assert not any(m._forward_hooks or m._forward_pre_hooks for m in network.modules())
+
+    def test_a_real_pass_leaves_the_ways_to_compute_as_they_were(self):
+        before = torch.backends.mha.get_fastpath_enabled(), torch.backends.mkldnn.set_flags(_fp32_precision=None)[0]
+        macs(Looking(nn.Linear(3, 2), LOOKS["a check"]), torch.ones(1, 3))
+        now = torch.backends.mha.get_fastpath_enabled(), torch.backends.mkldnn.set_flags(_fp32_precision=None)[0]
+        assert now == before
+
+    @pytest.mark.parametrize(
+        ("network", "example", "reason"),
+        [
+            (lambda: nn.Linear(3, 2), torch.ones(1, 4), r"Linear cannot run on an example \(1, 4\) \(RuntimeError"),
+            (lambda: Looking(nn.Linear(3, 2), broken), torch.ones(1, 3), r"Looking cannot run .*\(KeyError: 'x'\)"),
+            (
+                lambda: Looking(Secret(3, 2), LOOKS["a check"]),
+                torch.ones(1, 3),
+                r"of 'body' \(Secret\)",
+            ),
+            (lambda: nn.Linear(3, 2), {"x": torch.ones(1, 3)}, "the example is a tensor"),
+        ],
+    )
+    def test_what_cannot_be_counted_is_one_value_error_that_says_not_counted(self, network, example, reason):
+        with pytest.raises(ValueError, match=f"^not counted: .*{reason}") as error:
+            macs(network(), example)
+        assert "\n" not in str(error.value)
+
+    def test_a_layer_that_got_nothing_multiplies_nothing(self):
+        routed = Looking(nn.Linear(3, 2), lambda x: x[:0])
+        assert macs(routed, torch.ones(1, 3)) == 0
 
     def test_tied_weights_are_counted_and_stored_once(self):
         network = nn.Sequential(nn.Linear(50, 50), nn.Linear(50, 50))
@@ -187,3 +279,7 @@ class TestLatency:
             latency({"a": mlp()}, torch.rand(1, 784), **wrong)
         with pytest.raises(ValueError, match="got 0 models"):
             latency({}, torch.rand(1, 784))
+
+    def test_of_no_tensor_is_refused(self):
+        with pytest.raises(ValueError, match=r"an example that is a tensor of samples; got a dict with 'x' \(1, 784\)"):
+            latency({"a": mlp()}, {"x": torch.rand(1, 784)})

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tutelage.data.labelled import Labelled
+from tutelage.outputs import kind_of
 
 Batch: TypeAlias = Mapping[str, Any]
 """``input`` and whatever else the objective reads: ``target``, ``index`` and ``view`` if they are known.
@@ -103,17 +104,15 @@ def on_device(device: torch.device, batch: Batch) -> Batch:
 
 
 def _refuse_no_source(source: Any) -> None:
-    kind = type(source).__name__
+    usual = "a list, a loader or a function (epoch, first) -> batches"
     if isinstance(source, Iterator):
-        raise ValueError(
-            f"A {kind} is used up after one epoch; give a list, a loader or a function (epoch, first) -> batches."
-        )
+        raise ValueError(f"A {type(source).__name__} is used up after one epoch; give {usual}.")
     if isinstance(source, Labelled):
         raise ValueError(f"The set {source.name!r} is not batches yet; give views(data, …) from tutelage.data.views.")
     if isinstance(source, Dataset) and not isinstance(source, Iterable):
-        raise ValueError(f"A {kind} gives samples one by one; give a DataLoader over it, such as DataLoader(…, 64).")
+        raise ValueError(f"{type(source).__name__} gives samples one by one; give a DataLoader(data, batch_size=64).")
     if not callable(source) and not isinstance(source, Iterable) and not hasattr(source, "__getitem__"):
-        raise ValueError(f"Batches are a list, a loader or a function (epoch, first) -> batches; got a {kind}.")
+        raise ValueError(f"Batches are {usual}; got {kind_of(source)}.")
 
 
 def _first(batch: Batch) -> str:

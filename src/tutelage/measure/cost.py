@@ -1,5 +1,7 @@
 """What a network costs, counted: parameters, multiplications, bytes. Counts never stand without ``latency``."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -61,11 +63,8 @@ class Uncounted(ValueError):
 
 
 def _counted_in_a_real_pass(model: nn.Module, example: Tensor) -> int:
-    # Fused kernels hide their products, all but those of a convolution.
-    fused, rnn = torch.backends.mha.get_fastpath_enabled(), torch.backends.mkldnn.flags(enabled=False)
     try:
-        torch.backends.mha.set_fastpath_enabled(False)
-        with evaluating(model), rnn, sdpa_kernel(SDPBackend.MATH):
+        with evaluating(model), _nothing_fused():
             return _counted(model, example.to(device_of(model)))
     except Uncounted:
         raise
@@ -74,8 +73,20 @@ def _counted_in_a_real_pass(model: nn.Module, example: Tensor) -> int:
         raise ValueError(
             f"not counted: {type(model).__name__} cannot run on an example {tuple(example.shape)} ({reason})."
         ) from error
+
+
+@contextmanager
+def _nothing_fused() -> Iterator[None]:
+    """Attention and recurrent layers as the products that they are made of: kernels of their own hide them."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    onednn, *_ = torch.backends.mkldnn.set_flags(False, _fp32_precision=None)
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False):
+            yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
+        torch.backends.mkldnn.set_flags(onednn, _fp32_precision=None)
 
 
 def _counted(network: nn.Module, example: Tensor) -> int:

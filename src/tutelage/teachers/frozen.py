@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tutelage.compress.fold import fold
 from tutelage.data.batches import input_of
 from tutelage.objective import Scene, misfit
-from tutelage.outputs import in_words
+from tutelage.outputs import in_words, kind_of
 from tutelage.taps import AS_IT_IS, OUTPUT, Activations, Read, Tapped
 
 Teacher: TypeAlias = Callable[[Scene, frozenset[str]], Activations]
@@ -52,8 +52,8 @@ def refuse_no_teacher(who: str, teacher: Any) -> None:
     if isinstance(teacher, nn.Module):
         raise ValueError(f"{who} is a network ({type(teacher).__name__}), not a teacher yet; give frozen(network).")
     if not callable(teacher):
-        kind = type(teacher).__name__
-        raise ValueError(f"{who} is a function (scene, wanted) -> activations, such as frozen(network); got a {kind}.")
+        kind = kind_of(teacher)
+        raise ValueError(f"{who} is a function (scene, wanted) -> activations, such as frozen(network); got {kind}.")
     if reason := misfit(teacher, ({}, frozenset())):
         raise ValueError(f"{who} is asked with (scene, wanted): {reason}.")
 
@@ -128,7 +128,7 @@ def folded(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = A
 
 def _refuse_no_network(model: Any) -> None:
     if not isinstance(model, nn.Module):
-        raise ValueError(f"A teacher is made of a network, an nn.Module; got a {type(model).__name__}.")
+        raise ValueError(f"A teacher is made of a network, an nn.Module; got {kind_of(model)}.")
 
 
 class _Copy(NamedTuple):
