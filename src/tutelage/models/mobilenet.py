@@ -41,7 +41,7 @@ class InvertedResidual(nn.Module):
         return linear
 
 
-def mobilenet_v2(width: float = 0.5, num_classes: int = 100) -> nn.Sequential:
+def mobilenet_v2(num_classes: int = 100, *, width: float = 0.5) -> nn.Sequential:
     """MobileNetV2 with its channels multiplied by ``width`` and rounded down; 1280 at the end, more only above 1.
 
     The stem and three stages halve the resolution. Layers: ``stem, layer1, …, layer7, last, pool, flatten, head``;

@@ -72,7 +72,7 @@ class Bottleneck(nn.Module):
 Block: TypeAlias = type[Basic] | type[Bottleneck]
 
 
-def resnet(depth: int = 8, width: int = 1, num_classes: int = 100) -> nn.Sequential:
+def resnet(depth: int = 8, num_classes: int = 100, *, width: int = 1) -> nn.Sequential:
     """The thin network of ``depth = 6n + 2`` layers: three stages of n basic blocks, 16, 32 and 64 channels wide.
 
     ``width`` multiplies them, and a network wider than 1 has a stem of 32 channels, as resnet8x4 and resnet32x4 do.
@@ -123,8 +123,8 @@ resnet32 = partial(resnet, 32)
 resnet44 = partial(resnet, 44)
 resnet56 = partial(resnet, 56)
 resnet110 = partial(resnet, 110)
-resnet8x4 = partial(resnet, 8, 4)
-resnet32x4 = partial(resnet, 32, 4)
+resnet8x4 = partial(resnet, 8, width=4)
+resnet32x4 = partial(resnet, 32, width=4)
 resnet18 = partial(four_stages, 18)
 resnet34 = partial(four_stages, 34)
 resnet50 = partial(four_stages, 50)

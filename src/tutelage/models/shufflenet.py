@@ -101,7 +101,7 @@ def shufflenet_v1(num_classes: int = 100) -> nn.Sequential:
     return _headed(layers, inputs, num_classes)
 
 
-def shufflenet_v2(width: float = 1.0, num_classes: int = 100) -> nn.Sequential:
+def shufflenet_v2(num_classes: int = 100, *, width: float = 1.0) -> nn.Sequential:
     """ShuffleNetV2 ×0.5, ×1, ×1.5 or ×2: stages of 4, 8 and 4 units, each at half the size of the one before.
 
     Layers: ``stem, layer1, layer2, layer3, last, pool, flatten, head``. Raises ``ValueError`` for another width or no
