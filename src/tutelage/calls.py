@@ -1,6 +1,13 @@
-"""A call as a flag spells it: ``resnet8``, ``wide_resnet(16, 2)``, ``timm.create_model('resnet18')``."""
+"""A call as a flag spells it, and what it calls: ``wide_resnet(16, 2)``, ``my_lab.nets.small(width=3)``."""
 
 import ast
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from traceback import extract_tb
+from types import ModuleType
 from typing import Any, NamedTuple
 
 
@@ -17,16 +24,87 @@ def call(text: str) -> Call:
 
     Raises ``ValueError`` for any other text.
 
-    >>> call("wide_resnet(16, widen=2)")
-    Call(path='wide_resnet', arguments=[16], options={'widen': 2})
+    >>> call("wide_resnet(16, width=2)")
+    Call(path='wide_resnet', arguments=[16], options={'width': 2})
     """
     try:
         tree = ast.parse(text.strip(), mode="eval").body
-        made = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
-        arguments = [ast.literal_eval(x) for x in made.args]
-        return Call(_path(made.func), arguments, {_word(x): ast.literal_eval(x.value) for x in made.keywords})
-    except (SyntaxError, ValueError, TypeError):
+        node = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
+        arguments = [ast.literal_eval(x) for x in node.args]
+        return Call(_path(node.func), arguments, {_word(x): ast.literal_eval(x.value) for x in node.keywords})
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         raise ValueError(f"Neither a name nor a call with plain values as arguments: {text!r}.") from None
+
+
+def imported(module: str) -> ModuleType:
+    """The module of that dotted name, looked for in the current directory first, as ``python -m`` looks.
+
+    For names that a person typed: one out of a file must not decide what is imported from where somebody stands.
+    Raises what the import raises.
+    """
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    return import_module(module)
+
+
+def lookup(path: str) -> Any:
+    """What stands at ``my_lab.nets.small`` or ``my_lab.methods:mine``, a path that a person typed.
+
+    Raises ``ValueError`` for a path that leads nowhere, with what is missing, and for a module that fails as it is
+    imported, with what failed.
+
+    >>> lookup("tutelage.calls.call") is call, lookup("tutelage.calls:Call.path") is Call.path
+    (True, True)
+    """
+    home, colon, rest = path.partition(":")
+    modules, names = home.split("."), rest.split(".")
+    if not colon:
+        *modules, last = modules
+        names = [last]
+    if not modules or not all(part.isidentifier() for part in (*modules, *names)):
+        raise ValueError(f"What is no part of this package goes by its path, such as my_lab.nets.small; got {path!r}.")
+    thing: Any = _module(modules.pop(0), path)
+    while modules and hasattr(thing, "__path__") and find_spec(f"{thing.__name__}.{modules[0]}"):
+        thing = _module(f"{thing.__name__}.{modules.pop(0)}", path)
+    for name in (*modules, *names):  # whatever is no module is an attribute: a class, and a method of it
+        try:
+            thing = getattr(thing, name)
+        except AttributeError:
+            raise ValueError(f"{getattr(thing, '__name__', thing)} has no {name!r}.") from None
+        except Exception as failure:  # some packages import only what is asked for
+            raise ValueError(f"{path} cannot be imported: {name} ends in {reason(failure)}.") from failure
+    return thing
+
+
+def _module(name: str, path: str) -> ModuleType:
+    try:
+        return imported(name)
+    except ModuleNotFoundError as missing:
+        needed = (missing.name or name).partition(".")[0]
+        install = f"pip install {needed} torch=={version('torch').partition('+')[0]} keeps this torch"
+        if needed == name:
+            raise ValueError(
+                f"{path} cannot be imported: there is no module {needed!r} here, neither in the current directory nor "
+                f"installed; for a package of that name, {install}."
+            ) from missing
+        raise ValueError(
+            f"{path} cannot be imported: {name} needs the module {missing.name!r}; if that is a package, {install}."
+        ) from missing
+    except (Exception, SystemExit) as failure:  # anything can go wrong in a module, and it is the user's to know what
+        raise ValueError(f"{path} cannot be imported: {name} ends in {reason(failure)}.") from failure
+
+
+def reason(failure: BaseException) -> str:
+    """An error of somebody else's code in a few words: what kind, what it says, and where it was raised.
+
+    >>> reason(KeyError("width"))
+    "KeyError: 'width'"
+    """
+    words = " ".join(str(failure).split())
+    place = extract_tb(failure.__traceback__)[-1:]
+    where = "".join(f" ({Path(line.filename).name}, line {line.lineno})" for line in place if line.lineno)
+    return f"{type(failure).__name__}{': ' if words else ''}{words}{'' if isinstance(failure, SyntaxError) else where}"
 
 
 def _path(name: ast.expr) -> str:

@@ -1,8 +1,11 @@
 """Calls as flags hold them."""
 
-import pytest
+import sys
 
-from tutelage.calls import call
+import pytest
+from torch.nn import Linear
+
+from tutelage.calls import call, lookup
 
 
 @pytest.mark.parametrize(
@@ -21,3 +24,27 @@ def test_a_name_or_a_call_with_plain_values_is_read(text, made):
 def test_whatever_else_is_refused(text):
     with pytest.raises(ValueError, match="Neither a name nor a call"):
         call(text)
+
+
+@pytest.mark.parametrize(
+    "path", ["torch.nn.Linear", "torch.nn:Linear", "torch:nn.Linear", "torch.nn.modules.linear.Linear"]
+)
+def test_a_path_leads_to_what_stands_there(path):
+    assert lookup(path) is Linear
+
+
+def test_a_function_that_has_the_name_of_its_module_is_the_function(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "namesake").mkdir()
+    (tmp_path / "namesake" / "__init__.py").write_text("from namesake.net import net", encoding="utf-8")
+    (tmp_path / "namesake" / "net.py").write_text("def net(): pass", encoding="utf-8")
+    assert lookup("namesake.net").__name__ == "net" and lookup("namesake.net.net") is lookup("namesake:net")
+    for name in ("namesake", "namesake.net"):
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("path", ["", "net", ".net", "a..b", "a:", ":a", "a b.c", "../a.b", "a-b.c"])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(ValueError, match="goes by its path"):
+        lookup(path)

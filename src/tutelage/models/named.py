@@ -1,7 +1,7 @@
-"""Networks by name: one of ours, or anything that an installed package makes, without a change to it."""
+"""Networks by name: one of ours, or anything that an installed package or a module of yours makes, as it is."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
@@ -11,26 +11,49 @@ from typing import Any
 from torch import nn
 
 import tutelage.models
-from tutelage.calls import Call, call
+from tutelage.calls import Call, call, lookup, reason
+
+CLASSES = ("num_classes", "classes")
+"""What the argument is called that the number of classes is handed to."""
 
 
-def named(text: str, num_classes: int) -> Callable[[], nn.Module]:
+class Builder(partial[nn.Module]):
+    """A partial of what makes a network. Whatever keeps it from making one is a ``ValueError`` of one sentence."""
+
+    def __call__(self, /, *arguments: Any, **options: Any) -> nn.Module:
+        where = f"{self.func.__module__}.{getattr(self.func, '__qualname__', type(self.func).__name__)}"
+        try:
+            network = super().__call__(*arguments, **options)
+        except OSError:  # weights that cannot be read or fetched: that is no matter of the arguments
+            raise
+        except (Exception, SystemExit) as failure:
+            if isinstance(failure, ValueError) and where.startswith("tutelage."):
+                raise
+            raise ValueError(f"{where} makes no network of these arguments: {reason(failure)}.") from failure
+        if not isinstance(network, nn.Module):
+            raise ValueError(f"{where} makes a {type(network).__name__}; a network is a torch.nn.Module.")
+        return network
+
+
+def named(text: str, num_classes: int) -> Builder:
     """The function that builds the network ``text`` speaks of, for ``num_classes`` classes.
 
-    ``resnet8`` and ``wide_resnet(16, 2)`` are of this package; anything else goes by its dotted path, with the
-    arguments that it wants: ``timm.create_model('resnet18', pretrained=True)``, ``my_lab.nets.Small(width=3)``.
-    ``num_classes`` is handed on unless ``text`` says it, to whatever takes it. Arguments are plain values.
+    ``resnet8`` and ``wide_resnet(16, 2)`` are of this package; anything else goes by its dotted path, looked for in the
+    current directory too, with the arguments that it wants: ``my_lab.nets.small(width=3)``. ``num_classes`` is handed
+    on unless ``text`` says it, to whatever takes ``num_classes`` or ``classes``. Arguments are plain values.
 
-    Raises ``ValueError`` for a name that nobody knows, with the nearest ones, and for text that is not a name or call.
+    Raises ``ValueError`` for a name that nobody knows, with the nearest ones, for text that is not a name or call, and
+    for arguments that do not fit; the function itself, for what then makes no network.
 
     >>> sum(p.numel() for p in named("resnet(depth=14)", 10)().parameters())
     175258
     """
     path, arguments, options = _read(text)
-    function = _found(path)
-    if "num_classes" not in options and _takes_classes(function):
-        options = {**options, "num_classes": num_classes}
-    return partial(function, *arguments, **options)
+    function = _lookup(path)
+    options = _with_classes(path, function, arguments, options, num_classes)
+    if isinstance(function, partial):  # one partial, so that the network has one description
+        return Builder(function.func, *function.args, *arguments, **{**function.keywords, **options})
+    return Builder(function, *arguments, **options)
 
 
 def known() -> dict[str, Callable[..., nn.Module]]:
@@ -42,11 +65,12 @@ def _ours() -> Iterator[tuple[str, Callable[..., nn.Module]]]:
     for info in iter_modules(tutelage.models.__path__, "tutelage.models."):
         module = import_module(info.name)
         for name, thing in vars(module).items():
-            made = thing.func if isinstance(thing, partial) else thing
-            if not inspect.isfunction(made) or made.__module__ != info.name or name.startswith("_"):
+            builder = thing.func if isinstance(thing, partial) else thing
+            if not inspect.isfunction(builder) or builder.__module__ != info.name or name.startswith("_"):
                 continue
-            returns = inspect.signature(made).return_annotation
-            if isinstance(returns, type) and issubclass(returns, nn.Module) and _takes_classes(made):
+            signature = inspect.signature(builder)
+            returns = signature.return_annotation
+            if isinstance(returns, type) and issubclass(returns, nn.Module) and "num_classes" in signature.parameters:
                 yield name, thing
 
 
@@ -55,14 +79,13 @@ def _read(text: str) -> Call:
         return call(text)
     except ValueError:
         raise ValueError(
-            f"A network is named like resnet8, wide_resnet(16, 2) or timm.create_model('resnet18', pretrained=True), "
-            f"with plain values as arguments; {text!r} is not."
+            f"A network is named like resnet8, wide_resnet(16, 2) or my_lab.nets.small(width=3), with plain values as "
+            f"arguments; {text!r} is not."
         ) from None
 
 
-def _found(path: str) -> Callable[..., Any]:
-    module, _, name = path.rpartition(".")
-    if not module:
+def _lookup(path: str) -> Callable[..., Any]:
+    if "." not in path:
         ours = known()
         if path in ours:
             return ours[path]
@@ -70,17 +93,36 @@ def _found(path: str) -> Callable[..., Any]:
         raise ValueError(
             f"There is no network {path!r} here. Did you mean one of {close}? Others go by their dotted path."
         )
-    try:
-        function = getattr(import_module(module), name)
-    except ModuleNotFoundError as missing:
-        raise ValueError(f"{path} cannot be imported: there is no module {missing.name!r} here.") from None
-    except AttributeError:
-        raise ValueError(f"{module} has no {name!r}.") from None
-    if not callable(function):
+    function = lookup(path)
+    if isinstance(function, nn.Module):
+        raise ValueError(f"{path} is a network; name a function that makes one, so that it can be builder again.")
+    if not callable(function) or (isinstance(function, type) and not issubclass(function, nn.Module)):
         raise ValueError(f"{path} is not a function or class that makes a network.")
     return function  # type: ignore[no-any-return]
 
 
-def _takes_classes(function: Callable[..., Any]) -> bool:
-    parameters = inspect.signature(function).parameters
-    return "num_classes" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+def _with_classes(
+    path: str, function: Callable[..., Any], arguments: Sequence[Any], options: dict[str, Any], num_classes: int
+) -> dict[str, Any]:
+    """``options`` with the number of classes, if the function takes it and was not given it already."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # what is compiled need not tell
+        return options
+    try:
+        word = _word_for_classes(signature)
+        words = {*signature.bind_partial(*arguments, **options).arguments, *options}
+        if word is not None and not words & {*CLASSES}:
+            options = {**options, word: num_classes}
+        signature.bind(*arguments, **options)
+    except TypeError as misfit:
+        takes = ", ".join(signature.parameters) or "nothing"
+        raise ValueError(f"{path} cannot be called so: {misfit}; it takes {takes}.") from None
+    return options
+
+
+def _word_for_classes(signature: inspect.Signature) -> str | None:
+    parameters = signature.parameters.values()
+    named = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    return next((word for word in CLASSES if word in named), CLASSES[0] if takes_any else None)
