@@ -1,5 +1,7 @@
 """Every published method on one tiny pair: it learns, it reads what it says, and methods add up."""
 
+import sys
+
 import pytest
 import torch
 
@@ -139,7 +141,17 @@ def test_strength_is_of_all_but_the_label():
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("kdd", "Did you mean one of"), ("x*kd", "'x' is not a number"), ("nowhere.lab:mine", "cannot be imported")],
+    [
+        ("kdd", "Did you mean one of"),
+        ("x*kd", "'x' is not a number"),
+        ("nan*kd", "is a finite number, 0 or more; got nan in 'nan\\*kd'"),
+        ("at + -1*kd", "is a finite number, 0 or more; got -1"),
+        ("nowhere.lab:mine", "cannot be imported: there is no module 'nowhere' here"),
+        ("tutelage.methods.response:absent", "has no 'absent'"),
+        ("torch:pi", "is a float; a method is a function"),
+        (":mine", "goes by its path"),
+        ("my lab:mine", "goes by its path"),
+    ],
 )
 def test_a_method_that_nobody_knows_is_refused_in_one_sentence(text, sentence):
     with pytest.raises(ValueError, match=sentence):
@@ -148,6 +160,14 @@ def test_a_method_that_nobody_knows_is_refused_in_one_sentence(text, sentence):
 
 def test_a_method_of_ones_own_is_found_by_its_path():
     assert method("tutelage.methods.response:kd") is methods()["kd"]
+
+
+def test_a_method_of_ones_own_is_looked_for_in_the_current_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "lab_of_methods.py").write_text("from tutelage.methods.response import kd as mine", encoding="utf-8")
+    assert method("lab_of_methods:mine") is methods()["kd"]
+    del sys.modules["lab_of_methods"]
 
 
 def test_every_published_cell_belongs_to_a_method():

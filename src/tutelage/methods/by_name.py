@@ -5,9 +5,11 @@ from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from inspect import getmembers, isfunction, signature
+from math import isfinite
 from pkgutil import iter_modules
 
 import tutelage.methods
+from tutelage.calls import lookup
 from tutelage.methods.pair import Method
 from tutelage.methods.sums import summed
 from tutelage.objective import Objective
@@ -19,8 +21,9 @@ PUBLISHED = ("response", "feature", "relation", "contrastive")
 def method(text: str) -> Method:
     """The method called ``text``, or the sum of several with a factor for each, as in ``0.9*kd + at``.
 
-    A name with a colon is a function of your own, ``(Pair) -> Objective``, at its dotted path.
-    Raises ``ValueError`` with the nearest names for one that does not exist, and for a factor that is no number.
+    A name with a colon is a function of your own, ``(Pair) -> Objective``, at its dotted path, which is looked for in
+    the current directory too. Raises ``ValueError`` with the nearest names for one that does not exist, for a path that
+    leads nowhere, and for a factor that is not a finite number of 0 or more.
     """
     if "+" not in text and "*" not in text:
         return _one(text.strip())
@@ -39,7 +42,7 @@ def expanded(names: Sequence[str]) -> list[str]:
 
 def methods() -> dict[str, Method]:
     """Every method of this package by its name, in the order of its files and of their lines."""
-    return dict(sorted(_found(), key=lambda pair: (family(pair[1]), pair[1].__code__.co_firstlineno)))
+    return dict(sorted(_shipped(), key=lambda pair: (family(pair[1]), pair[1].__code__.co_firstlineno)))
 
 
 def members(method: Method) -> tuple[Method, ...]:
@@ -49,34 +52,35 @@ def members(method: Method) -> tuple[Method, ...]:
 
 def family(method: Method) -> str:
     """The file a method is written in: response, feature, relation, contrastive; ``combined`` for a sum of several."""
-    found = {getattr(member, "func", member).__module__.rpartition(".")[2] for member in members(method)}
-    return found.pop() if len(found) == 1 else "combined"
+    families = {getattr(member, "func", member).__module__.rpartition(".")[2] for member in members(method)}
+    return families.pop() if len(families) == 1 else "combined"
 
 
 def _weighed(part: str) -> tuple[float, str]:
     factor, _, name = part.rpartition("*")
     try:
-        return float(factor or 1), name.strip()
+        weight = float(factor or 1)
     except ValueError:
         raise ValueError(f"Methods are added up as in '0.9*kd + at'; {factor.strip()!r} is not a number.") from None
+    if not (isfinite(weight) and weight >= 0):
+        raise ValueError(f"A method's factor is a finite number, 0 or more; got {factor.strip()} in {part.strip()!r}.")
+    return weight, name.strip()
 
 
 def _one(name: str) -> Method:
     if ":" in name:
-        module, _, function = name.partition(":")
-        try:
-            own: Method = getattr(import_module(module), function)
-        except (ImportError, AttributeError) as error:
-            raise ValueError(f"The method {name!r} cannot be imported: {error}.") from None
+        own: Method = lookup(name)
+        if not callable(own):
+            raise ValueError(f"{name} is a {type(own).__name__}; a method is a function from a Pair to an Objective.")
         return own
-    found = methods()
-    if name not in found:
-        close = get_close_matches(name, found, n=3) or sorted(found)
+    known = methods()
+    if name not in known:
+        close = get_close_matches(name, known, n=3) or sorted(known)
         raise ValueError(f"There is no method {name!r}. Did you mean one of {close}?")
-    return found[name]
+    return known[name]
 
 
-def _found() -> Iterator[tuple[str, Method]]:
+def _shipped() -> Iterator[tuple[str, Method]]:
     for info in iter_modules(tutelage.methods.__path__, "tutelage.methods."):
         module = import_module(info.name)
         for name, function in getmembers(module, isfunction):

@@ -1,7 +1,7 @@
 """A teacher, a student, and what a method has to know of them before it can say what is to be learned."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TypeAlias
 
@@ -19,7 +19,8 @@ class Pair:
     """``teacher`` is trained, ``student`` is not; ``named`` is what their builders are called, teacher first.
 
     ``student_maps`` and ``teacher_maps`` are the layers to learn from, shallow to deep; they are found where they are
-    not given. Where one network has more of them, its deepest ones are paired.
+    not given. Where one network has more of them, its deepest ones are paired. A method asks for the layers that it
+    reads, and only these have to exist: ``ValueError`` says which network lacks them.
     """
 
     teacher: nn.Module
@@ -37,18 +38,19 @@ class Pair:
         return batch
 
     @cached_property
-    def layers(self) -> tuple[Outline, Outline]:
-        """Of the teacher and of the student, with equally many maps."""
-        found = (
+    def outlines(self) -> tuple[Outline, Outline]:
+        """Of the teacher and of the student, each with all that it has."""
+        return (
             outline(self.teacher, self.example, self.teacher_maps),
             outline(self.student, self.example, self.student_maps),
         )
-        count = min(len(one.maps) for one in found)
-        first, second = (
-            replace(x, maps=x.maps[-count:], preactivations=x.preactivations[-count:], norms=x.norms[-count:])
-            for x in found
-        )
-        return first, second
+
+    @cached_property
+    def layers(self) -> tuple[Outline, Outline]:
+        """Of the teacher and of the student, with equally many maps."""
+        teacher, student = self.outlines
+        count = min(len(teacher.maps), len(student.maps))
+        return teacher.deepest(count), student.deepest(count)
 
     @property
     def of_teacher(self) -> Outline:
@@ -70,30 +72,30 @@ class Pair:
 
     def blocks(self) -> tuple[list[str], list[str]]:
         """Addresses of the student's maps, and of all blocks of the teacher: what attention looks over."""
-        return [f"student.{x}" for x in self.of_student.maps], [f"teacher.{x}" for x in self.of_teacher.blocks]
+        return [f"student.{x}" for x in self.of_student.maps], [f"teacher.{x}" for x in self.outlines[0].blocks]
 
     def last_maps(self) -> tuple[str, str]:
         """Addresses of the last maps, the student's first."""
-        return f"student.{self.of_student.last}", f"teacher.{self.of_teacher.last}"
+        return f"student.{self.outlines[1].last}", f"teacher.{self.outlines[0].last}"
 
     def embeddings(self) -> tuple[str, str]:
         """Addresses of what the last layers are fed, the student's first."""
-        return f"student.{self.of_student.embedding}", f"teacher.{self.of_teacher.embedding}"
+        return f"student.{self.outlines[1].embedding}", f"teacher.{self.outlines[0].embedding}"
 
     def head(self) -> nn.Linear:
         """The teacher's last layer."""
-        head = self.teacher.get_submodule(self.of_teacher.head)
+        head = self.teacher.get_submodule(self.outlines[0].head)
         assert isinstance(head, nn.Linear)
         return head
 
     def channels(self, preactivations: bool = False) -> tuple[list[int], list[int]]:
         """How many channels the paired layers have, the student's first."""
-        shown = self._shown("student", preactivations), self._shown("teacher", preactivations)
-        return [x.shape[1] for x in shown[0]], [x.shape[1] for x in shown[1]]
+        student, teacher = (self._activations(who, preactivations) for who in ("student", "teacher"))
+        return [x.shape[1] for x in student], [x.shape[1] for x in teacher]
 
     def widths(self) -> tuple[int, int]:
         """How many numbers the last layers are fed, the student's first."""
-        student = self.student.get_submodule(self.of_student.head)
+        student = self.student.get_submodule(self.outlines[1].head)
         assert isinstance(student, nn.Linear)
         return student.in_features, self.head().in_features
 
@@ -107,12 +109,12 @@ class Pair:
         return lambda clock: min(1.0, (clock.epoch + 1) / share)
 
     @torch.no_grad()
-    def _shown(self, who: str, preactivations: bool) -> list[Tensor]:
+    def _activations(self, who: str, preactivations: bool) -> list[Tensor]:
         layers = self.of_student if who == "student" else self.of_teacher
         names = layers.preactivations if preactivations else layers.maps
         ask = frozen(self.student if who == "student" else self.teacher)
-        shown = ask({"batch": {"input": self.example}}, frozenset(names))
-        return [shown[name] for name in names]
+        answers = ask({"batch": {"input": self.example}}, frozenset(names))
+        return [answers[name] for name in names]
 
 
 Method: TypeAlias = Callable[[Pair], Objective]

@@ -1,0 +1,59 @@
+"""Whether networks suit the data and the methods that are to be tried on them, before hours are spent."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from tutelage.calls import reason
+from tutelage.methods.by_name import members
+from tutelage.methods.pair import Method, Pair
+from tutelage.objective import Objective
+from tutelage.teachers.frozen import frozen
+
+
+def check_network(network: nn.Module, example: Tensor, num_classes: int, name: str) -> None:
+    """``ValueError`` unless the network title ``name`` answers ``example`` with one number a sample and class."""
+    try:
+        answer = _read(network, example, "output")["output"]
+    except Exception as failure:
+        shape = tuple(example.shape[1:])
+        raise ValueError(f"{name} does not answer samples of shape {shape}: {reason(failure)}.") from failure
+    if answer.ndim == 2 and len(answer) == len(example) and answer.shape[1] != num_classes:
+        raise ValueError(f"There are {num_classes} classes; {name} answers with {answer.shape[1]}.")
+    if answer.shape != (len(example), num_classes):
+        raise ValueError(
+            f"{name} answers {len(example)} samples with numbers of shape {tuple(answer.shape)}; a classifier's have "
+            f"({len(example)}, {num_classes})."
+        )
+
+
+def check_methods(pair: Pair, methods: Mapping[str, Method]) -> None:
+    """``ValueError`` for the first method that needs what the two networks lack, with the need; nothing is drawn.
+
+    Each is title on ``pair``, and each layer that it wants to read is read once, on two samples. A method that wants
+    another student (SimKD) is checked on a pair with that.
+    """
+    for name, method in methods.items():
+        for member in members(method):
+            title = name if member is method else f"{getattr(member, '__name__', 'one')}, of {name},"
+            try:
+                with torch.random.fork_rng(devices=[]):
+                    _check(pair, member)
+            except Exception as lack:
+                words = str(lack) if isinstance(lack, ValueError) else f"{reason(lack)}."
+                raise ValueError(f"The method {title} cannot be used on these networks: {words}") from lack
+
+
+def _check(pair: Pair, method: Method) -> None:
+    objective = method(pair)
+    if not isinstance(objective, Objective):
+        raise ValueError(f"it returns a {type(objective).__name__}, and a method returns an Objective.")
+    reads = objective.reads(list(objective.terms))
+    for who, network in (("student", pair.student), ("teacher", pair.teacher)):
+        if wanted := [what for owner, what in sorted(reads) if owner == who]:
+            _read(network, pair.example, *wanted)
+
+
+def _read(network: nn.Module, example: Tensor, *wanted: str) -> Mapping[str, Tensor]:
+    return frozen(network)({"batch": {"input": example}}, frozenset(wanted))
