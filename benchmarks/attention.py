@@ -90,9 +90,9 @@ def refuse_another_loss() -> None:
     attention = Attentive(mean_squares, RANGES)
     shapes = [(4, 16, 32, 32), (4, 32, 16, 16), (4, 64, 8, 8)]
     student, teacher = ([torch.randn(shape) for shape in shapes] for _ in range(2))
-    found, expected = attention(student, teacher), by_hand(attention, student, teacher)
-    if not torch.allclose(found, expected):
-        raise SystemExit(f"Attention gives {found.item()}, the formula {expected.item()}.")
+    value, expected = attention(student, teacher), by_hand(attention, student, teacher)
+    if not torch.allclose(value, expected):
+        raise SystemExit(f"Attention gives {value.item()}, the formula {expected.item()}.")
 
 
 def measured(rounds: int) -> dict[str, Any]:

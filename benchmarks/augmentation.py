@@ -25,7 +25,7 @@ SETS: Mapping[str, tuple[Transform, int, int, int]] = {
     "jitter, 1 × 28 × 28": (jitter, JITTERS, 1, 28),
     "crop, flip, normalise, 3 × 32 × 32": (normalised(crop_flip, MEAN, STD), CROP_FLIPS, 3, 32),
 }
-"""What is measured -> how a batch is shown, in how many views, the images' channels and side."""
+"""What is measured -> the transform of a batch, the number of its views, the images' channels and side."""
 TARGETS = {f"{name}: one gather / PIL loop": round(1 / 15, 4) for name in SETS}
 
 
@@ -37,7 +37,7 @@ def pil_loop(transform: Transform, images: Tensor, view: Tensor) -> Tensor:
     """As torchvision does it sample by sample: to an image, padded, cropped, perhaps mirrored, to a tensor; stacked."""
     mirrored = transform is not jitter
     reach = 4 if mirrored else 2
-    shown = []
+    pictures = []
     for image, number in zip(images, view.tolist(), strict=True):
         row, column = divmod(number // 2 if mirrored else number, 2 * reach + 1)
         side = image.shape[-1]
@@ -47,8 +47,8 @@ def pil_loop(transform: Transform, images: Tensor, view: Tensor) -> Tensor:
             moved = ImageOps.mirror(moved)
         pixels = torch.from_numpy(np.array(moved)).view(side, side, -1)
         x = pixels.permute(2, 0, 1).contiguous().float().div(255)
-        shown.append(x.sub_(CENTRE).div_(WIDTH) if mirrored else x)
-    return torch.stack(shown)
+        pictures.append(x.sub_(CENTRE).div_(WIDTH) if mirrored else x)
+    return torch.stack(pictures)
 
 
 def times(count: int, work: Callable[[], object]) -> None:

@@ -30,8 +30,8 @@ def main() -> int:
         while died < wanted.kills:
             root = Path(folder) / str(runs)
             died += killed(root, [moments.uniform(0.0, 0.5) for _ in range(KILLS_A_RUN)], afresh)
-            found, runs = outcome(root), runs + 1
-            changed = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
+            observed, runs = outcome(root), runs + 1
+            changed = sorted(name for name in {*expected, *observed} if expected.get(name) != observed.get(name))
             differing += bool(changed)
             print(f"run {runs}, {died} kills so far: {'differs in ' + ', '.join(changed) if changed else 'equal'}")
     print(f"{died} kills in {runs} runs, {runs - differing} bit for bit equal; {time.monotonic() - begun:.0f} s")

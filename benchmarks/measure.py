@@ -2,7 +2,7 @@
 
 A subject is a function that does its work once; one round calls every subject once, beginning with another one each
 time. Process CPU time is what counts (one thread: a neighbour on the machine takes none of it), the wall clock stands
-beside it. A figure is the median over rounds of what was found *within* a round, with its quartiles. Each allocator
+beside it. A figure is the median over rounds of its value *within* a round, with its quartiles. Each allocator
 gets a process of its own: glibc's defaults, and the two thresholds that the command sets (`tutelage.machine`).
 """
 
@@ -40,7 +40,7 @@ class Clock(NamedTuple):
 Rounds: TypeAlias = list[dict[str, Clock]]
 """One entry a round: subject -> what it took."""
 Figure: TypeAlias = Callable[[Mapping[str, float]], float]
-"""A number found within one round, from what its subjects took."""
+"""A number of one round, from what its subjects took."""
 
 
 def interleaved(subjects: Mapping[str, Callable[[], object]], rounds: int, per: int, warm_up: int = 2) -> Rounds:
@@ -65,14 +65,14 @@ def summary(rounds: Rounds, figures: Mapping[str, Figure]) -> dict[str, Any]:
         name: {clock: spread([getattr(taken[name], clock) for taken in rounds]) for clock in Clock._fields}
         for name in rounds[0]
     }
-    found = {
+    values = {
         name: {
             clock: spread([figure({x: getattr(took, clock) for x, took in taken.items()}) for taken in rounds])
             for clock in Clock._fields
         }
         for name, figure in figures.items()
     }
-    return {"milliseconds": times, "figures": found}
+    return {"milliseconds": times, "figures": values}
 
 
 def benchmark(name: str, about: str, measured: Callable[[int], dict[str, Any]], targets: Mapping[str, float]) -> None:
@@ -81,28 +81,28 @@ def benchmark(name: str, about: str, measured: Callable[[int], dict[str, Any]], 
     parser.add_argument("--rounds", type=int, default=40, help="interleaved rounds a malloc (12 or more)")
     parser.add_argument("--malloc", choices=MALLOCS, help="measure this one only, in this process, and print its JSON")
     parser.add_argument("--out", type=Path, default=RESULTS / f"{name}.json", help="where the figures are written")
-    asked = parser.parse_args()
-    if asked.rounds < 2:
-        parser.error(f"Quartiles need 2 rounds or more; got {asked.rounds}.")
-    if asked.malloc:
+    arguments = parser.parse_args()
+    if arguments.rounds < 2:
+        parser.error(f"Quartiles need 2 rounds or more; got {arguments.rounds}.")
+    if arguments.malloc:
         torch.set_num_threads(1)
-        applied = asked.malloc == "tuned" and tune_allocator()
-        print(json.dumps({"allocator_tuned": applied, **measured(asked.rounds)}))
+        applied = arguments.malloc == "tuned" and tune_allocator()
+        print(json.dumps({"allocator_tuned": applied, **measured(arguments.rounds)}))
         return
     before = os.getloadavg()[0]
-    found = {malloc: _in_child(malloc, asked.rounds) for malloc in MALLOCS}
+    by_malloc = {malloc: _in_child(malloc, arguments.rounds) for malloc in MALLOCS}
     result = {
         "benchmark": name,
         "environment": {**environment(), "threads": 1},
         "load_average": [round(before, 2), round(os.getloadavg()[0], 2)],
         "note": NOTE,
-        "rounds": asked.rounds,
-        "targets": {name: {"limit": x, "met": _met(found, name, x)} for name, x in targets.items()},
-        "malloc": found,
+        "rounds": arguments.rounds,
+        "targets": {name: {"limit": x, "met": _met(by_malloc, name, x)} for name, x in targets.items()},
+        "malloc": by_malloc,
     }
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    _printed(found, result["targets"])
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    _printed(by_malloc, result["targets"])
 
 
 def _clocked(subject: Callable[[], object], per: int) -> Clock:
@@ -117,17 +117,17 @@ def _in_child(malloc: str, rounds: int) -> dict[str, Any]:
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=quiet)
     if done.returncode:
         raise SystemExit(done.returncode)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
-def _met(found: Mapping[str, Any], figure: str, limit: float) -> dict[str, bool]:
+def _met(by_malloc: Mapping[str, Any], figure: str, limit: float) -> dict[str, bool]:
     """Under each malloc, by the median of process CPU time."""
-    return {malloc: result["figures"][figure]["cpu"]["median"] <= limit for malloc, result in found.items()}
+    return {malloc: result["figures"][figure]["cpu"]["median"] <= limit for malloc, result in by_malloc.items()}
 
 
-def _printed(found: Mapping[str, Any], targets: Mapping[str, Any]) -> None:
-    for malloc, result in found.items():
+def _printed(by_malloc: Mapping[str, Any], targets: Mapping[str, Any]) -> None:
+    for malloc, result in by_malloc.items():
         print(f"\n{f'{malloc} malloc':50} cpu                       wall")
         for kind, unit in (("milliseconds", "ms"), ("figures", "")):
             for name, row in result[kind].items():

@@ -313,7 +313,7 @@ def smooth_student() -> nn.Module:
 
 def gaps(teacher: nn.Module, student: Callable[[], nn.Module]) -> tuple[float, float]:
     """Of the first step's loss, and of its gradients."""
-    batch, found = batches()[0], []
+    batch, steps = batches()[0], []
     for speaker, network in (
         (frozen(teacher), student().train()),
         (fast_teacher(teacher), student().train().to(memory_format=LAST)),
@@ -321,8 +321,8 @@ def gaps(teacher: nn.Module, student: Callable[[], nn.Module]) -> tuple[float, f
         loss = kd_loss(network(batch["input"]), speaker({"batch": batch}, frozenset({OUTPUT}))[OUTPUT], batch)
         loss.backward()
         gradients = [p.grad.flatten() for p in network.parameters() if p.grad is not None]
-        found.append((loss.detach(), torch.cat(gradients)))
-    plain, quick = found
+        steps.append((loss.detach(), torch.cat(gradients)))
+    plain, quick = steps
     return _relative(plain[0], quick[0]), _relative(plain[1], quick[1])
 
 
@@ -370,8 +370,8 @@ def figures(names: Iterable[str], compared: Mapping[str, object]) -> dict[str, F
 def measured(rounds: int) -> dict[str, Any]:
     teacher = new_teacher(batches())
     parity = refuse_different_steps(teacher)
-    found = subjects(teacher)
-    result = {**summary(interleaved(found, rounds, PER, warm_up=1), figures(found, methods(teacher))), "parity": parity}
+    loops = subjects(teacher)
+    result = {**summary(interleaved(loops, rounds, PER, warm_up=1), figures(loops, methods(teacher))), "parity": parity}
     if has_bfloat16("cpu"):
         return result
     left_out = f"This processor does not compute in bfloat16; left out: {', '.join(IN_BFLOAT16)}."

@@ -92,10 +92,10 @@ def measured(rounds: int) -> dict[str, Any]:
         )
         for who in ("by hand", "ours")
     }
-    found = summary(interleaved(subjects, rounds, STEPS), figures)
-    step = found["milliseconds"]["with a teacher, ours"]["cpu"]["median"]
-    found["where"] = {"a step with a teacher, ours, ms": where(loops["with a teacher, ours"], step)}
-    return found
+    result = summary(interleaved(subjects, rounds, STEPS), figures)
+    step = result["milliseconds"]["with a teacher, ours"]["cpu"]["median"]
+    result["where"] = {"a step with a teacher, ours, ms": where(loops["with a teacher, ours"], step)}
+    return result
 
 
 if __name__ == "__main__":

@@ -37,13 +37,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=20)
     rounds = parser.parse_args().rounds
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in COMMANDS}
+    samples: dict[str, list[dict[str, float]]] = {name: [] for name in COMMANDS}
     for _ in range(rounds + 1):
         for name, words in COMMANDS.items():
-            found[name].append(seconds(words))
+            samples[name].append(seconds(words))
     table = {  # the first round fills caches
         name: {clock: spread([once[clock] for once in times[1:]]) for clock in ("wall", "cpu")}
-        for name, times in found.items()
+        for name, times in samples.items()
     }
     for name, clocks in table.items():
         print(f"{name:36} wall {clocks['wall']['median']:.3f} s   cpu {clocks['cpu']['median']:.3f} s")

@@ -116,8 +116,8 @@ def refuse_different_students(data: Sequence[Batch]) -> None:
             next(steps)
         weights[name] = [p.detach().clone() for p in student.parameters()]
     first = weights["by hand, KD"]
-    for name, found in weights.items():
-        if not all(map(torch.equal, first, found)):
+    for name, others in weights.items():
+        if not all(map(torch.equal, first, others)):
             raise SystemExit(f"After {2 * STEPS} steps {name!r} has other weights than the hand-written loop.")
 
 
