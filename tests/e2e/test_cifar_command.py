@@ -1,5 +1,6 @@
 """CIFAR's recipes as their users meet them: what cannot work is said in one sentence before anything is trained."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,9 @@ def elsewhere(tmp_path, monkeypatch):
         (["--methods", "two*kd"], "'two' is not a number"),
         (["--student.name", "resnat8"], "There is no network 'resnat8' here. Did you mean one of ['resnet8'"),
         (["--student.name", "nowhere.net(3)"], "no module 'nowhere'"),
-        (["--teacher.name", "resnet8(num_classes=7)"], "has 10 classes; resnet8(num_classes=7) answers with 7"),
+        (["--teacher.name", "resnet8(num_classes=7)"], "There are 10 classes; resnet8(num_classes=7) answers with 7"),
+        (["--teacher.name", "zoo:teacher56"], "go by a dotted path: zoo.teacher56"),
+        (["--teacher.name", "resnet8", "--teacher.mean", "0.5"], "for each of 3 channels"),
         (["--strengths", "1", "3", "--images.validation", "0"], "keep some with --images.validation"),
         (["--strengths", "0"], "--strengths is more than 0"),
         (["--student.views", "163"], "--student.views is between 0 and 162"),
@@ -41,7 +44,29 @@ def test_what_cannot_work_is_one_sentence_before_anything_is_trained(words, said
     assert not Path("runs", "stages").exists()
 
 
+ZOO = """
+import torch
+from torch import nn
+
+def load(num_classes: int) -> nn.Module:
+    norm, mean = nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), norm, mean, nn.Flatten(), nn.Linear(4, num_classes))
+    drawn = torch.Generator().manual_seed(0)
+    for x in net.state_dict().values():
+        if x.is_floating_point():
+            x.uniform_(generator=drawn)
+    return net
+"""
+
+
 class TestATeacherMadeElsewhere:
+    def test_that_comes_trained_is_not_trained_again(self, capsys, tmp_path, monkeypatch):
+        monkeypatch.setattr("sys.path", [*sys.path])
+        (tmp_path / "own_zoo.py").write_text(ZOO)
+        assert main([*RUN, "--teacher.name", "own_zoo.load", "--methods", "kd"]) == 2
+        error = capsys.readouterr().err
+        assert "own_zoo.load comes with trained weights" in error and "--teacher.weights" in error
+
     def test_that_only_guesses_ends_the_run(self, capsys):
         torch.save(resnet8(num_classes=10).state_dict(), "fresh.pth")
         assert main([*RUN, "--teacher.weights", "fresh.pth"]) == 2

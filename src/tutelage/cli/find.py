@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.abc import InspectLoader
 from importlib.util import find_spec
-from pathlib import Path
 from pkgutil import iter_modules
 from types import FunctionType, ModuleType
 from typing import Any, TypeAlias
 
 import tutelage.recipes
+from tutelage.calls import imported
 from tutelage.cli.docstrings import docstring
 from tutelage.cli.failures import Usage, did_you_mean
 from tutelage.study.dotted import root
@@ -142,10 +142,8 @@ def module_named(short: str, asked: str = "") -> ModuleType:
     """A module of recipes: ours by its short name, any other by its dotted path, from the current directory on."""
     if short in (ours := shipped()):
         return ours[short]
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
     try:
-        return import_module(short)
+        return imported(short)
     except (ModuleNotFoundError, ValueError) as missing:
         if isinstance(missing, ModuleNotFoundError) and not f"{short}.".startswith(f"{missing.name}."):
             raise  # the module is there, and imports something that is not

@@ -13,7 +13,7 @@ from tutelage.teachers.frozen import frozen
 
 
 def check_network(network: nn.Module, example: Tensor, num_classes: int, name: str) -> None:
-    """``ValueError`` unless the network title ``name`` answers ``example`` with one number a sample and class."""
+    """``ValueError`` unless the network called ``name`` answers ``example`` with one number a sample and class."""
     try:
         answer = _read(network, example, "output")["output"]
     except Exception as failure:
@@ -31,7 +31,7 @@ def check_network(network: nn.Module, example: Tensor, num_classes: int, name: s
 def check_methods(pair: Pair, methods: Mapping[str, Method]) -> None:
     """``ValueError`` for the first method that needs what the two networks lack, with the need; nothing is drawn.
 
-    Each is title on ``pair``, and each layer that it wants to read is read once, on two samples. A method that wants
+    Each is called on ``pair``, and each layer that it wants to read is read once, on two samples. A method that wants
     another student (SimKD) is checked on a pair with that.
     """
     for name, method in methods.items():

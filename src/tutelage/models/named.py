@@ -78,9 +78,10 @@ def _read(text: str) -> Call:
     try:
         return call(text)
     except ValueError:
+        recipe = f": networks go by a dotted path: {text.replace(':', '.')}" if ":" in text.partition("(")[0] else ""
         raise ValueError(
             f"A network is named like resnet8, wide_resnet(16, 2) or my_lab.nets.small(width=3), with plain values as "
-            f"arguments; {text!r} is not."
+            f"arguments; {text!r} is not{recipe}."
         ) from None
 
 

@@ -1,15 +1,16 @@
 """Networks as settings name them: built, refused where they do not fit, and a teacher that is trained or given."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-import torch
 from torch import nn
 
 from tutelage.methods.by_name import members
+from tutelage.methods.check import check_methods, check_network
 from tutelage.methods.pair import Build, Method, student_for
 from tutelage.models.named import named
+from tutelage.models.trained import comes_trained
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching, pair_of
 from tutelage.schemes.plan import Plan
@@ -44,30 +45,22 @@ class PairOfNetworks:
         names = self.teacher.name, self.student.name
         return Teaching(method, teacher, names, 1.0, self.teacher.layers, self.student.layers, cache_views)
 
-    def refuse_strangers(self, plan: Plan, methods: Iterable[Method]) -> None:
+    def refuse_strangers(self, plan: Plan, methods: Mapping[str, Method]) -> None:
         """Before hours are spent: raise ``ValueError`` for networks that cannot be built, take no such samples or have
-        other classes, and for layers that they lack or that a method needs.
+        other classes, and for methods that need a layer which one of them lacks.
         """
         device = self.data.train.inputs.device
         teacher, student = (build().to(device) for build in (self.build_teacher, self.build_student))
-        for network, model in ((self.teacher, teacher), (self.student, student)):
-            refuse_other_outputs(network.name, model, self.data)
-        for method in methods:
-            model = self.student_of(method)().to(device)
-            objective = method(pair_of(model, self.teaching(method, teacher, 0), plan.lesson, 1))
-            assert objective.terms
+        refuse_stranger(self.teacher.name, teacher, self.data)
+        refuse_stranger(self.student.name, student, self.data)
+        for name, method in methods.items():
+            own = self.student_of(method)().to(device)
+            check_methods(pair_of(own, self.teaching(method, teacher, 0), plan.lesson, 1), {name: method})
 
 
-def refuse_other_outputs(name: str, model: nn.Module, data: Sets) -> None:
-    """Raise ``ValueError`` for a network that answers with another number of classes than the data has."""
-    training = [module for module in model.modules() if module.training]
-    with torch.no_grad():
-        answer = model.eval()(data.example)
-    for module in training:
-        module.training = True
-    classes = len(data.train.classes)
-    if classes and answer.shape[-1] != classes:
-        raise ValueError(f"{data.train.name!r} has {classes} classes; {name} answers with {answer.shape[-1]}.")
+def refuse_stranger(name: str, model: nn.Module, data: Sets) -> None:
+    """Raise ``ValueError`` for a network that does not answer the samples with a number a class."""
+    check_network(model, data.example, len(data.train.classes), name)
 
 
 def teacher_builder(network: TeacherSettings, data: Sets) -> Build:
@@ -85,9 +78,15 @@ def teacher_builder(network: TeacherSettings, data: Sets) -> Build:
 def teacher_of(run: Run, data: Sets, network: TeacherSettings, plan: Plan, name: str = "teacher") -> Finished:
     """The teacher, trained as ``plan`` says, or with the weights that were given: then it is measured first.
 
-    Raises ``ValueError`` for given weights that do no better than one constant answer.
+    Raises ``ValueError`` for given weights that do no better than one constant answer, and for a builder whose network
+    is trained already.
     """
     build = teacher_builder(network, data)
+    if network.weights is None and comes_trained(build):
+        raise ValueError(
+            f"{network.name} comes with trained weights, which training again would ruin: name the network without "
+            "them, and give their file with --teacher.weights."
+        )
     if network.weights is None:
         return run.stage(name, build, partial(supervised, plan=plan), seed=network.seed)
     given = run.given(name, build, network.weights)

@@ -46,7 +46,7 @@ class NetworkSettings:
     """A network by its name, the layers of it that take part, and how it is trained."""
 
     name: str
-    """resnet56, wrn_40_2, …, or a dotted path: timm.create_model('resnet18')"""
+    """resnet56, wrn_40_2, …, or a dotted path with arguments: my_lab.nets.small(width=64)"""
     layers: tuple[str, ...] = ()
     """layers that teach or learn, from shallow to deep; found where none are given"""
     views: Annotated[int, Within(0, 162)] = 0

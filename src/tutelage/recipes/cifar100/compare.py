@@ -50,7 +50,7 @@ def compare(
     data = pictures_of(run, images)
     pair = PairOfNetworks(teacher, student, data)
     plan = plan_for(data, student, seed)
-    pair.refuse_strangers(plan, chosen.values())
+    pair.refuse_strangers(plan, chosen)
 
     trained = teacher_of(run, data, teacher, plan_for(data, teacher, teacher.seed))
     alone = Trial(pair.build_student, plan)

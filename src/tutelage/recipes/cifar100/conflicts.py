@@ -48,7 +48,7 @@ def conflicts(
     data = pictures_of(run, images)
     pair = PairOfNetworks(teacher, student, data)
     plan = plan_for(data, student, seed)
-    pair.refuse_strangers(plan, [how])
+    pair.refuse_strangers(plan, {losses: how})
 
     trained = teacher_of(run, data, teacher, plan_for(data, teacher, teacher.seed))
     alone = Trial(pair.build_student, plan)

@@ -63,7 +63,7 @@ def fitnets(
     from tutelage.schemes.hints import faded, hinted
     from tutelage.study.comparison import BASELINE
     from tutelage.study.evaluated import Evaluated, publish_networks
-    from tutelage.study.networks import PairOfNetworks, refuse_other_outputs, teacher_of
+    from tutelage.study.networks import PairOfNetworks, teacher_of
     from tutelage.study.trials import Trial, run_trial
 
     refuse_nonsense(fitnets, locals())
@@ -72,7 +72,7 @@ def fitnets(
     plan = plan_for(data, student, seed)
     before = replace(student, training=replace(student.training, epochs=hints.epochs, lr=hints.lr))
     build = pair.build_student
-    refuse_other_outputs(student.name, build().to(run.device), data)
+    pair.refuse_strangers(plan, {})
 
     trained = teacher_of(run, data, teacher, plan_for(data, teacher, teacher.seed))
     baseline = run_trial(run, BASELINE, Trial(build, plan))
