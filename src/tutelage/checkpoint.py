@@ -19,12 +19,13 @@ PLAIN = (str, int, float, bool, type(None))
 
 
 @contextmanager
-def atomically(path: Path) -> Iterator[Path]:
+def atomically(path: Path | str) -> Iterator[Path]:
     """A temporary path beside ``path`` to write to; at the end it is synced to disk and takes its name.
 
     Whoever reads ``path``, at any moment and after any crash, finds the old file or the new one, never a part. Raises
     ``OSError`` with one sentence where the disk is full or the folder cannot be written to.
     """
+    path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield temporary
@@ -45,21 +46,21 @@ def remove_leftovers(folder: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path | str, content: Any) -> None:
     """``content`` as indented JSON, atomically."""
     with atomically(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path | str) -> Any:
     """What ``write_json`` wrote. Raises ``ValueError`` for a file that is not JSON, by name."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not readable as JSON ({error}); remove it, or restore it from a copy.") from None
 
 
-def save_state(path: Path, state: Any) -> None:
+def save_state(path: Path | str, state: Any) -> None:
     """A nested state of dicts, lists, tuples, tensors and plain values, as one safetensors file, atomically.
 
     Tensors that share their memory are stored once.
@@ -84,7 +85,7 @@ def save_state(path: Path, state: Any) -> None:
     _write_tensors(path, tensors, {"tutelage": content})
 
 
-def load_state(path: Path) -> Any:
+def load_state(path: Path | str) -> Any:
     """What ``save_state`` wrote, on the CPU.
 
     Raises ``ValueError`` for anything that is not such a file: cut short, damaged, or a pickle, which is never opened.
@@ -107,7 +108,7 @@ def load_state(path: Path) -> Any:
     return decode(json.loads(metadata["tutelage"]))
 
 
-def save_weights(path: Path, model: nn.Module) -> None:
+def save_weights(path: Path | str, model: nn.Module) -> None:
     """Parameters and buffers under their own names, as any safetensors reader takes them; tied tensors once.
 
     A compiled model is saved under the names of the plain one.
@@ -124,7 +125,7 @@ def save_weights(path: Path, model: nn.Module) -> None:
     _write_tensors(path, tensors, {"tied": json.dumps(tied)})
 
 
-def load_weights(path: Path, model: nn.Module) -> nn.Module:
+def load_weights(path: Path | str, model: nn.Module) -> nn.Module:
     """``model`` with the weights in ``path``, compiled or not. Raises ``ValueError`` for another architecture's."""
     tensors = _uncompiled(read_tensors(path)[0])
     state = model.state_dict()
@@ -158,7 +159,7 @@ def _gap(own: Mapping[str, tuple[int, ...]], stored: Mapping[str, tuple[int, ...
     return f"{name!r} is {stored[name]} there and {own[name]} here"
 
 
-def _write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+def _write_tensors(path: Path | str, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
     with atomically(path) as temporary:
         try:
             save_file(_apart(tensors), temporary, metadata)
@@ -186,11 +187,12 @@ def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return apart
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors of a safetensors file by name, tied ones under all their names, and its other entries.
 
     Raises ``FileNotFoundError``, and ``ValueError`` for anything else than such a file; a pickle is never opened.
     """
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     try:

@@ -19,12 +19,12 @@ STD = (0.2675, 0.2565, 0.2761)
 """The standard deviation of each channel of CIFAR-100's training images, likewise (the fourth digit is off by 2)."""
 
 
-def cifar10(folder: Path | None = None, download: bool = True) -> tuple[Labelled, Labelled]:
+def cifar10(folder: Path | str | None = None, download: bool = True) -> tuple[Labelled, Labelled]:
     """``(train, test)`` of CIFAR-10, as ``cifar100`` finds them; the label column of a parquet file is ``label``."""
     return _load(CIFAR10, folder, download)
 
 
-def cifar100(folder: Path | None = None, download: bool = True) -> tuple[Labelled, Labelled]:
+def cifar100(folder: Path | str | None = None, download: bool = True) -> tuple[Labelled, Labelled]:
     """``(train, test)`` of CIFAR-100, uint8 (N, 3, 32, 32) with the 100 fine classes, from the first place that has it.
 
     Looked at are ``folder``, or else the places of ``find.data_folders``; in each of them ``train.parquet`` and
@@ -41,7 +41,8 @@ def cifar100(folder: Path | None = None, download: bool = True) -> tuple[Labelle
     return _load(CIFAR100, folder, download)
 
 
-def _load(edition: Edition, folder: Path | None, download: bool) -> Sets:
+def _load(edition: Edition, folder: Path | str | None, download: bool) -> Sets:
+    folder = None if folder is None else Path(folder)
     if folder is not None and not folder.is_dir():
         raise FileNotFoundError(
             f"There is no folder {folder}; name the one that holds {edition.name}, or leave it out."

@@ -24,7 +24,7 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 _BROKEN = (OSError, ValueError, SyntaxError, TypeError, EOFError, struct.error)  # all of these come from pillow
 
 
-def image_folder(folder: Path, name: str) -> Labelled:
+def image_folder(folder: Path | str, name: str) -> Labelled:
     """The images of ``folder/<class>/…``, however deep, as uint8 (N, 3, H, W), called ``name``; classes by name.
 
     Samples are numbered in the order of their paths. Hidden files and files of other kinds are passed over. All images
@@ -33,6 +33,7 @@ def image_folder(folder: Path, name: str) -> Labelled:
     Raises ``FileNotFoundError`` for no folder or no image in one of the classes, ``ValueError`` for a file that is no
     image or of another size, by its path, and ``ImportError`` with the install line without pillow.
     """
+    folder = Path(folder)
     files = listed(folder)
     paths = [folder / path for members in files.values() for path in members]
     targets = torch.tensor([target for target, members in enumerate(files.values()) for _ in members])

@@ -42,13 +42,14 @@ class Files:
         return digest.hexdigest()
 
 
-def image_files(folder: Path, name: str) -> Files:
+def image_files(folder: Path | str, name: str) -> Files:
     """The images of ``folder/<class>/…``, however deep, called ``name``; classes and files in the order of their names.
 
     Hidden files and files of other kinds are passed over; whether a file is a sound image is seen when it is decoded.
 
     Raises ``FileNotFoundError`` for no folder, no class, or a class without an image.
     """
+    folder = Path(folder)
     files = listed(folder)
     paths = tuple(path for members in files.values() for path in members)
     counts = torch.tensor([len(members) for members in files.values()])

@@ -26,13 +26,13 @@ MIRRORS = (
 CLASSES = tuple("0123456789")
 
 
-def mnist(folder: Path | None = None, download: bool = True) -> tuple[Labelled, Labelled]:
+def mnist(folder: Path | str | None = None, download: bool = True) -> tuple[Labelled, Labelled]:
     """``(train, test)`` from where ``find_data`` finds the four files; verified; fetched if they are nowhere.
 
     An explicit ``folder`` must exist. Raises ``FileNotFoundError`` if the files are nowhere and cannot be fetched,
     and ``ValueError`` for a file that is truncated, damaged or another one.
     """
-    paths = _paths(folder, download)
+    paths = _paths(None if folder is None else Path(folder), download)
     images, labels, test_images, test_labels = (
         read_idx(path, 3 if "images" in file else 1, checksum)
         for path, (file, checksum) in zip(paths, CHECKSUMS.items(), strict=True)
