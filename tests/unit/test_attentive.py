@@ -277,7 +277,7 @@ class TestProjections:
 
     def test_what_learns_freely_on_both_sides_does(self):
         _, mixture = self.kept(pointwise)
-        assert mixture < 0.3
+        assert mixture < 0.5
 
 
 class TestSemCKD:
