@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from dataclasses import replace
 from importlib import import_module
 
 import pytest
@@ -153,3 +154,9 @@ def test_the_interval_stands_beside_the_measured_figure_everywhere(tmp_path):
     console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
     print_story(told, console)
     assert "52 to 85" in console.file.getvalue().replace("\u00a0", " ")
+
+
+def test_a_network_that_all_seeds_share_is_no_surer_for_being_counted_often():
+    claim = Claim("teacher", 67, 80, "test errors", "src", high=85, interval=(64, 100))
+    assert verdict_on((seed, claim) for seed in range(3)).word == "undecided"
+    assert verdict_on((seed, replace(claim, interval=(64, 84))) for seed in range(3)).word == "holds"

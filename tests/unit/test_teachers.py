@@ -26,7 +26,7 @@ from tutelage.teachers.cache_layout import CacheLayout
 from tutelage.teachers.cached import FEWEST, cached, only_unseen, weights_hash
 from tutelage.teachers.ensemble import ensemble
 from tutelage.teachers.forms import dense, top
-from tutelage.teachers.frozen import folded, frozen
+from tutelage.teachers.frozen import folded, frozen, on_input
 from tutelage.teachers.stores import in_folder, in_memory
 
 X = torch.arange(24 * 3 * 8 * 8.0).reshape(24, 3, 8, 8).sin()
@@ -539,3 +539,54 @@ def test_memory_on_a_named_device_answers_where_the_batch_is():
     place = partial(in_memory, device="cpu")
     answer = cached(frozen(cnn(8)), samples=24, views=1, place=place)(everyone(), OUTPUT)["output"]
     assert answer.device == X.device
+
+
+class TestManner:
+    """A folder of answers to one call is none of answers to another."""
+
+    @staticmethod
+    def scaled(by):
+        return lambda model, scene: model(by * scene["batch"]["input"])
+
+    @staticmethod
+    def offset(model, scene, by=0.0):
+        return model(scene["batch"]["input"] + by)
+
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [
+            (on_input, lambda model, scene: model(scene["batch"]["input"] / 2)),
+            (lambda model, scene: model(scene["batch"]["input"] / 2), on_input),
+            (
+                lambda model, scene: model(scene["batch"]["input"] / 2),
+                lambda model, scene: model(scene["batch"]["input"] / 3),
+            ),
+            (partial(offset.__func__, by=1.0), partial(offset.__func__, by=2.0)),
+            (scaled.__func__(2.0), scaled.__func__(3.0)),
+            (scaled.__func__(torch.ones(1, 1, 1)), scaled.__func__(torch.zeros(1, 1, 1))),
+        ],
+    )
+    def test_another_call_is_refused_and_the_same_is_not(self, first, second, tmp_path):
+        network = cnn(8)
+
+        def cache(call, asked=True):
+            teacher = frozen(network, call) if asked else None
+            return cached(teacher, samples=24, views=1, place=in_folder(tmp_path / "answers", KEY))
+
+        answers = cache(first)(everyone(), OUTPUT)["output"]
+        assert torch.equal(cache(first)(everyone(), OUTPUT)["output"], answers)
+        assert torch.equal(cache(None, asked=False)(everyone(), OUTPUT)["output"], answers)
+        with pytest.raises(ValueError, match="keeps other answers"):
+            cache(second)(everyone(), OUTPUT)
+
+    def test_how_a_layer_is_read_counts_too(self, tmp_path):
+        network = cnn(8)
+        for read, fits in (({}, True), ({"output": lambda x: 2 * x}, False)):
+            teacher = cached(frozen(network, read=read), samples=24, views=1, place=in_memory)
+            teacher(everyone(), OUTPUT)
+            place = in_folder(tmp_path / "answers", KEY)
+            if fits:
+                cached(frozen(network, read=read), samples=24, views=1, place=place)(everyone(), OUTPUT)
+            else:
+                with pytest.raises(ValueError, match="keeps other answers"):
+                    cached(frozen(network, read=read), samples=24, views=1, place=place)(everyone(), OUTPUT)

@@ -44,11 +44,12 @@ class Verdict:
 
     @cached_property
     def _deciding(self) -> tuple[Interval | None, ...]:
-        """The mean's interval over as many seeds as the claim asks for; with fewer, each seed's own.
+        """The mean's interval over as many seeds as the claim asks for; with fewer, or all equal, each seed's own.
 
         What the test samples leave never decides a paired claim: both trainings have the same samples.
         """
-        if self.measured.n >= self.claim.seeds and self.measured.n > 1:
+        same = len(set(self.measured.values)) == 1  # one network that all seeds share, or a coarse count: no spread
+        if self.measured.n >= self.claim.seeds and self.measured.n > 1 and not (same and any(self.own)):
             return (mean_interval(self.measured.values),)
         return (None,) if self.claim.paired or not self.own else self.own
 

@@ -32,11 +32,15 @@ class AnswerTable:
 
 @dataclass(frozen=True)
 class CacheLayout:
-    """What a cache has room for: an answer in ``form`` for each of ``samples`` in each of ``views``."""
+    """What a cache has room for: an answer in ``form`` for each of ``samples`` in each of ``views``.
+
+    ``manner`` is how the network is called, empty for the usual call; ``None`` where nobody is asked.
+    """
 
     samples: int
     views: int
     form: Form
+    manner: str | None = ""
 
     @property
     def rows(self) -> int:

@@ -51,7 +51,8 @@ def cached(
     Index numbers are 0 … ``samples`` - 1 and views 0 … ``views`` - 1; the answer for one view is never given for
     another. ``cached(None, …)`` has nobody to ask and refuses what is not stored. Any activation is kept that has a row
     for each sample; its room is taken at the first answer. An ``ensemble`` stacks, so cache its members and not itself.
-    Answers are float32, on the batch's device.
+    Answers are float32, on the batch's device. A cache in a folder also remembers how the network was called, by
+    ``frozen``'s ``call`` and ``read``.
 
     With ``dense()`` they are the live teacher's to the bit, as far as its answer about a row does not depend on the
     other rows of the batch or on their number. That is up to the processor and the threads: true of any company, and
@@ -66,7 +67,7 @@ def cached(
     if teacher is not None:
         refuse_no_teacher("What is cached", teacher)
     _refuse_ensemble(teacher)
-    layout = CacheLayout(samples, views, form)
+    layout = CacheLayout(samples, views, form, None if teacher is None else getattr(teacher, "manner", ""))
     store = place(layout)
 
     def answer(scene: Scene, wanted: frozenset[str]) -> Activations:
@@ -75,7 +76,7 @@ def cached(
             _learn(store, form, teacher, choose, scene, lacking, places)
         return {what: _answer(store, form, what, places).to(places.device) for what in wanted}
 
-    return asking(answer, networks_of(teacher))
+    return asking(answer, networks_of(teacher), layout.manner or "")
 
 
 def weights_hash(model: nn.Module) -> str:

@@ -30,7 +30,7 @@ class FolderStore:
     def __init__(self, layout: CacheLayout, folder: Path, key: Mapping[str, str]) -> None:
         self.layout, self.folder = layout, folder
         self.about: dict[str, Any] = {"format": FORMAT, "samples": layout.samples, "views": layout.views}
-        self.about |= {"form": layout.form.name, "key": dict(key)}
+        self.about |= {"form": layout.form.name, "key": dict(key)} | ({"call": layout.manner} if layout.manner else {})
         self.tables: dict[str, AnswerTable] = {}
         self._refuse_another()
 
@@ -105,9 +105,11 @@ class FolderStore:
         if not path.exists():
             return
         kept = read_json(path)
+        kept = kept if isinstance(kept, dict) else {}
+        if self.layout.manner is None:  # whoever filled it knew how
+            kept = {name: value for name, value in kept.items() if name != "call"}
         if kept == self.about:
             return
-        kept = kept if isinstance(kept, dict) else {}
         mine, theirs = ({**about, **_mapping(about.get("key"))} for about in (self.about, kept))
         names = sorted(x for x in (mine.keys() | theirs.keys()) - {"key"} if mine.get(x) != theirs.get(x))
         gaps = "; ".join(f"{x} {_short(theirs.get(x))} there, {_short(mine.get(x))} here" for x in names)

@@ -12,6 +12,7 @@ from tutelage.data.batches import input_of
 from tutelage.objective import Scene, misfit
 from tutelage.outputs import in_words, kind_of
 from tutelage.taps import AS_IT_IS, OUTPUT, Activations, Read, Tapped
+from tutelage.teachers.manner import manner_of
 
 Teacher: TypeAlias = Callable[[Scene, frozenset[str]], Activations]
 """Asked with the scene so far and what is wanted of it; any function may answer."""
@@ -41,9 +42,9 @@ def networks_of(teacher: Any) -> tuple[nn.Module, ...]:
     return networks
 
 
-def asking(teacher: Teacher, networks: Iterable[nn.Module]) -> Teacher:
-    """``teacher``, which says of itself that it asks ``networks``."""
-    vars(teacher)["networks"] = tuple(networks)
+def asking(teacher: Teacher, networks: Iterable[nn.Module], manner: str = "") -> Teacher:
+    """``teacher``, which says of itself that it asks ``networks``, and in which ``manner`` if not as usual."""
+    vars(teacher).update(networks=tuple(networks), manner=manner)
     return teacher
 
 
@@ -90,7 +91,7 @@ def frozen(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = A
         checked.add(wanted)
         return {what: shown[what] for what in wanted}
 
-    return asking(answer, [model])
+    return asking(answer, [model], _manner(call, read))
 
 
 def folded(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = AS_IT_IS) -> Teacher:
@@ -123,7 +124,11 @@ def folded(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = A
         shown = call(copy.tapped, scene)
         return {what: shown[what] for what in wanted}
 
-    return asking(answer, [model])
+    return asking(answer, [model], _manner(call, read))
+
+
+def _manner(call: Call, read: Mapping[str, Read]) -> str:
+    return "" if call is on_input and not read else manner_of(call, read)
 
 
 def _refuse_no_network(model: Any) -> None:
