@@ -10,7 +10,8 @@ from typing import Literal
 
 from tutelage.results import Claim, Metric, Score
 from tutelage.results import Network as Measured
-from tutelage.study.settings import Images, NetworkSettings, Number, Positive, TeacherSettings, TrainingSettings
+from tutelage.study.bounds import Number, Positive
+from tutelage.study.settings import Images, NetworkSettings, TeacherSettings, TrainingSettings
 
 INTERRUPT: list[int] = []  # a signal that arrives once, in the middle of the second epoch
 

@@ -8,7 +8,7 @@ from tutelage.cli.find import Recipe, recipes_in, shipped
 from tutelage.cli.flags import flags_of, leaves, root
 from tutelage.methods.by_name import expanded, method
 from tutelage.run import Run
-from tutelage.study.settings import flattened, unflattened
+from tutelage.study.dotted import flattened, unflattened
 
 RECIPES = [recipe for name, module in shipped().items() for recipe in recipes_in(module, name)]
 WRITTEN = list({root(recipe.function): recipe for recipe in reversed(RECIPES)}.values())[::-1]

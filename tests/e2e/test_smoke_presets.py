@@ -11,7 +11,7 @@ from tutelage.cli.flags import flags_of
 from tutelage.delivery import load
 from tutelage.results import Arguments
 from tutelage.run import Run
-from tutelage.study.settings import flattened
+from tutelage.study.dotted import flattened
 
 EXAMPLES = {"mnist": torch.zeros(2, 1, 28, 28), "cifar100": torch.zeros(2, 3, 32, 32)}
 

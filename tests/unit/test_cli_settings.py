@@ -18,24 +18,9 @@ from tutelage.cli.failures import Usage
 from tutelage.cli.flags import flags_of, leaves, parse
 from tutelage.cli.request import understood
 from tutelage.cli.sweep import combinations
-from tutelage.study.settings import (
-    Above,
-    AtLeast,
-    Count,
-    Images,
-    NetworkSettings,
-    NotNegative,
-    Number,
-    Positive,
-    Rules,
-    Share,
-    TeacherSettings,
-    TrainingSettings,
-    Within,
-    flattened,
-    refuse_nonsense,
-    unflattened,
-)
+from tutelage.study.bounds import Above, AtLeast, Count, NotNegative, Number, Positive, Share, Within, refuse_nonsense
+from tutelage.study.dotted import flattened, unflattened
+from tutelage.study.settings import Images, NetworkSettings, Rules, TeacherSettings, TrainingSettings
 
 PAIR = "fake_recipes:pair"
 

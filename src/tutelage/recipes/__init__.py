@@ -1,14 +1,20 @@
 """Complete experiments as functions; their keyword arguments are their flags.
 
 A recipe is a public function whose first argument is called ``run`` and whose others are keyword-only, annotated, and
-have defaults: ``def hinton(run: "Run", *, temperature: float = 20.0, seed: int = 0) -> None``. Flags may be ``int``,
-``float``, ``str``, ``bool``, ``Path``, ``Literal``, ``… | None`` and ``tuple[…, ...]`` or ``list`` of these; the names
-in ``tutelage.cli.common`` (``--device``, ``--threads``, …) are taken. A preset is a ``functools.partial`` of the recipe
-in the same module, named ``<recipe>_<preset>``: ``hinton_quick = partial(hinton, epochs=6)``.
+have defaults: ``def hinton(run: "Run", *, temperature: Positive = 20.0, student: Net = STUDENT) -> None``. Flags may be
+``int``, ``float``, ``str``, ``bool``, ``Path``, ``Literal``, ``… | None`` and ``tuple[…, ...]`` or ``list`` of these,
+with the bounds of ``tutelage.study.bounds`` in their annotations; a frozen dataclass of such fields is a box of flags,
+``--student.epochs``. The names in ``tutelage.cli.common`` (``--device``, ``--threads``, …) are taken. A recipe's first
+line refuses what its annotations do not allow: ``refuse_nonsense(hinton, locals())``.
 
-What ``tutelage ls`` and ``--help`` say is in the docstrings. A module's first line says what it is about and which
-data it needs, a recipe's first line what it does. At the end of a recipe's docstring the flags whose names do not say
-enough are explained, in the form that most tools read::
+A preset is a ``functools.partial`` of the recipe in the same module, named ``<recipe>_<preset>``: ``hinton_quick =
+partial(hinton, jittered_epochs=0)``. The recipe's own defaults are the preset ``paper`` where its module says in
+``PAPER`` what it repeats, else ``default``. A package is one group of recipes, ``mnist:hinton``; what holds none is not
+imported for a list of them.
+
+What ``tutelage ls`` and ``--help`` say is in the docstrings. The first line of a package or module says what it is
+about, a recipe's first line what it does. At the end of a recipe's docstring its own flags are explained, in the form
+that most tools read; those of settings have their help below each field::
 
     Args:
         temperature: softness of the teacher's probabilities; 1 leaves them as they are

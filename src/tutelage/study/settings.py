@@ -10,17 +10,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
-from tutelage.study.bounds import Above as Above
-from tutelage.study.bounds import AtLeast as AtLeast
-from tutelage.study.bounds import Count as Count
-from tutelage.study.bounds import NotNegative as NotNegative
-from tutelage.study.bounds import Number as Number
-from tutelage.study.bounds import Positive as Positive
-from tutelage.study.bounds import Share as Share
-from tutelage.study.bounds import Within as Within
-from tutelage.study.bounds import refuse_nonsense as refuse_nonsense
-from tutelage.study.dotted import flattened as flattened
-from tutelage.study.dotted import unflattened as unflattened
+from tutelage.study.bounds import AtLeast, Count, NotNegative, Number, Positive, Within
 
 
 @dataclass(frozen=True, kw_only=True)

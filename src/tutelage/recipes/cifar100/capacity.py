@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import arg
 
 from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT
-from tutelage.study.settings import Images, NetworkSettings, TeacherSettings, TrainingSettings, refuse_nonsense
+from tutelage.study.bounds import refuse_nonsense
+from tutelage.study.settings import Images, NetworkSettings, TeacherSettings, TrainingSettings
 
 if TYPE_CHECKING:
     from tutelage.run import Run

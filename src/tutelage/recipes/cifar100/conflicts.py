@@ -4,7 +4,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT, TEACHER
-from tutelage.study.settings import Images, NetworkSettings, Rules, TeacherSettings, refuse_nonsense
+from tutelage.study.bounds import refuse_nonsense
+from tutelage.study.settings import Images, NetworkSettings, Rules, TeacherSettings
 
 if TYPE_CHECKING:
     from tutelage.run import Run

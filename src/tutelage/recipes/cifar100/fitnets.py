@@ -5,7 +5,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT, TEACHER
-from tutelage.study.settings import Count, Images, NetworkSettings, Positive, TeacherSettings, refuse_nonsense
+from tutelage.study.bounds import Count, Positive, refuse_nonsense
+from tutelage.study.settings import Images, NetworkSettings, TeacherSettings
 
 if TYPE_CHECKING:
     from tutelage.run import Run

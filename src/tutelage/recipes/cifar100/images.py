@@ -17,7 +17,7 @@ CROPPED = normalised(crop_flip, cifar.MEAN, cifar.STD)
 
 
 def pictures_of(run: Run, images: Images) -> Sets:
-    """The pictures, with some of those for training set apart; drawn ones for a run of seconds."""
+    """The pictures, with some of those for training set apart; synthetic ones for a run of seconds."""
     load = {"cifar100": cifar.cifar100, "cifar10": cifar.cifar10}
     train, test = synthetic.photographs() if images.name == "synthetic" else load[images.name](run.data)
     data = parted(run, train, test, images.validation)

@@ -5,7 +5,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tutelage.recipes.mnist.settings import DIGITS, DRAWN, PLAIN, QUICK_TEACHER, TEACHER, Digits, Net, with_training
-from tutelage.study.settings import Positive, Rules, refuse_nonsense
+from tutelage.study.bounds import Positive, refuse_nonsense
+from tutelage.study.settings import Rules
 
 if TYPE_CHECKING:
     from tutelage.methods.pair import Pair

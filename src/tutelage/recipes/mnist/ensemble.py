@@ -5,7 +5,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tutelage.recipes.mnist.settings import DIGITS, DRAWN, PLAIN, TAUGHT, Digits, Net, with_training
-from tutelage.study.settings import Count, Positive, Share, TrainingSettings, refuse_nonsense
+from tutelage.study.bounds import Count, Positive, Share, refuse_nonsense
+from tutelage.study.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from tutelage.run import Run
@@ -75,7 +76,7 @@ def ensemble(
         f"student of theirs {errors['arithmetic student']}.",
     )
     run.deliver(networks["arithmetic student"].finished.last, classes=data.test.classes, input=nets.INPUT)
-    if not data.synthetic:  # drawn digits say nothing about what was published
+    if not data.synthetic:  # synthetic digits say nothing about what was published
         claim_ensemble(run, mean, together, errors)
 
 

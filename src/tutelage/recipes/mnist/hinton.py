@@ -16,7 +16,8 @@ from tutelage.recipes.mnist.settings import (
     Net,
     with_training,
 )
-from tutelage.study.settings import Number, Positive, Share, TrainingSettings, refuse_nonsense
+from tutelage.study.bounds import Number, Positive, Share, refuse_nonsense
+from tutelage.study.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from tutelage.results import Network
@@ -75,7 +76,7 @@ def hinton(
         f"{errors['baseline']}; its {big} teacher, {errors['teacher']}."
     )
     run.deliver(small.last, classes=data.test.classes, input=nets.INPUT)
-    if not data.synthetic:  # drawn digits say nothing about what was published for MNIST
+    if not data.synthetic:  # synthetic digits say nothing about what was published for MNIST
         claim_table(run, measured)
 
 

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
-from tutelage.study.settings import Count, Number, TrainingSettings
+from tutelage.study.bounds import Count, Number
+from tutelage.study.settings import TrainingSettings
 
 PAPER = "Hinton, Vinyals & Dean 2015, arXiv:1503.02531, section 3"
 PLAIN = TrainingSettings(epochs=20, batch_size=125, lr=0.1, schedule="cosine", optimizer="nesterov", weight_decay=0.0)
@@ -27,7 +28,7 @@ class Digits:
     """The images, and how many of them choose."""
 
     name: Literal["mnist", "synthetic"] = "mnist"
-    """mnist, or drawn digits for a run of seconds"""
+    """mnist, or synthetic digits for a run of seconds"""
     validation: Number = 5000
     """training images kept for validation; 0 trains on all of them, without a best epoch"""
 

@@ -15,7 +15,8 @@ from tutelage.recipes.mnist.settings import (
     Net,
     with_training,
 )
-from tutelage.study.settings import Count, Positive, Share, TrainingSettings, refuse_nonsense
+from tutelage.study.bounds import Count, Positive, Share, refuse_nonsense
+from tutelage.study.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from tutelage.run import Run
@@ -78,7 +79,7 @@ def temperature(
     widest = max(units)
     best = min(temperatures, key=rows[widest].__getitem__)
     run.deliver(networks[f"{widest} units, T = {best:g}"].finished.last, classes=data.test.classes, input=nets.INPUT)
-    if not data.synthetic:  # drawn digits say nothing about what was published for MNIST
+    if not data.synthetic:  # synthetic digits say nothing about what was published for MNIST
         claim_temperatures(run, rows)
 
 

@@ -15,7 +15,7 @@ from tutelage.recipes.mnist.settings import (
     Net,
     with_training,
 )
-from tutelage.study.settings import Count, Positive, Share, refuse_nonsense
+from tutelage.study.bounds import Count, Positive, Share, refuse_nonsense
 
 if TYPE_CHECKING:
     from tutelage.recipes.mnist.bias import Corrected
@@ -85,7 +85,7 @@ def unseen(
         f"{pairs[0].percent:.1f} % of all digits; corrected by {pairs[1].shift:g}, on {pairs[1].percent:.1f} %.",
     )
     run.deliver(blind.last, classes=data.test.classes, input=nets.INPUT)
-    if not data.synthetic:  # drawn digits say nothing about what was published for MNIST
+    if not data.synthetic:  # synthetic digits say nothing about what was published for MNIST
         claim_unseen(run, threes, pairs)
 
 
