@@ -179,7 +179,7 @@ def review() -> Objective:
 
 
 def contrast(**settings: Any) -> Objective:
-    loss = CRD(64, 64, SAMPLES, classes=classes(), **settings)
+    loss = CRD(64, 64, classes(), **settings)
     return feature(loss, 0.8, EMBEDDING, EMBEDDING, "batch.index", across=True)
 
 

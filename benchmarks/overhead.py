@@ -26,8 +26,8 @@ STEPS = 100
 TARGETS = {"ours - by hand, student alone, ms": 0.3, "ours - by hand, with a teacher, ms": 0.3}
 PARTS = {
     "begin": "schedules, zero_grad",
-    "_ask_teachers": "the teacher",
-    "_play": "the student, tapped",
+    "ask_teachers": "the teacher",
+    "play": "the student, tapped",
     "losses": "the terms",
     "add": "means, backward",
     "settle": "gradient check",
@@ -48,10 +48,10 @@ def linear() -> nn.Module:
 
 
 def refuse_different_students(data: list[Batch], teacher: nn.Module) -> None:
-    for speaker, model in ((None, None), (frozen(teacher), teacher)):
+    for ask, model in ((None, None), (frozen(teacher), teacher)):
         one, other = linear(), linear()
         next(by_hand(one, data, model))
-        next(ours(other, data, speaker))
+        next(ours(other, data, ask))
         if not all(map(torch.equal, one.parameters(), other.parameters())):
             raise SystemExit(f"After {STEPS} steps our loop has other weights than the hand-written one.")
 
@@ -63,7 +63,7 @@ def where(loop: Iterator[object], milliseconds: float) -> dict[str, float]:
     stats: Any = pstats.Stats(profile)
     cumulative: dict[str, float] = {}
     for (file, _line, name), (_calls, _primitive, _own, total, _callers) in stats.stats.items():
-        if name in PARTS and Path(file).name in ("learn.py", "learner.py"):
+        if name in PARTS and Path(file).name in ("learn.py", "learner.py", "scenes.py"):
             cumulative[name] = cumulative.get(name, 0.0) + total
     parts = {f"{name} ({PARTS[name]})": cumulative[name] / stats.total_tt * milliseconds for name in PARTS}
     parts["the loop around them"] = milliseconds - sum(parts.values())

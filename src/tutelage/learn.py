@@ -13,7 +13,7 @@ from tutelage import checks
 from tutelage.data.batches import Batch, Batches, as_batches, named_batch, num_samples, on_device
 from tutelage.learner import Learner, LearnerState
 from tutelage.loop import Epoch as Epoch  # offered here: what ``train`` gives and takes
-from tutelage.loop import Loop, Turns, as_it_is, generators, restore, without_trace
+from tutelage.loop import Loop, Turns, as_it_is, generators, restore_generators, without_trace
 from tutelage.loop import alternating as alternating
 from tutelage.loop import never as never
 from tutelage.loop import simultaneous as simultaneous
@@ -181,7 +181,7 @@ class Training:
                 for name, state in self._states.items():
                     checks.try_terms(state, scenes[name])
             self.loop.size(batch)
-        restore(before)
+        restore_generators(before)
         return batch
 
     @torch.no_grad()
@@ -196,7 +196,7 @@ class Training:
                 scenes = play(self._states, batch, ask_teachers(self._states, batch), list(self._states))
                 for name, state in self._states.items():
                     checks.try_terms(state, scenes[name])
-        restore(before)
+        restore_generators(before)
 
     @contextmanager
     def _tapped(self, prepare: Callable[[nn.Module], nn.Module]) -> Iterator[None]:
@@ -211,7 +211,7 @@ class Training:
     def _resume(self) -> None:
         for state in self._states.values():
             state.train_mode()
-        restore(self._generators)
+        restore_generators(self._generators)
 
     def _refuse_not_finite(self) -> None:
         for name, state in self._states.items():

@@ -69,14 +69,14 @@ def generators() -> dict[str, Tensor]:
     return {"cpu": torch.get_rng_state(), **cuda}
 
 
-def restore(states: Mapping[str, Tensor]) -> None:
+def restore_generators(states: Mapping[str, Tensor]) -> None:
     torch.set_rng_state(states["cpu"])
     if "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"])
 
 
 @contextmanager
-def unseen(model: nn.Module) -> Iterator[None]:
+def leaving_no_trace(model: nn.Module) -> Iterator[None]:
     """Without gradient, and with the buffers at the end that there were before."""
     kept = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:
@@ -89,10 +89,10 @@ def unseen(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def without_trace(model: nn.Module) -> Iterator[None]:
-    """``unseen``, and unmeasured: buffers that were replaced and running means are put back as well."""
+    """``leaving_no_trace``, and unmeasured: buffers that were replaced and running means are put back as well."""
     buffers = [(module._buffers, name, x) for module in model.modules() for name, x in module._buffers.items()]
     means = [(module, module.get_extra_state()) for module in model.modules() if isinstance(module, RunningMeans)]
-    with unseen(model):
+    with leaving_no_trace(model):
         try:
             yield
         finally:

@@ -49,7 +49,7 @@ def tensor_in(output: Any, at: str | int | None = None) -> Tensor:
     """
     if isinstance(output, Tensor):
         return output
-    parts = parts_of(output)
+    parts = output_parts(output)
     tensors = [name for name, part in parts.items() if isinstance(part, Tensor)]
     if at is None:
         at = LOGITS if LOGITS in parts else tensors[0] if len(tensors) == 1 else None
@@ -62,7 +62,7 @@ def tensor_in(output: Any, at: str | int | None = None) -> Tensor:
     return picked
 
 
-def parts_of(output: Any) -> dict[str | int, Any]:
+def output_parts(output: Any) -> dict[str | int, Any]:
     """What a network's output consists of, by key, field or position."""
     if isinstance(output, Mapping):
         return dict(output)
@@ -81,7 +81,7 @@ def in_words(output: Any) -> str:
     >>> in_words({"logits": torch.zeros(2, 3), "loss": None})
     "a dict with 'logits' (2, 3), 'loss'"
     """
-    parts = parts_of(output)
+    parts = output_parts(output)
     words = [f"{name!r} {tuple(x.shape)}" if isinstance(x, Tensor) else f"{name!r}" for name, x in parts.items()]
     return kind_of(output) + (f" with {', '.join(words)}" if words else "")
 

@@ -1,8 +1,4 @@
-"""What a run leaves to be read, as types: runs write them, reports read them. No torch here.
-
-The files of a run folder hold them as JSON: ``arguments.json`` an ``Arguments``, ``log.jsonl`` an ``EpochRecord`` a
-line, ``stages.json`` a list of ``StageRecord``, ``results.json`` a ``Results``.
-"""
+"""What a run leaves as JSON, as types: runs write them, reports read them. No torch here."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
@@ -180,7 +176,7 @@ class StageRecord:
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One line of the log: mean raw losses by learner and term, and the validation that followed, by metric.
+    """A line of ``log.jsonl``: mean raw losses by learner and term, and the validation that followed, by metric.
 
     ``statistics`` has what a learner's modules measured on their way: learner -> name -> mean over the epoch.
     """
@@ -226,9 +222,8 @@ class Results:
 class Statistic(NamedTuple):
     """What one number under ``EpochRecord.statistics`` is about.
 
-    ``cosine`` and ``negative`` are of two terms, ``norm`` and ``relative`` of one; ``weight`` of a term that has a
-    learned one, or of a layer of the student and one of the teacher. ``part`` is of the network, empty for all that
-    terms share; ``path`` is of the module that kept the statistic.
+    ``cosine`` and ``negative`` are of two terms, ``norm`` and ``relative`` of one; ``weight`` of a term, or of a layer
+    of student and teacher. ``part`` is of the network, empty for all that terms share; ``path`` of the module.
     """
 
     what: str

@@ -95,9 +95,7 @@ class Run:
             self._held.close()
             raise
         if self.precision != torch.float32:
-            self.progress.note(
-                f"trains in {str(self.precision)[6:]}, in which this processor computes; --exact is float32"
-            )
+            self.progress.note(f"trains in {str(self.precision)[6:]}, as pays on this processor; --exact is float32")
         return self
 
     def __exit__(
@@ -222,8 +220,9 @@ class Run:
         write_json(self.folder / folders.RESULTS, folders.jsonable(asdict(self._results)))
 
     def _refuse_second(self, pid: str) -> None:
-        raise BlockingIOError(f"Run folder {self.folder} is in use by process {pid}; wait for it to end, or choose "
-                              "another folder with --folder.")  # fmt: skip
+        raise BlockingIOError(
+            f"{self.folder} is in use by process {pid}; wait for its end, or choose another --folder."
+        )
 
     def _conditions(self, seed: int, version: int) -> dict[str, Any]:
         conditions = {"seed": seed, "version": version, "precision": str(self.precision), "exact": self.exact}

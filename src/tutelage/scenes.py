@@ -9,7 +9,7 @@ import torch
 from tutelage.checks import named_in_errors, refuse_no_activations
 from tutelage.data.batches import Batch
 from tutelage.learner import LearnerState
-from tutelage.loop import unseen
+from tutelage.loop import leaving_no_trace
 from tutelage.objective import Scene
 from tutelage.taps import Activations
 from tutelage.teachers.frozen import Teacher
@@ -54,7 +54,10 @@ def play(
         if (wanted := wanted.union(also)) != state.tapped.wanted:  # setting an attribute of a module is slow
             state.tapped.wanted = frozenset(wanted)
         scene = {"batch": batch, **taught[name], **peers}
-        with named_in_errors(f"Learner {name!r}"), nullcontext() if name in movers else unseen(state.learner.student):
+        with (
+            named_in_errors(f"Learner {name!r}"),
+            nullcontext() if name in movers else leaving_no_trace(state.learner.student),
+        ):
             activations[name] = state.learner.call(state.forward, scene)
         peers[name] = {what: x.detach() for what, x in activations[name].items()}
     return {me: {"batch": batch, **taught[me], **peers, "student": activations.get(me, {})} for me in movers}

@@ -52,8 +52,8 @@ class CRD(nn.Module):
     of length 1. ``Z``, one a direction, is ``M`` times the mean of the first scores seen while training, and stays.
     Memories hold ``momentum`` times the old row plus the new, made length 1; they and ``Z`` change in train mode only.
 
-    ``index`` is the number of each sample, below ``samples``. Negatives are any other sample (``relaxed``), or samples
-    of other classes if ``classes`` has the class of all (``exact``, the published default). ``draw`` is
+    ``index`` is the number of each sample. Negatives are any other of ``samples`` (``relaxed``), or samples of other
+    classes if ``samples`` is a tensor with the class of each (``exact``, the published default). ``draw`` is
     ``own_negatives``, as published, or ``shared_negatives``, the fast form. Published: ``K = 16384``, ``τ = 0.07``,
     ``momentum = 0.5``, 128 wide, weight 0.8; memories take ``8 · samples · width`` bytes. With several processes, each
     memory takes up what all of them saw. Move the loss to the device of the student.
@@ -78,9 +78,8 @@ class CRD(nn.Module):
         self,
         student_width: int,
         teacher_width: int,
-        samples: int,
+        samples: int | Tensor,
         *,
-        classes: Tensor | None = None,
         negatives: int = 16384,
         temperature: float = 0.07,
         momentum: float = 0.5,
@@ -90,19 +89,20 @@ class CRD(nn.Module):
         super().__init__()
         if not temperature > 0:
             raise ValueError(f"A temperature is greater than 0; got {temperature}.")
-        own = torch.arange(samples) if classes is None else classes
-        if own.shape != (samples,):
-            raise ValueError(f"Classes are one for each of the {samples} samples; got shape {tuple(own.shape)}.")
-        fewest = samples - int(own.unique(return_counts=True)[1].max()) if samples else 0
+        classes = samples if isinstance(samples, Tensor) else torch.arange(samples)
+        if classes.ndim != 1:
+            raise ValueError(f"Classes are one for each of the samples; got shape {tuple(classes.shape)}.")
+        count = len(classes)
+        fewest = count - int(classes.unique(return_counts=True)[1].max()) if count else 0
         if not 1 <= negatives <= fewest:
             raise ValueError(f"{negatives} negatives for a sample are too many: some sample has {fewest} others.")
         self.negatives, self.temperature, self.momentum, self.draw = negatives, temperature, momentum, draw
         self.embed_student = nn.Linear(student_width, width)
         self.embed_teacher = nn.Linear(teacher_width, width)
-        self.register_buffer("classes", own.clone(), persistent=False)
+        self.register_buffer("classes", classes.clone(), persistent=False)
         bound = 1 / sqrt(width / 3)
-        self.register_buffer("memory_of_student", torch.empty(samples, width).uniform_(-bound, bound))
-        self.register_buffer("memory_of_teacher", torch.empty(samples, width).uniform_(-bound, bound))
+        self.register_buffer("memory_of_student", torch.empty(count, width).uniform_(-bound, bound))
+        self.register_buffer("memory_of_teacher", torch.empty(count, width).uniform_(-bound, bound))
         self.register_buffer("normalizers", torch.zeros(2))  # 0: not known yet
 
     @classmethod

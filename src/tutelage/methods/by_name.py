@@ -11,7 +11,7 @@ from pkgutil import iter_modules
 import tutelage.methods
 from tutelage.calls import lookup
 from tutelage.methods.pair import Method
-from tutelage.methods.sums import summed
+from tutelage.methods.sums import sum_of_methods
 from tutelage.objective import Objective
 
 PUBLISHED = ("response", "feature", "relation", "contrastive")
@@ -28,7 +28,7 @@ def method(text: str) -> Method:
     if "+" not in text and "*" not in text:
         return _one(text.strip())
     strengths, names = zip(*(_weighed(part) for part in text.split("+")), strict=True)
-    return partial(summed, methods=tuple(map(_one, names)), strengths=strengths)
+    return partial(sum_of_methods, methods=tuple(map(_one, names)), strengths=strengths)
 
 
 def expanded(names: Sequence[str]) -> list[str]:
@@ -47,7 +47,7 @@ def methods() -> dict[str, Method]:
 
 def members(method: Method) -> tuple[Method, ...]:
     """The methods that a sum adds up; of any other, itself."""
-    return method.keywords["methods"] if isinstance(method, partial) and method.func is summed else (method,)
+    return method.keywords["methods"] if isinstance(method, partial) and method.func is sum_of_methods else (method,)
 
 
 def family(method: Method) -> str:

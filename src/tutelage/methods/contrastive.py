@@ -33,7 +33,7 @@ def crd_kd(pair: Pair) -> Objective:
 def _contrast(pair: Pair, draw: Draw) -> Term:
     train = pair.lesson.train
     others = len(train) - int(train.targets.bincount().max())
-    loss = CRD(*pair.widths(), len(train), classes=train.targets.cpu(), negatives=min(16384, others), draw=draw)
+    loss = CRD(*pair.widths(), train.targets.cpu(), negatives=min(16384, others), draw=draw)
     return Term(_Numbered(loss, train.index.cpu()), *pair.embeddings(), "batch.index", weight=0.8)
 
 

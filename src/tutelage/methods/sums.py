@@ -12,7 +12,7 @@ def stronger(objective: Objective, strength: float) -> Objective:
     return objective
 
 
-def summed(pair: Pair, *, methods: tuple[Method, ...], strengths: tuple[float, ...]) -> Objective:
+def sum_of_methods(pair: Pair, *, methods: tuple[Method, ...], strengths: tuple[float, ...]) -> Objective:
     """``CE + Σ λ_i · what method i adds to the labels at its published weights``, any number of methods at once.
 
     For three of them it is L = L_CE + λ₁ L_logits + λ₂ L_feature + λ₃ L_relation of the multi-knowledge proposal.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class Plan:
+class Widths:
     """The widths of the convolutions of each stage, how many stages are pooled, and the width of the hidden layer."""
 
     stages: tuple[tuple[int, ...], ...]
@@ -21,19 +21,19 @@ class Plan:
 
 
 FOR_10_CLASSES = {
-    2: Plan(((16,), (16,)), 2),
-    4: Plan(((16, 16), (32, 32)), 2),
-    6: Plan(((16, 16), (32, 32), (64, 64)), 3),
-    8: Plan(((16, 16), (32, 32), (64, 64), (128, 128)), 4, (64,)),
-    10: Plan(((32, 32), (64, 64), (128, 128), (256, 256, 256, 256)), 4, (128,)),
+    2: Widths(((16,), (16,)), 2),
+    4: Widths(((16, 16), (32, 32)), 2),
+    6: Widths(((16, 16), (32, 32), (64, 64)), 3),
+    8: Widths(((16, 16), (32, 32), (64, 64), (128, 128)), 4, (64,)),
+    10: Widths(((32, 32), (64, 64), (128, 128), (256, 256, 256, 256)), 4, (128,)),
 }
 """The networks of the paper for CIFAR-10, by the number they are named for: all convolutions, but no linear layer."""
 FOR_100_CLASSES = {
-    2: Plan(((32,), (32,)), 2),
-    4: Plan(((32, 32), (64, 64)), 2),
-    6: Plan(((32, 32), (64, 64), (128, 128)), 2),  # the last stage is not pooled, in the paper as in its code
-    8: Plan(((32, 32), (64, 64), (128, 128), (256, 256)), 4, (64,)),
-    10: Plan(((32, 32), (64, 64), (128, 128), (256, 256, 256, 256)), 4, (512,)),
+    2: Widths(((32,), (32,)), 2),
+    4: Widths(((32, 32), (64, 64)), 2),
+    6: Widths(((32, 32), (64, 64), (128, 128)), 2),  # the last stage is not pooled, in the paper as in its code
+    8: Widths(((32, 32), (64, 64), (128, 128), (256, 256)), 4, (64,)),
+    10: Widths(((32, 32), (64, 64), (128, 128), (256, 256, 256, 256)), 4, (512,)),
 }
 """The networks of the paper for CIFAR-100."""
 
@@ -66,7 +66,7 @@ def example_inputs(count: int) -> Tensor:
     return torch.rand(count, 3, 32, 32)
 
 
-def _plain(plans: dict[int, Plan], depth: int, num_classes: int) -> nn.Sequential:
+def _plain(plans: dict[int, Widths], depth: int, num_classes: int) -> nn.Sequential:
     if depth not in plans:
         raise ValueError(f"A plain network has {', '.join(map(str, plans))} convolutions; got {depth}.")
     if num_classes < 1:

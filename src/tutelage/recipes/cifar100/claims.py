@@ -19,10 +19,10 @@ FREE = (
     "student.name",
     "student.lr",
 )
-"""Flags on which the published figures do not depend, or that ``reason`` looks at."""
+"""Flags on which the published figures do not depend, or that ``why_undecided`` looks at."""
 
 
-def reason(run: Run, pair: PairOfNetworks) -> str:
+def why_undecided(run: Run, pair: PairOfNetworks) -> str:
     """Why the run cannot decide what was published for its pair of networks; nothing if it can."""
     teacher, student = pair.teacher.name, pair.student.name
     if not published.column(teacher, student):
@@ -34,7 +34,7 @@ def reason(run: Run, pair: PairOfNetworks) -> str:
 
 def claim_published(run: Run, pair: PairOfNetworks, networks: Mapping[str, Network]) -> None:
     """The accuracy of each method, and its gain over the baseline, for the pair or else for the nearest one."""
-    why, teacher, student = reason(run, pair), pair.teacher.name, pair.student.name
+    why, teacher, student = why_undecided(run, pair), pair.teacher.name, pair.student.name
     for name, value in published.column(teacher, student).items():
         if name in networks:
             score = networks[name].scores["accuracy"]

@@ -36,7 +36,7 @@ def compare(
     from dataclasses import replace
 
     from tutelage.methods.by_name import expanded, family, method
-    from tutelage.recipes.cifar100.claims import claim_published, reason
+    from tutelage.recipes.cifar100.claims import claim_published, why_undecided
     from tutelage.recipes.cifar100.images import INPUT, pictures_of, plan_for
     from tutelage.recipes.proposal import claim_layers
     from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish_comparison
@@ -69,7 +69,7 @@ def compare(
     run.publish(headline=best_in_words(compared, networks, teacher.name, student.name))
     if not data.synthetic:
         claim_published(run, pair, networks)
-        claim_layers(run, data, outcome.students, networks, reason(run, pair))
+        claim_layers(run, data, outcome.students, networks, why_undecided(run, pair))
 
 
 compare_smoke = partial(compare, methods=("kd", "at", "simkd"), **SMOKE)
