@@ -36,7 +36,7 @@ def deliver(folder: Path, student: nn.Module, facts: Mapping[str, Any]) -> None:
     origin = getattr(student, ORIGIN, None)
     if not isinstance(origin, Origin):
         raise ValueError("A run delivers a network that one of its stages made; this one comes from elsewhere.")
-    for function in origin.functions:
+    for function in (origin.build, *origin.functions):
         restored(function)
     for number, weights in enumerate(origin.weights):
         with atomically(folder / _source(number)) as temporary:

@@ -7,13 +7,15 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeAlias, get_type_hints
 
 import torch
 from torch import nn
 
 from tutelage.checkpoint import PLAIN, file_hash
 
+Build: TypeAlias = Callable[[], nn.Module]
+"""What makes a network, in words that a stage's key can name: a function of a module, or a partial of one."""
 STAGE_KEY = "_tutelage_stage_key"
 MOVED = {
     "tutelage.recipes.methods.": "tutelage.methods.",

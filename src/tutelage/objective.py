@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, TypeAlias
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.functional import cross_entropy
 
 from tutelage.outputs import kind_of
 from tutelage.ranks import gathered
@@ -104,11 +103,6 @@ class Objective(nn.Module):
     def reads(self, names: Sequence[str]) -> set[tuple[str, str]]:
         """Everything ``(who, what)`` that the terms called ``names`` look at: exactly what has to be shown."""
         return {read for name in names for read in self.terms[name].reads()}
-
-
-def labels(weight: Weight = 1.0) -> Term:
-    """Cross entropy of the student's answer with the true labels."""
-    return Term(cross_entropy, "student.output", "batch.target", weight=weight)
 
 
 def through(model: nn.Module) -> Callable[..., Any]:

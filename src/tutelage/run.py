@@ -14,12 +14,12 @@ from torch import nn
 
 from tutelage import delivery, folders, group, machine, results
 from tutelage.checkpoint import write_json
-from tutelage.keys import described, key_of
+from tutelage.keys import Build, described, key_of
 from tutelage.progress import Progress, Silence
 from tutelage.stages.locks import locked
 from tutelage.stages.obtain import Source, derived, given, obtain, summary, trained
 from tutelage.stages.stage import Fit, JointFit, Stage, fit_one
-from tutelage.stages.storage import ONLY, Build, Finished, Record
+from tutelage.stages.storage import ONLY, Finished, Record
 
 
 class Run:
@@ -35,8 +35,7 @@ class Run:
     raises ``ValueError`` or ``FileNotFoundError`` before anything is trained, or loaded that was, leaves no new folder.
     """
 
-    save_every = 60.0
-    """Seconds from one checkpoint of a training to the next."""
+    save_every = 60.0  # seconds from one checkpoint of a training to the next
 
     def __init__(
         self,
@@ -50,6 +49,8 @@ class Run:
         device: str | None = None,
         progress: Progress | None = None,
     ) -> None:
+        if preset and not isinstance(recipe, str):
+            raise ValueError(f"The arguments name a preset already, {recipe.preset!r}; leave out preset={preset!r}.")
         request = results.Arguments(recipe, preset, "", {}, {}) if isinstance(recipe, str) else recipe
         self._request = request = results.Arguments(**folders.jsonable(asdict(request)))
         self.recipe, self.preset, self.command = request.recipe, request.preset, request.command
@@ -103,7 +104,8 @@ class Run:
     ) -> None:
         try:
             if kind is None:
-                group.decided(self._conclude)
+                found = folders.jsonable(asdict(self._results))
+                group.decided(partial(write_json, self.folder / folders.RESULTS, found))
             elif issubclass(kind, ValueError | FileNotFoundError) and self._is_idle and self.folder in self._new:
                 folders.remove(self.folder, self._new)
         finally:
@@ -216,13 +218,8 @@ class Run:
                                   "choose another one with --folder or --runs.") from error  # fmt: skip
         folders.open_folder(self.folder, request, partial(machine.environment, str(self.precision)[6:]))
 
-    def _conclude(self) -> None:
-        write_json(self.folder / folders.RESULTS, folders.jsonable(asdict(self._results)))
-
     def _refuse_second(self, pid: str) -> None:
-        raise BlockingIOError(
-            f"{self.folder} is in use by process {pid}; wait for its end, or choose another --folder."
-        )
+        raise BlockingIOError(f"{self.folder} is in use by process {pid}; wait for it, or choose another --folder.")
 
     def _conditions(self, seed: int, version: int) -> dict[str, Any]:
         conditions = {"seed": seed, "version": version, "precision": str(self.precision), "exact": self.exact}

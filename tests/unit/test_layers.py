@@ -13,8 +13,8 @@ ORDER = [
     *["calls", "shapes", "outputs", "taps", "results", "losses", "models", "data", "measure", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
     *["teachers", "optimizers", "learner", "checks", "loop", "scenes", "learn"],
-    *["methods", "tasks", "delivery", "stages"],
-    *["folders", "run", "schemes", "study", "export", "report", "recipes", "cli"],
+    *["tasks", "methods", "delivery", "stages"],
+    *["folders", "run", "schemes", "study", "report", "recipes", "cli"],
 ]
 ROOT = Path(tutelage.__file__).parent
 DOORS = {"__init__", "__main__"}  # they open on the whole house

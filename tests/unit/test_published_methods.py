@@ -1,6 +1,7 @@
 """Every published method on one tiny pair: it learns, it reads what it says, and methods add up."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from tutelage.run import Run
 from tutelage.schemes.plan import Plan
 from tutelage.study.costs import stepping
 from tutelage.study.trials import Trial
+from tutelage.tasks.regression import REGRESSION
 from tutelage.teachers.frozen import frozen
 
 SMALL = labelled(
@@ -135,8 +137,19 @@ def test_methods_add_up_to_one_objective_with_one_label():
 def test_strength_is_of_all_but_the_label():
     from tutelage.objective import Clock
 
-    objective = stronger(method("dkd")(pair()), 3.0)
-    assert objective.weights(Clock(9, 0, 0.0)) == pytest.approx({"label": 1.0, "decoupled": 1.5})
+    published = method("dkd")(pair())
+    for _ in range(2):
+        objective = stronger(published, 3.0)
+        assert objective.weights(Clock(9, 0, 0.0)) == pytest.approx({"label": 1.0, "decoupled": 1.5})
+    assert published.weights(Clock(9, 0, 0.0)) == pytest.approx({"label": 1.0, "decoupled": 0.5})
+
+
+def test_the_label_of_every_method_is_the_tasks_own():
+    regression = replace(pair(), task=REGRESSION)
+    for name in sorted(PUBLISHED_TERMS - {"simkd"}):
+        terms = method(name)(regression).terms
+        assert "label" not in terms or terms["label"].loss is REGRESSION.labels().loss, name
+    assert method("kd+at")(regression).terms["label"].loss is REGRESSION.labels().loss
 
 
 @pytest.mark.parametrize(

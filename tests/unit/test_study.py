@@ -1,6 +1,7 @@
 """Experiments: networks that are measured whatever they do, teachers that are given, trials that diverge."""
 
 import json
+import math
 from dataclasses import replace
 from functools import partial
 from shutil import copyfile
@@ -11,6 +12,7 @@ from torch import nn
 
 from tutelage.data.lesson import Lesson
 from tutelage.data.synthetic import digits
+from tutelage.data.views import normalised, plain
 from tutelage.keys import key_of
 from tutelage.measure.disagreements import KINDS
 from tutelage.measure.errors import errors
@@ -26,11 +28,12 @@ from tutelage.schemes.supervised import supervised
 from tutelage.stages.storage import Finished
 from tutelage.study.claims import cannot_decide
 from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish_comparison
-from tutelage.study.evaluated import Evaluated, evaluate
+from tutelage.study.costs import costs_of
+from tutelage.study.evaluated import Evaluated, evaluate, validated
 from tutelage.study.networks import refuse_guessing, teacher_builder, teacher_of
-from tutelage.study.sets import Sets
+from tutelage.study.sets import Sets, parted
 from tutelage.study.settings import TeacherSettings
-from tutelage.study.trials import Trained, Trial, run_trial, run_trials
+from tutelage.study.trials import Trial, run_trial, run_trials
 from tutelage.tasks.classification import ERRORS
 
 TRAIN, TEST = digits(200, seed=0), digits(60, seed=1, name="synthetic/test")
@@ -104,6 +107,28 @@ class TestEvaluated:
         assert network.best.scores["errors"] == errors(predict(second, TEST), TEST.targets)
         assert network.validation == {"errors": 2, "count": 60}
 
+    @pytest.mark.parametrize("nonsense", [math.nan, math.inf, -math.inf])
+    def test_a_validation_that_is_no_number_is_left_out_and_never_the_better_one(self, nonsense):
+        sane, lost = (
+            Finished("net", "0" * 16, mlp((784, 10)), mlp((784, 10)), [{"validation": {"errors": figure}}], None)
+            for figure in (50, nonsense)
+        )
+        (network,), _ = evaluate({"net": Evaluated("student", "", lost)}, DATA)
+        assert network.validation is None
+        data = replace(DATA, validation=TEST)
+        assert validated(sane, data) < validated(lost, data) == math.inf
+
+
+class TestParted:
+    @pytest.mark.parametrize(("asked", "kept"), [(5, 5), (15, 15), (16, 15), (1000, 15)])
+    def test_a_small_set_gives_up_a_quarter_and_says_so(self, asked, kept):
+        run = Quiet()
+        data = parted(run, TEST, TEST, asked)
+        assert len(data.validation) == kept and len(data.train) == len(TEST) - kept
+        assert run.notes == (
+            [] if asked == kept else ["15 samples are kept for validation, a quarter of the training samples"]
+        )
+
 
 class Quiet:
     """A run of which only what it notes is kept."""
@@ -111,6 +136,7 @@ class Quiet:
     def __init__(self) -> None:
         self.notes: list[str] = []
         self.progress = self
+        self.device = torch.device("cpu")
 
     def note(self, text: str) -> None:
         self.notes.append(text)
@@ -150,7 +176,7 @@ class TestGivenTeacher:
             with Run(f"lab:{name}", root=tmp_path / "runs", device="cpu", exact=True) as run:
                 teacher = teacher_of(run, DATA, replace(MLP, weights=tmp_path / f"{name}.pth"), plan(8))
                 teaching = Teaching(method("kd"), teacher.last, ("mlp", "mlp"))
-                keys[name] = run_trial(run, "kd", Trial(partial(mlp, (784, 8, 10)), plan(), teaching)).key
+                keys[name] = run_trial(run, "kd", Trial(partial(mlp, (784, 8, 10)), plan(), teaching)).finished.key
         assert keys["mine"] == keys["same"] != keys["other"]
 
     def test_of_other_pictures_is_another_teacher(self):
@@ -161,14 +187,46 @@ class TestGivenTeacher:
         assert builds[1]()(data.example).shape == (2, 10)
 
 
+class TestKeptAnswers:
+    def folders(self, root, **changes):
+        """How many folders of answers there are, after an experiment with these changes has been made too."""
+        exact, lesson = changes.pop("exact", True), Lesson(TRAIN, TEST, batch_size=50)
+        with Run(f"lab:{changes}", root=root, device="cpu", exact=exact) as run:
+            run.precision = changes.pop("precision", torch.float32)
+            teacher = run.stage("teacher", partial(mlp, (784, 32, 10)), partial(supervised, plan=plan(4)))
+            own = replace(plan(), lesson=replace(lesson, **changes))
+            run_trial(
+                run, "kd", Trial(partial(mlp, (784, 16, 10)), own, Teaching(method("kd"), teacher.last, ("", "")))
+            )
+        return len(list((root / "answers").iterdir()))
+
+    def test_are_shared_by_those_who_would_get_the_same_ones_alone(self, tmp_path):
+        assert self.folders(tmp_path) == 1
+        assert self.folders(tmp_path, batch_size=40) == 1
+        assert self.folders(tmp_path, transform=normalised(plain, (0.5,), (0.5,))) == 2
+        assert self.folders(tmp_path, precision=torch.bfloat16) == 3
+        assert self.folders(tmp_path, exact=False) == 4
+
+    def test_measuring_costs_adds_none(self, tmp_path):
+        with Run("lab:costs", root=tmp_path, device="cpu", exact=True) as run:
+            run.precision = torch.bfloat16
+            teacher = run.stage("teacher", partial(mlp, (784, 32, 10)), partial(supervised, plan=plan(4)))
+            trial = Trial(partial(mlp, (784, 16, 10)), plan(), Teaching(method("kd"), teacher.last, ("", "")))
+            run_trial(run, "kd", trial)
+            (folder,) = (tmp_path / "answers").iterdir()
+            before = {file: file.read_bytes() for file in folder.iterdir()}
+            costs, _ = costs_of(run, {"kd": trial})
+            assert costs and list((tmp_path / "answers").iterdir()) == [folder]
+            assert {file: file.read_bytes() for file in folder.iterdir()} == before
+
+
 class TestTrials:
     def test_one_that_diverges_is_a_result_and_the_others_go_on(self, tmp_path):
         build = partial(mlp, (784, 16, 10))
         with Run("lab:trials", root=tmp_path, device="cpu") as run:
             teacher = run.stage("teacher", partial(mlp, (784, 32, 10)), partial(supervised, plan=plan(4)))
             teaching = Teaching(method("kd"), teacher.last, ("mlp", "mlp"))
-            alone = Trial(build, plan())
-            baseline = Trained(alone, run_trial(run, BASELINE, alone))
+            baseline = run_trial(run, BASELINE, Trial(build, plan()))
             trials = {
                 "kd": [Trial(build, plan(), teaching, "response")],
                 "wild": [Trial(build, plan(lr=1e30), teaching, "response")],

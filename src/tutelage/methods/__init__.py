@@ -2,5 +2,6 @@
 
 A file has functions ``method(pair: Pair) -> Objective``; they are found by their names, so a new method is a new
 function here, or one of your own under its dotted path (``my_lab.methods:mine``). The term called ``label`` is the
-cross entropy with the true labels. Weights are those of each method's source for CIFAR-100, the docstring says which.
+task's own loss, cross entropy for classes.
+Weights are those of each method's source for CIFAR-100, the docstring says which.
 """

@@ -25,18 +25,18 @@ from tutelage.matching.similarities import (
     single_place,
 )
 from tutelage.methods.pair import Pair
-from tutelage.objective import Objective, Term, labels
+from tutelage.objective import Objective, Term
 
 
 def from_first(pair: Pair) -> Objective:
     """The student's first layer learns from the teacher's first block, the second from the second, and so on."""
     students, teachers = pair.blocks()
-    return _layers(Attentive(mean_squares, _one_each(students, teachers[: len(students)])))
+    return _layers(pair, Attentive(mean_squares, _one_each(students, teachers[: len(students)])))
 
 
 def proportional(pair: Pair) -> Objective:
     """The m-th of the student's M layers learns from the teacher's block m · N / M of N: what is usually done."""
-    return _layers(Attentive(mean_squares, window(*pair.blocks(), reach=0)))
+    return _layers(pair, Attentive(mean_squares, window(*pair.blocks(), reach=0)))
 
 
 def proportional_pooled(pair: Pair) -> Objective:
@@ -45,13 +45,13 @@ def proportional_pooled(pair: Pair) -> Objective:
     ranges = every_layer(students, teachers)
     chosen = window(students, teachers, reach=0)
     similarity = [partial(single_place, place=ranges[name].index(chosen[name][0])) for name in ranges]
-    return _layers(Attentive(mean_squares, ranges, similarity=similarity))
+    return _layers(pair, Attentive(mean_squares, ranges, similarity=similarity))
 
 
 def from_last(pair: Pair) -> Objective:
     """The student's last layer learns from the teacher's last block, the one before from the one before it."""
     students, teachers = pair.blocks()
-    return _layers(Attentive(mean_squares, _one_each(students, teachers[-len(students) :])))
+    return _layers(pair, Attentive(mean_squares, _one_each(students, teachers[-len(students) :])))
 
 
 FIXED = (from_first, proportional, proportional_pooled, from_last)
@@ -60,58 +60,59 @@ FIXED = (from_first, proportional, proportional_pooled, from_last)
 
 def attend_dot(pair: Pair) -> Objective:
     """Attention over all blocks by inner products: the multi-knowledge proposal."""
-    return _layers(Attentive(mean_squares, every_layer(*pair.blocks()), similarity=inner_product))
+    return _layers(pair, Attentive(mean_squares, every_layer(*pair.blocks()), similarity=inner_product))
 
 
 def attend_scaled(pair: Pair) -> Objective:
     """Attention over all blocks by inner products over the root of the width."""
-    return _layers(Attentive(mean_squares, every_layer(*pair.blocks()), similarity=scaled_dot))
+    return _layers(pair, Attentive(mean_squares, every_layer(*pair.blocks()), similarity=scaled_dot))
 
 
 def attend_cosine(pair: Pair) -> Objective:
     """Attention over all blocks by cosines at temperature 0.1."""
     return _layers(
-        Attentive(mean_squares, every_layer(*pair.blocks()), similarity=partial(cosine_similarity, temperature=0.1))
+        pair,
+        Attentive(mean_squares, every_layer(*pair.blocks()), similarity=partial(cosine_similarity, temperature=0.1)),
     )
 
 
 def attend_nearest(pair: Pair) -> Objective:
     """Attention over all blocks by negative squared distances."""
-    return _layers(Attentive(mean_squares, every_layer(*pair.blocks()), similarity=negative_squares))
+    return _layers(pair, Attentive(mean_squares, every_layer(*pair.blocks()), similarity=negative_squares))
 
 
 def attend_learned(pair: Pair) -> Objective:
     """Attention over all blocks by learned queries and keys, with teacher projections that learn to turn."""
     ranges = every_layer(*pair.blocks())
-    return _layers(Attentive(mean_squares, ranges, similarity=QueryKey(), project=learned_orthogonal))
+    return _layers(pair, Attentive(mean_squares, ranges, similarity=QueryKey(), project=learned_orthogonal))
 
 
 def attend_detached(pair: Pair) -> Objective:
     """Attention as attend_scaled, but the student is not rewarded for looking at what is easy to repeat."""
     ranges = every_layer(*pair.blocks())
-    return _layers(Attentive(mean_squares, ranges, similarity=Detached(scaled_dot)))
+    return _layers(pair, Attentive(mean_squares, ranges, similarity=Detached(scaled_dot)))
 
 
 def attend_unit(pair: Pair) -> Objective:
     """Attention as attend_scaled, over blocks made equally large, so that none wins by being small."""
     ranges = every_layer(*pair.blocks())
-    return _layers(Attentive(mean_squares, ranges, similarity=scaled_dot, project=unit_orthogonal))
+    return _layers(pair, Attentive(mean_squares, ranges, similarity=scaled_dot, project=unit_orthogonal))
 
 
 def attend_window(pair: Pair) -> Objective:
     """Attention as attend_scaled, over the proportional block and one more on either side."""
-    return _layers(Attentive(mean_squares, window(*pair.blocks(), reach=1), similarity=scaled_dot))
+    return _layers(pair, Attentive(mean_squares, window(*pair.blocks(), reach=1), similarity=scaled_dot))
 
 
 def semckd(pair: Pair) -> Objective:
     """As published: CE + KD (T = 4) + 400 SemCKD over the maps. github.com/DefangChen/SemCKD."""
     soft = Term(partial(soft_targets, temperature=4.0), "student.output", "teacher.output")
-    return Objective(label=labels(), soft=soft, layers=_calibrated(pair))
+    return Objective(label=pair.labels(), soft=soft, layers=_calibrated(pair))
 
 
 def semckd_alone(pair: Pair) -> Objective:
     """CE + 400 SemCKD, without soft targets, as all others here are."""
-    return Objective(label=labels(), layers=_calibrated(pair))
+    return Objective(label=pair.labels(), layers=_calibrated(pair))
 
 
 def _calibrated(pair: Pair) -> Term:
@@ -123,5 +124,5 @@ def _one_each(students: Sequence[str], teachers: Sequence[str]) -> Ranges:
     return {student: [teacher] for student, teacher in zip(students, teachers, strict=True)}
 
 
-def _layers(matched: Attentive) -> Objective:
-    return Objective(label=labels(), layers=Term(matched, *addresses(matched.ranges), weight=100.0))
+def _layers(pair: Pair, matched: Attentive) -> Objective:
+    return Objective(label=pair.labels(), layers=Term(matched, *addresses(matched.ranges), weight=100.0))

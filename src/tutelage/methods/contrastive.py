@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from tutelage.losses.crd import CRD, Draw, own_negatives, shared_negatives
 from tutelage.losses.kd import soft_targets
 from tutelage.methods.pair import Pair
-from tutelage.objective import Objective, Term, labels
+from tutelage.objective import Objective, Term
 
 
 def crd(pair: Pair) -> Objective:
@@ -16,18 +16,18 @@ def crd(pair: Pair) -> Objective:
 
     github.com/HobbitLong/RepDistiller.
     """
-    return Objective(label=labels(), contrast=_contrast(pair, own_negatives))
+    return Objective(label=pair.labels(), contrast=_contrast(pair, own_negatives))
 
 
 def crd_shared(pair: Pair) -> Objective:
     """The fast form of CRD, not the published one: the same 16384 negatives for the whole batch."""
-    return Objective(label=labels(), contrast=_contrast(pair, shared_negatives))
+    return Objective(label=pair.labels(), contrast=_contrast(pair, shared_negatives))
 
 
 def crd_kd(pair: Pair) -> Objective:
     """CRD beside soft targets, at their weights: CE + 1 KD (T = 4) + 0.8 CRD. github.com/HobbitLong/RepDistiller."""
     soft = Term(partial(soft_targets, temperature=4.0), "student.output", "teacher.output")
-    return Objective(label=labels(), soft=soft, contrast=_contrast(pair, own_negatives))
+    return Objective(label=pair.labels(), soft=soft, contrast=_contrast(pair, own_negatives))
 
 
 def _contrast(pair: Pair, draw: Draw) -> Term:

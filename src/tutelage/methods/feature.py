@@ -11,7 +11,7 @@ from tutelage.matching.one_to_one import OneToOne, one_to_one
 from tutelage.matching.projected import LazyLoss, projected
 from tutelage.matching.review import Review
 from tutelage.methods.pair import Pair, with_student
-from tutelage.objective import Loss, Objective, Term, labels
+from tutelage.objective import Loss, Objective, Term
 
 
 def hint(pair: Pair) -> Objective:
@@ -19,12 +19,12 @@ def hint(pair: Pair) -> Objective:
     students, teachers = pair.maps()
     middle = len(students) // 2
     loss = projected(mean_squares, normed_regressor)
-    return Objective(label=labels(), hint=Term(loss, students[middle], teachers[middle], weight=100.0))
+    return Objective(label=pair.labels(), hint=Term(loss, students[middle], teachers[middle], weight=100.0))
 
 
 def at(pair: Pair) -> Objective:
     """Attention transfer: CE + 1000 · Σ over the maps. github.com/HobbitLong/RepDistiller."""
-    return Objective(label=labels(), attention=Term(_summed(attention_maps, pair), *pair.maps(), weight=1000.0))
+    return Objective(label=pair.labels(), attention=Term(_summed(attention_maps, pair), *pair.maps(), weight=1000.0))
 
 
 def srrl(pair: Pair) -> Objective:
@@ -32,7 +32,7 @@ def srrl(pair: Pair) -> Objective:
     loss = projected(SoftmaxRegression(pair.head()), connector)
     student, _ = pair.last_maps()
     _, teacher = pair.embeddings()
-    return Objective(label=labels(), regression=Term(loss, student, teacher))
+    return Objective(label=pair.labels(), regression=Term(loss, student, teacher))
 
 
 @with_student(borrowing)
@@ -49,7 +49,7 @@ def vid(pair: Pair) -> Objective:
     """Variational information: CE + Σ over the maps. github.com/HobbitLong/RepDistiller."""
     measured = [LazyLoss(VariationalInformation.between) for _ in pair.of_student.maps]
     matched = one_to_one(measured, weights=[1.0] * len(measured))
-    return Objective(label=labels(), information=Term(matched, *pair.maps()))
+    return Objective(label=pair.labels(), information=Term(matched, *pair.maps()))
 
 
 def ofd(pair: Pair) -> Objective:
@@ -66,7 +66,7 @@ def ofd(pair: Pair) -> Objective:
         norm = pair.teacher.get_submodule(name)
         losses.append(projected(overhaul.PartialSquares(overhaul.margins(norm)), overhaul.connector))  # type: ignore[arg-type]
     matched = one_to_one(losses, weights=overhaul.published_weights(len(losses)))
-    return Objective(label=labels(), overhauled=Term(matched, *pair.preactivations()))
+    return Objective(label=pair.labels(), overhauled=Term(matched, *pair.preactivations()))
 
 
 def review(pair: Pair) -> Objective:
@@ -82,7 +82,7 @@ def review(pair: Pair) -> Objective:
     student, teacher = pair.embeddings()
     grow, weight = pair.growing(20), _review_weight(*pair.named)
     term = Term(matched, [*students, student], [*teachers, teacher], weight=lambda clock: weight * grow(clock))
-    return Objective(label=labels(), review=term)
+    return Objective(label=pair.labels(), review=term)
 
 
 def _review_weight(teacher: str, student: str) -> float:

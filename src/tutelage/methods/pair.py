@@ -9,8 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.data.lesson import Lesson
+from tutelage.keys import Build
 from tutelage.models.outline import Outline, outline
-from tutelage.objective import Clock, Objective
+from tutelage.objective import Clock, Objective, Term, Weight
+from tutelage.tasks.classification import CLASSIFICATION
+from tutelage.tasks.task import Task
 from tutelage.teachers.frozen import frozen
 
 
@@ -30,6 +33,11 @@ class Pair:
     named: tuple[str, str] = ("", "")
     teacher_maps: tuple[str, ...] = ()
     student_maps: tuple[str, ...] = ()
+    task: Task = CLASSIFICATION
+
+    def labels(self, weight: Weight = 1.0) -> Term:
+        """The term of the true labels: the loss of the task."""
+        return self.task.labels(weight)
 
     @cached_property
     def example(self) -> Tensor:
@@ -118,7 +126,6 @@ class Pair:
 
 
 Method: TypeAlias = Callable[[Pair], Objective]
-Build: TypeAlias = Callable[[], nn.Module]
 Borrow: TypeAlias = Callable[[Build, Build, int], nn.Module]
 """``(student, teacher, size) -> the student that a method trains``, from two builders, for samples of ``size``."""
 STUDENT = "student"

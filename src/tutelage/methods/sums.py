@@ -1,15 +1,18 @@
 """A method's terms, weighed otherwise than published, and those of several methods at once."""
 
+from copy import copy
+
 from tutelage.methods.pair import Method, Pair
-from tutelage.objective import Clock, Objective, Term, Weight, labels
+from tutelage.objective import Clock, Objective, Term, Weight
 
 
 def stronger(objective: Objective, strength: float) -> Objective:
     """The same terms, all but the label's with ``strength`` times their weight."""
-    for name, term in objective.terms.items():
+    terms = {name: copy(term) for name, term in objective.terms.items()}
+    for name, term in terms.items():
         if name != "label":
             term.weight = _times(term.weight, strength)
-    return objective
+    return Objective(**terms)
 
 
 def sum_of_methods(pair: Pair, *, methods: tuple[Method, ...], strengths: tuple[float, ...]) -> Objective:
@@ -17,7 +20,7 @@ def sum_of_methods(pair: Pair, *, methods: tuple[Method, ...], strengths: tuple[
 
     For three of them it is L = L_CE + λ₁ L_logits + λ₂ L_feature + λ₃ L_relation of the multi-knowledge proposal.
     """
-    terms: dict[str, Term] = {"label": labels()}
+    terms: dict[str, Term] = {"label": pair.labels()}
     for method, strength in zip(methods, strengths, strict=True):
         for name, term in stronger(method(pair), strength).terms.items():
             if name != "label":

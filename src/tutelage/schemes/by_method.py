@@ -11,7 +11,7 @@ from torch import nn
 from tutelage.combine.base import Combine
 from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.data.lesson import Lesson
-from tutelage.keys import STAGE_KEY
+from tutelage.keys import STAGE_KEY, described, key_of
 from tutelage.losses.simkd import Reused
 from tutelage.methods.pair import Method, Pair
 from tutelage.methods.sums import stronger
@@ -49,47 +49,59 @@ class Teaching:
     combine: Callable[[], Combine] = WeightedSum
 
 
+@dataclass(frozen=True)
+class Conditions:
+    """What a run decides for all that is trained in it: the folder that stages share, precision, and exactness."""
+
+    shared: Path
+    precision: torch.dtype
+    exact: bool
+
+
 def by_method(stage: Stage, model: nn.Module, *, plan: Plan, teaching: Teaching) -> None:
     """Fit the objective of ``teaching``."""
-    objective, teacher = prepared(model, teaching, plan.lesson, plan.epochs, stage.shared, stage.exact)
+    objective, teacher = prepared(model, teaching, plan, Conditions(stage.shared, stage.precision, stage.exact))
     plan.train(stage, plan.learner(model, objective, {"teacher": teacher}, teaching.combine()))
 
 
-def prepared(
-    model: nn.Module, teaching: Teaching, lesson: Lesson, epochs: int, shared: Path, exact: bool
-) -> tuple[Objective, Teacher]:
-    """What ``model`` has to get right, and its teacher, whose small answers are kept below the folder ``shared``."""
+def prepared(model: nn.Module, teaching: Teaching, plan: Plan, conditions: Conditions) -> tuple[Objective, Teacher]:
+    """What ``model`` has to get right, and its teacher, whose small answers are kept in the folder that all share."""
     if isinstance(model, Reused):
         model.head.load_state_dict(teaching.teacher.get_submodule("head").state_dict())
-    pair = pair_of(model, teaching, lesson, epochs)
+    pair = pair_of(model, teaching, plan)
     objective = stronger(teaching.method(pair), teaching.strength)
-    teacher = frozen(teaching.teacher) if exact else folded(teaching.teacher)
-    if lesson.num_views <= teaching.cache_views and _is_small(objective, pair):
-        teacher = _remembered(teacher, teaching.teacher, lesson, shared)
+    teacher = frozen(teaching.teacher) if conditions.exact else folded(teaching.teacher)
+    if plan.lesson.num_views <= teaching.cache_views and _is_small(objective, pair):
+        teacher = _remembered(teacher, teaching.teacher, plan.lesson, conditions)
     return objective, teacher
 
 
-def is_cached(model: nn.Module, teaching: Teaching, lesson: Lesson) -> bool:
+def is_cached(model: nn.Module, teaching: Teaching, plan: Plan) -> bool:
     """Whether the teacher is asked but once about each view, for this method."""
-    pair = pair_of(model, teaching, lesson, 1)
-    return lesson.num_views <= teaching.cache_views and _is_small(teaching.method(pair), pair)
+    pair = pair_of(model, teaching, plan)
+    return plan.lesson.num_views <= teaching.cache_views and _is_small(teaching.method(pair), pair)
 
 
-def pair_of(model: nn.Module, teaching: Teaching, lesson: Lesson, epochs: int) -> Pair:
+def pair_of(model: nn.Module, teaching: Teaching, plan: Plan) -> Pair:
     """The two networks as a method looks at them."""
     t = teaching
-    return Pair(t.teacher, model, lesson, epochs, t.names, t.teacher_layers, t.student_layers)
+    return Pair(t.teacher, model, plan.lesson, plan.epochs, t.names, t.teacher_layers, t.student_layers, plan.task)
 
 
-def _remembered(teacher: Teacher, network: nn.Module, lesson: Lesson, shared: Path) -> Teacher:
-    key = {"teacher": str(getattr(network, STAGE_KEY)), "data": lesson.train.checksum, "views": str(lesson.num_views)}
-    name = "-".join([key["teacher"].replace("/", "-"), key["data"][:8], key["views"]])
+def _remembered(teacher: Teacher, network: nn.Module, lesson: Lesson, conditions: Conditions) -> Teacher:
+    key = {
+        "teacher": str(getattr(network, STAGE_KEY)),
+        "data": lesson.train.checksum,
+        "views": f"{lesson.num_views} of {key_of(described(lesson.transform))}",
+        "precision": f"{conditions.precision}{', exact' * conditions.exact}",
+    }
+    name = f"{key['teacher'].replace('/', '-')}-{key_of(key)}"
     return cached(
         teacher,
         samples=int(lesson.train.index.max()) + 1,
         views=lesson.num_views,
         form=dense(torch.float16),
-        place=in_folder(shared / "answers" / name, key),
+        place=in_folder(conditions.shared / "answers" / name, key),
         choose=only_unseen,
     )
 

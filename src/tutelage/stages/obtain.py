@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -15,11 +15,11 @@ from torch import nn
 from tutelage import group, results
 from tutelage.checkpoint import file_hash, load_weights
 from tutelage.delivery import ORIGIN, Origin
-from tutelage.keys import STAGE_KEY, described, key_of, maker
+from tutelage.keys import STAGE_KEY, Build, described, key_of, maker
 from tutelage.progress import Progress
 from tutelage.stages.locks import locked
 from tutelage.stages.stage import JointFit, Stage
-from tutelage.stages.storage import ONLY, Build, Finished, Record, finished, is_finished, keep, lines, notes
+from tutelage.stages.storage import ONLY, Finished, Record, finished, is_finished, keep, lines, notes
 from tutelage.weights.foreign import load_foreign
 
 LOCK = "lock"
@@ -42,10 +42,14 @@ class Source:
     origins: Mapping[str, Origin]
     make: Callable[[Path], None]
 
+    @cached_property
+    def key(self) -> str:
+        return key_of(self.description)
+
 
 def obtain(source: Source, stages: Path, progress: Progress, write: Callable[[Record], None]) -> dict[str, Finished]:
     """The networks of a stage, made if its folder in ``stages`` does not hold them; one process at a time."""
-    name, folder = source.name, stages / key_of(source.description)
+    name, folder = source.name, stages / source.key
     with _alone_in(folder, name, progress):
         there = group.decided(partial(is_finished, folder))
         if not there:
@@ -72,7 +76,7 @@ def summary(
     text, first = json.dumps(source.description), networks[0]
     return results.StageRecord(
         name=source.name,
-        key=key_of(source.description),
+        key=source.key,
         epochs=len(first.records),
         seconds=round(first.seconds, 1),
         best_epoch=first.best_epoch if len(networks) == 1 else None,

@@ -1,6 +1,6 @@
 """What a stage that is over keeps on disk: its networks, what they were made of, and their lines of the log."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 from torch import Tensor, nn
 
 from tutelage.checkpoint import load_state, load_weights, read_json, save_state, save_weights, write_json
+from tutelage.keys import Build
 
-Build: TypeAlias = Callable[[], nn.Module]
 Record: TypeAlias = dict[str, Any]
 """One line of ``log.jsonl``."""
 ONLY = ""

@@ -147,4 +147,4 @@ def _cost(cost: Cost) -> list[float]:
 def _asked(trial: Trial) -> str:
     if trial.teaching is None:
         return "never"
-    return "once a view" if is_cached(trial.build(), trial.teaching, trial.plan.lesson) else "every step"
+    return "once a view" if is_cached(trial.build(), trial.teaching, trial.plan) else "every step"

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.combine.by_name import Given, rule, rules
+from tutelage.keys import Build
 from tutelage.optimizers.factory import Factory
 from tutelage.optimizers.usual import plain_sgd
 from tutelage.results import Table, statistic
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching, pair_of
 from tutelage.schemes.plan import Plan
-from tutelage.stages.storage import Build, Record
+from tutelage.stages.storage import Record
 from tutelage.study.trials import Trial
 from tutelage.taps import Tapped
 from tutelage.watched import watching
@@ -42,13 +43,21 @@ def question(names: Sequence[str], look_every: int, time_ratio: float) -> Questi
 
 
 def rule_trials(run: Run, build: Build, plan: Plan, teaching: Teaching, asked: Question) -> dict[str, list[Trial]]:
-    """A trial of each rule, watched; and one more by the sum alone, in the time that a rule takes."""
+    """A trial of each rule, watched; and one more by the sum alone, in the time that a rule takes.
+
+    A rule with a momentum of its own gets plain gradient descent at the plan's rate: ``ValueError`` where that is not
+    known, as the optimizer is no partial with ``lr``.
+    """
     settings = keywords_of(plan.optimizer)
     given = losses_given(run, build, plan, teaching)
     trials: dict[str, list[Trial]] = {}
     for name in asked.names:
         combine = partial(watching, rule(name, given), every=asked.look_every)
-        own = replace(plan, optimizer=partial(plain_sgd, lr=settings["lr"])) if combine().owns_momentum else plan
+        own = plan
+        if combine().owns_momentum:
+            if "lr" not in settings:
+                raise ValueError(f"{name} has a momentum of its own and needs the optimizer's rate: name lr=… in it.")
+            own = replace(plan, optimizer=partial(plain_sgd, lr=settings["lr"]))
         trials[name] = [Trial(build, own, replace(teaching, combine=combine), "rule")]
     if asked.time_ratio > 1:
         longer = replace(plan, epochs=max(plan.epochs + 1, round(plan.epochs * asked.time_ratio)))
@@ -59,7 +68,7 @@ def rule_trials(run: Run, build: Build, plan: Plan, teaching: Teaching, asked: Q
 def losses_given(run: Run, build: Build, plan: Plan, teaching: Teaching) -> Given:
     """What the rules may want to know of these losses; the feature is the shallowest one that any of them reads."""
     student = run.laid_out(build())
-    pair = pair_of(student, teaching, plan.lesson, 1)
+    pair = pair_of(student, teaching, plan)
     objective = teaching.method(pair)
     layers = sorted(what for who, what in objective.reads(list(objective.terms)) if who == "student")
     feature = f"student.{shallowest(student, layers, pair.example)}"
@@ -74,7 +83,9 @@ def keywords_of(optimizer: Factory) -> dict[str, float]:
 
 
 def shallowest(model: nn.Module, layers: Sequence[str], example: Tensor) -> str:
-    """Of the layers of a model, the one that most of the others are computed from."""
+    """Of the layers of a model, the one that most of the others are computed from; its output if there are none."""
+    if not layers:
+        return "output"
     activations = Tapped(model, layers)(example)
 
     def above(layer: str) -> int:

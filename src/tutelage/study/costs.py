@@ -14,7 +14,7 @@ from tutelage.methods.cited import losses_in
 from tutelage.objective import Clock, Objective
 from tutelage.optimizers.factory import Factory, Named
 from tutelage.run import Run
-from tutelage.schemes.by_method import prepared
+from tutelage.schemes.by_method import Conditions, prepared
 from tutelage.study.trials import Trial
 
 SECONDS = 1.5
@@ -40,11 +40,14 @@ def stepping(run: Run, trial: Trial) -> Stepping:
     model, lesson = run.laid_out(trial.build()), trial.plan.lesson
     optimizer = partial(_at_rest, optimizer=trial.plan.optimizer)
     if trial.teaching is None:
-        learner = Learner(model, Objective(label=trial.plan.task.labels()), optimizer)
+        learner = Learner(model, Objective(label=trial.plan.task.labels()), optimizer, call=trial.plan.task.call)
     else:
-        objective, teacher = prepared(model, trial.teaching, lesson, 1, run.root, run.exact)
-        learner = Learner(model, objective, optimizer, trial.teaching.combine(), {"teacher": teacher})
-    return Stepping(learner.objective, iter(train({"student": learner}, lesson.batches(), 10**6, pause=_always)))
+        conditions = Conditions(run.root, run.precision, run.exact)
+        objective, teacher = prepared(model, trial.teaching, trial.plan, conditions)
+        combine, teachers = trial.teaching.combine(), {"teacher": teacher}
+        learner = Learner(model, objective, optimizer, combine, teachers, call=trial.plan.task.call)
+    training = train({"student": learner}, lesson.batches(), 10**6, precision=run.precision, pause=_always)
+    return Stepping(learner.objective, iter(training))
 
 
 def costs_of(run: Run, trials: Mapping[str, Trial]) -> tuple[dict[str, Cost], list[str]]:

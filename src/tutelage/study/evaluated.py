@@ -1,5 +1,6 @@
 """Everything that a report says about a run's networks, measured on one test set. No measure ever loses a training."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -7,6 +8,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
+from tutelage.calls import reason
 from tutelage.data.views import in_order
 from tutelage.measure.cost import file_bytes, macs, parameters
 from tutelage.measure.latency import latency
@@ -75,9 +77,14 @@ def publish_networks(
 
 
 def validated(finished: Finished, data: Sets) -> float:
-    """The deciding metric on the validation samples after the last epoch, turned so that less is better."""
+    """The deciding metric on the validation samples after the last epoch, turned so that less is better.
+
+    Infinite where that is no number; 0 where nothing was validated.
+    """
     metric = data.task.deciding
-    value = float((finished.records[-1].get("validation") or {}).get(metric.name, 0)) if finished.records else 0.0
+    if not finished.records or data.validation is None:
+        return 0.0
+    value = (_last_validation(finished) or {}).get(metric.name, math.inf if metric.better == "lower" else -math.inf)
     return value if metric.better == "lower" else -value
 
 
@@ -136,8 +143,7 @@ def _attempted(what: str, measure: Callable[[], T]) -> tuple[T | None, tuple[str
     try:
         return measure(), ()
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0]
-        return None, (f"{what} not measured ({type(error).__name__}: {reason})",)
+        return None, (f"{what} not measured ({reason(error)})",)
 
 
 def _best(finished: Finished, network: Network, data: Sets) -> Best | None:
@@ -152,4 +158,6 @@ def _best(finished: Finished, network: Network, data: Sets) -> Best | None:
 
 
 def _last_validation(finished: Finished) -> dict[str, float] | None:
-    return (finished.records[-1].get("validation") or None) if finished.records else None
+    """What was measured then, as far as it is numbers."""
+    measured = finished.records[-1].get("validation") if finished.records else None
+    return {name: value for name, value in (measured or {}).items() if math.isfinite(value)} or None

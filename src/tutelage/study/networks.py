@@ -6,9 +6,10 @@ from functools import partial
 
 from torch import nn
 
+from tutelage.keys import Build
 from tutelage.methods.by_name import members
 from tutelage.methods.check import check_methods, check_network
-from tutelage.methods.pair import Build, Method, student_for
+from tutelage.methods.pair import Method, student_for
 from tutelage.models.named import named
 from tutelage.models.trained import comes_trained
 from tutelage.run import Run
@@ -55,7 +56,7 @@ class PairOfNetworks:
         refuse_stranger(self.student.name, student, self.data)
         for name, method in methods.items():
             own = self.student_of(method)().to(device)
-            check_methods(pair_of(own, self.teaching(method, teacher, 0), plan.lesson, 1), {name: method})
+            check_methods(pair_of(own, self.teaching(method, teacher, 0), plan), {name: method})
 
 
 def refuse_stranger(name: str, model: nn.Module, data: Sets) -> None:

@@ -48,5 +48,8 @@ def parted(run: Run, train: Labelled, test: Labelled, validation: int) -> Sets:
     train, test = train.to(run.device), test.to(run.device)
     if validation == 0:
         return Sets(train, None, test)
-    rest, held = held_out(train, min(validation, len(train) // 4))
+    most = max(1, len(train) // 4)
+    if validation > most:
+        run.progress.note(f"{most} samples are kept for validation, a quarter of the training samples")
+    rest, held = held_out(train, min(validation, most))
     return Sets(rest, held, test)

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from tutelage.keys import Build
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching, by_method
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
-from tutelage.stages.storage import Build, Finished
+from tutelage.stages.storage import Finished
 from tutelage.study.evaluated import validated
 from tutelage.study.sets import Sets
 
@@ -39,13 +40,13 @@ class Outcome:
     diverged: dict[str, str]
 
 
-def run_trial(run: Run, name: str, trial: Trial) -> Finished:
+def run_trial(run: Run, name: str, trial: Trial) -> Trained:
     """The student of one trial, as a stage called ``name``. Raises ``FloatingPointError`` where it diverges."""
     if trial.teaching is None:
         fit = partial(supervised, plan=trial.plan)
     else:
         fit = partial(by_method, plan=trial.plan, teaching=trial.teaching)
-    return run.stage(name, trial.build, fit, seed=trial.plan.lesson.seed)
+    return Trained(trial, run.stage(name, trial.build, fit, seed=trial.plan.lesson.seed))
 
 
 def run_trials(run: Run, data: Sets, trials: Mapping[str, Sequence[Trial]]) -> Outcome:
@@ -58,7 +59,7 @@ def run_trials(run: Run, data: Sets, trials: Mapping[str, Sequence[Trial]]) -> O
             strength = 1.0 if trial.teaching is None else trial.teaching.strength
             stage = name if len(some) == 1 else f"{name} × {strength:g}"
             try:
-                trained.append(Trained(trial, run_trial(run, stage, trial)))
+                trained.append(run_trial(run, stage, trial))
             except FloatingPointError as error:
                 diverged[stage] = str(error)
                 run.progress.note(f"{stage}: {error}")

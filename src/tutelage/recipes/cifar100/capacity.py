@@ -52,20 +52,20 @@ def capacity(
         methods: by which it learns from each of them; sums and factors such as 0.1*proportional too
         seed: of the students' weights, order and views
     """
-    from tutelage.methods.by_name import family, method
+    from tutelage.methods.by_name import expanded, family, method
     from tutelage.recipes.cifar100.images import INPUT, pictures_of, plan_for
     from tutelage.recipes.proposal import claim_layers, claim_size
     from tutelage.study.capacity import best_teachers_in_words, students_by_teacher
     from tutelage.study.claims import cannot_decide
     from tutelage.study.comparison import BASELINE, Compared, publish_comparison
     from tutelage.study.networks import PairOfNetworks, teacher_of
-    from tutelage.study.trials import Trained, Trial, run_trial, run_trials
+    from tutelage.study.trials import Trial, run_trial, run_trials
     from tutelage.tasks.classification import ACCURACY
 
     refuse_nonsense(capacity, locals())
     if not teachers.names:
         raise ValueError("--teachers.names takes one network or more; got none.")
-    chosen = {name: method(name) for name in methods}
+    chosen = {name: method(name) for name in expanded(methods)}
     data = pictures_of(run, images)
     plan = plan_for(data, student, seed)
     named = [TeacherSettings(name=name, training=teachers.training, seed=teachers.seed) for name in teachers.names]
@@ -76,8 +76,7 @@ def capacity(
     trained = {
         one.name: teacher_of(run, data, one, plan_for(data, one, one.seed), f"teacher {one.name}") for one in named
     }
-    alone = Trial(next(iter(pairs.values())).build_student, plan)
-    baseline = Trained(alone, run_trial(run, BASELINE, alone))
+    baseline = run_trial(run, BASELINE, Trial(next(iter(pairs.values())).build_student, plan))
     trials = {}
     for name, pair in pairs.items():
         for word, how in chosen.items():
@@ -90,12 +89,12 @@ def capacity(
     stages = {f"teacher {name}": one for name, one in trained.items()}
     networks = publish_comparison(run, data, Compared("Students", ACCURACY, stages, baseline, outcome, labels), INPUT)
     run.publish(
-        tables=[students_by_teacher(networks, list(pairs), methods, ACCURACY)],
-        headline=best_teachers_in_words(networks, list(pairs), methods, student.name, ACCURACY),
+        tables=[students_by_teacher(networks, list(pairs), list(chosen), ACCURACY)],
+        headline=best_teachers_in_words(networks, list(pairs), list(chosen), student.name, ACCURACY),
     )
     if not data.synthetic and len(pairs) > 1:
         reason = cannot_decide(run, free=("methods", "images.cache_views", "teachers.seed"))
-        claim_size(run, networks, list(pairs), methods, reason)
+        claim_size(run, networks, list(pairs), list(chosen), reason)
         largest = {name: one for name, one in outcome.students.items() if name.endswith(f" from {named[-1].name}")}
         claim_layers(run, data, largest, networks, reason)
 

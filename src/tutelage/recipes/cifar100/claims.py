@@ -11,7 +11,6 @@ from tutelage.study.networks import PairOfNetworks
 SOURCE = "Tian, Krishnan & Isola 2020, arXiv:1910.10699, and the methods' own papers: CIFAR-100"
 FREE = (
     "methods",
-    "strengths",
     "images.cache_views",
     "teacher.seed",
     "teacher.name",

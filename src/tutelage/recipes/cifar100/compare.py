@@ -41,7 +41,7 @@ def compare(
     from tutelage.recipes.proposal import claim_layers
     from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish_comparison
     from tutelage.study.networks import PairOfNetworks, teacher_of
-    from tutelage.study.trials import Trained, Trial, run_trial, run_trials
+    from tutelage.study.trials import Trial, run_trial, run_trials
     from tutelage.tasks.classification import ACCURACY
 
     refuse_nonsense(compare, locals())
@@ -54,8 +54,7 @@ def compare(
     pair.refuse_strangers(plan, chosen)
 
     trained = teacher_of(run, data, teacher, plan_for(data, teacher, teacher.seed))
-    alone = Trial(pair.build_student, plan)
-    baseline = Trained(alone, run_trial(run, BASELINE, alone))
+    baseline = run_trial(run, BASELINE, Trial(pair.build_student, plan))
     trials = {}
     for name, how in chosen.items():
         teaching = pair.teaching(how, trained.last, images.cache_views)

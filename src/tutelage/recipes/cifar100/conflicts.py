@@ -41,7 +41,7 @@ def conflicts(
     from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish_comparison
     from tutelage.study.conflicts import SUM, question, rule_trials, where_losses_pull
     from tutelage.study.networks import PairOfNetworks, teacher_of
-    from tutelage.study.trials import Trained, Trial, run_trial, run_trials
+    from tutelage.study.trials import Trial, run_trial, run_trials
     from tutelage.tasks.classification import ACCURACY
 
     refuse_nonsense(conflicts, locals())
@@ -52,8 +52,7 @@ def conflicts(
     pair.refuse_strangers(plan, {losses: how})
 
     trained = teacher_of(run, data, teacher, plan_for(data, teacher, teacher.seed))
-    alone = Trial(pair.build_student, plan)
-    baseline = Trained(alone, run_trial(run, BASELINE, alone))
+    baseline = run_trial(run, BASELINE, Trial(pair.build_student, plan))
     teaching = pair.teaching(how, trained.last, images.cache_views)
     outcome = run_trials(run, data, rule_trials(run, pair.student_of(how), plan, teaching, asked))
 

@@ -58,9 +58,10 @@ def fitnets(
     Args:
         seed: of the students' weights, order and views
     """
-    from tutelage.methods.pair import Pair
+    from tutelage.methods.feature import hint as hint_of_layers
     from tutelage.recipes.cifar100.images import INPUT, pictures_of, plan_for
     from tutelage.results import Claim
+    from tutelage.schemes.by_method import pair_of
     from tutelage.schemes.hints import faded, hinted
     from tutelage.study.comparison import BASELINE
     from tutelage.study.evaluated import Evaluated, publish_networks
@@ -73,19 +74,11 @@ def fitnets(
     plan = plan_for(data, student, seed)
     before = replace(student, training=replace(student.training, epochs=hints.epochs, lr=hints.lr))
     build = pair.build_student
-    pair.refuse_strangers(plan, {})
+    pair.refuse_strangers(plan, {"hint": hint_of_layers})
 
     trained = teacher_of(run, data, teacher, plan_for(data, teacher, teacher.seed))
     baseline = run_trial(run, BASELINE, Trial(build, plan))
-    layers = Pair(
-        trained.last,
-        run.laid_out(build()),
-        plan.lesson,
-        1,
-        (teacher.name, student.name),
-        teacher.layers,
-        student.layers,
-    )
+    layers = pair_of(run.laid_out(build()), pair.teaching(hint_of_layers, trained.last, 0), plan)
     hint, guided = (x.maps[len(x.maps) // 2] for x in (layers.of_teacher, layers.of_student))
     begin = partial(hinted, plan=plan_for(data, before, seed), teacher=trained.last, guided=guided, hint=hint)
     end = partial(
@@ -101,7 +94,7 @@ def fitnets(
         {
             "teacher": Evaluated("teacher", teacher.name, trained),
             "fitnet": Evaluated("student", f"{student.name}, hints from {hint} to {guided}, then soft targets", fitnet),
-            BASELINE: Evaluated("baseline", f"{student.name}, labels only", baseline),
+            BASELINE: Evaluated("baseline", f"{student.name}, labels only", baseline.finished),
             "soft": Evaluated("student", f"{student.name}, soft targets from the start", targets),
         },
         ["tutelage.losses.hint:half_squares_by_place", "tutelage.losses.kd:soft_targets"],

@@ -7,9 +7,9 @@ from tutelage.data.lesson import Lesson
 from tutelage.data.views import CROP_FLIPS, crop_flip, draw, in_turn, normalised, plain, some_of, spread
 from tutelage.run import Run
 from tutelage.schemes.plan import Plan
-from tutelage.study.plans import SCHEDULES, optimizer_of
 from tutelage.study.sets import Sets, parted
 from tutelage.study.settings import Images, NetworkSettings
+from tutelage.study.training import plan_of
 
 INPUT = "float32 (N, 3, 32, 32): (x / 255 - mean) / std, the mean and std of CIFAR-100's channels"
 NORMALISED = normalised(plain, cifar.MEAN, cifar.STD)
@@ -35,4 +35,4 @@ def plan_for(data: Sets, network: NetworkSettings, seed: int) -> Plan:
     lesson = Lesson(
         data.train, data.validation, transform, views, training.batch_size, seed, choose, data.test_transform
     )
-    return Plan(lesson, optimizer_of(training), training.epochs, SCHEDULES[training.schedule], data.task)
+    return plan_of(lesson, training, data.task)

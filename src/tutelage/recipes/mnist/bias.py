@@ -52,7 +52,7 @@ def corrected(model: nn.Module, data: Sets, classes: Collection[int], *, sign: i
     Raises ``ValueError`` without a validation set.
     """
     if data.validation is None:
-        raise ValueError("The bias is chosen on validation images; keep some with --validation.")
+        raise ValueError("The bias is chosen on validation images; keep some with --digits.validation.")
     test, target = predict(model, data.test), data.test.targets
     shifts = sign * SHIFTS
     on_validation = _best(predict(model, data.validation), data.validation.targets, classes, shifts)
@@ -74,13 +74,13 @@ def table_of(title: str, rows: list[Corrected]) -> Table:
 def _best(logits: Tensor, target: Tensor, classes: Collection[int], shifts: Tensor) -> float:
     """The shift with the fewest errors; among equals, the middle one."""
     errors = torch.stack([(_shifted(logits, classes, s).argmax(-1) != target).sum() for s in shifts.tolist()])
-    best = shifts[errors == errors.min()]
+    best = shifts[(errors == errors.min()).cpu()]
     return round(best[len(best) // 2].item(), 1)
 
 
 def _counted(chosen: str, logits: Tensor, target: Tensor, classes: Collection[int], shift: float) -> Corrected:
     wrong = _shifted(logits, classes, shift).argmax(-1) != target
-    among = torch.isin(target, torch.tensor(sorted(classes)))
+    among = torch.isin(target, torch.tensor(sorted(classes), device=target.device))
     return Corrected(chosen, shift, int(wrong.sum()), int((wrong & among).sum()), len(target))
 
 

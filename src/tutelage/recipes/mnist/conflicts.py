@@ -61,17 +61,17 @@ def conflicts(
     from tutelage.study.claims import cannot_decide
     from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish_comparison
     from tutelage.study.conflicts import SUM, question, rule_trials, where_losses_pull
-    from tutelage.study.trials import Trained, Trial, run_trial, run_trials
+    from tutelage.study.trials import Trial, run_trial, run_trials
     from tutelage.tasks.classification import ERRORS
 
     refuse_nonsense(conflicts, locals())
     asked = question(rules.names, rules.look_every, rules.time_ratio)
     data = nets.digits_of(run, digits)
     large = nets.train_teacher(run, data, teacher, teacher_seed)
-    alone = Trial(nets.build_net(student.units), nets.plan_of(data, student.training, seed))
-    baseline = Trained(alone, run_trial(run, BASELINE, alone))
+    trial = Trial(nets.build_net(student.units), nets.plan_for(data, student.training, seed))
+    baseline = run_trial(run, BASELINE, trial)
     teaching = Teaching(partial(four_losses, losses=losses), large.last, ("teacher", "student"))
-    outcome = run_trials(run, data, rule_trials(run, alone.build, alone.plan, teaching, asked))
+    outcome = run_trials(run, data, rule_trials(run, trial.build, trial.plan, teaching, asked))
 
     labels = {"teacher": f"{nets.wide(teacher.units)}, dropout, jittered", BASELINE: "labels only"}
     labels |= {name: f"by {name}" for name in outcome.students}
@@ -95,18 +95,18 @@ conflicts_smoke = partial(
 conflicts_quick = partial(conflicts, teacher=QUICK_TEACHER, student=with_training(STUDENT, epochs=8))
 
 
-def four_losses(_pair: "Pair", *, losses: Losses) -> "Objective":
+def four_losses(pair: "Pair", *, losses: Losses) -> "Objective":
     """The four losses with their weights, as a method."""
     from tutelage.losses.hint import mean_squares
     from tutelage.losses.kd import soft_targets
     from tutelage.losses.rkd import distances
     from tutelage.matching.projected import projected
-    from tutelage.objective import Objective, Term, labels
+    from tutelage.objective import Objective, Term
 
     soft = partial(soft_targets, temperature=losses.temperature)
     hidden = "student.hidden2", "teacher.hidden2"
     return Objective(
-        label=labels(),
+        label=pair.labels(),
         soft=Term(soft, "student.output", "teacher.output", weight=losses.soft),
         hint=Term(projected(mean_squares), *hidden, weight=losses.hint),
         distances=Term(distances, *hidden, weight=losses.distances, across=True),

@@ -41,7 +41,7 @@ def hinton(
     """A large regularised net teaches a small one on MNIST: 67, 146 and 74 test errors in the paper.
 
     The teacher has two hidden layers of 1200 units, dropout, bound weights and jittered images. The same small net is
-    with_training on labels alone, on the teacher's soft targets for images that do not move, and for images that do.
+    trained on labels alone, on the teacher's soft targets for images that do not move, and for images that do.
 
     Args:
         temperature: softness of the targets, the same for teacher and student
@@ -65,7 +65,7 @@ def hinton(
         "student": Evaluated("student", f"{little}, soft targets at T = {temperature:g}", small),
     }
     if jittered_epochs:
-        plan = nets.plan_of(data, replace(student.training, epochs=jittered_epochs), seed, jittered=True)
+        plan = nets.plan_for(data, replace(student.training, epochs=jittered_epochs), seed, jittered=True)
         moved = run.stage("jittered", nets.build_net(student.units), partial(taught, plan=plan), seed=seed)
         networks["jittered"] = Evaluated("student", f"{little}, soft targets, jittered transfer set", moved)
     measured = nets.publish_nets(run, data, networks, "soft_targets")

@@ -1,6 +1,7 @@
 """MNIST's digits for an experiment, and its nets: a regularised teacher, a baseline, and students of soft targets."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from math import sqrt
 
@@ -10,6 +11,7 @@ from torch.optim import Optimizer
 from tutelage.data import mnist, synthetic
 from tutelage.data.lesson import Lesson
 from tutelage.data.views import JITTERS, jitter
+from tutelage.keys import Build
 from tutelage.losses.kd import Average
 from tutelage.models.mlp import mlp
 from tutelage.optimizers.factory import Factory, Named
@@ -20,11 +22,11 @@ from tutelage.run import Run
 from tutelage.schemes.distill import distilled, distilled_from_many
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
-from tutelage.stages.storage import Build, Finished
+from tutelage.stages.storage import Finished
 from tutelage.study.evaluated import Evaluated, publish_networks
-from tutelage.study.plans import SCHEDULES, optimizer_of
 from tutelage.study.sets import Sets, parted
 from tutelage.study.settings import TrainingSettings
+from tutelage.study.training import plan_of
 
 INPUT = "float32 (N, 1, 28, 28), grey levels 0 to 1"
 
@@ -41,11 +43,11 @@ def build_net(units: int, dropout: float = 0.0) -> Build:
     return partial(mlp, widths, dropout=dropout) if dropout else partial(mlp, widths)
 
 
-def plan_of(data: Sets, training: TrainingSettings, seed: int, *, jittered: bool = False) -> Plan:
+def plan_for(data: Sets, training: TrainingSettings, seed: int, *, jittered: bool = False) -> Plan:
     """How a net learns: from images as they are, or moved by up to two pixels."""
     views = {"transform": jitter, "num_views": JITTERS} if jittered else {}
     lesson = Lesson(data.train, data.validation, batch_size=training.batch_size, seed=seed, **views)  # type: ignore[arg-type]
-    return Plan(lesson, optimizer_of(training), training.epochs, SCHEDULES[training.schedule], data.task)
+    return plan_of(lesson, training, data.task)
 
 
 def hidden(name: str) -> bool:
@@ -60,19 +62,21 @@ def bounded(named: Named, *, factory: Factory, squared_norm: float) -> Optimizer
 
 def train_teacher(run: Run, data: Sets, net: Net, seed: int) -> Finished:
     """Two hidden layers with dropout 0.5 and max-norm 15, trained on images that move by up to two pixels."""
-    plan = plan_of(data, net.training, seed, jittered=True)
-    plan = Plan(plan.lesson, partial(bounded, factory=plan.optimizer, squared_norm=15.0), plan.epochs, plan.schedule)
+    plan = plan_for(data, net.training, seed, jittered=True)
+    plan = replace(plan, optimizer=partial(bounded, factory=plan.optimizer, squared_norm=15.0))
     return run.stage("teacher", build_net(net.units, dropout=0.5), partial(supervised, plan=plan), seed=seed)
 
 
 def train_alone(run: Run, data: Sets, net: Net, seed: int, name: str) -> Finished:
     """Two hidden layers on labels alone, with no regularisation at all."""
-    return run.stage(name, build_net(net.units), partial(supervised, plan=plan_of(data, net.training, seed)), seed=seed)
+    return run.stage(
+        name, build_net(net.units), partial(supervised, plan=plan_for(data, net.training, seed)), seed=seed
+    )
 
 
 def train_student(run: Run, data: Sets, net: Net, seed: int, name: str, taught: Callable[..., None]) -> Finished:
     """Two hidden layers on images as they are, ``taught(stage, model, plan=…)``."""
-    fit = partial(taught, plan=plan_of(data, net.training, seed))
+    fit = partial(taught, plan=plan_for(data, net.training, seed))
     return run.stage(name, build_net(net.units), fit, seed=seed)
 
 

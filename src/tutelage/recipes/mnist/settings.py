@@ -15,12 +15,12 @@ TAUGHT = replace(PLAIN, lr=2e-3, optimizer="adam")
 
 @dataclass(frozen=True, kw_only=True)
 class Net:
-    """Two hidden layers of so many units each, and how they are with_training."""
+    """Two hidden layers of so many units each, and how they are trained."""
 
     units: Count = 800
     """width of its two hidden layers"""
     training: Annotated[TrainingSettings, arg(name="")] = PLAIN
-    """how it is with_training"""
+    """how it is trained"""
 
 
 @dataclass(frozen=True, kw_only=True)
