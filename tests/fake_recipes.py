@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from tutelage.recipes.cifar100.settings import Images
 from tutelage.results import Claim, Metric, Score
 from tutelage.results import Network as Measured
 from tutelage.study.bounds import Number, Positive
-from tutelage.study.settings import Images, NetworkSettings, TeacherSettings, TrainingSettings
+from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
 
 INTERRUPT: list[int] = []  # a signal that arrives once, in the middle of the second epoch
 

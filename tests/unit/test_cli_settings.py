@@ -18,9 +18,10 @@ from tutelage.cli.failures import Usage
 from tutelage.cli.flags import flags_of, leaves, parse
 from tutelage.cli.request import understood
 from tutelage.cli.sweep import combinations
+from tutelage.recipes.cifar100.settings import Images
 from tutelage.study.bounds import Above, AtLeast, Count, NotNegative, Number, Positive, Share, Within, refuse_nonsense
 from tutelage.study.dotted import flattened, unflattened
-from tutelage.study.settings import Images, NetworkSettings, Rules, TeacherSettings, TrainingSettings
+from tutelage.study.settings import NetworkSettings, Rules, TeacherSettings, TrainingSettings
 
 PAIR = "fake_recipes:pair"
 

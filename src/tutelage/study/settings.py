@@ -1,4 +1,4 @@
-"""What recipes ask of a network, its training and the images, said once: every field is a flag, its docstring the help.
+"""What recipes ask of a network, its training and rules, said once: every field is a flag, its docstring the help.
 
 ``student: NetworkSettings`` in a recipe's signature is ``--student.name``, ``--student.epochs``, … on the command line;
 annotations bound them all: ``Annotated[int, Above(0)]``. No torch here: ``--help`` reads this file.
@@ -60,18 +60,6 @@ class TeacherSettings(NetworkSettings):
     """means of the channels (0 to 1) with which it normalises; those of the images if none are given"""
     std: tuple[Positive, ...] = ()
     """their deviations"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Images:
-    """The images, and how many of them are kept for validation."""
-
-    name: Literal["cifar100", "cifar10", "synthetic"] = "cifar100"
-    """cifar100, cifar10, or synthetic ones for a run of seconds"""
-    validation: Number = 5000
-    """training images kept for validation; 0 trains on all of them, without a best epoch"""
-    cache_views: Number = 16
-    """up to how many views of them the teacher's small answers are kept and shared by all runs"""
 
 
 @dataclass(frozen=True, kw_only=True)

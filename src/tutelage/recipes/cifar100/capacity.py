@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT
+from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT, Images
 from tutelage.study.bounds import refuse_nonsense
-from tutelage.study.settings import Images, NetworkSettings, TeacherSettings, TrainingSettings
+from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
 
 if TYPE_CHECKING:
     from tutelage.run import Run

@@ -3,9 +3,9 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tutelage.recipes.cifar100.settings import CPU, IMAGES, PAPER, SMOKE, STUDENT, TEACHER
+from tutelage.recipes.cifar100.settings import CPU, IMAGES, PAPER, SMOKE, STUDENT, TEACHER, Images
 from tutelage.study.bounds import Positive, refuse_nonsense
-from tutelage.study.settings import Images, NetworkSettings, TeacherSettings
+from tutelage.study.settings import NetworkSettings, TeacherSettings
 
 if TYPE_CHECKING:
     from tutelage.run import Run

@@ -3,9 +3,9 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT, TEACHER
+from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT, TEACHER, Images
 from tutelage.study.bounds import refuse_nonsense
-from tutelage.study.settings import Images, NetworkSettings, Rules, TeacherSettings
+from tutelage.study.settings import NetworkSettings, Rules, TeacherSettings
 
 if TYPE_CHECKING:
     from tutelage.run import Run

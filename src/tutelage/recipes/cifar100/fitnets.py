@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT, TEACHER
+from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT, TEACHER, Images
 from tutelage.study.bounds import Count, Positive, refuse_nonsense
-from tutelage.study.settings import Images, NetworkSettings, TeacherSettings
+from tutelage.study.settings import NetworkSettings, TeacherSettings
 
 if TYPE_CHECKING:
     from tutelage.run import Run

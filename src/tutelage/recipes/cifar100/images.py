@@ -5,10 +5,11 @@ from dataclasses import replace
 from tutelage.data import cifar, synthetic
 from tutelage.data.lesson import Lesson
 from tutelage.data.views import CROP_FLIPS, crop_flip, draw, in_turn, normalised, plain, some_of, spread
+from tutelage.recipes.cifar100.settings import Images
 from tutelage.run import Run
 from tutelage.schemes.plan import Plan
 from tutelage.study.sets import Sets, parted
-from tutelage.study.settings import Images, NetworkSettings
+from tutelage.study.settings import NetworkSettings
 from tutelage.study.training import plan_of
 
 INPUT = "float32 (N, 3, 32, 32): (x / 255 - mean) / std, the mean and std of CIFAR-100's channels"

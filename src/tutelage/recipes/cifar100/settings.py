@@ -1,9 +1,23 @@
-"""What CIFAR's recipes start from: the paper's networks and their training, and those of the smaller presets."""
+"""What CIFAR's recipes ask of the images and start from: the paper's networks, and those of the smaller presets."""
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from tutelage.study.settings import Images, NetworkSettings, TeacherSettings, TrainingSettings
+from tutelage.study.bounds import Number
+from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """The images, and how many of them are kept for validation."""
+
+    name: Literal["cifar100", "cifar10", "synthetic"] = "cifar100"
+    """cifar100, cifar10, or synthetic ones for a run of seconds"""
+    validation: Number = 5000
+    """training images kept for validation; 0 trains on all of them, without a best epoch"""
+    cache_views: Number = 16
+    """up to how many views of them the teacher's small answers are kept and shared by all runs"""
+
 
 PAPER = "Tian, Krishnan & Isola 2020, arXiv:1910.10699"
 TEACHER, STUDENT, IMAGES = TeacherSettings(name="resnet56"), NetworkSettings(name="resnet20"), Images()
