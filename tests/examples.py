@@ -86,3 +86,8 @@ def similarities(student: Embedding, teacher: Embedding) -> Relational:
     """A loss that relates the samples of a batch to each other."""
     s, t = (torch.nn.functional.normalize(x.flatten(1), dim=1) for x in (student, teacher))
     return (s @ s.mT - t @ t.mT).square().mean()
+
+
+def linear() -> nn.Module:
+    """Of eight numbers, five."""
+    return nn.Linear(8, 5)

@@ -43,7 +43,9 @@ def toy(
     """
     if temperature <= 0:
         raise ValueError(f"The temperature must be above 0, but is {temperature}.")
-    trained = run.stage("student", _net, partial(_fit, epochs=epochs, pause=pause), seed=seed)
+    from examples import linear
+
+    trained = run.stage("student", linear, partial(_fit, epochs=epochs, pause=pause), seed=seed)
     errors = float(10 * temperature + seed)
     interval = errors - 2, errors + 2
     run.claim(Claim("errors", 74, errors, "test errors", "nobody, 2026", high=25, interval=interval))
@@ -77,7 +79,9 @@ def pair(
         strengths: of the losses
         seed: of everything that is drawn
     """
-    trained = run.stage("student", _net, partial(_fit, epochs=student.training.epochs, pause=0.0), seed=seed)
+    from examples import linear
+
+    trained = run.stage("student", linear, partial(_fit, epochs=student.training.epochs, pause=0.0), seed=seed)
     run.publish(headline=f"{student.name} had {student.training.epochs} epochs.")
     run.deliver(trained.last)
 
@@ -105,12 +109,6 @@ def failing(run, *, how: Literal["value", "bug", "nan", "disk", "interrupt", "te
             os.kill(os.getpid(), signal.SIGINT)
         case "terminate":
             os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _net():
-    from torch import nn
-
-    return nn.Linear(8, 5)
 
 
 def _fit(stage, model, *, epochs, pause):

@@ -99,7 +99,10 @@ def maker(description: Mapping[str, Any]) -> Callable[..., Any]:
         raise ValueError(f"{path} builds this network, but it cannot be imported here.")
     made = function if isinstance(function, type) else getattr(function, "__annotations__", {}).get("return")
     if isinstance(made, str):
-        made = get_type_hints(function).get("return")
+        try:
+            made = get_type_hints(function).get("return")
+        except NameError as error:
+            raise ValueError(f"{path} returns {made!r}, but its module has no {error.name}: import it there.") from None
     if not (callable(function) and isinstance(made, type) and issubclass(made, nn.Module)):
         raise ValueError(f"{path} is not declared to return an nn.Module, so it is not called; annotate its return.")
     declared: Callable[..., Any] = function

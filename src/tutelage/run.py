@@ -1,7 +1,7 @@
 """A run's folder: what was asked, on which machine, every stage, what came out. Started again, it goes on."""
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
@@ -192,13 +192,6 @@ class Run:
         """
         if self.leads:
             delivery.deliver(self.folder, student, folders.jsonable(facts))
-
-    def departures(self, free: Collection[str] = ()) -> list[str]:
-        """The flags whose arguments are not their defaults, such as ``--student.epochs``; never the seed.
-
-        What is named in ``free`` is left out with all that is below it: ``teacher`` stands for ``teacher.epochs`` too.
-        """
-        return folders.departures(self.arguments, self.defaults, free)
 
     def laid_out(self, model: nn.Module) -> nn.Module:
         """``model`` on the run's device, and in the layout that convolutions are fastest in unless the run is exact."""

@@ -15,6 +15,7 @@ from torch import nn
 import tutelage
 from examples import SGD, bits, label, mlp, same, vectors
 from tutelage.checkpoint import save_weights
+from tutelage.folders import departures
 from tutelage.keys import MOVED, called
 from tutelage.learner import Learner
 from tutelage.objective import Objective
@@ -202,7 +203,7 @@ DEFAULTS = {"seed": 0, "epochs": 3, "teacher.name": "a", "teacher.batch_size": 8
     [
         ({}, (), []),
         ({"seed": 4}, (), []),
-        ({"epochs": 3.0, "teachers": (1, 2)}, (), []),
+        ({"epochs": 3.0, "teachers": [1, 2]}, (), []),
         ({"epochs": 4}, (), ["--epochs"]),
         ({"teacher.batch_size": 9, "student.lr": 0.2}, (), ["--teacher.batch-size", "--student.lr"]),
         ({"teacher.batch_size": 9, "teachers": [1]}, ["teacher"], ["--teachers"]),
@@ -211,9 +212,8 @@ DEFAULTS = {"seed": 0, "epochs": 3, "teacher.name": "a", "teacher.batch_size": 8
         ({"unknown": 1}, (), ["--unknown"]),
     ],
 )
-def test_departures_are_the_flags_that_differ_as_the_command_spells_them(tmp_path, changed, free, flags):
-    run = Run(replace(QUICK, arguments={**DEFAULTS, **changed}, defaults=DEFAULTS), root=tmp_path, device="cpu")
-    assert run.departures(free) == flags
+def test_departures_are_the_flags_that_differ_as_the_command_spells_them(changed, free, flags):
+    assert departures({**DEFAULTS, **changed}, DEFAULTS, free) == flags
 
 
 class Refused(ValueError):

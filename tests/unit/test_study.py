@@ -32,7 +32,7 @@ from tutelage.study.costs import costs_of
 from tutelage.study.evaluated import Evaluated, evaluate, validated
 from tutelage.study.networks import refuse_guessing, teacher_builder, teacher_of
 from tutelage.study.sets import Sets, parted
-from tutelage.study.settings import TeacherSettings
+from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
 from tutelage.study.trials import Trial, run_trial, run_trials
 from tutelage.tasks.classification import ERRORS
 
@@ -259,20 +259,28 @@ class TestTrials:
         assert student.finished.name in ("kd × 1", "kd × 0.001")
 
 
+NARROW = NetworkSettings(name="narrow")
+
+
+def small_recipe(run, *, methods=("all",), student=NARROW, temperature=4.0, seed=0):
+    """What decides in the end is with what a recipe was called."""
+    return cannot_decide(run, small_recipe, locals(), free=("methods", "student.name"))
+
+
 @pytest.mark.parametrize(
     ("preset", "arguments", "reason"),
     [
-        ("cpu", {"seed": 0}, "the paper preset decides"),
-        ("paper", {}, "its arguments are not on record"),
-        ("paper", {"seed": 1, "student.epochs": 3}, "--student.epochs"),
-        ("paper", {"seed": 1, "student.epochs": 240}, ""),
-        ("paper", {"seed": 1, "methods": ["kd"], "student.epochs": 240}, ""),
+        ("cpu", {}, "the paper preset decides"),
+        ("", {}, "the paper preset decides"),
+        ("paper", {}, ""),
+        ("paper", {"seed": 7, "methods": ("kd",), "student": NetworkSettings(name="other")}, ""),
+        ("paper", {"temperature": 1.0}, "--temperature"),
+        ("paper", {"student": replace(NARROW, views=3)}, "--student.views"),
+        ("paper", {"student": replace(NARROW, training=TrainingSettings(epochs=3))}, "--student.epochs"),
     ],
 )
-def test_a_run_decides_only_what_it_was_asked_for(preset, arguments, reason, tmp_path):
-    defaults = {"seed": 0, "methods": ["all"], "student.epochs": 240}
-    given = {**defaults, **arguments} if arguments else {}
-    asked = Arguments("cifar100:compare", preset, "", given, defaults)
-    run = Run(asked, root=tmp_path, device="cpu")
-    found = cannot_decide(run, free=("methods",))
-    assert (reason in found) if reason else found == ""
+def test_a_run_decides_only_if_the_recipe_did_what_the_paper_did(preset, arguments, reason, tmp_path):
+    run = Run(Arguments("lab:small", preset, "", {"seed": 0}, {"seed": 0}), root=tmp_path, device="cpu")
+    assert small_recipe(run, **arguments).endswith(reason)
+    if not reason:
+        assert small_recipe(run, **arguments) == ""

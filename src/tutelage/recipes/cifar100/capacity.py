@@ -63,6 +63,7 @@ def capacity(
     from tutelage.tasks.classification import ACCURACY
 
     refuse_nonsense(capacity, locals())
+    reason = cannot_decide(run, capacity, locals(), free=("methods", "images.cache_views", "teachers.seed"))
     if not teachers.names:
         raise ValueError("--teachers.names takes one network or more; got none.")
     chosen = {name: method(name) for name in expanded(methods)}
@@ -93,7 +94,6 @@ def capacity(
         headline=best_teachers_in_words(networks, list(pairs), list(chosen), student.name, ACCURACY),
     )
     if not data.synthetic and len(pairs) > 1:
-        reason = cannot_decide(run, free=("methods", "images.cache_views", "teachers.seed"))
         claim_size(run, networks, list(pairs), list(chosen), reason)
         largest = {name: one for name, one in outcome.students.items() if name.endswith(f" from {named[-1].name}")}
         claim_layers(run, data, largest, networks, reason)

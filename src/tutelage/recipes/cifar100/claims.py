@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from tutelage.recipes.cifar100 import published
 from tutelage.results import Claim, Network
 from tutelage.run import Run
-from tutelage.study.claims import cannot_decide
 from tutelage.study.networks import PairOfNetworks
+from tutelage.study.settings import NetworkSettings
 
 SOURCE = "Tian, Krishnan & Isola 2020, arXiv:1910.10699, and the methods' own papers: CIFAR-100"
 FREE = (
@@ -14,26 +14,27 @@ FREE = (
     "images.cache_views",
     "teacher.seed",
     "teacher.name",
-    "teacher.weights",
     "student.name",
     "student.lr",
 )
-"""Flags on which the published figures do not depend, or that ``why_undecided`` looks at."""
+"""Flags on which the published figures do not depend, or that ``unpublished`` looks at."""
 
 
-def why_undecided(run: Run, pair: PairOfNetworks) -> str:
-    """Why the run cannot decide what was published for its pair of networks; nothing if it can."""
+def unpublished(teacher: NetworkSettings, student: NetworkSettings) -> str:
+    """Why nothing that was published is about these two networks; nothing if it is."""
+    if not published.column(teacher.name, student.name):
+        return f"nothing is published for {teacher.name} → {student.name}"
+    if student.training.lr != (rate := published.learning_rate(student.name)):
+        return f"{student.name} was published with --student.lr {rate:g}"
+    return ""
+
+
+def claim_published(run: Run, pair: PairOfNetworks, networks: Mapping[str, Network], why: str) -> None:
+    """The accuracy of each method, and its gain over the baseline, for the pair or else for the nearest one.
+
+    ``why`` says, if it does, why the run cannot decide them.
+    """
     teacher, student = pair.teacher.name, pair.student.name
-    if not published.column(teacher, student):
-        return f"nothing is published for {teacher} → {student}"
-    if pair.student.training.lr != (rate := published.learning_rate(student)):
-        return f"{student} was published with --student.lr {rate:g}"
-    return cannot_decide(run, FREE)
-
-
-def claim_published(run: Run, pair: PairOfNetworks, networks: Mapping[str, Network]) -> None:
-    """The accuracy of each method, and its gain over the baseline, for the pair or else for the nearest one."""
-    why, teacher, student = why_undecided(run, pair), pair.teacher.name, pair.student.name
     for name, value in published.column(teacher, student).items():
         if name in networks:
             score = networks[name].scores["accuracy"]

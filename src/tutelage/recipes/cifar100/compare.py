@@ -36,15 +36,17 @@ def compare(
     from dataclasses import replace
 
     from tutelage.methods.by_name import expanded, family, method
-    from tutelage.recipes.cifar100.claims import claim_published, why_undecided
+    from tutelage.recipes.cifar100.claims import FREE, claim_published, unpublished
     from tutelage.recipes.cifar100.images import INPUT, pictures_of, plan_for
     from tutelage.recipes.proposal import claim_layers
+    from tutelage.study.claims import cannot_decide
     from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish_comparison
     from tutelage.study.networks import PairOfNetworks, teacher_of
     from tutelage.study.trials import Trial, run_trial, run_trials
     from tutelage.tasks.classification import ACCURACY
 
     refuse_nonsense(compare, locals())
+    reason = unpublished(teacher, student) or cannot_decide(run, compare, locals(), FREE)
     chosen = {name: method(name) for name in expanded(methods)}  # a misspelt one is found before hours are spent
     if len(strengths) > 1 and not images.validation:
         raise ValueError("Strengths are chosen on validation images; keep some with --images.validation.")
@@ -67,8 +69,8 @@ def compare(
     networks = publish_comparison(run, data, compared, INPUT)
     run.publish(headline=best_in_words(compared, networks, teacher.name, student.name))
     if not data.synthetic:
-        claim_published(run, pair, networks)
-        claim_layers(run, data, outcome.students, networks, why_undecided(run, pair))
+        claim_published(run, pair, networks, reason)
+        claim_layers(run, data, outcome.students, networks, reason)
 
 
 compare_smoke = partial(compare, methods=("kd", "at", "simkd"), **SMOKE)

@@ -45,6 +45,7 @@ def conflicts(
     from tutelage.tasks.classification import ACCURACY
 
     refuse_nonsense(conflicts, locals())
+    reason = cannot_decide(run, conflicts, locals(), free=("rules", "images.cache_views", "teacher.seed"))
     how, asked = method(losses), question(rules.names, rules.look_every, rules.time_ratio)
     data = pictures_of(run, images)
     pair = PairOfNetworks(teacher, student, data)
@@ -64,7 +65,7 @@ def conflicts(
         tables=[where_losses_pull(outcome.students[SUM].finished.records)] if SUM in outcome.students else [],
     )
     if not data.synthetic:
-        claim_conflicts(run, networks, cannot_decide(run, free=("rules", "images.cache_views", "teacher.seed")))
+        claim_conflicts(run, networks, reason)
 
 
 conflicts_smoke = partial(conflicts, rules=Rules(names=("pcgrad", "cheap"), look_every=2, time_ratio=1.0), **SMOKE)

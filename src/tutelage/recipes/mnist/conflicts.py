@@ -65,6 +65,7 @@ def conflicts(
     from tutelage.tasks.classification import ERRORS
 
     refuse_nonsense(conflicts, locals())
+    reason = cannot_decide(run, conflicts, locals(), free=("rules", "teacher_seed"))
     asked = question(rules.names, rules.look_every, rules.time_ratio)
     data = nets.digits_of(run, digits)
     large = nets.train_teacher(run, data, teacher, teacher_seed)
@@ -82,7 +83,7 @@ def conflicts(
         tables=[where_losses_pull(outcome.students[SUM].finished.records)] if SUM in outcome.students else [],
     )
     if not data.synthetic:
-        claim_conflicts(run, networks, cannot_decide(run, free=("rules", "teacher_seed")))
+        claim_conflicts(run, networks, reason)
 
 
 conflicts_smoke = partial(

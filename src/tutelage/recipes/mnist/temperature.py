@@ -48,9 +48,11 @@ def temperature(
     """
     from tutelage.recipes.mnist import nets
     from tutelage.results import Curve, Table
+    from tutelage.study.claims import cannot_decide
     from tutelage.study.evaluated import Evaluated
 
     refuse_nonsense(temperature, locals())
+    reason = cannot_decide(run, temperature, locals())
     if not (units and temperatures):
         raise ValueError("--units and --temperatures take one number or more each.")
     data = nets.digits_of(run, digits)
@@ -80,7 +82,7 @@ def temperature(
     best = min(temperatures, key=rows[widest].__getitem__)
     run.deliver(networks[f"{widest} units, T = {best:g}"].finished.last, classes=data.test.classes, input=nets.INPUT)
     if not data.synthetic:  # synthetic digits say nothing about what was published for MNIST
-        claim_temperatures(run, rows)
+        claim_temperatures(run, rows, reason)
 
 
 temperature_smoke = partial(
@@ -100,12 +102,11 @@ temperature_quick = partial(
 )
 
 
-def claim_temperatures(run: "Run", rows: dict[int, dict[float, int]]) -> None:
+def claim_temperatures(run: "Run", rows: dict[int, dict[float, int]], reason: str) -> None:
     """What the paper says in words: hot targets are alike for wide nets, and narrow ones want 2.5 to 4."""
     from tutelage.results import Claim
-    from tutelage.study.claims import cannot_decide
 
-    claim = partial(Claim, unit="standard errors", source=PAPER, reason=cannot_decide(run))
+    claim = partial(Claim, unit="standard errors", source=PAPER, reason=reason)
     note = "the paper gives no figures; up to two standard errors apart counts as the same"
     for width in (w for w in rows if w >= 300):
         hot = [n for t, n in rows[width].items() if t >= 8]
