@@ -51,6 +51,8 @@ def evaluate(networks: Mapping[str, Evaluated], data: Sets) -> tuple[list[Networ
         measured = [replace(network, notes=(*network.notes, *slow)) for network in measured]
     if teacher is None or student is None:
         return measured, []
+    if teacher.isnan().any() or student.isnan().any():
+        return measured, []
     examples, _ = _attempted("examples", partial(task.examples, teacher, student, test))
     return measured, examples or []
 
@@ -76,6 +78,12 @@ def publish_networks(
     return {network.name: network for network in measured}
 
 
+def refuse_nan(answers: Tensor) -> None:
+    """Raise ``ValueError`` if a network answered a sample with what is no number."""
+    if count := int(answers.flatten(1).isnan().any(1).sum()):
+        raise ValueError(f"{count} of {len(answers)} answers are no numbers (NaN)")
+
+
 def validated(finished: Finished, data: Sets) -> float:
     """The deciding metric on the validation samples after the last epoch, turned so that less is better.
 
@@ -98,7 +106,7 @@ def _measured(
     clock: dict[str, Latency] | None,
 ) -> Network:
     costs, notes = _costs(one.finished.last, sample)
-    details, missing = _attempted("details", partial(data.task.details, answers, teacher, data.test))
+    details, missing = _attempted("details", partial(_details, answers, teacher, data))
     network = Network(
         name=name,
         role=one.role,
@@ -113,6 +121,11 @@ def _measured(
         **(details or {}),
     )
     return replace(network, best=_best(one.finished, network, data))
+
+
+def _details(answers: Tensor, teacher: Tensor | None, data: Sets) -> dict[str, Any]:
+    refuse_nan(answers)
+    return data.task.details(answers, teacher, data.test)
 
 
 def _first(role: Role, networks: Mapping[str, Evaluated], answers: Mapping[str, Tensor]) -> Tensor | None:

@@ -17,9 +17,11 @@ from tutelage.schemes.by_method import Teaching, pair_of
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.stages.storage import Finished
+from tutelage.study.evaluated import refuse_nan
 from tutelage.study.sets import Sets
 from tutelage.study.settings import NetworkSettings, TeacherSettings
 from tutelage.teachers.adapted import adapted, renormalised
+from tutelage.teachers.frozen import frozen
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class PairOfNetworks:
         teacher, student = (build().to(device) for build in (self.build_teacher, self.build_student))
         refuse_stranger(self.teacher.name, teacher, self.data)
         refuse_stranger(self.student.name, student, self.data)
+        refuse_unknown_layers(self.teacher, teacher, self.data)
+        refuse_unknown_layers(self.student, student, self.data)
         for name, method in methods.items():
             own = self.student_of(method)().to(device)
             check_methods(pair_of(own, self.teaching(method, teacher, 0), plan), {name: method})
@@ -62,6 +66,11 @@ class PairOfNetworks:
 def refuse_stranger(name: str, model: nn.Module, data: Sets) -> None:
     """Raise ``ValueError`` for a network that does not answer the samples with a number a class."""
     check_network(model, data.example, len(data.train.classes), name)
+
+
+def refuse_unknown_layers(network: NetworkSettings, model: nn.Module, data: Sets) -> None:
+    """Raise ``ValueError`` for layers that were named and that the network does not have, even if nobody reads them."""
+    frozen(model)({"batch": {"input": data.example}}, frozenset(network.layers))
 
 
 def teacher_builder(network: TeacherSettings, data: Sets) -> Build:
@@ -103,6 +112,10 @@ def refuse_guessing(run: Run, data: Sets, given: Finished, weights: str) -> None
     samples = data.train if data.validation is None else data.validation
     metric = data.task.deciding
     answers = data.task.predict(given.last, samples, transform=data.test_transform)
+    try:
+        refuse_nan(answers)
+    except ValueError as error:
+        raise ValueError(f"Of the network with the weights in {weights}, {error}.") from None
     score = data.task.score(answers, samples)[metric.name]
     constant = data.task.constant(samples)
     worst = score.value if score.interval is None else score.interval[1 if metric.better == "lower" else 0]
@@ -110,6 +123,6 @@ def refuse_guessing(run: Run, data: Sets, given: Finished, weights: str) -> None
     run.progress.note(f"{given.name}: {weights} as it is, {words}")
     if metric.gain(worst, over=constant) <= 0:
         raise ValueError(
-            f"The network with the weights in {weights} makes {words}, no better than one constant answer "
+            f"The network with the weights in {weights} makes {words}, not clearly better than one constant answer "
             f"({constant:g}): are these its classes in its order, and its samples, normalised as it learnt them?"
         )

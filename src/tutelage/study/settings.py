@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
-from tutelage.study.bounds import AtLeast, Count, NotNegative, Number, Positive, Within
+from tutelage.study.bounds import Above, AtLeast, AtMost, Count, NotNegative, Number, Positive, Share, Within
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +56,10 @@ class TeacherSettings(NetworkSettings):
     """of its weights, order and views"""
     size: Number = 0
     """pixels a side that it takes; 0 gives it the images as the student sees them"""
-    mean: tuple[float, ...] = ()
+    mean: tuple[Share, ...] = ()
     """means of the channels (0 to 1) with which it normalises; those of the images if none are given"""
-    std: tuple[Positive, ...] = ()
-    """their deviations"""
+    std: tuple[Annotated[float, Above(0), AtMost(1)], ...] = ()
+    """their deviations, of channels from 0 to 1 as well"""
 
 
 @dataclass(frozen=True, kw_only=True)
