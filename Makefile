@@ -16,7 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[report,conflicts,images,tensorboard,dev]'
 	touch $(READY)
 
-demo: $(READY)  ## teacher, plain student and distilled student on real MNIST, next to the published figures
+demo: $(READY)  ## teacher, baseline and distilled student on real MNIST, next to the published figures
 	$(BIN)/tutelage run mnist:hinton --preset quick
 
 test: lint unit e2e  ## every test

@@ -314,11 +314,11 @@ def smooth_student() -> nn.Module:
 def gaps(teacher: nn.Module, student: Callable[[], nn.Module]) -> tuple[float, float]:
     """Of the first step's loss, and of its gradients."""
     batch, steps = batches()[0], []
-    for speaker, network in (
+    for ask, network in (
         (frozen(teacher), student().train()),
         (fast_teacher(teacher), student().train().to(memory_format=LAST)),
     ):
-        loss = kd_loss(network(batch["input"]), speaker({"batch": batch}, frozenset({OUTPUT}))[OUTPUT], batch)
+        loss = kd_loss(network(batch["input"]), ask({"batch": batch}, frozenset({OUTPUT}))[OUTPUT], batch)
         loss.backward()
         gradients = [p.grad.flatten() for p in network.parameters() if p.grad is not None]
         steps.append((loss.detach(), torch.cat(gradients)))
@@ -334,9 +334,9 @@ def _relative(plain: Tensor, other: Tensor) -> float:
 
 
 def subjects(teacher: nn.Module) -> dict[str, Callable[[], object]]:
-    speaker = frozen(teacher)
-    loops = {name: steps(new_student(), make(), speaker) for name, make in methods(teacher).items()}
-    loops["SimKD"] = steps(*simkd(new_student(), teacher), speaker)
+    ask = frozen(teacher)
+    loops = {name: steps(new_student(), make(), ask) for name, make in methods(teacher).items()}
+    loops["SimKD"] = steps(*simkd(new_student(), teacher), ask)
     loops["student, by hand"] = by_hand(new_student(), None)
     loops["plain KD by hand"] = by_hand(new_student(), teacher)
     loops["plain KD by hand again"] = by_hand(new_student(), teacher)

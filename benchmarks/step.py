@@ -106,7 +106,7 @@ def refuse_different_students(data: Sequence[Batch]) -> None:
     teachers = {"live": frozen(teacher), "cached": remembered(teacher)}
     pairs: list[tuple[str, Callable[[nn.Module], Iterator[object]]]] = [
         ("by hand, KD", lambda student: by_hand(student, data, teacher)),
-        *((f"ours, {n}", lambda student, speaker=x: ours(student, data, speaker)) for n, x in teachers.items()),
+        *((f"ours, {n}", lambda student, teacher=x: ours(student, data, teacher)) for n, x in teachers.items()),
     ]
     weights = {}
     for name, loop in pairs:

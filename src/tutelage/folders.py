@@ -20,12 +20,19 @@ def folder_name(request: Arguments, key: str) -> Path:
 
     >>> folder_name(Arguments("mnist:hinton", "quick", "", {"seed": 1}, {"seed": 0}), "5e6caa55f4c70a18").as_posix()
     'mnist-hinton/quick-seed=1-5e6caa55'
+    >>> folder_name(Arguments("x", "", "", {"methods": ["kd", "0.9*kd+at"]}, {"methods": []}), "5e6caa55").as_posix()
+    'x/run-methods=kd,0.9_kd_at-5e6caa55'
     """
     defaults = request.defaults
-    changed = [f"{k}={v}" for k, v in request.arguments.items() if k in defaults and defaults[k] != v]
+    changed = [f"{k}={_plain(v)}" for k, v in request.arguments.items() if k in defaults and defaults[k] != v]
     words = "-".join([request.preset or "run", *changed])
     readable = "".join(c if c.isalnum() or c in "=.,-_" else "_" for c in words)[:80]
     return Path(request.recipe.replace(":", "-").replace("/", "-")) / f"{readable}-{key[:8]}"
+
+
+def _plain(value: Any) -> str:
+    """A value as a flag takes it: several are joined by commas."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def missing(folder: Path, root: Path) -> list[Path]:

@@ -96,7 +96,10 @@ def maker(description: Mapping[str, Any]) -> Callable[..., Any]:
     path = str(description.get("function"))
     function = _found(path) or _found(home(path))
     if function is None:
-        raise ValueError(f"{path} builds this network, but it cannot be imported here.")
+        module = path.partition(":")[0].partition(".")[0]
+        where = f"start Python in the folder that holds {module}, or put that folder on PYTHONPATH"
+        cure = f"; {where}." if module not in ("tutelage", "") else "."
+        raise ValueError(f"{path} builds this network, but it cannot be imported here{cure}")
     made = function if isinstance(function, type) else getattr(function, "__annotations__", {}).get("return")
     if isinstance(made, str):
         try:

@@ -96,7 +96,9 @@ class Run:
             self._held.close()
             raise
         if self.precision != torch.float32:
-            self.progress.note(f"trains in {str(self.precision)[6:]}, as pays on this processor; --exact is float32")
+            self.progress.note(
+                f"training in {str(self.precision)[6:]}, which is faster on this processor; --exact uses float32"
+            )
         return self
 
     def __exit__(

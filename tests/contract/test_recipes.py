@@ -74,7 +74,7 @@ def test_a_number_that_makes_no_sense_is_refused_before_anything_is_trained(reci
     with Run(recipe.name, "smoke", root=tmp_path, device="cpu") as run:
         for name in numbers:
             spelled = f"--{name}".replace("_", "-")
-            with pytest.raises(ValueError, match=f"^{spelled} is .*got"):
+            with pytest.raises(ValueError, match=f"^{spelled} must be .*got"):
                 preset(run, **unflattened(settings, {name: nonsense}))
     assert not (tmp_path / "stages").exists()
 

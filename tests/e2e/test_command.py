@@ -77,7 +77,7 @@ def test_ls_lists_recipes_with_what_they_do_and_their_presets(capsys):
         "Recipes as a user would write them",
         TOY,
         "Train one tiny network",
-        "presets: default, quick, paper",
+        "presets: quick, paper, default",
     ):
         assert words in said
     assert main(["ls"]) == 0
@@ -194,11 +194,12 @@ def test_a_stopped_run_says_how_to_go_on_and_ends_like_one_that_was_never_stoppe
         (["run", TOY, "--temprature", "3"], 2, "did you mean '--temperature'"),
         (["run", TOY, "--temperature", "0"], 2, "must be above 0, but is 0.0"),
         (["run", TOY, "--preset", "papper"], 2, "did you mean 'paper'"),
-        (["run", PAIR, "--student.lr", "-1"], 2, "--student.lr is more than 0; got -1.0."),
+        (["run", PAIR, "--student.lr", "-1"], 2, "--student.lr must be more than 0; got -1.0."),
         (["run", PAIR, "--epochs", "1"], 2, "did you mean '--teacher.epochs' or '--student.epochs'?"),
         (["run", TOY, "--threads", "0"], 2, "at least 1; got 0"),
         (["run", TOY, "--device", "quantum"], 2, "--device quantum"),
-        (["run", TOY, "--from", "nowhere.json"], 3, "nowhere.json"),
+        (["run", TOY, "--from", "nowhere.json"], 3, "--from nowhere.json cannot be read: no such file"),
+        (["run", TOY, "--from", "."], 3, "--from . cannot be read"),
         (["run", TOY, "--folder", "file/within"], 3, "file/within"),
         (["run", "fake_recipes:failing", "--how", "value"], 2, "The weight must not be negative"),
         (["run", "fake_recipes:failing", "--how", "nan"], 4, "Term 'soft' is nan"),
@@ -209,6 +210,7 @@ def test_a_stopped_run_says_how_to_go_on_and_ends_like_one_that_was_never_stoppe
         (["report", "--buy", "seed"], 2, "did you mean '--by'"),
         (["completion", "tcsh"], 2, "bash, zsh, fish"),
         (["ls", "no_such_module"], 2, "no_such_module"),
+        (["ls", "--verbose"], 2, "ls has no flag --verbose"),
     ],
 )
 def test_bad_input_gets_one_sentence_an_exit_code_and_no_traceback(words, code, said, capsys):
@@ -278,7 +280,16 @@ def test_a_report_of_many_runs_is_grouped_by_the_flags_that_differ(capsys, monke
     assert opened == [Path("all/report.html").resolve().as_uri()]
     assert main(["report", "runs"]) == 0
     assert Path("runs/fake_recipes-toy/report/report.html").exists()
+    capsys.readouterr()
     assert main(["report", "runs", "--by", "temprature"]) == 2
+    assert "fake_recipes:toy has no flag 'temprature'; did you mean 'temperature'?" in capsys.readouterr().err
+    assert main(["report", "runs", "--by", "zzz"]) == 2
+    assert "has no flag 'zzz'; it has temperature, epochs, " in capsys.readouterr().err
+    assert main(["run", PAIR, "--preset", "smoke", "--quiet"]) == 0
+    assert main(["report", "runs"]) == 2
+    said = capsys.readouterr().err
+    assert "runs are of fake_recipes:pair, fake_recipes:toy; name one: tutelage report " in said
+    assert said.strip().endswith("runs/fake_recipes-pair")
 
 
 def test_a_sweep_leaves_finished_runs_alone_does_the_others_lists_failures_and_reports_all(capfd, monkeypatch):
@@ -294,8 +305,8 @@ def test_a_sweep_leaves_finished_runs_alone_does_the_others_lists_failures_and_r
     assert done.stat().st_mtime_ns == before
     assert "[temperature=2.0] is finished already" in said.out
     assert "[temperature=1.0] student: loaded from" in said.out
-    assert "temperature=0.0 failed with exit code 2: tutelage: The temperature must be above 0" in said.err
-    assert "2 of 3 runs are done." in said.out
+    assert "temperature=0.0 failed with exit code 2: The temperature must be above 0" in said.err
+    assert said.out.endswith("Runs done: 2 of 3.\n")
     (page,) = Path("runs/fake_recipes-toy").glob("sweep-temperature-*/report.html")
     assert "temperature" in page.read_text()
 

@@ -31,9 +31,11 @@ def steps_of(rank, world, path, out):
         }
         if name.startswith("learned"):
             del terms["hint"]  # the rule names the terms that it weighs
-        pupil = Learner(mlp(8, seed=3), Objective(**terms), SGD, rule(), {"teacher": frozen(mlp(16))})
-        list(train({"student": pupil}, [batch], 3))
-        torch.save({**bits(pupil.student), **dict(pupil.combine.named_parameters())}, f"{out}.{name}.{world}.{rank}")
+        learner = Learner(mlp(8, seed=3), Objective(**terms), SGD, rule(), {"teacher": frozen(mlp(16))})
+        list(train({"student": learner}, [batch], 3))
+        torch.save(
+            {**bits(learner.student), **dict(learner.combine.named_parameters())}, f"{out}.{name}.{world}.{rank}"
+        )
     if world > 1:
         dist.destroy_process_group()
 

@@ -362,14 +362,14 @@ def learner(way):
 class TestTraining:
     def test_what_learns_trains_with_the_student_and_is_no_part_of_it(self, way):
         torch.manual_seed(0)
-        pupil = learner(way)
-        size = sum(p.numel() for p in pupil.student.parameters())
-        training = train({"student": pupil}, images(), 1)
-        before = {name: p.clone() for name, p in pupil.objective.named_parameters()}
+        taught = learner(way)
+        size = sum(p.numel() for p in taught.student.parameters())
+        training = train({"student": taught}, images(), 1)
+        before = {name: p.clone() for name, p in taught.objective.named_parameters()}
         list(training)
-        still = [name for name, p in pupil.objective.named_parameters() if torch.equal(p, before[name])]
+        still = [name for name, p in taught.objective.named_parameters() if torch.equal(p, before[name])]
         assert before and all("fits" in name for name in still if way == "losses") and (not still or way == "losses")
-        assert sum(p.numel() for p in pupil.student.parameters()) == size
+        assert sum(p.numel() for p in taught.student.parameters()) == size
 
     def test_it_survives_a_resume_to_the_same_bits(self, way):
         def made():
@@ -460,9 +460,9 @@ class TestErrors:
 
     def test_a_term_that_nobody_rehearses_is_noticed(self):
         term = Term(Attentive(mean_squares, OVER), *addresses(OVER), weight=0.0)
-        pupil = Learner(cnn(4), Objective(label=label(), layers=term), SGD, teachers={"teacher": frozen(TEACHER)})
+        taught = Learner(cnn(4), Objective(label=label(), layers=term), SGD, teachers={"teacher": frozen(TEACHER)})
         with pytest.raises(ValueError, match=r"layers\.loss\.fits\.0\.unseen.*never got a shape"):
-            train({"student": pupil}, images(), 1)
+            train({"student": taught}, images(), 1)
 
 
 def test_a_copy_trains_its_own_weights():
@@ -501,7 +501,7 @@ def test_lists_of_another_length_than_the_layers_are_refused():
 def test_it_trains_under_autocast(project, similarity):
     matched = Attentive(mean_squares, OVER, similarity=deepcopy(similarity), project=project)
     objective = Objective(label=label(), layers=Term(matched, *addresses(OVER)))
-    pupil = Learner(cnn(4, 3), objective, SGD, teachers={"teacher": frozen(TEACHER)})
-    (epoch,) = train({"student": pupil}, images(2), 1, precision=torch.bfloat16)
+    taught = Learner(cnn(4, 3), objective, SGD, teachers={"teacher": frozen(TEACHER)})
+    (epoch,) = train({"student": taught}, images(2), 1, precision=torch.bfloat16)
     assert torch.tensor(list(epoch.losses["student"].values())).isfinite().all()
     assert {p.dtype for p in matched.parameters()} == {torch.float32}

@@ -119,7 +119,7 @@ def test_a_recipe_that_is_not_there_is_answered_with_what_is(path, said):
 
 
 def test_an_unknown_preset_is_answered_with_the_nearest():
-    with pytest.raises(Usage, match=r"did you mean 'quick'.*default, quick, paper"):
+    with pytest.raises(Usage, match=r"did you mean 'quick'.*quick, paper, default"):
         find("fake_recipes:toy")[0].with_preset("quikc")
 
 

@@ -86,16 +86,32 @@ def test_help_shows_defaults_explanations_and_both_groups(capsys):
     assert all(word in said for word in ["softness of the targets", "default: 4.0", "options", "common options"])
 
 
+def test_help_says_none_where_nothing_is_given_and_names_the_type_of_what_may_be_left_out(capsys):
+    def recipe(run, *, layers: tuple[str, ...] = (), limit: int | None = None, file: Path | None = None) -> None: ...
+
+    with pytest.raises(SystemExit):
+        parsed(["--help"], recipe)
+    said = capsys.readouterr().out
+    assert "(default: none)" in said and "(default: )" not in said
+    assert "--limit INT" in said and "--file PATH" in said and "{None}" not in said
+    assert parsed(["--layers", "a", "--limit", "None"], recipe)[0] == {"layers": ("a",), "limit": None, "file": None}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--temprature", "3"], ["--temprature", "did you mean '--temperature'", "--help"]),
-        (["--temperature", "x"], ["--temperature", "'x'"]),
+        (["--temperature", "x"], ["--temperature takes a number; got 'x'."]),
+        (["--temperature=hot"], ["--temperature takes a number; got 'hot'."]),
+        (["--limit", "few"], ["--limit takes a whole number; got 'few'."]),
+        (["--threads", "many"], ["--threads takes a whole number; got 'many'."]),
+        (["--betas", "1", "x"], ["--betas takes numbers; got 'x'."]),
+        (["--widths", "1", "2.5", "--seed", "x"], ["--widths takes whole numbers; got '2.5'."]),
         (["--temperature"], ["--temperature", "1 value"]),
-        (["--kind", "medium"], ["medium", "soft", "hard"]),
+        (["--kind", "medium"], ["--kind must be one of soft, hard; got 'medium'."]),
         (["--betas", "1"], ["--betas", "2 values"]),
         (["stray"], ["stray"]),
-        (["--epochs", "1.5"], ["--epochs", "1.5"]),
+        (["--epochs", "1.5"], ["--epochs takes a whole number; got '1.5'."]),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_sentence(words, said, capsys):

@@ -50,6 +50,12 @@ def test_a_log_gets_the_first_and_the_last_epoch_and_one_line_every_few_seconds_
     ]
 
 
+def test_one_epoch_is_one_epoch():
+    stream = io.StringIO()
+    told(Lines(stream, clock=Hours()), Hours(), epochs=1)
+    assert stream.getvalue().splitlines()[0] == "teacher: 1 epoch"
+
+
 def test_every_epoch_and_every_term_is_told_if_asked_for():
     clock, stream = Hours(), io.StringIO()
     told(Lines(stream, pause=0.0, clock=clock), clock)

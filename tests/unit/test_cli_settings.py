@@ -74,39 +74,39 @@ ALLOWED = [
     {"free": inf, "untyped": -1, "network": TeacherSettings(name="x", weights=Path("y"))},
 ]
 REFUSED = [
-    ({"count": 0}, "--count is more than 0; got 0."),
-    ({"number": -1}, "--number is at least 0; got -1."),
-    ({"positive": 0.0}, "--positive is more than 0; got 0.0."),
-    ({"positive": inf}, "--positive is more than 0; got inf."),
-    ({"decay": nan}, "--decay is at least 0; got nan."),
-    ({"decay": inf}, "--decay is at least 0; got inf."),
-    ({"share": 1.5}, "--share is between 0 and 1; got 1.5."),
-    ({"share": nan}, "--share is between 0 and 1; got nan."),
-    ({"many": (1.0, -1.0)}, "--many is more than 0; got -1.0."),
-    ({"many": [nan]}, "--many is more than 0; got nan."),
-    ({"both": (1, 2.0)}, "--both is between 0 and 1; got 2.0."),
-    ({"bounded": [2, 4]}, "--bounded is between 2 and 3; got 4."),
-    ({"by_name": {"a": 2}}, "--by-name is between 0 and 1; got 2."),
-    ({"perhaps": 0}, "--perhaps is more than 0; got 0."),
-    ({"some": 0}, "--some is at least 1; got 0."),
-    ({"some": "none"}, "--some is one of all; got none."),
-    ({"kind": "c"}, "--kind is one of a, b; got c."),
-    ({"network": replace(NETWORK, views=163)}, "--network.views is between 0 and 162; got 163."),
+    ({"count": 0}, "--count must be more than 0; got 0."),
+    ({"number": -1}, "--number must be at least 0; got -1."),
+    ({"positive": 0.0}, "--positive must be more than 0; got 0.0."),
+    ({"positive": inf}, "--positive must be more than 0; got inf."),
+    ({"decay": nan}, "--decay must be at least 0; got nan."),
+    ({"decay": inf}, "--decay must be at least 0; got inf."),
+    ({"share": 1.5}, "--share must be between 0 and 1; got 1.5."),
+    ({"share": nan}, "--share must be between 0 and 1; got nan."),
+    ({"many": (1.0, -1.0)}, "--many must be more than 0; got -1.0."),
+    ({"many": [nan]}, "--many must be more than 0; got nan."),
+    ({"both": (1, 2.0)}, "--both must be between 0 and 1; got 2.0."),
+    ({"bounded": [2, 4]}, "--bounded must be between 2 and 3; got 4."),
+    ({"by_name": {"a": 2}}, "--by-name must be between 0 and 1; got 2."),
+    ({"perhaps": 0}, "--perhaps must be more than 0; got 0."),
+    ({"some": 0}, "--some must be at least 1; got 0."),
+    ({"some": "none"}, "--some must be one of all; got none."),
+    ({"kind": "c"}, "--kind must be one of a, b; got c."),
+    ({"network": replace(NETWORK, views=163)}, "--network.views must be between 0 and 162; got 163."),
     (
         {"network": replace(NETWORK, training=TrainingSettings(batch_size=0))},
-        "--network.batch-size is more than 0; got 0.",
+        "--network.batch-size must be more than 0; got 0.",
     ),
     (
         {"network": TeacherSettings(name="x", training=TrainingSettings(lr=nan))},
-        "--network.lr is more than 0; got nan.",
+        "--network.lr must be more than 0; got nan.",
     ),
-    ({"deep": Deep(best=replace(NETWORK, views=-1))}, "--deep.best.views is between 0 and 162; got -1."),
-    ({"deep": Deep(flat=Images(validation=-1))}, "--deep.validation is at least 0; got -1."),
-    ({"deep": Deep(networks=(NETWORK, replace(NETWORK, views=-1)))}, "--deep.networks.views is between 0 and 162"),
-    ({"deep": Deep(share=2)}, "--deep.share is between 0 and 1; got 2."),
+    ({"deep": Deep(best=replace(NETWORK, views=-1))}, "--deep.best.views must be between 0 and 162; got -1."),
+    ({"deep": Deep(flat=Images(validation=-1))}, "--deep.validation must be at least 0; got -1."),
+    ({"deep": Deep(networks=(NETWORK, replace(NETWORK, views=-1)))}, "--deep.networks.views must be between 0 and 162"),
+    ({"deep": Deep(share=2)}, "--deep.share must be between 0 and 1; got 2."),
     (
         {"network": replace(NETWORK, training=TrainingSettings(schedule="line"))},
-        "--network.schedule is one of steps, one-cycle",
+        "--network.schedule must be one of steps, one-cycle",
     ),
 ]
 
@@ -234,11 +234,11 @@ def test_explicit_flags_win_over_a_file_and_the_file_over_the_preset_field_by_fi
         (["--student.training.lr", "3"], "did you mean '--student.lr'"),
         (["--student", "wide"], "did you mean '--student.name'"),
         (["--student.epochs", "many"], "--student.epochs"),
-        (["--student.schedule", "line"], "'--student.schedule'"),
-        (["--student.batch-size", "0"], "--student.batch-size is more than 0; got 0."),
-        (["--teacher.lr", "nan"], "--teacher.lr is more than 0; got nan."),
-        (["--strengths", "1", "inf"], "--strengths is more than 0; got inf."),
-        (["--seed", "-1"], "--seed is at least 0; got -1."),
+        (["--student.schedule", "line"], "--student.schedule must be one of steps, one-cycle, cosine; got 'line'."),
+        (["--student.batch-size", "0"], "--student.batch-size must be more than 0; got 0."),
+        (["--teacher.lr", "nan"], "--teacher.lr must be more than 0; got nan."),
+        (["--strengths", "1", "inf"], "--strengths must be more than 0; got inf."),
+        (["--seed", "-1"], "--seed must be at least 0; got -1."),
         (["--preset", "smoke", "--data", "pets"], "--images.name is synthetic"),
         (["--images.name", "synthetic", "--data", "pets"], "--images.name is synthetic"),
         (["--preset", ""], "no preset ''"),
@@ -255,9 +255,9 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(words, said):
     ("content", "said"),
     [
         ({"student.epoch": 1}, "did you mean 'student.epochs'"),
-        ({"student": {"epochs": 1}}, "'student', which is no flag"),
+        ({"student": {"epochs": 1}}, 'dotted, not nested: {"student.epochs": …}'),
         ({"student.epochs": "many"}, "many"),
-        ({"student.epochs": 0}, "--student.epochs is more than 0; got 0."),
+        ({"student.epochs": 0}, "--student.epochs must be more than 0; got 0."),
     ],
 )
 def test_a_file_of_dotted_names_that_makes_no_sense_is_refused(tmp_path, content, said):
@@ -272,7 +272,7 @@ def test_a_sweep_varies_fields_like_flags():
     assert varied == ["student.lr", "student.layers", "seed"]
     points = [[flattened(request.arguments)[name] for name in varied] for request in requests]
     assert points == [[lr, layers, seed] for lr in (0.1, 0.2) for layers in (("a", "b"), ("c",)) for seed in (0, 1)]
-    with pytest.raises(ValueError, match=r"--student\.lr is more than 0; got -1\.0"):
+    with pytest.raises(ValueError, match=r"--student\.lr must be more than 0; got -1\.0"):
         combinations(PAIR, ["--student.lr", "0.1", "-1"])
 
 
@@ -280,5 +280,5 @@ def test_no_preset_and_the_name_of_a_recipes_own_are_one_run():
     requests = [understood(PAIR, []), understood(PAIR, ["--preset", "paper"]), understood(f"{PAIR}_paper", [])]
     assert all(x.arguments == x.defaults == requests[0].arguments for x in requests)
     assert {(request.preset, request.command) for request in requests} == {("paper", f"tutelage run {PAIR}")}
-    with pytest.raises(Usage, match="Its presets: paper, smoke"):
+    with pytest.raises(Usage, match="Its presets: smoke, paper"):
         understood(PAIR, ["--preset", "default"])

@@ -27,9 +27,9 @@ def learner(name, memory, fused):
 
 
 def trained(name, memory, *, fused):
-    pupil = learner(name, memory, fused)
-    run(train({"student": pupil}, images(2), 1))
-    return [*pupil.student.parameters(), *pupil.objective.parameters(), *pupil.combine.parameters()]
+    taught = learner(name, memory, fused)
+    run(train({"student": taught}, images(2), 1))
+    return [*taught.student.parameters(), *taught.objective.parameters(), *taught.combine.parameters()]
 
 
 @pytest.mark.parametrize("name", [*rules(), "MGDA", "GradVac"])

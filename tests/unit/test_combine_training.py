@@ -60,19 +60,19 @@ def learner(rule: Combine, seed=3):
 
 
 def trained(rule, batches, **how):
-    pupil = learner(rule())
-    return pupil, run(train({"student": pupil}, batches, 2, **how))
+    taught = learner(rule())
+    return taught, run(train({"student": taught}, batches, 2, **how))
 
 
-def ends(pupil):
-    return {**bits(pupil.student), **{f"objective.{n}": x for n, x in bits(pupil.objective).items()}}
+def ends(taught):
+    return {**bits(taught.student), **{f"objective.{n}": x for n, x in bits(taught.objective).items()}}
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_it_learns_and_moves_everything_that_a_loss_reaches(name):
-    pupil, _ = trained(RULES[name], vectors())
+    taught, _ = trained(RULES[name], vectors())
     before = ends(learner(WeightedSum()))
-    after = ends(pupil)
+    after = ends(taught)
     assert all(x.isfinite().all() and not torch.equal(x, before[key]) for key, x in after.items())
 
 
@@ -89,21 +89,21 @@ def test_accumulated_micro_batches_are_one_batch(name):
 
 @pytest.mark.parametrize("name", RULES)
 def test_under_autocast_weights_stay_float32_and_finite(name):
-    pupil, epoch = trained(RULES[name], vectors(2), precision=torch.bfloat16)
-    assert all(x.dtype == torch.float32 and x.isfinite().all() for x in ends(pupil).values())
+    taught, epoch = trained(RULES[name], vectors(2), precision=torch.bfloat16)
+    assert all(x.dtype == torch.float32 and x.isfinite().all() for x in ends(taught).values())
     assert all(value < 10 for value in epoch.losses["student"].values())
 
 
 @pytest.mark.parametrize("name", ["decomposed", "target, each layer", "dot", "learned", "at a feature"])
 def test_several_learners_each_have_a_rule(name):
-    def pupil(peer, seed):
+    def taught(peer, seed):
         mutual = Term(F.mse_loss, "student.output", f"{peer}.output")
         return Learner(mlp(8, seed), Objective(label=label(), soft=mutual, feel=label(0.3)), SGD, RULES[name]())
 
-    pupils = {"a": pupil("b", 1), "b": pupil("a", 2)}
-    epoch = run(train(pupils, vectors(), 2))
-    assert not same(bits(pupils["a"].student), bits(pupils["b"].student))
-    assert all(x.isfinite().all() for one in pupils.values() for x in bits(one.student).values())
+    both = {"a": taught("b", 1), "b": taught("a", 2)}
+    epoch = run(train(both, vectors(), 2))
+    assert not same(bits(both["a"].student), bits(both["b"].student))
+    assert all(x.isfinite().all() for one in both.values() for x in bits(one.student).values())
     assert set(epoch.losses) == {"a", "b"}
 
 
@@ -131,8 +131,8 @@ def test_the_statistics_of_batch_normalisation_move_once_a_step(name):
     tap = "student.2" if name.startswith("at ") else "student.output"
     feel = Term(F.mse_loss, "student.2", "teacher.2")
     rule = AtFeatures(partial(weights, by=symmetric), tap) if name.startswith("at ") else RULES[name]()
-    pupil = Learner(student, Objective(**kd(0.6, 1.0).terms, feel=feel), SGD, rule, {"teacher": teacher})
-    list(train({"student": pupil}, images(3), 2))
+    taught = Learner(student, Objective(**kd(0.6, 1.0).terms, feel=feel), SGD, rule, {"teacher": teacher})
+    list(train({"student": taught}, images(3), 2))
     assert [m.num_batches_tracked.item() for m in student.modules() if isinstance(m, nn.BatchNorm2d)] == [6, 6]
 
 

@@ -83,6 +83,37 @@ def test_every_module_and_make_target_that_a_page_names_exists(page):
         assert _exists(dotted), f"{page.name} names {dotted}"
 
 
+@pytest.mark.parametrize("page", named(PAGES))
+def test_every_name_that_a_page_imports_from_here_exists(page):
+    for dotted in imports(page.read_text(encoding="utf-8")):
+        assert _exists(dotted), f"{page.name} imports {dotted}"
+
+
+def test_an_import_of_what_is_not_there_is_seen_wherever_it_stands():
+    text = (
+        "```python\ndef f():\n    from tutelage.recipes.mnist import hinton_smoke as h\n```\n"
+        "```text\nimport tutelage.gone\n```\n"
+    )
+    assert imports(text) == ["tutelage.recipes.mnist.hinton_smoke", "tutelage.gone"]
+    assert not any(map(_exists, imports(text))) and _exists("tutelage.recipes.mnist.hinton.hinton_smoke")
+
+
+def imports(text):
+    """What the code of a page imports from this package; blocks that are no Python are passed over."""
+    found = []
+    for _, code in blocks(text, "python", "pycon", "text"):
+        try:
+            tree = ast.parse(code)
+        except SyntaxError:
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                found += [f"{node.module}.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.Import):
+                found += [alias.name for alias in node.names]
+    return [dotted for dotted in found if dotted.partition(".")[0] == "tutelage"]
+
+
 def _exists(dotted):
     module, _, name = dotted.rpartition(".")
     try:
@@ -90,7 +121,10 @@ def _exists(dotted):
             return True
     except ModuleNotFoundError:
         pass
-    return hasattr(importlib.import_module(module), name)
+    try:
+        return hasattr(importlib.import_module(module), name)
+    except ModuleNotFoundError:
+        return False
 
 
 def generate():

@@ -41,8 +41,8 @@ def distil(root, weights, build=net):
     """The same command every time: a teacher from a file, and its student."""
     with Run("toy:given", root=root, exact=True, device="cpu", progress=Notes()) as run:
         teacher = run.given("teacher", build, weights)
-        pupil = run.stage("student", student, partial(taught, teacher=teacher.last))
-    return run, teacher, pupil
+        small = run.stage("student", student, partial(taught, teacher=teacher.last))
+    return run, teacher, small
 
 
 def test_the_weights_are_those_of_the_file_and_nothing_is_trained(tmp_path):
@@ -65,16 +65,16 @@ def delivered(root, weights):
 def test_another_file_under_the_same_name_teaches_anew_and_the_same_under_another_does_not(tmp_path):
     file, moved = tmp_path / "teacher.safetensors", tmp_path / "deep" / "renamed.safetensors"
     save_weights(file, mlp(16, seed=1))
-    _, first, pupil = distil(tmp_path / "runs", file)
+    _, first, small = distil(tmp_path / "runs", file)
     (tmp_path / "deep").mkdir()
     moved.write_bytes(file.read_bytes())
-    again, same_teacher, same_pupil = distil(tmp_path / "runs", moved)
-    assert (same_teacher.key, same_pupil.key) == (first.key, pupil.key)
+    again, same_teacher, same_small = distil(tmp_path / "runs", moved)
+    assert (same_teacher.key, same_small.key) == (first.key, small.key)
     assert any("student: loaded from" in note for note in again.progress.notes)
     save_weights(file, mlp(16, seed=2))
-    anew, other, other_pupil = distil(tmp_path / "runs", file)
-    assert other.key != first.key and other_pupil.key != pupil.key
-    assert same(bits(other.last), bits(mlp(16, seed=2))) and not same(bits(other_pupil.last), bits(pupil.last))
+    anew, other, other_small = distil(tmp_path / "runs", file)
+    assert other.key != first.key and other_small.key != small.key
+    assert same(bits(other.last), bits(mlp(16, seed=2))) and not same(bits(other_small.last), bits(small.last))
     assert not any("loaded from" in note for note in anew.progress.notes)
 
 

@@ -190,8 +190,10 @@ def test_only_what_is_declared_to_make_a_network_is_called(description):
 
 
 def test_a_network_that_cannot_be_built_here_is_refused():
-    with pytest.raises(ValueError, match="cannot be imported here"):
-        called({"function": "nobody_has_this:net"})
+    with pytest.raises(
+        ValueError, match="here; start Python in the folder that holds nobody_has_this, or put that fold"
+    ):
+        called({"function": "nobody_has_this.nets:net"})
     with pytest.raises(ValueError, match="only the recipe can make"):
         called({"function": f"{__name__}:net", "arguments": [{"stage": "abc"}], "named": {}})
 

@@ -64,7 +64,7 @@ def test_a_term_of_weight_zero_costs_nothing_and_its_teacher_is_not_called(weigh
     assert len(calls) == (1 if callable(weight) else 0)  # the rehearsal asks whoever may be asked later
 
 
-def test_speakers_speak_before_students_run():
+def test_teachers_answer_before_students_run():
     order, student, teacher = [], mlp(), mlp(16)
     student.register_forward_hook(lambda *_: order.append("student"))
     teacher.register_forward_hook(lambda *_: order.append("teacher"))
@@ -72,7 +72,7 @@ def test_speakers_speak_before_students_run():
     assert order == ["teacher", "student"] * 3
 
 
-def test_a_shared_speaker_is_asked_once_a_batch_for_all_that_anybody_reads():
+def test_a_shared_teacher_is_asked_once_a_batch_for_all_that_anybody_reads():
     calls, teacher = [], frozen(mlp(16))
 
     def ask(scene, wanted):

@@ -60,16 +60,16 @@ def learner(term):
 class TestWeights:
     def test_train_with_the_student_and_are_no_part_of_it(self, way):
         torch.manual_seed(0)
-        pupil = learner(ways()[way])
-        names, size = list(pupil.student.state_dict()), sum(p.numel() for p in pupil.student.parameters())
-        training = train({"student": pupil}, numbered(), 1)
-        before = {name: p.clone() for name, p in pupil.objective.named_parameters()}
+        taught = learner(ways()[way])
+        names, size = list(taught.student.state_dict()), sum(p.numel() for p in taught.student.parameters())
+        training = train({"student": taught}, numbered(), 1)
+        before = {name: p.clone() for name, p in taught.objective.named_parameters()}
         assert before
         list(training)
-        still = {name for name, p in pupil.objective.named_parameters() if torch.equal(p, before[name])}
+        still = {name for name, p in taught.objective.named_parameters() if torch.equal(p, before[name])}
         assert still <= MADE_UP_FOR.get(way, set())
-        assert list(pupil.student.state_dict()) == names
-        assert sum(p.numel() for p in pupil.student.parameters()) == size
+        assert list(taught.student.state_dict()) == names
+        assert sum(p.numel() for p in taught.student.parameters()) == size
 
     def test_survive_a_resume_to_the_same_bits(self, way):
         def made():
@@ -128,9 +128,9 @@ class TestProjected:
         assert not any("unseen" in name for name, _ in loss.named_parameters())
 
     def test_a_term_that_nobody_rehearses_is_noticed(self):
-        pupil = learner(Term(projected(mean_squares), "student.4", "teacher.4", weight=0.0))
+        taught = learner(Term(projected(mean_squares), "student.4", "teacher.4", weight=0.0))
         with pytest.raises(ValueError, match=r"feature\.loss\.unseen.*never got a shape"):
-            train({"student": pupil}, images(), 1)
+            train({"student": taught}, images(), 1)
 
 
 class TestOneToOne:

@@ -155,7 +155,10 @@ def test_the_label_of_every_method_is_the_tasks_own():
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("kdd", "Did you mean one of"),
+        ("kdd", "There is no method 'kdd'. Did you mean 'kd' or "),
+        ("respons", "Did you mean 'response'"),
+        ("nope", r"There is no method 'nope'\. The methods are crd, .*kd, dkd, .*semckd"),
+        ("tutelage.losses.kd:soft_targets", r"soft_targets takes \(student, teacher, .*\): a loss, which"),
         ("x*kd", "'x' is not a number"),
         ("nan*kd", "is a finite number, 0 or more; got nan in 'nan\\*kd'"),
         ("at + -1*kd", "is a finite number, 0 or more; got -1"),

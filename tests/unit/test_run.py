@@ -71,10 +71,10 @@ def test_a_stage_is_trained_once_for_all_runs_that_need_it(tmp_path):
     with made(tmp_path) as one:
         first = one.stage("student", net, fit)
     with Run("toy:two", root=tmp_path, exact=True, device="cpu") as two:
-        second = two.stage("pupil", net, fit)
+        second = two.stage("student again", net, fit)
         other = two.stage("longer", net, partial(fit, epochs=3))
     assert first.key == second.key != other.key and same(bits(first.last), bits(second.last))
-    assert [record["stage"] for record in second.records] == ["pupil", "pupil"]
+    assert [record["stage"] for record in second.records] == ["student again", "student again"]
     assert len(list((tmp_path / "stages").iterdir())) == 2
 
 

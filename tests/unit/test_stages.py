@@ -238,11 +238,11 @@ def test_a_checkpoint_of_another_training_is_refused_by_name_and_kept(tmp_path, 
     taught(stage, mlp(8))
     if other == "file":
         save_state(stage.checkpoint, {"epoch": 1, "weights": {}})
-    again, _ = stage_in(tmp_path, name="pupil")
+    again, _ = stage_in(tmp_path, name="other")
     named = {"student": Learner(mlp(9 if other == "architecture" else 8), Objective(label=label()), SGD)}
     if other == "optimizer":
         named["student"].trains = lambda name: ".0." in name
-    with pytest.raises(ValueError, match=r"checkpoint\.safetensors is of another training than stage 'pupil'"):
+    with pytest.raises(ValueError, match=r"checkpoint\.safetensors is of another training than stage 'other'"):
         again.train(named, source, 3, model=named["student"].student)
     assert again.checkpoint.exists()
 

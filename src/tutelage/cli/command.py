@@ -16,7 +16,7 @@ Command: TypeAlias = Callable[[Sequence[str]], int]
 COMMANDS = {
     "ls": ("[MODULE …]", "list the recipes with their presets"),
     "run": ("RECIPE [--preset P] [flags]", "run one experiment, or continue it"),
-    "sweep": ("RECIPE --flag V V … [--jobs N]", "run every combination of the given values"),
+    "sweep": ("RECIPE --flag V V … [--jobs N] [--plan]", "run every combination of the given values"),
     "report": ("RUNS … [--by FLAG …]", "write the report of one run, or of many"),
     "completion": ("bash|zsh|fish", "print the script that completes commands and flags"),
 }

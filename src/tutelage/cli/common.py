@@ -1,14 +1,18 @@
 """The flags that every run has, whatever the recipe."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from tyro.conf import FlagCreatePairsOff, arg
 
 Switch: TypeAlias = FlagCreatePairsOff[bool]
 """Only ever turned on: ``--exact`` needs no ``--no-exact``."""
+
+
+PRESET = "Start from these defaults; --help then shows them."
 
 
 def _root() -> Path:
@@ -19,9 +23,7 @@ def _root() -> Path:
 class Common:
     """The flags of every run."""
 
-    preset: Annotated[
-        str | None, arg(metavar="P", help_behavior_hint="", help="Start from these defaults; `tutelage ls` lists them.")
-    ] = None
+    preset: Annotated[str | None, arg(metavar="P", help_behavior_hint="", help=PRESET)] = None
     from_: Annotated[
         str | None,
         arg(
@@ -58,3 +60,13 @@ class Common:
     traceback: Annotated[
         Switch, arg(help_behavior_hint="", help="Show where an error comes from (or TUTELAGE_TRACEBACK=1).")
     ] = False
+
+
+@cache
+def with_presets(presets: tuple[str, ...], bundle: type[Common]) -> type[Common]:
+    """``bundle``, whose help names these presets."""
+    told = arg(metavar="|".join(presets), help_behavior_hint="", help=PRESET)
+    own: list[tuple[str, Any, Any]] = [("preset", Annotated[str | None, told], None)]
+    return make_dataclass(
+        bundle.__name__, own, bases=(bundle,), frozen=True, kw_only=True, namespace={"__doc__": bundle.__doc__}
+    )

@@ -38,13 +38,18 @@ class Recipe:
     own_preset: str = PLAIN
 
     @property
+    def listed(self) -> list[str]:
+        """The names of its presets as people read them: its own defaults, the longest run, come last."""
+        return [*(preset for preset in self.presets if preset != self.own_preset), self.own_preset]
+
+    @property
     def module(self) -> str:
         return self.name.partition(":")[0]
 
     def with_preset(self, preset: str) -> Experiment:
         """The experiment with the preset's defaults. ``Usage`` if there is no such preset."""
         if preset not in self.presets:
-            known = ", ".join(self.presets) or "none"
+            known = ", ".join(self.listed)
             raise Usage(
                 f"{self.name} has no preset {preset!r}{did_you_mean(preset, self.presets) or '.'} Its presets: {known}."
             )

@@ -16,6 +16,8 @@ import tyro
 
 from tutelage.cli.docstrings import field_meanings, meanings_in
 from tutelage.cli.failures import Usage, did_you_mean
+from tutelage.cli.refusals import refusal
+from tutelage.cli.values import readable
 from tutelage.study.dotted import dotted_name, fields_of, hints_of, root
 
 T = TypeVar("T")
@@ -129,15 +131,16 @@ def parse(
     unboxed = Annotated[recipe, tyro.conf.arg(name="")]  # type: ignore[valid-type]  # a type made while running
     boxed = tyro.conf.OmitArgPrefixes[common]  # type: ignore[valid-type]
     both: type[Any] = make_dataclass("both", [("recipe", unboxed), ("common", boxed)])
-    parsed = typed(both, words, prog=prog, description=description)
+    known = [*leaves(flags), *flags_of_bundle(common)]
+    parsed = typed(both, words, prog=prog, description=description, flags=known)
     return {flag.name: getattr(parsed.recipe, flag.name) for flag in flags}, parsed.common
 
 
-def typed(bundle: type[T], words: Sequence[str], *, prog: str, description: str) -> T:
-    """A dataclass made from words. ``Usage`` in one sentence; ``--help`` prints it and exits with 0."""
+def typed(bundle: type[T], words: Sequence[str], *, prog: str, description: str, flags: Sequence[Flag] = ()) -> T:
+    """A dataclass made from words. ``Usage`` in one sentence, about ``flags``; ``--help`` prints and exits with 0."""
     spoken = io.StringIO()
     try:
-        with contextlib.redirect_stderr(spoken):
+        with contextlib.redirect_stderr(spoken), readable():
             return tyro.cli(
                 bundle,
                 args=list(words),
@@ -147,7 +150,7 @@ def typed(bundle: type[T], words: Sequence[str], *, prog: str, description: str)
     except SystemExit as end:
         if end.code in (0, None):
             raise
-        raise Usage(f"{_first_sentence(spoken.getvalue())} `{prog} --help` explains every flag.") from None
+        raise Usage(f"{refusal(spoken.getvalue(), words, flags)} `{prog} --help` explains every flag.") from None
 
 
 def indented(text: str) -> str:
@@ -203,11 +206,3 @@ def refuse_unknown(words: Sequence[str], flags: Sequence[Flag], prog: str) -> No
             ]
             hint = f"; did you mean {' or '.join(map(repr, alike))}?" if alike else did_you_mean(flag, known) or "."
             raise Usage(f"{prog.removeprefix('tutelage ')} has no flag {flag}{hint} `{prog} --help` lists all.")
-
-
-def _first_sentence(box: str) -> str:
-    """The message out of the frame that tyro draws around it."""
-    lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
-    rule = next((i for i, line in enumerate(lines) if line.startswith("─")), len(lines))
-    said = " ".join(lines[:rule]) or " ".join(box.split())
-    return said[:1].upper() + said[1:].rstrip(".") + "."

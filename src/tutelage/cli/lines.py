@@ -20,7 +20,7 @@ class Lines:
 
     def stage(self, name: str, epochs: int, done: int) -> None:
         self.pace = Pace(name, epochs, done, self.clock)
-        self.note(f"{name}: {epochs} epochs" + (f", going on after {done}" if done else ""))
+        self.note(f"{name}: {epochs} epoch{'s' * (epochs != 1)}" + (f", going on after {done}" if done else ""))
 
     def step(self, step: int, steps: int | None) -> None:
         pass

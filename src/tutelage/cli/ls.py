@@ -6,15 +6,17 @@ from textwrap import wrap
 from rich.console import Console
 from rich.text import Text
 
-from tutelage.cli.failures import DONE
+from tutelage.cli.failures import DONE, Usage
 from tutelage.cli.find import headline, module_named, recipes_in, shipped
 
 
 def ls(words: Sequence[str]) -> int:
     """List the recipes that come with the package, or those in modules of your own: tutelage ls my_lab.runs.
 
-    For each module what it is about and which data it needs, for each recipe what it does and its presets.
+    For each module what it is about, for each recipe what it does and its presets, the smallest first.
     """
+    if flags := [word for word in words if word.startswith("-")]:
+        raise Usage(f"ls has no flag {flags[0]}; `tutelage ls --help` says what it takes.")
     modules = {name: module_named(name) for name in words} or shipped()
     console = Console()
 
@@ -29,6 +31,6 @@ def ls(words: Sequence[str]) -> int:
                 say(recipe.name, 2, "bold")
                 say(headline(recipe.function), 6)
                 if recipe.presets:
-                    say(f"presets: {', '.join(recipe.presets)}", 6, "dim")
+                    say(f"presets: {', '.join(recipe.listed)}", 6, "dim")
     print(said.get(), end="")
     return DONE

@@ -11,6 +11,7 @@ from tyro.conf import Positional, arg
 
 from tutelage.cli.common import Switch
 from tutelage.cli.conclude import conclude
+from tutelage.cli.explain import refuse_mixture
 from tutelage.cli.failures import DONE, Usage
 from tutelage.cli.flags import flags_of_bundle, refuse_unknown, typed
 
@@ -47,7 +48,12 @@ def report(words: Sequence[str]) -> int:
     asked = typed(Asked, words, prog="tutelage report", description=inspect.getdoc(report) or "")
     if not asked.runs:
         raise Usage("which runs? tutelage report RUNS …, RUNS are run folders, collected results or folders of them.")
-    page = conclude(list(asked.runs), by=[flag.replace("-", "_") for flag in asked.by], out=asked.out, keep=asked.keep)
+    by = [flag.replace("-", "_") for flag in asked.by]
+    try:
+        page = conclude(list(asked.runs), by=by, out=asked.out, keep=asked.keep)
+    except ValueError:
+        refuse_mixture(asked.runs, by)
+        raise
     if asked.open:
         webbrowser.open(page.resolve().as_uri())
     return DONE

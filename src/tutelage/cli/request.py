@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tutelage.cli.common import Common
+from tutelage.cli.common import Common, with_presets
 from tutelage.cli.docstrings import prose_of
 from tutelage.cli.failures import Usage, did_you_mean
 from tutelage.cli.find import Experiment, Recipe, find
@@ -75,10 +75,11 @@ def understood(path: str, words: Sequence[str], *, bundle: type[Common] = Common
     if preset is None:
         preset = named if named != recipe.own_preset else str(saved.get("preset") or named)
     flags = flags_of(recipe.with_preset(preset))
+    bundle = with_presets(tuple(recipe.listed), bundle)  # type: ignore[arg-type]  # a class is hashable
     prog, text = f"tutelage {verb} {recipe.name}", prose_of(recipe.function)
     defaults = {flag.name: flag.default for flag in flags if flag.default is not MISSING}
     if source is not None:
-        stored = [_named(name, leaves(flags), source) for name in saved["arguments"]]
+        stored = [_named(name, value, leaves(flags), source) for name, value in saved["arguments"].items()]
         typed = [word for flag in stored for word in flag.words(saved["arguments"][flag.name])]
         whole = [flag for flag in flags if flag.name in {leaf.name.partition(".")[0] for leaf in stored}]
         flags = rebound(flags, parse(whole, bundle, typed, prog=prog, description=text)[0])
@@ -100,6 +101,8 @@ def _value_of(flag: str, words: Sequence[str]) -> str | None:
 def _saved(source: str, recipe: Recipe) -> dict[str, Any]:
     try:
         content = json.loads(Path(source).read_text(encoding="utf-8"))
+    except OSError as lost:
+        raise type(lost)(f"--from {source} cannot be read: {(lost.strerror or str(lost)).lower()}.") from None
     except ValueError as broken:
         raise Usage(f"--from {source} is not JSON: {broken}.") from None
     if not isinstance(content, dict):
@@ -111,8 +114,12 @@ def _saved(source: str, recipe: Recipe) -> dict[str, Any]:
     return content
 
 
-def _named(name: str, flags: Sequence[Flag], source: str) -> Flag:
+def _named(name: str, value: Any, flags: Sequence[Flag], source: str) -> Flag:
     known = {flag.name: flag for flag in flags}
+    if below := [x for x in known if x.startswith(f"{name}.")]:
+        inner = [f"{name}.{field}" for field in value] if isinstance(value, dict) else []
+        example = next((x for x in inner if x in below), below[0])
+        raise Usage(f"--from {source} sets {name!r}; its names are dotted, not nested: {{{json.dumps(example)}: …}}.")
     if name not in known:
         raise Usage(f"--from {source} sets {name!r}, which is no flag here{did_you_mean(name, known) or '.'}")
     return known[name]

@@ -38,14 +38,16 @@ def sweep(words: Sequence[str]) -> int:
 
     A flag that takes one value may be given several; one that takes several (and --flag/--no-flag) may be repeated.
     Each run is a process of its own. Started again, the same sweep leaves finished runs alone and continues the rest.
-    At the end: what failed, with its exit code, and one report of all, grouped by the flags that vary.
+    At the end: one report of all, grouped by the flags that vary, and what failed, with its exit code.
+
+    --plan only prints the commands; `tutelage sweep RECIPE --help` lists all flags.
     """
     path, rest = first_recipe(words, "sweep")
     requests, varied = combinations(path, rest)
     common = requests[0].common
     assert isinstance(common, Sweeping)
     if common.jobs < 1:
-        raise Usage(f"--jobs is the number of runs at once, so at least 1; got {common.jobs}.")
+        raise Usage(f"--jobs must be at least 1; got {common.jobs}.")
     if common.plan:
         print("\n".join(request.command for request in requests))
         return DONE
@@ -68,13 +70,16 @@ def has_results(folder: Path) -> bool:
 
 def _concluded(children: Sequence[Child], folders: Sequence[Path], varied: Sequence[str]) -> int:
     failed = [child for child in children if child.code]
-    if folders:
-        runs = os.path.commonpath([folder.resolve().parent for folder in folders])
-        name = "-".join(["sweep", *varied, sha256("".join(sorted(map(str, folders))).encode()).hexdigest()[:8]])
-        conclude(folders, by=[flag for flag in varied if flag != "seed"], out=Path(runs) / name)
-    for child in failed:
-        print(f"tutelage: {child.label} failed with exit code {child.code}: {child.last}", file=sys.stderr)
-    print(f"{len(folders)} of {len(children)} runs are done.")
+    try:
+        if folders:
+            runs = os.path.commonpath([folder.resolve().parent for folder in folders])
+            name = "-".join(["sweep", *varied, sha256("".join(sorted(map(str, folders))).encode()).hexdigest()[:8]])
+            conclude(folders, by=[flag for flag in varied if flag != "seed"], out=Path(runs) / name)
+    finally:  # last of all, where they are seen
+        print(f"Runs done: {len(folders)} of {len(children)}.", flush=True)
+        for child in failed:
+            said = child.last.removeprefix("tutelage: ")
+            print(f"tutelage: {child.label} failed with exit code {child.code}: {said}", file=sys.stderr)
     return max((child.code or 0 for child in failed), default=DONE)
 
 

@@ -1,6 +1,6 @@
 """Methods by name, and several at once: ``kd``, ``at``, ``0.9*kd + 0.5*at``, ``my_lab.methods:mine``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
@@ -72,12 +72,35 @@ def _one(name: str) -> Method:
         own: Method = lookup(name)
         if not callable(own):
             raise ValueError(f"{name} is a {type(own).__name__}; a method is a function from a Pair to an Objective.")
+        _refuse_loss(name, own)
         return own
     known = methods()
     if name not in known:
-        close = get_close_matches(name, known, n=3) or sorted(known)
-        raise ValueError(f"There is no method {name!r}. Did you mean one of {close}?")
+        families = dict.fromkeys(family(function) for function in known.values())
+        close = get_close_matches(name, [*known, *families, "all"], n=3)
+        hint = (
+            f"Did you mean {' or '.join(map(repr, close))}?"
+            if close
+            else f"The methods are {', '.join(dict.fromkeys([*expanded(['all']), *known]))}."
+        )
+        raise ValueError(f"There is no method {name!r}. {hint}")
     return known[name]
+
+
+def _refuse_loss(name: str, own: Callable[..., object]) -> None:
+    """``ValueError`` for what cannot be called with a pair alone, as a loss cannot."""
+    try:
+        takes = signature(own)
+    except ValueError:  # what is compiled need not tell
+        return
+    try:
+        takes.bind("pair")
+    except TypeError:
+        words = ", ".join(takes.parameters)
+        loss = ": a loss, which a method puts into a Term" if len(takes.parameters) > 1 else ""
+        raise ValueError(
+            f"A method takes a pair of networks and returns an Objective; {name} takes ({words}){loss}."
+        ) from None
 
 
 def _shipped() -> Iterator[tuple[str, Method]]:

@@ -96,7 +96,7 @@ def _lookup(path: str) -> Callable[..., Any]:
         )
     function = lookup(path)
     if isinstance(function, nn.Module):
-        raise ValueError(f"{path} is a network; name a function that makes one, so that it can be builder again.")
+        raise ValueError(f"{path} is a network; name a function that makes one, so that it can be built again.")
     if not callable(function) or (isinstance(function, type) and not issubclass(function, nn.Module)):
         raise ValueError(f"{path} is not a function or class that makes a network.")
     return function  # type: ignore[no-any-return]

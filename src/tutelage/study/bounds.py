@@ -71,7 +71,7 @@ def refuse_nonsense(recipe: Callable[..., Any], arguments: Mapping[str, Any]) ->
     >>> def recipe(run, *, student: NetworkSettings): ...
     >>> refuse_nonsense(recipe, {"student": NetworkSettings(name="resnet20", training=TrainingSettings(batch_size=0))})
     Traceback (most recent call last):
-    ValueError: --student.batch-size is more than 0; got 0.
+    ValueError: --student.batch-size must be more than 0; got 0.
     """
     for name, hint in hints_of(recipe).items():
         for refusal in _refusals(name, arguments[name], hint) if name in arguments else ():
@@ -103,7 +103,7 @@ def _refusals(name: str, value: Any, hint: Any) -> Iterator[str]:
 
 
 def _refusal(name: str, rule: object, value: Any) -> str:
-    return f"--{name.replace('_', '-')} is {rule}; got {value}."
+    return f"--{name.replace('_', '-')} must be {rule}; got {value}."
 
 
 def _is_beyond(bound: Any, number: Any) -> bool:

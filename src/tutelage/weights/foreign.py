@@ -37,7 +37,8 @@ def load_foreign(path: Path | str, model: nn.Module) -> list[str]:
     found = match(Sides(_shapes(own), _shapes(stored), depths, ties))
     if not found.complete:
         raise ValueError(
-            f"{path} holds the weights of another architecture than this {kind}: {misfits(found, own, stored)}"
+            f"{path} holds the weights of another architecture than this {kind}, and nothing was loaded:\n"
+            f"{misfits(found, own, stored)}."
         )
     if found.rivals:
         places = quoted([found.prefix, *found.rivals])

@@ -38,19 +38,17 @@ def account(
 
 
 def misfits(found: Match, own: Mapping[Name, Tensor], stored: Mapping[Name, Tensor]) -> str:
-    """What is missing, too many and of another shape: how many, then ten of each on a line of its own."""
-    kinds = {"missing": found.missing, "too many": found.extra, "of another shape": found.differing}
-    counts = ", ".join(f"{len(names)} {kind}" for kind, names in kinds.items() if names)
+    """What is missing, too many and of another shape: a line for each, with how many there are and ten of them."""
     shapes = (
         f"{'.'.join(x)!r} is {tuple(stored[found.pairs[x]].shape)} there and {tuple(own[x].shape)} here"
         for x in found.differing
     )
     lines = [
-        f"missing: {quoted(found.missing)}" if found.missing else "",
-        f"too many: {quoted(found.extra)}" if found.extra else "",
-        f"of another shape: {several(shapes)}" if found.differing else "",
+        f"{len(found.missing)} missing: {quoted(found.missing)}" if found.missing else "",
+        f"{len(found.extra)} too many: {quoted(found.extra)}" if found.extra else "",
+        f"{len(found.differing)} of another shape: {several(shapes)}" if found.differing else "",
     ]
-    return "\n".join([f"{counts}; nothing was loaded.", *filter(None, lines)])
+    return ";\n".join(filter(None, lines))
 
 
 def quoted(names: Iterable[Name]) -> str:
