@@ -19,7 +19,18 @@ from tutelage.cli.flags import flags_of, leaves, parse
 from tutelage.cli.request import understood
 from tutelage.cli.sweep import combinations
 from tutelage.recipes.cifar100.settings import Images
-from tutelage.study.bounds import Above, AtLeast, Count, NotNegative, Number, Positive, Share, Within, refuse_nonsense
+from tutelage.study.bounds import (
+    Above,
+    AtLeast,
+    Count,
+    Names,
+    NotNegative,
+    Number,
+    Positive,
+    Share,
+    Within,
+    refuse_nonsense,
+)
 from tutelage.study.dotted import flattened, unflattened
 from tutelage.study.settings import NetworkSettings, Rules, TeacherSettings, TrainingSettings
 
@@ -60,6 +71,7 @@ def recipe(
     perhaps: Positive | None = None,
     some: Annotated[int, AtLeast(1)] | Literal["all"] = 1,
     kind: Literal["a", "b"] = "a",
+    names: Names = ("all",),
     free: float = 0.0,
     untyped=0,
     network: NetworkSettings = NETWORK,
@@ -91,6 +103,12 @@ REFUSED = [
     ({"some": 0}, "--some must be at least 1; got 0."),
     ({"some": "none"}, "--some must be one of all; got none."),
     ({"kind": "c"}, "--kind must be one of a, b; got c."),
+    ({"network": TeacherSettings(name="x", mean=(0.5, 117.0))}, "--network.mean must be between 0 and 1; got 117.0."),
+    ({"network": TeacherSettings(name="x", mean=(nan,))}, "--network.mean must be between 0 and 1; got nan."),
+    ({"network": TeacherSettings(name="x", std=(58.0,))}, "--network.std must be at most 1; got 58.0."),
+    ({"network": TeacherSettings(name="x", std=(0.0,))}, "--network.std must be more than 0; got 0.0."),
+    ({"network": TeacherSettings(name="x", seed=-1)}, "--network.seed must be at least 0; got -1."),
+    ({"names": ()}, "--names takes one value or more; got none."),
     ({"network": replace(NETWORK, views=163)}, "--network.views must be between 0 and 162; got 163."),
     (
         {"network": replace(NETWORK, training=TrainingSettings(batch_size=0))},
@@ -203,7 +221,7 @@ def test_one_flag_changes_one_field_of_a_preset_and_keeps_the_rest():
     [
         [],
         ["--preset", "smoke", "--student.name", "wide", "--student.layers", "a", "b", "--student.views=7"],
-        ["--teacher.weights", "some where/x.pt", "--teacher.seed", "-1", "--strengths", "1", "2"],
+        ["--teacher.weights", "some where/x.pt", "--teacher.seed", "7", "--strengths", "1", "2"],
         ["--preset=smoke", "--student.layers", "--teacher.optimizer", "adam", "--images.validation=0"],
     ],
 )

@@ -38,6 +38,23 @@ class AtLeast:
 
 
 @dataclass(frozen=True)
+class AtMost:
+    """A number is ``most`` or less."""
+
+    most: float
+
+    def holds(self, number: float) -> bool:
+        return -inf < number <= self.most
+
+    def __str__(self) -> str:
+        return f"at most {self.most:g}"
+
+
+class NotEmpty:
+    """A tuple has one element or more: ``Annotated[tuple[str, ...], NotEmpty()]``."""
+
+
+@dataclass(frozen=True)
 class Within:
     """A number is between ``low`` and ``high``, both included."""
 
@@ -58,6 +75,7 @@ Number: TypeAlias = Annotated[int, AtLeast(0)]
 Positive: TypeAlias = Annotated[float, Above(0)]
 NotNegative: TypeAlias = Annotated[float, AtLeast(0)]
 Share: TypeAlias = Annotated[float, Within(0, 1)]
+Names: TypeAlias = Annotated[tuple[str, ...], NotEmpty()]
 
 
 def refuse_nonsense(recipe: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
@@ -85,6 +103,8 @@ def _refusals(name: str, value: Any, hint: Any) -> Iterator[str]:
         for within, field, inner in fields_of(type(value)):
             yield from _refusals(dotted_name(name, within), getattr(value, field.name), inner)
     elif origin is Annotated:
+        if any(isinstance(part, NotEmpty) for part in parts[1:]) and not value:
+            yield f"--{name.replace('_', '-')} takes one value or more; got none."
         numbers = [x for x in (value if isinstance(value, _COLLECTIONS) else [value]) if isinstance(x, Real)]
         yield from (_refusal(name, bound, x) for bound in parts[1:] for x in numbers if _is_beyond(bound, x))
         yield from _refusals(name, value, parts[0])
@@ -107,7 +127,7 @@ def _refusal(name: str, rule: object, value: Any) -> str:
 
 
 def _is_beyond(bound: Any, number: Any) -> bool:
-    return isinstance(bound, Above | AtLeast | Within) and not bound.holds(number)
+    return isinstance(bound, Above | AtLeast | AtMost | Within) and not bound.holds(number)
 
 
 def _may_be(value: Any, hint: Any) -> bool:

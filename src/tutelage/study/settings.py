@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
-from tutelage.study.bounds import Above, AtLeast, AtMost, Count, NotNegative, Number, Positive, Share, Within
+from tutelage.study.bounds import Above, AtLeast, AtMost, Count, Names, NotNegative, Number, Positive, Share, Within
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class TeacherSettings(NetworkSettings):
 
     weights: Path | None = None
     """a file with its trained weights: nothing is trained then"""
-    seed: int = 0
+    seed: Number = 0
     """of its weights, order and views"""
     size: Number = 0
     """pixels a side that it takes; 0 gives it the images as the student sees them"""
@@ -66,7 +66,7 @@ class TeacherSettings(NetworkSettings):
 class Rules:
     """Which rules make one gradient of several losses, and how they are watched."""
 
-    names: tuple[str, ...] = ("all",)
+    names: Names = ("all",)
     """names of rules, torchjd's ('CAGrad(c=0.5)', …) included, or all of our own; the sum is always there"""
     look_every: Count = 50
     """how often gradients are compared, in steps"""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import arg
 
 from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT, Images
-from tutelage.study.bounds import refuse_nonsense
+from tutelage.study.bounds import Names, Number, refuse_nonsense
 from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ TRAINING = TrainingSettings()
 class Teachers:
     """Networks from small to large, all trained alike."""
 
-    names: tuple[str, ...] = ("resnet20", "resnet32", "resnet56", "resnet110")
+    names: Names = ("resnet20", "resnet32", "resnet56", "resnet110")
     """networks from small to large: resnet56, wrn_40_2, …, or dotted paths"""
-    seed: int = 0
+    seed: Number = 0
     """of their weights, order and views"""
     training: Annotated[TrainingSettings, arg(name="")] = TRAINING
     """how each of them is trained"""
@@ -37,11 +37,11 @@ TEACHERS = Teachers()
 def capacity(
     run: "Run",
     *,
-    methods: tuple[str, ...] = ("kd", "proportional", "attend_scaled", "attend_detached"),
+    methods: Names = ("kd", "proportional", "attend_scaled", "attend_detached"),
     teachers: Teachers = TEACHERS,
     student: NetworkSettings = STUDENT,
     images: Images = IMAGES,
-    seed: int = 0,
+    seed: Number = 0,
 ) -> None:
     """Bigger and bigger teachers for one student: the surprise that the multi-knowledge proposal starts from.
 
@@ -64,8 +64,6 @@ def capacity(
 
     refuse_nonsense(capacity, locals())
     reason = cannot_decide(run, capacity, locals(), free=("methods", "images.cache_views", "teachers.seed"))
-    if not teachers.names:
-        raise ValueError("--teachers.names takes one network or more; got none.")
     chosen = {name: method(name) for name in expanded(methods)}
     data = pictures_of(run, images)
     plan = plan_for(data, student, seed)

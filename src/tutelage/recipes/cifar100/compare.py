@@ -1,10 +1,10 @@
 """Methods side by side, at their published weights, on any teacher and student."""
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from tutelage.recipes.cifar100.settings import CPU, IMAGES, PAPER, SMOKE, STUDENT, TEACHER, Images
-from tutelage.study.bounds import Positive, refuse_nonsense
+from tutelage.study.bounds import Names, NotEmpty, Number, Positive, refuse_nonsense
 from tutelage.study.settings import NetworkSettings, TeacherSettings
 
 if TYPE_CHECKING:
@@ -16,12 +16,12 @@ __all__ = ["PAPER"]
 def compare(
     run: "Run",
     *,
-    methods: tuple[str, ...] = ("all",),
-    strengths: tuple[Positive, ...] = (1.0,),
+    methods: Names = ("all",),
+    strengths: Annotated[tuple[Positive, ...], NotEmpty()] = (1.0,),
     teacher: TeacherSettings = TEACHER,
     student: NetworkSettings = STUDENT,
     images: Images = IMAGES,
-    seed: int = 0,
+    seed: Number = 0,
 ) -> None:
     """Any methods on any teacher and student: accuracy after the last and the best epoch, cost of a step, memory.
 

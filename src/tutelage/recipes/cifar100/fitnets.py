@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT, TEACHER, Images
-from tutelage.study.bounds import Count, Positive, refuse_nonsense
+from tutelage.study.bounds import Count, Number, Positive, refuse_nonsense
 from tutelage.study.settings import NetworkSettings, TeacherSettings
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def fitnets(
     teacher: TeacherSettings = TEACHER,
     student: NetworkSettings = STUDENT,
     images: Images = IMAGES,
-    seed: int = 0,
+    seed: Number = 0,
 ) -> None:
     """FitNets as the paper has them: a stage of hints, then fading soft targets; beside labels, and soft targets alone.
 

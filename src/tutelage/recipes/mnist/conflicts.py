@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tutelage.recipes.mnist.settings import DIGITS, DRAWN, PLAIN, QUICK_TEACHER, TEACHER, Digits, Net, with_training
-from tutelage.study.bounds import Positive, refuse_nonsense
+from tutelage.study.bounds import Number, Positive, refuse_nonsense
 from tutelage.study.settings import Rules
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def conflicts(
     teacher: Net = TEACHER,
     student: Net = STUDENT,
     digits: Digits = DIGITS,
-    seed: int = 0,
-    teacher_seed: int = 0,
+    seed: Number = 0,
+    teacher_seed: Number = 0,
 ) -> None:
     """Does removing conflict help? Labels, logits, a layer and distances teach a small net, by many rules.
 

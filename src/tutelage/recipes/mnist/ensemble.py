@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tutelage.recipes.mnist.settings import DIGITS, DRAWN, PLAIN, TAUGHT, Digits, Net, with_training
-from tutelage.study.bounds import Count, Positive, Share, refuse_nonsense
+from tutelage.study.bounds import Count, Number, Positive, Share, refuse_nonsense
 from tutelage.study.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def ensemble(
     member: Net = MEMBER,
     student: TrainingSettings = TAUGHT,
     digits: Digits = DIGITS,
-    seed: int = 0,
+    seed: Number = 0,
 ) -> None:
     """Ten nets answer together, and one student of a single net's size learns what they know together.
 

@@ -36,7 +36,7 @@ def hinton(
     student: Net = STUDENT,
     jittered_epochs: Number = 100,
     digits: Digits = DIGITS,
-    seed: int = 0,
+    seed: Number = 0,
 ) -> None:
     """A large regularised net teaches a small one on MNIST: 67, 146 and 74 test errors in the paper.
 

@@ -15,7 +15,7 @@ from tutelage.recipes.mnist.settings import (
     Net,
     with_training,
 )
-from tutelage.study.bounds import Count, Positive, Share, refuse_nonsense
+from tutelage.study.bounds import Count, Number, Positive, Share, refuse_nonsense
 from tutelage.study.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def temperature(
     teacher: Net = TEACHER,
     student: TrainingSettings = TAUGHT,
     digits: Digits = DIGITS,
-    seed: int = 0,
+    seed: Number = 0,
 ) -> None:
     """How soft should the targets be? Students of three widths, distilled on MNIST at six temperatures.
 

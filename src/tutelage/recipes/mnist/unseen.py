@@ -15,7 +15,7 @@ from tutelage.recipes.mnist.settings import (
     Net,
     with_training,
 )
-from tutelage.study.bounds import Count, Positive, Share, refuse_nonsense
+from tutelage.study.bounds import Count, Number, Positive, Share, refuse_nonsense
 
 if TYPE_CHECKING:
     from tutelage.recipes.mnist.bias import Corrected
@@ -40,7 +40,7 @@ def unseen(
     student: Net = STUDENT,
     pair_epochs: Count = 100,
     digits: Digits = DIGITS,
-    seed: int = 0,
+    seed: Number = 0,
 ) -> None:
     """A student that never saw a 3, and one that only saw 7s and 8s, recognise the other digits all the same.
 
@@ -61,7 +61,9 @@ def unseen(
     refuse_nonsense(unseen, locals())
     reason = cannot_decide(run, unseen, locals())
     if not digits.validation:
-        raise ValueError("--digits.validation must be more than 0 here: the bias is chosen on validation images; got 0.")
+        raise ValueError(
+            "--digits.validation must be more than 0 here: the bias is chosen on validation images; got 0."
+        )
     data = nets.digits_of(run, digits)
     large = nets.train_teacher(run, data, teacher, seed)
     taught = nets.taught_by(large.last, temperature, label)
