@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 from tutelage.report.groups import group_runs
@@ -236,3 +237,11 @@ def write(file: Path, value: object) -> None:
 def write_page(folder: Path | str) -> Path:
     """The page about the run in ``folder``, beside it."""
     return publish_page(group_runs([read_run(folder)]), folder)
+
+
+def edited(folder: Path, edit: Callable[[dict], object], part: str = "results") -> Path:
+    """The run in ``folder`` after ``edit`` changed one of its files."""
+    value = json.loads((folder / f"{part}.json").read_text(encoding="utf-8"))
+    edit(value)
+    write(folder / f"{part}.json", value)
+    return folder

@@ -86,3 +86,13 @@ def test_a_damaged_result_is_named(tmp_path):
     (tmp_path / "mnist" / "paper.json").write_text("{")
     with pytest.raises(ValueError, match=r"paper.json is damaged or no result"):
         publish_collected(tmp_path)
+
+
+def test_training_time_is_a_mean_over_the_runs_that_had_the_stage(tmp_path):
+    for seed, stage in enumerate(("teacher", "teacher", "only here")):
+        folder = report_sample.make(tmp_path / f"run{seed}", seed, epochs=2)
+        line = {"name": stage, "key": f"k{seed}", "epochs": 2, "seconds": 20.0 * (seed + 1)}
+        report_sample.write(folder / "stages.json", [line])
+        collect(read_run(folder), tmp_path / "results")
+    text = publish_collected(tmp_path / "results").read_text()
+    assert "Training took 40 s a run, mean of 3 (teacher 30 s, only here 1 min 0 s)." in text

@@ -137,3 +137,18 @@ def test_what_was_written_before_metrics_is_read_the_same_when_collected(tmp_pat
     file = collect(read_run(old), tmp_path / "results")
     assert json.loads(file.read_text())["format"] == 2
     assert read_finished(file)[0].results.networks == read_run(new).results.networks
+
+
+def test_unfinished_runs_are_left_out_and_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for i in range(3):
+        report_sample.make(tmp_path / f"run{i}", i, epochs=1)
+    conclude([tmp_path])
+    assert "unfinished" not in capsys.readouterr().out
+    for i, words in (
+        (1, "1 run is unfinished and left out: run1"),
+        (2, "2 runs are unfinished and left out: run1, run2"),
+    ):
+        (tmp_path / f"run{i}" / "results.json").unlink()
+        conclude([Path()])
+        assert words + "\n" in capsys.readouterr().out

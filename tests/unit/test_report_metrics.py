@@ -11,11 +11,12 @@ from rich.console import Console
 import report_sample
 from tutelage.report import plots
 from tutelage.report.groups import group_runs
+from tutelage.report.networks import scatters
 from tutelage.report.page import publish_page
 from tutelage.report.read import read_run
 from tutelage.report.story import story_of
 from tutelage.report.terminal import print_story
-from tutelage.results import Metric
+from tutelage.results import ROLES, Metric
 
 SQUARES, R2 = Metric("mean squared error"), Metric("R²", better="higher")
 PERPLEXITY, ACCURACY = Metric("perplexity"), Metric("accuracy", "%", "higher")
@@ -152,3 +153,26 @@ def test_a_network_may_lack_the_metric_that_decides(tmp_path):
     )
     report_sample.write(folder / "results.json", results)
     everything(group_runs([read_run(folder)]), tmp_path / "report")
+
+
+@pytest.mark.parametrize("metrics", [(SQUARES, R2), (R2, SQUARES), (PERPLEXITY, R2)], ids=lambda some: some[0].name)
+def test_the_metric_that_decides_is_the_one_that_is_drawn(tmp_path, metrics):
+    name = metrics[0].name
+    assert (
+        scatters(group_runs([read_run(make(tmp_path / "run", metrics))]))[0].caption
+        == f"{name[:1].upper()}{name[1:]} against size"
+    )
+
+
+def test_rows_that_differ_in_the_third_digit_read_differently(tmp_path):
+    def edit(value):
+        for k, network in enumerate(value["networks"]):
+            score = 2.08 + 0.02 * k
+            network["scores"] = {SQUARES.name: {"value": score, "interval": [score - 0.3, score + 0.3]}}
+            network["latency_ms"] = {"1": {"median": 0.662 + 0.11 * k, "q1": 0.5, "q3": 1.9}}
+
+    folder = report_sample.edited(make(tmp_path / "run", (SQUARES,)), edit)
+    story = story_of(group_runs([read_run(folder)]))
+    assert [row.scores[0].split()[0] for row in story.networks] == ["2.08", "2.10", "2.12", "2.14", "2.16"]
+    assert [row.latency["1"] for row in story.networks] == ["0.662", "0.772", "0.882", "0.992", "1.10"]
+    assert story.figures[0].value == "2.10" and {row.role for row in story.networks} == set(ROLES)

@@ -317,7 +317,7 @@ def test_a_column_of_small_numbers_has_as_many_places_everywhere(tmp_path):
     start = cells.index("a")
     assert cells[start : start + 5] == ["a", "48.20", "1", "0.123", "1e-05"]
     assert cells[start + 5 : start + 15] == ["b", "48.05", "2", "7", "48.25", "c", "–", "3", "2.5", "3"]
-    assert "| 0 | -0.54 |" in (folder / "report.md").read_text()  # to the places of the bound that it is judged by
+    assert "| 0 | −0.54 |" in (folder / "report.md").read_text()  # to the places of the bound that it is judged by
 
 
 def test_no_path_of_this_machine_is_in_the_page(several):

@@ -107,3 +107,22 @@ def test_finds_finished_runs_at_any_depth(folder, tmp_path):
     assert find_finished(folder) == [folder]
     with pytest.raises(FileNotFoundError, match="no finished run in"):
         find_finished(tmp_path / "unfinished")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("which", ["losses", "validation", "weights", "seconds", "statistics"])
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_numbers_of_the_log_that_are_none_are_left_out_and_the_report_comes_out(folder, number, which, everywhere):
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    for line in lines if everywhere else lines[-2:]:
+        line["statistics"] = {"student": {"means/cosine label | soft": 0.1}}
+        line[which] = dict_of(line[which], float(number))
+    (folder / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    text = report_sample.write_page(folder).read_text()
+    assert "nan" not in text.lower().replace("dominant", "") and ">inf" not in text
+    assert (folder / "report.json").is_file()
+
+
+def dict_of(value, number):
+    """``value`` with ``number`` in place of all its numbers."""
+    return {key: dict_of(item, number) for key, item in value.items()} if isinstance(value, dict) else number

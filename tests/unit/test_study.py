@@ -20,7 +20,7 @@ from tutelage.measure.predict import predict
 from tutelage.methods.by_name import method
 from tutelage.models.mlp import mlp
 from tutelage.optimizers.usual import nesterov
-from tutelage.results import Arguments
+from tutelage.results import Arguments, Network, Score
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
 from tutelage.schemes.plan import Plan
@@ -33,7 +33,7 @@ from tutelage.study.evaluated import Evaluated, evaluate, validated
 from tutelage.study.networks import refuse_guessing, teacher_builder, teacher_of
 from tutelage.study.sets import Sets, parted
 from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
-from tutelage.study.trials import Trial, run_trial, run_trials
+from tutelage.study.trials import Outcome, Trial, run_trial, run_trials
 from tutelage.tasks.classification import ERRORS
 
 TRAIN, TEST = digits(200, seed=0), digits(60, seed=1, name="synthetic/test")
@@ -284,3 +284,22 @@ def test_a_run_decides_only_if_the_recipe_did_what_the_paper_did(preset, argumen
     assert small_recipe(run, **arguments).endswith(reason)
     if not reason:
         assert small_recipe(run, **arguments) == ""
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ((80, 95, 99), "1 of 3 methods beats it, most of all kd with 80."),
+        ((50, 60, 150), "2 of 3 methods beat it, most of all kd with 50."),
+        ((95, 99, 105), "None of 3 methods beats it by more than chance; kd has 95."),
+    ],
+)
+def test_only_what_chance_does_not_explain_counts_as_beaten(values, words):
+    def network(name, value):
+        return Network(name, "student", "", 1000, {"errors": Score(value, (value - 9, value + 9))})
+
+    networks = {name: network(name, value) for name, value in zip(("kd", "at", "sp"), values, strict=True)}
+    outcome = Outcome(dict.fromkeys(networks), {})
+    compared = Compared("Methods", ERRORS, {}, None, outcome)
+    networks |= {BASELINE: network(BASELINE, 100), "teacher": network("teacher", 30)}
+    assert best_in_words(compared, networks, "large", "small").endswith(words)

@@ -18,25 +18,34 @@ def conclude(
     from rich.console import Console
 
     from tutelage.report.collected import collect, publish_collected
-    from tutelage.report.finished import find_finished, read_finished
+    from tutelage.report.finished import find_finished, find_unfinished, read_finished
     from tutelage.report.groups import group_runs
     from tutelage.report.page import publish_page
     from tutelage.report.story import story_of
     from tutelage.report.terminal import print_story
 
     several = [[path] if (path / "arguments.json").is_file() else find_finished(path) for path in paths]
+    left_out = list(dict.fromkeys(run for path in paths if path.is_dir() for run in find_unfinished(path)))
     sources = list(dict.fromkeys(source.resolve() for some in several for source in some))
     runs = [run for source in sources for run in read_finished(source)]
     groups = group_runs(runs, by)
     print_story(story_of(groups), Console())
     beside = Path(os.path.commonpath([source.parent for source in sources])) / "report"
     page = publish_page(groups, out or (sources[0] if len(sources) == 1 and sources[0].is_dir() else beside))
+    if left_out:
+        print(_unfinished([_short(run) for run in left_out]))
     print(f"Report: {_short(page)}")
     if keep is not None:
         for run in runs:
             collect(run, keep)
         print(f"Results: {_short(publish_collected(keep))}")
     return page
+
+
+def _unfinished(runs: Sequence[Path]) -> str:
+    what = "1 run is unfinished" if len(runs) == 1 else f"{len(runs)} runs are unfinished"
+    more = [f"and {len(runs) - 5} more"] if len(runs) > 5 else []
+    return f"{what} and left out: {', '.join([*map(str, runs[:5]), *more])}"
 
 
 def _short(path: Path) -> Path:

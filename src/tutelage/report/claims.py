@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tutelage.report.groups import Group
-from tutelage.report.numbers import decimal_places, exact, probability, significant
+from tutelage.report.numbers import decimal_places, exact, probability, significant, true_minus
 from tutelage.report.rows import ClaimRow, once_if_shared
 from tutelage.report.verdicts import Verdict
 
@@ -14,14 +14,14 @@ def claim_row(group: Group, verdict: Verdict) -> ClaimRow:
     given = (x for x in (claim.published, claim.low, claim.high) if x is not None)
     places = max(len(exact(x).partition(".")[2]) for x in given)
     one = exact(measured.mean) if float(measured.mean).is_integer() else f"{measured.mean:,.{places}f}"
-    if float(one.replace(",", "")) == 0 and measured.mean:
+    if measured.mean and not one.strip("-0.,"):
         one = significant(measured.mean, 2)
     return ClaimRow(
         group.name,
         claim.name,
         claim.unit,
         exact(claim.published),
-        one if measured.n == 1 else str(measured),
+        true_minus(one) if measured.n == 1 else str(measured),
         _between(*verdict.interval) if verdict.interval else "",
         measured.n,
         "" if verdict.p is None else probability(verdict.p),
@@ -41,7 +41,7 @@ def _between(low: float, high: float) -> str:
     if float(low).is_integer() and float(high).is_integer():
         return f"{exact(low)} to {exact(high)}"
     digits = decimal_places((high - low) / 20)
-    return f"{low:,.{digits}f} to {high:,.{digits}f}"
+    return true_minus(f"{low:,.{digits}f} to {high:,.{digits}f}")
 
 
 def claim_rows(groups: Sequence[Group]) -> list[ClaimRow]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from tutelage.report import markdown
@@ -12,12 +13,12 @@ from tutelage.report.condense import condensed, three_digits, with_parts
 from tutelage.report.conflicts import FIRST
 from tutelage.report.finished import read_finished
 from tutelage.report.groups import Group, group_runs, value_text
-from tutelage.report.numbers import byte_size, time_text
+from tutelage.report.numbers import MINUS, byte_size, time_text
 from tutelage.report.read import FinishedRun, run_from_parts
 from tutelage.report.record import record_text, report_record
 from tutelage.report.spread import Spread
 from tutelage.report.story import story_of
-from tutelage.report.tables import TableText, table_texts
+from tutelage.report.tables import TableText
 
 LIMIT = 40_000  # bytes of a committed result
 LONGEST = 100  # letters of its name
@@ -41,7 +42,7 @@ def collect(run: FinishedRun, to: Path | str) -> Path:
 def result_name(run: FinishedRun) -> str:
     """The name of a collected result's file; of a long one, its first 100 letters and a checksum of all of them."""
     flags = [(k, v) for k, v in run.request.arguments.items() if v != run.request.defaults.get(k) and k not in ASIDE]
-    words = [run.request.preset, *(f"{flag}={value_text(value, ',')}" for flag, value in flags)]
+    words = [run.request.preset, *(f"{flag}={value_text(value, ',').replace(MINUS, '-')}" for flag, value in flags)]
     name, seed = re.sub(r"[^\w.=,-]+", "_", "-".join(words)), re.sub(r"[^\w-]+", "_", f"seed{run.seed}")
     if len(name) > LONGEST:
         name = f"{name[:LONGEST]}-{sha256(name.encode()).hexdigest()[:8]}"
@@ -133,7 +134,7 @@ def _setting(group: Group) -> list[str]:
         parts += [markdown.escape(story.tally), markdown.claims_table(story.claims)]
     if story.networks:
         parts.append(markdown.networks_table(story.networks, story.metrics))
-    parts += ["\n\n".join(_table(table)) for table in table_texts(Group({}, group.runs))]
+    parts += ["\n\n".join(_table(table)) for table in story.tables]
     parts += map(markdown.escape, story.warnings)
     if story.conflicts:
         parts += ["### Where losses pull apart", markdown.conflict_tables(story.conflicts)]
@@ -150,11 +151,12 @@ def _table(table: TableText) -> list[str]:
 
 def _time(group: Group) -> str:
     total = Spread(tuple(sum(stage.seconds for stage in run.stages) for run in group.runs))
-    first = group.runs[0].stages
-    means = [sum(stage.seconds for run in group.runs for stage in run.stages if stage.name == s.name) for s in first]
-    each = ", ".join(f"{s.name} {time_text(m / len(group.runs))}" for s, m in zip(first, means, strict=True))
-    mean = f" a seed, mean of {total.n}" if total.n > 1 else ""
-    return f"Training took {time_text(total.mean)}{mean} ({each})." if first else "No stage was trained."
+    seconds: dict[str, list[float]] = {}
+    for stage in (stage for run in group.runs for stage in run.stages):
+        seconds.setdefault(stage.name, []).append(stage.seconds)
+    each = ", ".join(f"{name} {time_text(mean(some))}" for name, some in seconds.items())
+    over = f" a run, mean of {total.n}" if total.n > 1 else ""
+    return f"Training took {time_text(total.mean)}{over} ({each})." if seconds else "No stage was trained."
 
 
 def _hardware(runs: Sequence[FinishedRun]) -> str:

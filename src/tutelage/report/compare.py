@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tutelage.report.groups import Group
 from tutelage.report.paired import paired_t, sign_flips
+from tutelage.report.settings import why_unranked
 from tutelage.report.spread import Spread
 from tutelage.results import Metric
 
@@ -22,8 +23,11 @@ def against(group: Group, first: Group) -> Difference:
     """The deciding metric of ``group``'s main network minus ``first``'s, paired over seeds.
 
     ``t`` is the two-sided p-value of the paired t test, ``flips`` that of the exact sign-flip permutation test (its
-    smallest possible value is ``2 / 2^n``). Neither exists for fewer than two pairs; ``reason`` says why then.
+    smallest possible value is ``2 / 2^n``). Neither exists for fewer than two pairs; ``reason`` says why then. There is
+    no difference between networks on different test samples, or between different networks.
     """
+    if reason := why_unranked([*group.runs, *first.runs]):
+        return Difference(None, None, None, reason)
     mine, theirs = _by_seed(group, first.metric), _by_seed(first, first.metric)
     if mine is None or theirs is None:
         return Difference(None, None, None, "a seed was run twice: no pairs")

@@ -42,24 +42,27 @@ class Panel:
 
 
 def logged_stages(group: Group) -> tuple[str, ...]:
-    """The stages that left a log, in the order of training."""
-    return tuple(dict.fromkeys(epoch.stage for run in group.runs for epoch in run.log))
+    """The stages that left numbers in a log, in the order of training."""
+    stages = dict.fromkeys(epoch.stage for run in group.runs for epoch in run.log)
+    return tuple(stage for stage in stages if panels(group, stage))
 
 
 def panels(group: Group, stage: str) -> tuple[Panel, ...]:
     """What a stage logged: the deciding metric on validation (where there is one), then each learner's terms."""
     runs = [[epoch for epoch in run.log if epoch.stage == stage] for run in group.runs]
     runs = [epochs for epochs in runs if epochs]
-    first = runs[0][-1]
+    terms: dict[str, dict[str, float]] = {}
+    for learner, losses in (pair for epoch in runs[0] for pair in epoch.losses.items()):
+        terms.setdefault(learner, {}).update(losses)
     every = []
     name = group.metric.name
     if any(name in (epoch.validation or {}) for epoch in runs[0]):
         seeds = _series(runs, lambda epoch: (epoch.validation or {}).get(name))
         every.append(Panel(f"validation {name}", seeds, _best(runs, name), _wide(seeds)))
-    for learner, terms in first.losses.items():
-        for term in terms:
+    for learner, losses in terms.items():
+        for term in losses:
             seeds = _series(runs, lambda epoch, a=learner, b=term: epoch.losses.get(a, {}).get(b))  # type: ignore[misc]
-            title = f"{term} loss" if len(first.losses) == 1 else f"{learner}: {term} loss"
+            title = f"{term} loss" if len(terms) == 1 else f"{learner}: {term} loss"
             every.append(Panel(title, seeds, _weight(runs[0], learner, term), _wide(seeds)))
     return tuple(panel for panel in every if panel.seeds)
 

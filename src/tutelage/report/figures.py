@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from tutelage.report.groups import Group, NetworkOverSeeds
-from tutelage.report.numbers import byte_size, exact, rounded, scaled, times
+from tutelage.report.numbers import byte_size, exact, measured, rounded, scaled, significant, times
 from tutelage.report.rows import batch_key, percent, score_text, signed, with_unit
+from tutelage.report.settings import why_unranked
+from tutelage.report.tables import is_of_students
 from tutelage.results import Metric
 
-MOST = 4  # students: of more no single one is the result
+MOST = 4  # students: of more that have no baseline, no single one is the result
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,16 @@ class Figure:
 
 
 def key_figures(group: Group) -> tuple[Figure, ...]:
-    """Three to five numbers in large type, about the first student; none where a run compares many students."""
+    """Three to five numbers in large type, about the first student, which a comparison delivers.
+
+    None where runs deliver different students, or where there are many that nobody compares with a baseline.
+    """
     main, baseline, teacher = group.main, group.role("baseline"), group.role("teacher")
     students = [network.first.name for network in group.networks if network.first.role == "student"]
-    if main is None or len(students) > MOST:
+    if main is None or why_unranked(group.runs) or (len(students) > MOST and baseline is None):
         return ()
     baseline, teacher = (None if other is main else other for other in (baseline, teacher))
-    parts = [_decisive(main, baseline, teacher, group.metric, len(students) > 1)]
+    parts = [_decisive(main, baseline, teacher, group.metric, _standing(group, main))]
     parts += [gain_figure(main, baseline, teacher, group.metric)] if baseline and teacher else []
     if main.first.parameters is not None:
         parts.append(Figure("Parameters", scaled(main.first.parameters), _size_detail(main, baseline, teacher)))
@@ -42,12 +47,12 @@ def key_figures(group: Group) -> tuple[Figure, ...]:
 
 def _decisive(
     main: NetworkOverSeeds, baseline: NetworkOverSeeds | None, teacher: NetworkOverSeeds | None, metric: Metric,
-    several: bool,
+    standing: str | None,
 ) -> Figure | None:  # fmt: skip
     score, half = main.score(metric), main.half(metric)
     if score is None:
         return None
-    low, high = (rounded(bound, half) for bound in main.interval(metric) or (0.0, 0.0))
+    low, high = (measured(bound, half, like=score.mean) for bound in main.interval(metric) or (0.0, 0.0))
     sure = f"over {score.n} seeds" if score.n > 1 else f"95 % interval {low} to {high}" if half else ""
     others = ((baseline, "the baseline"), (teacher, "the teacher"))
     changes = [
@@ -55,9 +60,22 @@ def _decisive(
         for other, whom in others
         if other is not None and (theirs := other.score(metric)) is not None
     ]
-    title = f"Test {metric.name}" + (f", {main.first.name}" if several else "")
-    detail = filter(None, (f"on {exact(main.first.count)} test samples", sure, *changes))
+    title = f"Test {metric.name}" + ("" if standing is None else f", {main.first.name}")
+    detail = filter(None, (standing, f"on {exact(main.first.count)} test samples", sure, *changes))
     return Figure(title, with_unit(score_text(main, metric), metric), tuple(detail))
+
+
+def _standing(group: Group, main: NetworkOverSeeds) -> str | None:
+    """What the network is among several students; ``None`` where it is the only one."""
+    students = [network for network in group.networks if network.first.role == "student"]
+    if len(students) < 2:
+        return None
+    seen = [each.over(lambda network: (network.validation or {}).get(group.metric.name)) for each in students]
+    known = {each.first.name: score.mean for each, score in zip(students, seen, strict=True) if score is not None}
+    mine = known.get(main.first.name)
+    compared = any(is_of_students(group, table) for table in group.runs[0].results.tables)
+    best = mine is not None and all(group.metric.gain(mine, over=other) >= 0 for other in known.values())
+    return "delivered, the best on validation" if compared and best else ""
 
 
 def _change(gain: float, half: float, metric: Metric, whom: str) -> str:
@@ -101,14 +119,14 @@ def _latency(
 ) -> Figure:
     mine = main.latency(batch)
     assert mine is not None
-    words = [f"quartiles {rounded(mine.q1, mine.q3 - mine.q1)} to {rounded(mine.q3, mine.q3 - mine.q1)}"]
+    words = [f"quartiles {significant(mine.q1)} to {significant(mine.q3)}"]
     if mine.threads is not None:
         words.append(f"on {mine.threads} thread{'s' * (mine.threads > 1)}")
     for other, whom in ((teacher, "the teacher"), (baseline, "the baseline")):
         theirs = other.latency(batch) if other is not None else None
         if theirs is not None and min(mine.median, theirs.median) > 0:
             words.append(_than(theirs.median / mine.median, "faster", "slower", "as fast", whom))
-    return Figure(f"Latency, batch {batch}", f"{rounded(mine.median, mine.q3 - mine.q1)} ms", tuple(words), clock=True)
+    return Figure(f"Latency, batch {batch}", f"{significant(mine.median)} ms", tuple(words), clock=True)
 
 
 def _than(ratio: float, less: str, more: str, same: str, whom: str) -> str:

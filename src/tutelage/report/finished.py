@@ -27,6 +27,12 @@ def find_finished(path: Path | str) -> list[Path]:
     return sources
 
 
+def find_unfinished(path: Path | str) -> list[Path]:
+    """Every run in a folder that was begun and has no results, sorted."""
+    begun = sorted(file.parent for file in Path(path).rglob("arguments.json"))
+    return [folder for folder in begun if not (folder / "results.json").is_file()]
+
+
 def read_finished(source: Path) -> list[FinishedRun]:
     """The run in a folder, or the runs in a report.json or collected result.
 

@@ -9,6 +9,7 @@ from zlib import crc32
 
 from tutelage.report.numbers import exact
 from tutelage.report.read import FinishedRun
+from tutelage.report.settings import setting, settings_of
 from tutelage.report.spread import Spread
 from tutelage.report.statistics import Means, means
 from tutelage.report.verdicts import Verdict, verdict_on
@@ -85,7 +86,8 @@ class Group:
 
     @property
     def name(self) -> str:
-        return ", ".join(f"{flag} {value}" for flag, value in zip(self.by, self.values, strict=True))
+        pairs = zip(self.by.items(), self.values, strict=True)
+        return ", ".join(f"no {flag}" if value is None else f"{flag} {text}" for (flag, value), text in pairs)
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -108,11 +110,11 @@ class Group:
 
     @cached_property
     def networks(self) -> tuple[NetworkOverSeeds, ...]:
-        """Every network of the group, by name, in the order of the first run."""
-        by_name: dict[str, list[Network]] = {}
-        for network in (network for run in self.runs for network in run.results.networks):
-            by_name.setdefault(network.name, []).append(network)
-        return tuple(NetworkOverSeeds(networks[0], tuple(networks)) for networks in by_name.values())
+        """Every network of the group, by name, in the order of the first run; once a seed."""
+        by_name: dict[str, dict[str, Network]] = {}
+        for seed, network in ((repr(run.seed), network) for run in self.runs for network in run.results.networks):
+            by_name.setdefault(network.name, {}).setdefault(seed, network)
+        return tuple(NetworkOverSeeds(next(iter(some.values())), tuple(some.values())) for some in by_name.values())
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -139,7 +141,7 @@ class Group:
 
 
 def group_runs(runs: Sequence[FinishedRun], by: Sequence[str] = ()) -> tuple[Group, ...]:
-    """The runs by the flags in ``by``, or by every flag but the seed that differs between them; sorted by value.
+    """The runs by the flags in ``by``, or by what else differs between them but the seed; sorted by value.
 
     Raises ``ValueError`` if there are no runs, if they are of several recipes, or if one has no such flag.
     """
@@ -148,27 +150,11 @@ def group_runs(runs: Sequence[FinishedRun], by: Sequence[str] = ()) -> tuple[Gro
     recipes = sorted({run.request.recipe for run in runs})
     if len(recipes) > 1:
         raise ValueError(f"A report is about one recipe, but the runs are of {len(recipes)}: {', '.join(recipes)}.")
-    by = tuple(by) or differing_flags(runs)
-    for run in runs:
-        missing = [flag for flag in by if flag not in run.request.arguments]
-        if missing:
-            raise ValueError(
-                f"{run.request.recipe} has no flag {missing[0]!r}; it has {sorted(run.request.arguments)}."
-            )
+    by = settings_of(runs, by)
     settings: dict[str, list[FinishedRun]] = {}
-    for run in sorted(
-        runs, key=lambda run: [*(sort_key(run.request.arguments[flag]) for flag in by), sort_key(run.seed)]
-    ):
-        settings.setdefault(repr([run.request.arguments[flag] for flag in by]), []).append(run)
-    return tuple(
-        Group({flag: some[0].request.arguments[flag] for flag in by}, tuple(some)) for some in settings.values()
-    )
-
-
-def differing_flags(runs: Sequence[FinishedRun], but: Sequence[str] = ("seed",)) -> tuple[str, ...]:
-    """The flags, ``but`` for these, that have more than one value among the runs."""
-    flags = dict.fromkeys(flag for run in runs for flag in run.request.arguments if flag not in but)
-    return tuple(flag for flag in flags if len({repr(run.request.arguments.get(flag)) for run in runs}) > 1)
+    for run in sorted(runs, key=lambda run: [*(sort_key(setting(run, flag)) for flag in by), sort_key(run.seed)]):
+        settings.setdefault(repr([setting(run, flag) for flag in by]), []).append(run)
+    return tuple(Group({flag: setting(some[0], flag) for flag in by}, tuple(some)) for some in settings.values())
 
 
 def sort_key(value: Any) -> tuple[int, float, str]:
@@ -178,11 +164,13 @@ def sort_key(value: Any) -> tuple[int, float, str]:
 
 
 def value_text(value: Any, between: str = ", ") -> str:
-    """A flag's value: ``4``, not ``4.0``; ``kd, dkd`` of a list.
+    """A flag's value: ``4``, not ``4.0``; ``kd, dkd`` of a list; ``none`` where there is none.
 
-    >>> value_text(4.0), value_text(["kd", 0.5]), value_text(True)
-    ('4', 'kd, 0.5', 'True')
+    >>> value_text(4.0), value_text(["kd", 0.5]), value_text(True), value_text(None)
+    ('4', 'kd, 0.5', 'True', 'none')
     """
+    if value is None:
+        return "none"
     if isinstance(value, list | tuple):
         return between.join(value_text(item, between) for item in value)
     return exact(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

@@ -19,11 +19,15 @@ def markdown(story: Story) -> str:
     if story.figures:
         parts.append(
             "\n".join(
-                f"- {escape(f.title)}: **{escape(f.value)}** {escape('; '.join(f.detail))}" for f in story.figures
+                f"- {escape(f.title)}: {'; '.join([f'**{escape(f.value)}**', *map(escape, f.detail)])}"
+                for f in story.figures
             )
         )
     if story.comparison:
         parts += ["## Settings", settings_table(story), *map(escape, story.notes)]
+    for table in (table for table in story.tables if table.students):
+        parts += [f"## {escape(table.question)}", *([escape(table.group)] if table.group else [])]
+        parts += [markdown_table(table.columns, table.rows), *([escape(table.note)] if table.note else [])]
     if story.claims:
         parts += ["## Does the published claim hold?", escape(story.tally), claims_table(story.claims)]
     parts += map(escape, story.warnings)
@@ -52,13 +56,11 @@ def claims_table(rows: Sequence[ClaimRow]) -> str:
 def settings_table(story: Story) -> str:
     """The settings as a Markdown table: the deciding metric and its difference to the first, paired over seeds."""
     names = list(dict.fromkeys(name for row in story.comparison for name in row.scores))
-    columns = [
-        *((flag, True) for flag in story.flags),
-        ("seeds", True),
-        *((f"{name}, test {story.metrics[0].name}", True) for name in names),
-    ]
-    columns += [("difference to the first", True), ("p (paired t)", True), ("p (sign flips)", True)]
-    return markdown_table(columns, [setting_cells(row, names) for row in story.comparison])
+    columns = [(f"{name}, test {story.metrics[0].name}", True) for name in names]
+    if not story.unranked:
+        columns += [("difference to the first", True), ("p (paired t)", True), ("p (sign flips)", True)]
+    columns += [("seeds", True), *zip(story.flags, numeric_flags(story), strict=True)]
+    return markdown_table(columns, [setting_cells(row, names, not story.unranked) for row in story.comparison])
 
 
 def conflict_tables(conflicts: Sequence[Conflict]) -> str:
@@ -117,10 +119,17 @@ def attention_table(attentions: Sequence[Attention]) -> str:
     return f"{words}\n\n{markdown_table([*columns, *((layer, True) for layer in layers)], body)}"
 
 
-def setting_cells(row: GroupRow, names: Sequence[str]) -> list[str]:
-    """A setting's cells, in the order of ``comparison``'s columns."""
+def setting_cells(row: GroupRow, names: Sequence[str], ranked: bool = True) -> list[str]:
+    """A setting's cells: results, seeds, flags; without differences where nothing is ranked."""
     scores = [row.scores.get(name, "") for name in names]
-    return [*row.values, str(row.n), *scores, row.difference, row.t or row.reason, row.flips]
+    differences = [row.difference, row.t or row.reason, row.flips] if ranked else []
+    return [*scores, *differences, str(row.n), *row.values]
+
+
+def numeric_flags(story: Story) -> list[bool]:
+    """For each flag in which settings differ, whether all of its values are numbers."""
+    columns = zip(*(row.values for row in story.comparison), strict=True)
+    return [all(re.fullmatch(r"[−\d.,e-]+|none", text) for text in column) for column in columns]
 
 
 def metric_headings(metrics: Sequence[Metric]) -> list[str]:

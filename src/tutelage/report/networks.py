@@ -57,21 +57,30 @@ class Drawing:
 
 
 def scatters(groups: Sequence[Group]) -> list[Drawing]:
-    """A metric against parameters and against the latency at every batch size, as far as they were measured.
+    """The deciding metric against parameters, if these differ, and against the latency at every batch size.
 
-    It is the first metric of which more is better, or else the one that decides.
+    A share in % that ranks all networks as it does is drawn in its place: accuracy for a count of errors.
     """
     metrics = [metric for group in groups for metric in group.metrics]
-    metric = next((metric for metric in metrics if metric.better == "higher"), groups[0].metric)
+    decides = groups[0].metric
+    metric = next((m for m in metrics if m.unit == "%" and _ranks(groups, m) == _ranks(groups, decides)), decides)
     batches = {batch for group in groups for network in group.networks for batch in network.first.latency_ms or {}}
     costs: list[tuple[str | None, str, str]] = [(None, "size", "parameters")]
     costs += [(b, f"latency at batch {b}", f"ms a batch of {b}") for b in sorted(batches, key=batch_key)]
     drawings = []
     for batch, cost, across in costs:
         spots, title = _spots(groups, batch, metric), f"{metric.name[:1].upper()}{metric.name[1:]} against {cost}"
-        if len(spots) > 1:
+        if len(spots) > 1 and (batch is not None or len({spot.x for spot in spots}) > 1):
             drawings.append(Drawing(plots.pareto_plot(spots, metric, title, across), title))
     return drawings
+
+
+def _ranks(groups: Sequence[Group], metric: Metric) -> list[int]:
+    """The place of every network by the metric."""
+    scores = [network.score(metric) for group in groups for network in group.networks]
+    gains = [None if score is None else metric.gain(score.mean, 0) for score in scores]
+    best = sorted({gain for gain in gains if gain is not None}, reverse=True)
+    return [-1 if gain is None else best.index(gain) for gain in gains]
 
 
 def _spots(groups: Sequence[Group], batch: str | None, metric: Metric) -> list[plots.Spot]:

@@ -28,6 +28,15 @@ def decimals(spread: float) -> int:
     return max(0, int(round(spread / 10**power, 6) < 2) - power)
 
 
+def true_minus(words: str) -> str:
+    """``words`` whose negative numbers have a minus for a sign, not a hyphen.
+
+    >>> true_minus("-2 to -0.18 in cifar-100, 1e-05")
+    '−2 to −0.18 in cifar-100, 1e-05'
+    """
+    return re.sub(r"(?<![\w.-])-(?=\d)", MINUS, words)
+
+
 def significant(value: float, digits: int = 3) -> str:
     """``value`` with ``digits`` significant digits and without an exponent.
 
@@ -36,19 +45,35 @@ def significant(value: float, digits: int = 3) -> str:
     """
     if value == 0:
         return "0"
-    return f"{value:,.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
+    return true_minus(f"{value:,.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}")
 
 
 def exact(value: Number) -> str:
     """A number that is known exactly, as it was given: ``74``, ``13.2``, ``10,000``."""
-    return f"{int(value):,}" if float(value).is_integer() else f"{value:,.6g}"
+    return true_minus(f"{int(value):,}" if float(value).is_integer() else f"{value:,.6g}")
 
 
 def rounded(value: float, spread: float) -> str:
     """``value`` to the places that ``spread`` supports; exact values (spread 0) as they are, to three digits."""
     if spread <= 0:
         return exact(value) if float(value).is_integer() else significant(value)
-    return f"{value:,.{decimal_places(spread)}f}"
+    return true_minus(f"{value:,.{decimal_places(spread)}f}")
+
+
+def measured(value: float, spread: float, like: float | None = None) -> str:
+    """``value`` to three digits, but at most to one more place than ``spread`` supports; a count as a whole number.
+
+    Bounds are as long as the value that they are ``like``, so that rows which chance would round to one stay apart.
+
+    >>> measured(2.0837, 0.31), measured(58.951, 0.97), measured(0.4, 0.31, like=2.0837), measured(103, 20)
+    ('2.08', '59.0', '0.40', '103')
+    """
+    like = value if like is None else like
+    if spread <= 0 or float(like).is_integer():
+        return rounded(value, spread)
+    places = max(0, 2 - math.floor(math.log10(abs(like))))
+    certain = decimal_places(spread)
+    return true_minus(f"{value:,.{max(certain, min(places, certain + 1))}f}")
 
 
 def plus_minus(mean: float, sd: float | None) -> str:
@@ -60,7 +85,7 @@ def plus_minus(mean: float, sd: float | None) -> str:
     if sd is None:
         return rounded(mean, 0)
     digits = decimals(sd)
-    return f"{mean:,.{digits}f} ± {sd:,.{digits}f}" if sd else f"{rounded(mean, 0)} ± 0"
+    return true_minus(f"{mean:,.{digits}f} ± {sd:,.{digits}f}") if sd else f"{rounded(mean, 0)} ± 0"
 
 
 def scaled(value: float) -> str:

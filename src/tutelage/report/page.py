@@ -9,11 +9,12 @@ from pathlib import Path
 from tutelage.report import heatmaps, learned, networks, tables
 from tutelage.report.claims import by_claim
 from tutelage.report.groups import Group
-from tutelage.report.markdown import markdown, metric_headings, setting_cells
+from tutelage.report.markdown import markdown, metric_headings, numeric_flags, setting_cells
 from tutelage.report.numbers import exact, time_text, unbroken
 from tutelage.report.record import record_text, report_record
 from tutelage.report.reproduce import reproduction
 from tutelage.report.rows import batch_key
+from tutelage.report.settings import OTHER_SAMPLES
 from tutelage.report.story import Story, story_of
 from tutelage.results import Role
 
@@ -69,10 +70,12 @@ def page_html(groups: Sequence[Group], story: Story) -> str:
         style=markup((HERE / "page.css").read_text(encoding="utf-8")),
         signs=SIGNS,
         setting_cells=setting_cells,
+        numeric=numeric_flags(story) if story.comparison else [],
         compared_names=list(dict.fromkeys(name for row in story.comparison for name in row.scores)),
-        flag_plot=tables.flag_plot(groups),
-        tables=[table for group in groups for table in tables.table_texts(group)],
-        scatters=networks.scatters(groups),
+        flag_plot="" if story.unranked else tables.flag_plot(groups),
+        compared_tables=[table for table in story.tables if table.students],
+        other_tables=[table for table in story.tables if not table.students],
+        scatters=[] if story.unranked == OTHER_SAMPLES else networks.scatters(groups),
         batches=sorted({batch for row in story.networks for batch in row.latency}, key=batch_key),
         grouped=len(groups) > 1,
         points=" and ".join(story.flags),

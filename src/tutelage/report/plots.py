@@ -29,6 +29,7 @@ PLACES = (  # of a name beside its point, the best first
     *((0, -14, "middle"), (0, 24, "middle"), (22, 4, "start"), (-22, 4, "end")),
 )
 FIRST = ("student", "teacher", "baseline")  # roles whose first network is always named
+CROWD = 8  # points: of more, only these and the front's are named
 FAR = Metric("distance from the best")
 
 
@@ -77,13 +78,14 @@ def pareto_plot(spots: Sequence[Spot], metric: Metric, title: str, across: str) 
     y = replace(y, high=min(y.high, 100.0)) if metric.unit == "%" and max(values) <= 100 else y
     unit = f", {metric.unit}" if metric.unit else ""
     up = f"{metric.name}{unit}" + log * (" (log scale)" if best == 0 else f" (log scale of the distance to {best:g})")
+    places = _dodged([x.at(spot.x) for spot in spots])
     steps: list[Point] = []
     for spot in pareto_front(far, FAR):
-        steps += [(x.at(spot.x), steps[-1][1] if steps else floor), (x.at(spot.x), y.at(spot.y))]
+        at = places[far.index(spot)]
+        steps += [(at, steps[-1][1] if steps else floor), (at, y.at(spot.y))]
     label = _label(metric, best)
     parts = [svg_text(4, 13, up, "at"), left_axis(y, x, 6, label), bottom_axis(x, floor, f"{across} (log scale)", 4)]
     parts.append(svg_path([*steps, (x.end, steps[-1][1])], "front"))
-    places = _dodged([x.at(spot.x) for spot in spots])
     for spot, at in zip(far, places, strict=True):
         parts.append(svg_line((at, y.at(spot.low)), (at, y.at(spot.high)), f"bar {spot.role}"))
     points = [(at, y.at(spot.y)) for spot, at in zip(far, places, strict=True)]
@@ -101,11 +103,11 @@ def _label(metric: Metric, best: float) -> Callable[[float], str]:
 
 
 def _dodged(places: Sequence[float]) -> list[float]:
-    """Points of the same cost side by side, so that their intervals can be told apart."""
+    """Points of the same cost apart by a few pixels, so that their intervals can be told apart."""
     dodged: list[float] = []
     for i, place in enumerate(places):
-        same = [j for j, other in enumerate(places) if abs(other - place) < 2]
-        dodged.append(place + min(9, 40 / len(same)) * (same.index(i) - (len(same) - 1) / 2))
+        same = sorted((j for j, other in enumerate(places) if abs(other - place) < 2), key=places.__getitem__)
+        dodged.append(place + min(3, 8 / len(same)) * (same.index(i) - (len(same) - 1) / 2))
     return dodged
 
 
@@ -116,7 +118,7 @@ def _names(spots: Sequence[Spot], points: Sequence[Point], bars: Sequence[Box], 
     ahead = pareto_front(spots, FAR)
     first = {role: next((i for i, spot in enumerate(spots) if spot.role == role), -1) for role in FIRST}
     order = sorted(range(len(spots)), key=lambda i: (i not in first.values(), spots[i] not in ahead, i))
-    for i in order:
+    for i in order if len(spots) <= CROWD else [i for i in order if i in first.values() or spots[i] in ahead]:
         (a, b), wide = points[i], LETTER * len(spots[i].name)
         options = [(a + dx, b + dy, anchor) for dx, dy, anchor in PLACES]
         starts = [u - wide * ("start", "middle", "end").index(anchor) / 2 for u, _, anchor in options]

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,18 @@ class FinishedRun:
         """The run's seed, 0 for a recipe that has none."""
         return self.request.arguments.get("seed", 0)
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether it ran on made-up samples, about which nothing is claimed."""
+        return any(name.startswith("synthetic") for name in self.results.data)
+
+    @property
+    def test_samples(self) -> tuple[str, ...]:
+        """Which samples the networks were measured on: checksums of the test sets, or else how many samples."""
+        data = self.results.data
+        checksums = [checksum for name, checksum in data.items() if "test" in name] or list(data.values())[-1:]
+        return tuple(sorted(checksums or {str(network.count) for network in self.results.networks}))
+
 
 def read_run(folder: Path | str) -> FinishedRun:
     """The run in ``folder``.
@@ -50,7 +63,7 @@ def read_run(folder: Path | str) -> FinishedRun:
 
 def run_from_parts(parts: dict[str, Any], where: str = "") -> FinishedRun:
     """The run whose files' contents are ``parts``, of any version; ``where`` precedes the file's name in errors."""
-    parts = renewed(parts)
+    parts = renewed({**parts, "log": [_finite(line) for line in parts["log"]]})
     results = decode(Results, parts["results"], f"{where}results.json")
     if any(network.scores for network in results.networks) and not results.metrics:
         raise ValueError(f"{where}results.json: networks have scores, but there are no metrics that say what they are.")
@@ -62,6 +75,13 @@ def run_from_parts(parts: dict[str, Any], where: str = "") -> FinishedRun:
         results,
         parts,
     )
+
+
+def _finite(value: Any) -> Any:
+    """A line of the log without the numbers that are none: what diverged is not drawn."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items() if not isinstance(item, float) or isfinite(item)}
+    return value
 
 
 def _load(file: Path) -> Any:

@@ -20,6 +20,7 @@ def report_record(story: Story, groups: Sequence[Group]) -> Json:
     """All that the page shows. Two equal runs differ at most in ``clock``."""
     split = [split_clock(run.parts) for group in groups for run in group.runs]
     words = asdict(story)
+    del words["tables"]  # the runs have them
     latency = [row.pop("latency") for row in words["networks"]]
     timed = [figure for figure in words["figures"] if figure["clock"]]
     words["figures"] = [figure for figure in words["figures"] if not figure["clock"]]

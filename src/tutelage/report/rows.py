@@ -14,6 +14,7 @@ from tutelage.report.numbers import (
     decimal_places,
     decimals,
     exact,
+    measured,
     plus_minus,
     probability,
     rounded,
@@ -21,6 +22,7 @@ from tutelage.report.numbers import (
     significant,
 )
 from tutelage.report.spread import Spread
+from tutelage.report.tables import in_order
 from tutelage.results import Metric
 
 ALL = "all settings"
@@ -107,7 +109,7 @@ def network_row(group: Group, network: NetworkOverSeeds, metrics: Sequence[Metri
         _best(network, metrics[0]) if metrics else "",
         _validation(network, metrics[0]) if metrics else "",
         tuple(dict.fromkeys(note for each in network.networks for note in each.notes)),
-        {batch: rounded(x.median, x.q3 - x.q1) for batch, x in latencies.items()},
+        {batch: significant(x.median) for batch, x in latencies.items()},
     )
 
 
@@ -119,8 +121,9 @@ def score_text(network: NetworkOverSeeds, metric: Metric, *, certain: bool = Fal
     score, half = network.score(metric), network.half(metric)
     if score is None or score.n > 1:
         return "" if score is None else str(score)
-    low, high = (rounded(bound, half) for bound in network.interval(metric) or (score.mean, score.mean))
-    value = rounded(score.mean, half)
+    bounds = network.interval(metric) or (score.mean, score.mean)
+    low, high = (measured(bound, half, like=score.mean) for bound in bounds)
+    value = measured(score.mean, half)
     return f"{value} ({low} to {high})" if certain and network.interval(metric) else value
 
 
@@ -148,20 +151,23 @@ def _calibration(error: Spread | None) -> str:
     return significant(100 * error.mean, 2) if error.sd is None else plus_minus(100 * error.mean, 100 * error.sd)
 
 
-def group_row(group: Group, difference: Difference) -> GroupRow:
-    """A setting's deciding metric and its difference to the first setting."""
+def group_row(group: Group, difference: Difference, first: Group, *, ranked: bool = True) -> GroupRow:
+    """A setting's deciding metric and, if settings are ranked, its difference to the first one."""
     networks = [each for each in (group.main, group.role("baseline"), group.role("teacher")) if each is not None]
-    first = difference.difference is not None and not any(difference.difference.values) and difference.flips == 1
     delta = "" if difference.difference is None else _delta(difference.difference)
+    tested = [
+        delta,
+        *("" if p is None else probability(p) for p in (difference.t, difference.flips)),
+        difference.reason,
+    ]
+    if group is first:
+        tested = ["–", "–", "–", ""]
     return GroupRow(
         group.name,
         group.values,
         len(group.runs),
         {network.first.name: score_text(network, group.metric) for network in networks},
-        "" if first else delta,
-        "" if first or difference.t is None else probability(difference.t),
-        "" if first or difference.flips is None else probability(difference.flips),
-        "" if first else difference.reason,
+        *(tested if ranked else [""] * 4),
     )
 
 
@@ -197,7 +203,7 @@ def batch_key(batch: str) -> tuple[int, float, str]:
 
 def network_rows(groups: Sequence[Group], metrics: Sequence[Metric]) -> list[NetworkRow]:
     """Every network of every setting; one that is the same in all settings, once, its latency a mean over all runs."""
-    rows = [network_row(group, network, metrics) for group in groups for network in group.networks]
+    rows = [network_row(group, network, metrics) for group in groups for network in in_order(group)]
     runs = Group({}, tuple(run for group in groups for run in group.runs))
     clocks = {network.first.name: network_row(runs, network, metrics).latency for network in runs.networks}
     once = once_if_shared([replace(row, latency={}) for row in rows], len(groups))

@@ -9,9 +9,11 @@ from tutelage.report.claims import claim_rows
 from tutelage.report.compare import Difference, against
 from tutelage.report.conflicts import Conflict, conflicts_of, drowned_warnings
 from tutelage.report.figures import Figure, key_figures, ratio
-from tutelage.report.groups import Group, differing_flags
-from tutelage.report.numbers import probability, times
+from tutelage.report.groups import Group
+from tutelage.report.numbers import probability, times, true_minus
 from tutelage.report.rows import ClaimRow, GroupRow, NetworkRow, group_row, network_rows, score_text, with_unit
+from tutelage.report.settings import OTHER_SAMPLES, settings_of, why_unranked
+from tutelage.report.tables import TableText, table_texts
 from tutelage.results import Metric
 
 SINGLE = {
@@ -20,6 +22,7 @@ SINGLE = {
     "undecided": "The claim is undecided by these seeds",
     "not judged": "The claim is not judged",
 }
+SYNTHETIC = {True: "synthetic samples: nothing is claimed", False: "some on synthetic samples: nothing is claimed"}
 OPEN = ("undecided", "not judged")
 
 
@@ -35,8 +38,10 @@ class Story:
     figures: tuple[Figure, ...]
     claims: tuple[ClaimRow, ...]
     flags: tuple[str, ...]
+    unranked: str
     metrics: tuple[Metric, ...]
     comparison: tuple[GroupRow, ...]
+    tables: tuple[TableText, ...]
     networks: tuple[NetworkRow, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -48,6 +53,7 @@ def story_of(groups: Sequence[Group]) -> Story:
     """The words of a report on these groups; the first is the one that the others are compared with."""
     first, runs = groups[0], [run for group in groups for run in group.runs]
     many = len(groups) > 1
+    unranked = why_unranked(runs) if many else ""
     differences = [against(group, first) for group in groups] if many else []
     claims = tuple(claim_rows(groups))
     metrics = tuple(dict.fromkeys(metric for group in groups for metric in group.metrics))
@@ -57,18 +63,23 @@ def story_of(groups: Sequence[Group]) -> Story:
     counts = [
         f"{len(groups)} settings" if many else "",
         f"{len(seeds)} seeds" if len(seeds) > 1 else f"seed {seeds[0]}",
+        SYNTHETIC[all(run.synthetic for run in runs)] if any(run.synthetic for run in runs) else "",
     ]
     return Story(
         first.runs[0].request.recipe,
         " and ".join(presets),
         " · ".join(["preset " + " and ".join(presets), *filter(None, counts)]),
-        best_setting(groups, differences) if many else run_headline(first),
+        run_headline(first) if not many else unranked_headline(groups, unranked) or best_setting(groups, differences),
         tally(claims),
         () if many else key_figures(first),
         claims,
         tuple(first.by),
+        unranked,
         metrics,
-        tuple(group_row(*pair) for pair in zip(groups, differences, strict=True)) if many else (),
+        tuple(group_row(*pair, first, ranked=not unranked) for pair in zip(groups, differences, strict=True))
+        if many
+        else (),
+        tuple(table for group in groups for table in table_texts(group)),
         tuple(network_rows(groups, metrics)),
         tuple(mixed_settings(groups)),
         drowned_warnings(seen),
@@ -81,7 +92,9 @@ def run_headline(group: Group) -> str:
     """What happened, in one sentence; a single run's own words, means over seeds otherwise."""
     own, main = group.runs[0].results.headline, group.main
     if len(group.runs) == 1 and own:
-        return own
+        return true_minus(own)
+    if why_unranked(group.runs):
+        return pooled_headline(group)
     score = main.score(group.metric) if main is not None else None
     if main is None or score is None:
         return f"{len(group.runs)} runs of {group.runs[0].request.recipe} finished; they measured no network."
@@ -96,6 +109,36 @@ def run_headline(group: Group) -> str:
         size = f", {larger} larger," if (ratio(teacher, main) or 0) > 1 and larger != times(1) else ""
         parts.append(f"its teacher{size} {with_unit(score_text(teacher, metric), metric)}")
     return "; ".join(parts) + (f" (mean ± sd over {score.n} seeds)." if score.n > 1 else ".")
+
+
+def pooled_headline(group: Group) -> str:
+    """Which student of several runs' has the best mean, beside baseline and teacher."""
+    metric = group.metric
+    students = [
+        (network, score.mean)
+        for network in group.networks
+        if network.first.role == "student" and (score := network.score(metric)) is not None
+    ]
+    if not students:
+        return f"{len(group.runs)} runs of {group.runs[0].request.recipe} finished; they measured no network."
+    best, _ = max(students, key=lambda pair: metric.gain(pair[1], 0))
+    word = "lowest" if metric.better == "lower" else "highest"
+    seeds = f"{len(best.networks)} seed{'s' * (len(best.networks) > 1)}"
+    start = (
+        f"Of {len(students)} students in {len(group.runs)} runs, {best.first.name} has the {word} test {metric.name}"
+    )
+    others = [(role, other) for role in ("baseline", "teacher") if (other := group.role(role)) is not None]
+    parts = [f"{start}: {with_unit(score_text(best, metric), metric)} ({seeds})"]
+    parts += [f"the {role} has {with_unit(words, metric)}" for role, x in others if (words := score_text(x, metric))]
+    return "; ".join(parts) + "."
+
+
+def unranked_headline(groups: Sequence[Group], reason: str) -> str:
+    """That no setting is best, why, and what to name instead; nothing without a reason."""
+    if not reason:
+        return ""
+    what = "runs of one preset and data set" if reason == OTHER_SAMPLES else "runs that deliver the same student"
+    return f"{len(groups)} settings, and none is called the best: {reason}. To compare settings, name {what}."
 
 
 def best_setting(groups: Sequence[Group], differences: Sequence[Difference]) -> str:
@@ -137,7 +180,5 @@ def tally(claims: Sequence[ClaimRow]) -> str:
 
 def mixed_settings(groups: Sequence[Group]) -> list[str]:
     """What a reader must know about how the runs were put together."""
-    mixed = [
-        ((f"{group.name}: the" if group.name else "The"), ", ".join(differing_flags(group.runs))) for group in groups
-    ]
+    mixed = [((f"{group.name}: the" if group.name else "The"), ", ".join(settings_of(group.runs))) for group in groups]
     return [f"{who} runs differ in {flags} too; their mean mixes these settings." for who, flags in mixed if flags]

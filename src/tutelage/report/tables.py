@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tutelage.report.groups import Group, sort_key
-from tutelage.report.numbers import exact, probability
+from tutelage.report.groups import Group, NetworkOverSeeds, sort_key
+from tutelage.report.numbers import exact, probability, true_minus
 from tutelage.report.paired import paired_t
 from tutelage.report.plots import Series, line_plot
 from tutelage.report.spread import Spread
@@ -14,6 +14,9 @@ from tutelage.results import Curve, Table
 
 CHANCE = "p: two-sided t test, paired over seeds, not corrected for the number of rows."
 MARKS = ("disc", "square", "triangle", "ring", "diamond")
+
+
+Cells = list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -27,43 +30,91 @@ class TableText:
     rows: tuple[tuple[str, ...], ...]
     curve: str
     n: int
+    students: bool = False
+
+    @property
+    def question(self) -> str:
+        """What a table of students answers: ``How do the methods compare?``"""
+        return f"How do the {self.title[:1].lower()}{self.title[1:]} compare?"
 
 
 def table_texts(group: Group) -> list[TableText]:
-    """The tables that every run of the group has, cells that differ as mean ± sd over seeds.
+    """The tables of the group's runs, cells that differ as mean ± sd over seeds.
 
-    Beside a paired column stands ``p``: the probability that chance alone makes so large a difference over the seeds.
+    Rows of students are merged by the student's name, whichever run trained it; others by their place, in runs that
+    have as many. Beside a paired column stands ``p``: the probability that chance alone makes so large a difference
+    over the seeds.
     """
     tables = []
     for table in group.runs[0].results.tables:
-        others = [_same(run.results.tables, table) for run in group.runs]
-        same = [other for other in others if other is not None and len(other.rows) == len(table.rows)]
-        raw = [list(zip(*rows, strict=True)) for rows in zip(*(t.rows for t in same), strict=True)]
+        by_name = is_of_students(group, table)
+        names, raw = _by_name(group, table.title) if by_name else _by_place(group, table)
+        counts = [len(cells[0]) for cells in raw]
         rows = [tuple(map(_merged, row)) for row in raw]
         columns: list[tuple[str, bool]] = []
         texts: list[tuple[str, ...]] = []
-        for i, name in enumerate(table.columns):
+        for i, name in enumerate(names):
             columns.append((name, all(not isinstance(row[i], str) for row in rows)))
-            texts.append(_aligned([row[i] for row in rows]))
-            if name in table.paired and len(same) > 1:
+            itself = name.removeprefix("over ") if name in table.paired else None
+            texts.append(_aligned([None if row[0] == itself else row[i] for row in rows]))
+            if by_name and not i and len(set(counts)) > 1:
+                columns.append(("seeds", True))
+                texts.append(tuple(map(str, counts)))
+            if name in table.paired and max(counts, default=0) > 1:
                 columns.append(("p", True))
                 texts.append(tuple(_chance(row[i]) for row in raw))
         curve = table_curve(table, rows, table.curve) if table.curve else ""
-        body = tuple(zip(*texts, strict=True))
-        note = " ".join(filter(None, [table.note, CHANCE if len(columns) > len(table.columns) else ""]))
-        tables.append(TableText(group.name, table.title, note, tuple(columns), body, curve, len(same)))
+        tested = CHANCE if ("p", True) in columns else ""
+        note = " ".join(filter(None, [table.note, tested]))
+        body, most = tuple(zip(*texts, strict=True)), max(counts, default=0)
+        tables.append(TableText(group.name, table.title, note, tuple(columns), body, curve, most, by_name))
     return tables
 
 
-def _same(tables: Sequence[Table], table: Table) -> Table | None:
-    return next((other for other in tables if (other.title, other.columns) == (table.title, table.columns)), None)
+def is_of_students(group: Group, table: Table) -> bool:
+    """Whether the rows are of students, each named in its first cell."""
+    names = [row[0] for row in table.rows]
+    students = {network.first.name for network in group.networks if network.first.role == "student"}
+    return len(set(map(str, names))) == len(names) and any(isinstance(name, str) and name in students for name in names)
+
+
+def in_order(group: Group) -> list[NetworkOverSeeds]:
+    """The group's networks; where tables have all of the students, these come last, in the tables' order."""
+    students = {network.first.name for network in group.networks if network.first.role == "student"}
+    tables = (table for run in group.runs for table in run.results.tables if is_of_students(group, table))
+    order = list(dict.fromkeys(row[0] for table in tables for row in table.rows))
+    order = order if students <= set(order) else []
+    return sorted(group.networks, key=lambda x: order.index(x.first.name) if x.first.name in order else -1)
+
+
+def _by_place(group: Group, table: Table) -> tuple[Sequence[str], list[Cells]]:
+    """Columns and rows, each a tuple of what the runs have in a cell."""
+    runs = {repr(run.seed): run for run in reversed(group.runs)}.values()
+    like = [
+        one for run in runs for one in run.results.tables if (one.title, one.columns) == (table.title, table.columns)
+    ]
+    same = [one for one in reversed(like) if len(one.rows) == len(table.rows)]
+    return table.columns, [list(zip(*rows, strict=True)) for rows in zip(*(one.rows for one in same), strict=True)]
+
+
+def _by_name(group: Group, title: str) -> tuple[Sequence[str], list[Cells]]:
+    """The same, by the name in the first cell; a seed that was run twice counts once."""
+    tables = [(repr(run.seed), one) for run in group.runs for one in run.results.tables if one.title == title]
+    columns = tuple(dict.fromkeys(name for _, one in tables for name in one.columns))
+    named: dict[str, dict[str, list[Any]]] = {}
+    for seed, one in tables:
+        for row in one.rows:
+            cells = dict(zip(one.columns, row, strict=True))
+            named.setdefault(str(row[0]), {}).setdefault(seed, [cells.get(name) for name in columns])
+    return columns, [list(zip(*some.values(), strict=True)) for some in named.values()]
 
 
 def _merged(cells: Sequence[Any]) -> Any:
+    known = [cell for cell in cells if cell is not None]
     if all(cell == cells[0] for cell in cells):
         return cells[0]
-    if all(isinstance(cell, int | float) for cell in cells):
-        return Spread(tuple(float(cell) for cell in cells))
+    if all(isinstance(cell, int | float) for cell in known):
+        return Spread(tuple(float(cell) for cell in known)) if len(known) > 1 else known[0]
     return " / ".join(dict.fromkeys(_cell(cell) for cell in cells))
 
 
@@ -80,14 +131,16 @@ def _aligned(column: Sequence[Any]) -> tuple[str, ...]:
     places = max((len(text.partition(".")[2]) for text in numbers), default=0)
     if not 0 < places <= 2 or any("e" in text for text in numbers):
         return tuple(texts)
-    return tuple(f"{x:.{places}f}" if is_small else t for x, t, is_small in zip(column, texts, small, strict=True))
+    return tuple(
+        true_minus(f"{x:.{places}f}") if is_small else t for x, t, is_small in zip(column, texts, small, strict=True)
+    )
 
 
 def _cell(cell: Any) -> str:
     if cell is None:
         return "–"
     if isinstance(cell, float) and not cell.is_integer() and abs(cell) < 1000:
-        return f"{cell:.4g}"
+        return true_minus(f"{cell:.4g}")
     return exact(cell) if isinstance(cell, int | float) and not isinstance(cell, bool) else str(cell)
 
 

@@ -8,10 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tutelage.report.claims import by_claim
-from tutelage.report.markdown import markdown, setting_cells, unescaped
+from tutelage.report.markdown import markdown, numeric_flags, setting_cells, unescaped
 from tutelage.report.numbers import unbroken
 from tutelage.report.rows import ClaimRow
 from tutelage.report.story import Story
+from tutelage.report.tables import TableText
 
 STYLES = {  # beside a sign and the words
     "holds": "green",
@@ -37,6 +38,9 @@ def print_story(story: Story, console: Console) -> None:
             *(Text(note, "dim") for note in story.notes),
             sep="\n",
         )
+    for table in (table for table in story.tables if table.students):
+        heading = " · ".join(filter(None, [table.question, table.group]))
+        console.print(Text(heading), _students(table, console.width), sep="\n")
     if story.claims:
         console.print(Text(story.tally), _claims(story, console.width >= 90), sep="\n")
     for warning in story.warnings:
@@ -76,9 +80,28 @@ def _claim(row: ClaimRow, room: bool) -> Text:
 
 def _comparison(story: Story) -> Table:
     names = list(dict.fromkeys(name for row in story.comparison for name in row.scores))
-    table = _table(*story.flags, "seeds", *names, "difference to the first", "p, paired t", "p, sign flips")
+    ranked = not story.unranked
+    differences = ["difference to the first", "p, paired t", "p, sign flips"] if ranked else []
+    table = _table(*names, *differences, "seeds", *story.flags)
+    for column, number in zip(table.columns[-len(story.flags) :], numeric_flags(story), strict=True):
+        column.justify = "right" if number else "left"
     for row in story.comparison:
-        table.add_row(*(Text(unbroken(words)) for words in setting_cells(row, names)))
+        table.add_row(*(Text(unbroken(words)) for words in setting_cells(row, names, ranked)))
+    return table
+
+
+def _students(text: TableText, width: int) -> Table:
+    """The table's first columns, as many as have room."""
+    columns = list(zip(*text.rows, strict=True))
+    widths = [
+        max(map(len, [*name.split(), *cells])) + 3 for (name, _), cells in zip(text.columns, columns, strict=True)
+    ]
+    kept = [i for i in range(len(widths)) if i < 2 or sum(widths[: i + 1]) <= width - 2]
+    table = _table(*(text.columns[i][0] for i in kept))
+    for i, column in zip(kept, table.columns, strict=True):
+        column.justify = "right" if text.columns[i][1] else "left"
+    for row in text.rows:
+        table.add_row(*(Text(unbroken(row[i])) for i in kept))
     return table
 
 

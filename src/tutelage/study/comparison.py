@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import hypot
 from typing import Any
 
 from tutelage.measure.steps import Cost
@@ -70,12 +71,20 @@ def best_in_words(
     if not students:
         return start
     best = max(students, key=lambda name: metric.gain(values[name], over=values[BASELINE]))
-    better = sum(metric.gain(values[name], over=values[BASELINE]) > 0 for name in students)
+    better = sum(_beats(networks[name], networks[BASELINE], metric) for name in students)
     if len(students) == 1:
         return f"{start} By {best}: {words[best]}."
     if not better:
-        return f"{start} None of {len(students)} {trials} beats it; {best} comes nearest with {words[best]}."
-    return f"{start} {better} of {len(students)} {trials} beat it, most of all {best} with {words[best]}."
+        return f"{start} None of {len(students)} {trials} beats it by more than chance; {best} has {words[best]}."
+    beat = "beats" if better == 1 else "beat"
+    return f"{start} {better} of {len(students)} {trials} {beat} it, most of all {best} with {words[best]}."
+
+
+def _beats(network: Network, baseline: Network, metric: Metric) -> bool:
+    """Whether it is ahead by more than what the choice of the test samples leaves of such a difference."""
+    mine, theirs = network.scores[metric.name], baseline.scores[metric.name]
+    halves = [(high - low) / 2 for low, high in (score.interval or (0.0, 0.0) for score in (mine, theirs))]
+    return metric.gain(mine.value, over=theirs.value) > hypot(*halves)
 
 
 def _cast(compared: Compared, leader: str | None) -> dict[str, Evaluated]:
@@ -106,7 +115,7 @@ def _table(compared: Compared, networks: Mapping[str, Network], costs: Mapping[s
         columns=("student", "family", "× published weight", compared.metric.name, *differences, "at best epoch",
                  "ms a step", "× baseline's step", "peak MB a step", "teacher is asked", *remark),
         rows=tuple(tuple(row + ([None] if failed else [])) for row in rows) + tuple(map(tuple, failed)),
-        note=f"Test {compared.metric.name}{unit} after the last of {plan.epochs} epochs unless it says otherwise, and "
+        note=f"Test {compared.metric.name}{unit} {_after(plan.epochs)} unless it says otherwise, and "
         f"after the one that was best on validation; differences are gains. {teachers}. A step is of "
         f"{plan.lesson.batch_size} samples; peaks are of the tensors that it makes.",
         paired=differences,
@@ -133,6 +142,10 @@ def _row(
         *([None] * 3 if cost is None else _cost(cost)),
         _asked(trial),
     ]
+
+
+def _after(epochs: int) -> str:
+    return "after one epoch" if epochs == 1 else f"after the last of {epochs} epochs"
 
 
 def _rounded(value: float) -> float:

@@ -61,9 +61,7 @@ def unseen(
     refuse_nonsense(unseen, locals())
     reason = cannot_decide(run, unseen, locals())
     if not digits.validation:
-        raise ValueError(
-            "--digits.validation must be more than 0 here: the bias is chosen on validation images; got 0."
-        )
+        raise ValueError("--digits.validation must be more than 0 here: validation images choose the bias; got 0.")
     data = nets.digits_of(run, digits)
     large = nets.train_teacher(run, data, teacher, seed)
     taught = nets.taught_by(large.last, temperature, label)
