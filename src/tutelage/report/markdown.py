@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from tutelage.report.attention import Attention
 from tutelage.report.conflicts import Conflict, on_part
+from tutelage.report.figures import Figure
 from tutelage.report.numbers import two_places, whole_percent
 from tutelage.report.rows import ClaimRow, GroupRow, NetworkRow
 from tutelage.report.story import Story
@@ -17,12 +18,7 @@ def markdown(story: Story) -> str:
     """What happened, and whether the published claims hold."""
     parts = [f"# {escape(story.recipe)}", escape(story.subtitle), f"**{escape(story.headline)}**"]
     if story.figures:
-        parts.append(
-            "\n".join(
-                f"- {escape(f.title)}: {'; '.join([f'**{escape(f.value)}**', *map(escape, f.detail)])}"
-                for f in story.figures
-            )
-        )
+        parts.append("\n".join(map(_line, story.figures)))
     if story.comparison:
         parts += ["## Settings", settings_table(story), *map(escape, story.notes)]
     for table in (table for table in story.tables if table.students):
@@ -36,6 +32,14 @@ def markdown(story: Story) -> str:
     if story.attention:
         parts += ["## Which layers were listened to", attention_table(story.attention)]
     return "\n\n".join(parts) + "\n"
+
+
+def _line(figure: Figure) -> str:
+    """``- Test errors: **137** of 10,000; 17 worse than the teacher``: what begins with "of" or "on" goes on."""
+    first, *rest = [f"**{escape(figure.value)}**", *map(escape, figure.detail)]
+    if rest and rest[0].startswith(("of ", "on ")):
+        first, rest = f"{first} {rest[0]}", rest[1:]
+    return f"- {escape(figure.title)}: {'; '.join([first, *rest])}"
 
 
 def claims_table(rows: Sequence[ClaimRow]) -> str:
