@@ -64,9 +64,9 @@ def lookup(path: str) -> Any:
         names = [last]
     if not modules or not all(part.isidentifier() for part in (*modules, *names)):
         raise ValueError(f"What is no part of this package goes by its path, such as my_lab.nets.small; got {path!r}.")
-    thing: Any = _module(modules.pop(0), path)
+    thing: Any = module_of(modules.pop(0), path)
     while modules and hasattr(thing, "__path__") and find_spec(f"{thing.__name__}.{modules[0]}"):
-        thing = _module(f"{thing.__name__}.{modules.pop(0)}", path)
+        thing = module_of(f"{thing.__name__}.{modules.pop(0)}", path)
     for name in (*modules, *names):  # whatever is no module is an attribute: a class, and a method of it
         try:
             thing = getattr(thing, name)
@@ -77,7 +77,8 @@ def lookup(path: str) -> Any:
     return thing
 
 
-def _module(name: str, path: str) -> ModuleType:
+def module_of(name: str, path: str) -> ModuleType:
+    """The module ``name``, of a ``path`` that a person typed. ``ValueError`` as ``lookup`` raises it."""
     try:
         return imported(name)
     except ModuleNotFoundError as missing:

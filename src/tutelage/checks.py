@@ -114,7 +114,7 @@ def _refuse_unfit_arguments(term: Term, scene: Scene) -> None:
         arguments.append((hint, address, scene.get(who, {}).get(what)))
     logits = [(address, x) for hint, address, x in arguments if hint in (Logits, MemberLogits)]
     for address, x in logits:
-        _refuse_probabilities(address, x, dim)
+        refuse_probabilities(address, x, dim)
     for hint, address, x in arguments:
         if hint == Labels and logits:
             _refuse_no_labels(term.loss, address, x, logits[0][1], dim)
@@ -177,7 +177,7 @@ def _dim(loss: Any) -> int | None:
     return None
 
 
-def _refuse_probabilities(address: str, x: Any, dim: int | None) -> None:
+def refuse_probabilities(address: str, x: Any, dim: int | None) -> None:
     if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim < 2:
         return
     dim = dim if dim is not None else 1 if x.ndim == 4 else -1

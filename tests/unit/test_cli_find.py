@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from tutelage.cli.failures import Usage
+from tutelage.cli.failures import USAGE, Usage, exit_code
 from tutelage.cli.find import PLAIN, find, headline, module_named, recipes_in
 
 
@@ -109,6 +109,9 @@ def test_a_recipes_own_defaults_are_one_preset_and_have_one_name(source, own, pr
         ("no_such_module:toy", ["no_such_module:toy", "tutelage ls"]),
         ("mnits:hinton", ["did you mean 'mnist:hinton'"]),
         ("", ["no recipe"]),
+        ("../../etc/passwd", ["no recipe '../../etc/passwd'"]),
+        (".fake_recipes:toy", ["no recipe", "fake_recipes:toy"]),
+        ("fake_recipes.absent:toy", ["no recipe 'fake_recipes.absent:toy'"]),
         ("fake_recipes:_private", ["no recipe '_private'"]),
     ],
 )
@@ -123,9 +126,22 @@ def test_an_unknown_preset_is_answered_with_the_nearest():
         find("fake_recipes:toy")[0].with_preset("quikc")
 
 
-def test_a_module_that_fails_to_import_something_else_is_not_called_missing(tmp_path, monkeypatch):
-    (tmp_path / "broken_of_cli_tests.py").write_text("import no_such_dependency\n")
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import no_such_dependency", "broken_of_cli_tests needs the module 'no_such_dependency'; .* pip install"),
+        (
+            "x = 1 / 0",
+            r"broken_of_cli_tests ends in ZeroDivisionError: division by zero \(broken_of_cli_tests.py, line 1",
+        ),
+        ("def f(:", "ends in SyntaxError"),
+        ("raise SystemExit(3)", "ends in SystemExit: 3"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_refused_with_what_failed(tmp_path, monkeypatch, source, said):
+    (tmp_path / "broken_of_cli_tests.py").write_text(source)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    with pytest.raises(ModuleNotFoundError, match="no_such_dependency"):
+    with pytest.raises(ValueError, match=f"^broken_of_cli_tests:x cannot be imported: .*{said}") as refused:
         find("broken_of_cli_tests:x")
+    assert exit_code(refused.value) == USAGE

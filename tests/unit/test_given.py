@@ -103,9 +103,10 @@ def test_a_file_that_is_missing_or_of_another_architecture_is_refused_and_leaves
     save_weights(tmp_path / "other.safetensors", mlp(9))
     with pytest.raises(ValueError, match="architecture"):
         distil(tmp_path / "runs", tmp_path / "other.safetensors")
-    for name in ("gone.safetensors", ""):
-        with pytest.raises(FileNotFoundError, match="There is no file"):
-            distil(tmp_path / "runs", tmp_path / name)
+    with pytest.raises(FileNotFoundError, match=r"There is no file .*gone\.safetensors"):
+        distil(tmp_path / "runs", tmp_path / "gone.safetensors")
+    with pytest.raises(ValueError, match="is a folder; name the file of weights in it"):
+        distil(tmp_path / "runs", tmp_path)
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["stages"]
 
 

@@ -11,6 +11,7 @@ from tutelage.data.lesson import Lesson
 from tutelage.methods.by_name import family, method, methods
 from tutelage.methods.check import check_methods, check_network
 from tutelage.methods.pair import Pair
+from tutelage.models.named import named
 from tutelage.models.resnet import resnet8
 from tutelage.objective import Objective
 
@@ -94,7 +95,7 @@ def reads_nowhere(given):
 
 @pytest.mark.parametrize(
     ("own", "sentence"),
-    [(wrong, "returns a str"), (fails, "KeyError: 'layer'"), (reads_nowhere, "has no layer 'layer9'")],
+    [(wrong, "it returns a str, and a method"), (fails, "KeyError: 'layer'"), (reads_nowhere, "has no layer 'layer9'")],
 )
 def test_a_method_of_ones_own_that_does_not_fit_is_refused_in_one_sentence(own, sentence):
     with pytest.raises(ValueError, match=f"The method mine.* cannot be used on these networks: .*{sentence}"):
@@ -115,13 +116,34 @@ def test_a_network_that_answers_with_the_classes_fits_whatever_it_is_made_of(bui
     check_network(build(), torch.rand(2, 3, 32, 32), CLASSES, "net")
 
 
+class Own(nn.Module):
+    """Fails in a sentence of ours."""
+
+    def forward(self, _x):
+        named("no such width", 5)
+
+
+class Strange(nn.Module):
+    def forward(self, _x):
+        raise ValueError("no")
+
+
 @pytest.mark.parametrize(
     ("network", "sentence"),
     [
         (nn.Sequential(nn.Flatten(), nn.Linear(3072, 7)), "There are 5 classes; net answers with 7"),
         (nn.Conv2d(3, 5, 1), r"net answers 2 samples with numbers of shape \(2, 5, 32, 32\); .* have \(2, 5\)"),
         (nn.Conv2d(1, 5, 1), r"net does not answer samples of shape \(3, 32, 32\): RuntimeError"),
-        (nn.Sequential(nn.Flatten(), nn.LSTM(3072, 5)), "net does not answer samples .*'output' is a tuple"),
+        (nn.Sequential(nn.Flatten(), nn.LSTM(3072, 5)), r"^net answers with a tuple .* name a function .*TensorOutput"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(3072, 5), nn.Softmax(1)), "^net: 'output' are probabilities .* logits"),
+        (
+            nn.Sequential(nn.Flatten(), Own()),
+            r"^net does not answer samples of shape \(3, 32, 32\): A network is named .* is not\.$",
+        ),
+        (
+            nn.Sequential(nn.Flatten(), Strange()),
+            r"^net does not .*: ValueError: no \(test_method_checks.py, line \d+\).$",
+        ),
     ],
 )
 def test_a_network_that_does_not_fit_the_data_is_refused_in_one_sentence(network, sentence):

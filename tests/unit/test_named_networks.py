@@ -167,10 +167,10 @@ def test_a_module_in_the_current_directory_makes_networks_of_as_many_classes(lab
         ("fails", "makes no network of these arguments: KeyError: 'width'"),
         ("says", "makes no network of these arguments: ValueError: seven is no width"),
         ("exits", "makes no network of these arguments: SystemExit: 0"),
-        ("counts", "makes a int; a network is a torch.nn.Module"),
+        ("counts", "makes an int; a network is a torch.nn.Module"),
         ("nothing", "makes a NoneType; a network is a torch.nn.Module"),
         ("Plain", "is not a function or class that makes a network"),
-        ("network", "is a network; name a function that makes one"),
+        ("network", "is a network; name a function that makes one, so that it can be built again"),
         ("absent", "has no 'absent'"),
         ("Small.absent", "Small has no 'absent'"),
     ],
@@ -179,6 +179,21 @@ def test_a_function_that_makes_no_such_network_is_refused_in_one_sentence(lab, t
     with pytest.raises(ValueError, match=sentence) as refused:
         named(f"{lab}.{text}", 6)()
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("resnet8(width='a')", "resnet8 takes a whole number as its width; got 'a'"),
+        ("resnet8(width=1e9)", "resnet8 takes a whole number as its width; got 1000000000.0"),
+        ("resnet8(None)", "resnet8 takes a whole number as its num_classes; got None"),
+        ("resnet(True)", "resnet takes a whole number as its depth; got True"),
+        ("tutelage.models.resnet.resnet('8')", r"tutelage.models.resnet.resnet takes .* depth; got '8'"),
+    ],
+)
+def test_what_is_no_number_is_refused_where_our_networks_want_one(text, sentence):
+    with pytest.raises(ValueError, match=f"^{sentence}.$"):
+        named(text, 6)
 
 
 @pytest.mark.parametrize(

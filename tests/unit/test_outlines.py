@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from foreign_networks import MAPS, TOKENS, example
 from tutelage.models.named import known
@@ -14,7 +15,13 @@ from tutelage.teachers.frozen import frozen
 
 SIZES = (16, 32, 64, 224)
 OURS = json.loads((Path(__file__).parent / "outlines.json").read_text(encoding="utf-8"))
-"""Network -> size of the image -> what was found in it before other people's networks were thought of."""
+"""Network -> size of the image -> what was found in it before other people's networks were thought of.
+
+Since then ``last`` follows the networks that shrink to a single place to what the mean is taken of there, too.
+"""
+READ = {"output": lambda y: getattr(y, "logits", y)}
+DEEPER = ("torchvision VGG", "torchvision MobileNetV3")
+"""Networks with linear layers between the mean and the last one."""
 
 
 @cache
@@ -39,8 +46,7 @@ def test_the_stages_are_those_of_the_construction(name, size):
 def test_maps_shrink_from_stage_to_stage_and_all_layers_can_be_read(name):
     network, x = MAPS[name].build(), example(name, 32)
     found = outline(network, x)
-    read = {"output": lambda y: getattr(y, "logits", y)}
-    shown = frozen(network, read=read)({"batch": {"input": x}}, frozenset(
+    shown = frozen(network, read=READ)({"batch": {"input": x}}, frozenset(
         {*found.maps, *found.preactivations, *found.blocks, found.last}
     ))  # fmt: skip
     areas = [shown[address].shape[2:].numel() for address in found.maps]
@@ -53,6 +59,43 @@ def test_maps_shrink_from_stage_to_stage_and_all_layers_can_be_read(name):
 @pytest.mark.parametrize("name", [name for name in MAPS if MAPS[name].last])
 def test_the_last_map_is_what_the_mean_is_taken_of(name):
     assert found_in(name, 64).last == MAPS[name].last
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", [name for name in MAPS if MAPS[name].head and name not in DEEPER])
+def test_the_last_map_is_what_the_head_is_fed_the_mean_of_even_where_it_is_a_single_place(name, size):
+    with torch.device("meta"):
+        network, x = MAPS[name].build(), example(name, size)
+        found = outline(network, x)
+        shown = frozen(network, read=READ)({"batch": {"input": x}}, frozenset({found.last, found.embedding}))
+    assert shown[found.last].mean((2, 3)).shape[1] == shown[found.embedding].shape[-1]
+
+
+class PoolsFirst(nn.Module):
+    """As MobileNetV3 elsewhere: the mean, then a convolution of it and what gives the classes."""
+
+    def __init__(self, pool, classes):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 6, 3, 2, 1))
+        self.pool, self.widen, self.classes = pool, nn.Conv2d(6, 9, 1), classes
+
+    def forward(self, x):
+        return self.classes(self.widen(self.pool(self.body(x)))).flatten(1)
+
+
+@pytest.mark.parametrize("pool", [nn.AdaptiveAvgPool2d(1), nn.Sequential(nn.AdaptiveAvgPool2d(1)), nn.AvgPool2d(4)])
+@pytest.mark.parametrize("classes", [nn.Conv2d(9, 5, 1), nn.Sequential(nn.Flatten(), nn.Linear(9, 5))])
+def test_what_follows_the_pool_is_no_map_of_a_single_place(pool, classes):
+    assert outline(PoolsFirst(pool, classes), torch.rand(2, 3, 16, 16)).last == "pool:input"
+
+
+def test_a_convolution_that_leaves_one_place_and_gives_the_classes_is_no_map():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 6, 3, 2, 1), nn.Conv2d(6, 5, 4), nn.Flatten())
+    assert outline(network, torch.rand(2, 3, 16, 16)).last == "2:input"
+
+
+def test_a_network_without_weights_has_a_last_map():
+    assert outline(nn.Sequential(nn.MaxPool2d(2), nn.MaxPool2d(2)), torch.rand(2, 3, 4, 4)).last == "1:input"
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -72,6 +72,16 @@ def test_a_temperature_that_is_not_positive_is_refused(loss, temperature):
         loss(torch.eye(2, 3), torch.eye(2, 3), *target, temperature=temperature)
 
 
+@pytest.mark.parametrize("temperature", [1e308, 1e19, math.inf])
+@pytest.mark.parametrize("loss", [soft_targets, *(x for x in (*PLAIN, *LABELLED) if x is not multi_level)])
+def test_a_temperature_whose_square_is_no_number_is_refused(loss, temperature):
+    target = [torch.zeros(2, dtype=torch.long)] if loss in LABELLED else []
+    x = torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, 3.0]])
+    with pytest.raises(ValueError, match="A temperature is at most 1e\\+18, so that its square is a number; got"):
+        loss(x, x, *target, temperature=temperature)
+    assert torch.isfinite(loss(x, x.flip(1), *target, temperature=1e18))
+
+
 def test_no_temperature_at_all_is_refused():
     with pytest.raises(ValueError, match="at least one temperature; got none"):
         multi_level(torch.eye(2, 3), torch.eye(2, 3), temperatures=())

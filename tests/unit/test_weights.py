@@ -327,6 +327,32 @@ def test_values_that_a_weight_cannot_take_are_refused_and_counters_of_any_type_a
     assert loaded(write(tmp_path / "net.pt", state))[1] == ["num_batches_tracked is missing for 2 layers: set to 0"]
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("name", ["fc.bias", "features.1.running_var"])
+def test_values_that_are_no_finite_numbers_are_refused_by_name_and_count(tmp_path, name, value, kind):
+    state = {k: x.clone() for k, x in STATE.items()}
+    state[name][:2] = value
+    net = classifier(seed=1)
+    before = bits(net)
+    with pytest.raises(ValueError, match=rf"net\.pt holds .* infinite, in '{name}' \(2 of {state[name].numel()}\): "):
+        load_foreign(write(tmp_path / "net.pt", state, kind), net)
+    assert same(before, bits(net))
+
+
+class Causal(nn.Linear):
+    def __init__(self, seed=0):
+        torch.manual_seed(seed)
+        super().__init__(3, 3)
+        self.register_buffer("mask", torch.full((3, 3), -torch.inf).triu(1))
+
+
+def test_a_mask_that_is_infinite_in_the_network_too_is_taken(tmp_path):
+    net = Causal(seed=1)
+    load_foreign(write(tmp_path / "net.pt", Causal().state_dict()), net)
+    assert same(bits(net), bits(Causal()))
+
+
 class Namespace:
     epochs = 3
 
@@ -417,8 +443,17 @@ def test_a_file_cut_short_anywhere_is_refused_by_name(tmp_path, kind):
     whole = write(tmp_path / "net.pth", STATE, kind).read_bytes()
     for keep in sorted({0, 1, 3, 7, 9, 40, *range(0, len(whole), len(whole) // 23), len(whole) - 1}):
         (tmp_path / "net.pth").write_bytes(whole[:keep])
-        with pytest.raises(ValueError, match=r"^\S+net\.pth "):
+        with pytest.raises(ValueError, match=r"^\S+net\.pth (?!.*start this part again)"):
             loaded(tmp_path / "net.pth")
+
+
+def test_of_a_damaged_file_of_safetensors_nobody_is_told_to_remove_it_or_that_it_is_a_pickle(tmp_path):
+    for length in (0x80, 0x91):  # the first byte of a pickle, and any
+        (tmp_path / "net.safetensors").write_bytes(length.to_bytes(8, "little") + b'{"a": 1' + b" " * 150)
+        with pytest.raises(
+            ValueError, match=r"net\.safetensors is damaged or cut short \(.+\); fetch or save it anew\.$"
+        ):
+            loaded(tmp_path / "net.safetensors")
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -13,7 +13,7 @@ from types import FunctionType, ModuleType
 from typing import Any, TypeAlias
 
 import tutelage.recipes
-from tutelage.calls import imported
+from tutelage.calls import module_of
 from tutelage.cli.docstrings import docstring
 from tutelage.cli.failures import Usage, did_you_mean
 from tutelage.study.dotted import root
@@ -144,14 +144,19 @@ def shipped() -> dict[str, ModuleType]:
 
 
 def module_named(short: str, asked: str = "") -> ModuleType:
-    """A module of recipes: ours by its short name, any other by its dotted path, from the current directory on."""
+    """A module of recipes: ours by its short name, any other by its dotted path, from the current directory on.
+
+    ``Usage`` where there is none, and ``ValueError``, with what failed, for one that cannot be imported.
+    """
     if short in (ours := shipped()):
         return ours[short]
-    try:
-        return imported(short)
-    except (ModuleNotFoundError, ValueError) as missing:
-        if isinstance(missing, ModuleNotFoundError) and not f"{short}.".startswith(f"{missing.name}."):
-            raise  # the module is there, and imports something that is not
+    if all(part.isidentifier() for part in short.split(".")):
+        try:
+            return module_of(short, asked or short)
+        except ValueError as failure:
+            missing = failure.__cause__
+            if not isinstance(missing, ModuleNotFoundError) or not f"{short}.".startswith(f"{missing.name}."):
+                raise  # the module is there, and fails or imports something that is not
     names = [recipe.name for name, module in ours.items() for recipe in recipes_in(module, name)]
     hint = did_you_mean(asked or short, names) or "; `tutelage ls` lists ours, module:function finds your own."
     raise Usage(f"There is no recipe {asked or short!r}{hint}")

@@ -32,6 +32,8 @@ CITATIONS = {
     "averaged_targets": HINTON,
 }
 
+HOTTEST = 1e18
+"""Its square, by which losses are multiplied, is a float32 still."""
 Average: TypeAlias = Callable[[Tensor, Sequence[float] | None], Tensor]
 """Log-probabilities (members, …, classes), weights of the members -> log-probabilities (…, classes)."""
 
@@ -43,7 +45,8 @@ def soft_targets(student: Logits, teacher: Logits, temperature: float = 4.0, dim
     The mean is over everything but the classes: samples, and pixels or tokens where there are such. ``dim`` is that of
     the classes: the last one of (N, C) and of tokens (N, T, C) if it is not given; maps (N, C, H, W) want ``dim=1``.
     A class to which the teacher gives no probability counts 0; one that only the student rules out makes it infinite.
-    Raises ``ValueError`` if ``T ≤ 0``, if the shapes differ, for one class, and for maps without ``dim``.
+    Raises ``ValueError`` if ``T ≤ 0`` or ``T²`` is no float32, if the shapes differ, for one class, and for maps
+    without ``dim``.
 
     Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv:1503.02531, §2.
 
@@ -150,6 +153,8 @@ def weighted(probabilities: Tensor, values: Tensor) -> Tensor:
 def tempered(logits: Tensor, temperature: float, dim: int) -> Tensor:
     if not temperature > 0:
         raise ValueError(f"A temperature is greater than 0; got {temperature}.")
+    if not temperature <= HOTTEST:
+        raise ValueError(f"A temperature is at most {HOTTEST:g}, so that its square is a number; got {temperature}.")
     return F.log_softmax(at_least_float32(logits) / temperature, dim=dim)  # CPU autocast would stay in bfloat16
 
 

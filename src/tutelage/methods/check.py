@@ -1,24 +1,31 @@
 """Whether networks suit the data and the methods that are to be tried on them, before hours are spent."""
 
 from collections.abc import Mapping
+from traceback import walk_tb
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tutelage.calls import reason
+from tutelage.checks import named_in_errors, refuse_probabilities
 from tutelage.methods.by_name import members
 from tutelage.methods.pair import Method, Pair
 from tutelage.objective import Objective
+from tutelage.outputs import in_words, kind_of
 from tutelage.teachers.frozen import frozen
 
 
 def check_network(network: nn.Module, example: Tensor, num_classes: int, name: str) -> None:
-    """``ValueError`` unless the network called ``name`` answers ``example`` with one number a sample and class."""
+    """``ValueError`` unless the network called ``name`` answers ``example`` with one logit a sample and class."""
+    ask = frozen(network, read={"output": lambda answer: _tensor(answer, name)})
     try:
-        answer = _read(network, example, "output")["output"]
+        answer = ask({"batch": {"input": example}}, frozenset({"output"}))["output"]
+    except _NoTensorError:
+        raise
     except Exception as failure:
         shape = tuple(example.shape[1:])
-        raise ValueError(f"{name} does not answer samples of shape {shape}: {reason(failure)}.") from failure
+        raise ValueError(f"{name} does not answer samples of shape {shape}: {_words(failure)}") from failure
     if answer.ndim == 2 and len(answer) == len(example) and answer.shape[1] != num_classes:
         raise ValueError(f"There are {num_classes} classes; {name} answers with {answer.shape[1]}.")
     if answer.shape != (len(example), num_classes):
@@ -26,6 +33,8 @@ def check_network(network: nn.Module, example: Tensor, num_classes: int, name: s
             f"{name} answers {len(example)} samples with numbers of shape {tuple(answer.shape)}; a classifier's have "
             f"({len(example)}, {num_classes})."
         )
+    with named_in_errors(name):
+        refuse_probabilities("output", answer, dim=1)
 
 
 def check_methods(pair: Pair, methods: Mapping[str, Method]) -> None:
@@ -48,7 +57,7 @@ def check_methods(pair: Pair, methods: Mapping[str, Method]) -> None:
 def _check(pair: Pair, method: Method) -> None:
     objective = method(pair)
     if not isinstance(objective, Objective):
-        raise ValueError(f"it returns a {type(objective).__name__}, and a method returns an Objective.")
+        raise ValueError(f"it returns {kind_of(objective)}, and a method returns an Objective.")
     reads = objective.reads(list(objective.terms))
     for who, network in (("student", pair.student), ("teacher", pair.teacher)):
         if wanted := [what for owner, what in sorted(reads) if owner == who]:
@@ -57,3 +66,23 @@ def _check(pair: Pair, method: Method) -> None:
 
 def _read(network: nn.Module, example: Tensor, *wanted: str) -> Mapping[str, Tensor]:
     return frozen(network)({"batch": {"input": example}}, frozenset(wanted))
+
+
+class _NoTensorError(ValueError):
+    pass
+
+
+def _tensor(answer: Any, name: str) -> Tensor:
+    if not isinstance(answer, Tensor):
+        raise _NoTensorError(
+            f"{name} answers with {in_words(answer)}, where one tensor is wanted; name a function of yours that "
+            f"returns tutelage.outputs.TensorOutput(network, at=…)."
+        )
+    return answer
+
+
+def _words(failure: Exception) -> str:
+    """What our own code says to users, as it is; of anybody else's code also what kind of error it was, and where."""
+    *_, (frame, _) = walk_tb(failure.__traceback__)
+    ours = str(frame.f_globals.get("__name__", "")).partition(".")[0] == "tutelage"
+    return str(failure) if ours and isinstance(failure, ValueError) else f"{reason(failure)}."

@@ -1,7 +1,7 @@
 """Networks by name: one of ours, or anything that an installed package or a module of yours makes, as it is."""
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
@@ -12,9 +12,15 @@ from torch import nn
 
 import tutelage.models
 from tutelage.calls import Call, call, lookup, reason
+from tutelage.outputs import kind_of
 
 CLASSES = ("num_classes", "classes")
 """What the argument is called that the number of classes is handed to."""
+
+_NUMBERS: Mapping[Any, tuple[tuple[type, ...], str]] = {
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+}
 
 
 class Builder(partial[nn.Module]):
@@ -31,7 +37,7 @@ class Builder(partial[nn.Module]):
                 raise
             raise ValueError(f"{where} makes no network of these arguments: {reason(failure)}.") from failure
         if not isinstance(network, nn.Module):
-            raise ValueError(f"{where} makes a {type(network).__name__}; a network is a torch.nn.Module.")
+            raise ValueError(f"{where} makes {kind_of(network)}; a network is a torch.nn.Module.")
         return network
 
 
@@ -115,11 +121,21 @@ def _with_classes(
         words = {*signature.bind_partial(*arguments, **options).arguments, *options}
         if word is not None and not words & {*CLASSES}:
             options = {**options, word: num_classes}
-        signature.bind(*arguments, **options)
+        bound = signature.bind(*arguments, **options)
     except TypeError as misfit:
         takes = ", ".join(signature.parameters) or "nothing"
         raise ValueError(f"{path} cannot be called so: {misfit}; it takes {takes}.") from None
+    if str(getattr(getattr(function, "func", function), "__module__", "")).startswith("tutelage."):
+        _refuse_other_types(path, signature, bound.arguments)
     return options
+
+
+def _refuse_other_types(path: str, signature: inspect.Signature, given: Mapping[str, Any]) -> None:
+    """``ValueError`` for what is no number where ours want one; what others annotate need not be so."""
+    for name, value in given.items():
+        kinds = _NUMBERS.get(signature.parameters[name].annotation)
+        if kinds and (isinstance(value, bool) or not isinstance(value, kinds[0])):
+            raise ValueError(f"{path} takes {kinds[1]} as its {name}; got {value!r}.")
 
 
 def _word_for_classes(signature: inspect.Signature) -> str | None:

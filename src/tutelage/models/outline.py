@@ -5,7 +5,7 @@ from functools import cached_property
 
 from torch import Tensor, nn
 
-from tutelage.models.trunk import Trunk
+from tutelage.models.trunk import Trunk, has_matrices
 from tutelage.models.watch import ModuleCall, Pass, watch
 from tutelage.taps import find_layer
 
@@ -15,7 +15,8 @@ class Outline:
     """Addresses of a classifier: its stages from shallow to deep, what they are before their ReLU, its last layer.
 
     ``maps`` are the last layer at each resolution; ``preactivations`` are the addresses of the same before the ReLU,
-    and ``norms`` the batch norms that feed it (``None`` where there is none); ``last`` is what the mean is taken of.
+    and ``norms`` the batch norms that feed it (``None`` where there is none); ``last`` is what the mean is taken of, of
+    a single place too where images are so small.
     ``blocks`` are the maps in finer steps: the modules that they are made of, if those are made of several layers.
 
     Each is found as it is asked for, and raises ``ValueError`` in a network that has no such layer: one that works on
@@ -43,6 +44,8 @@ class Outline:
     @cached_property
     def last(self) -> str:
         deepest = (list(self._trunk.stages().values()) or self.maps)[-1]  # whichever maps were given
+        if (beyond := self._single_place(deepest)) is not None:
+            return beyond
         pool = self._pool(deepest)
         return deepest if pool is None else f"{pool.name}:input"
 
@@ -93,6 +96,38 @@ class Outline:
         after = [part for part in trunk.parts if trunk.place[part.name] > trunk.place[deepest]]
         ends = [part for part in after if trunk.is_map(part.input) and not trunk.is_map(part.answer)]
         return ends[-1] if ends else None
+
+    def _single_place(self, deepest: str) -> str | None:
+        """Where the last map has shrunk to 1×1 in layers with weights, behind the deepest one of more places: it.
+
+        What follows a pool is no such layer, nor is a convolution that gives the classes.
+        """
+        trunk, weighted, last = self._trunk, False, None
+        if trunk.class_scores() is not None:
+            return None
+        for part in trunk.parts:
+            if trunk.place[part.name] <= trunk.place[deepest] or not trunk.is_spatial(part.input):
+                continue
+            if trunk.is_map(part.first):  # a decoder's: it grows again
+                weighted, last = False, None
+            elif self._pools(part):
+                return f"{part.name}:input" if weighted else None
+            elif any(part.holds(call) for call in trunk.weighted[-1:]):
+                break
+            elif weighted := weighted or has_matrices(part.module):
+                last = part.name if part.answer and part.answer.intact else last
+        return last
+
+    def _pools(self, part: ModuleCall) -> bool:
+        """Whether that is where places end: what answers with none, or without weights with one for all."""
+        if not self._trunk.is_spatial(part.first):
+            return True
+        if has_matrices(part.module):
+            return False
+        kinds = [type(module) for module in part.module.modules()]
+        if any(issubclass(kind, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d) for kind in kinds):
+            return True
+        return self._trunk.is_map(part.input) and nn.MaxPool2d not in kinds  # that one may be a step of the trunk
 
     def _blocks(self, whole: ModuleCall) -> list[str]:
         """The modules just inside it that answer with maps and hold others, if the last one's answer is its own."""

@@ -23,6 +23,7 @@ class Trunk:
 
     def __init__(self, watched: Pass) -> None:
         self.calls, self.samples, self.output = watched.calls, watched.samples, watched.output
+        self.weighted = [call for call in watched.calls if has_matrices(call.module, inside=False)]
         self.place = {call.name: place for place, call in enumerate(watched.calls)}
         self._features_last = _features_last(watched.calls)
         self._inside = _children(watched.calls)
@@ -32,7 +33,13 @@ class Trunk:
 
     def is_map(self, x: Snapshot | None) -> TypeGuard[Snapshot]:
         """Whether that is (samples, channels, H, W), of more than one place."""
-        return self._is_spatial(x) and _area(x) > 1
+        return self.is_spatial(x) and _area(x) > 1
+
+    def is_spatial(self, x: Snapshot | None) -> TypeGuard[Snapshot]:
+        """Whether that is (samples, channels, H, W), of one place too."""
+        if x is None or len(x.shape) != 4 or x.number in self._features_last:
+            return False
+        return x.shape[0] == self.samples  # and not, say, windows of them
 
     def is_tokens(self, x: Snapshot | None) -> bool:
         """Whether that is (samples, tokens, features), or (samples, H, W, features)."""
@@ -44,7 +51,7 @@ class Trunk:
         Maps that grow again, as a decoder's do, are not among them, nor is what comes before the first weights or what
         the classes are read off, nor those that are cut into tokens before most of the weights are applied.
         """
-        first = next((place for place, call in enumerate(self.calls) if _matrices(call.module, inside=False)), 0)
+        first = self.place[self.weighted[0].name] if self.weighted else 0
         scores = self.class_scores()
         limit = len(self.calls) if scores is None else self.place[scores.name]
         last: dict[Sequence[int], str] = {}
@@ -66,7 +73,7 @@ class Trunk:
 
     def class_scores(self) -> ModuleCall | None:
         """The convolution whose map is one score a class and place, in a network that takes the mean of these."""
-        weighted = [call for call in self.calls if _matrices(call.module, inside=False)]
+        weighted = self.weighted
         if not weighted or not isinstance(weighted[-1].module, nn.Conv2d) or not self.is_map(weighted[-1].answer):
             return None
         scores = (self.samples, weighted[-1].module.out_channels)
@@ -89,8 +96,8 @@ class Trunk:
             return False
         if call.first is None or (call.answer is None and self._passes_on(call)):
             return True
-        low = _area(call.first) if self._is_spatial(call.first) else 1
-        high = _area(call.input) if self._is_spatial(call.input) else inf
+        low = _area(call.first) if self.is_spatial(call.first) else 1
+        high = _area(call.input) if self.is_spatial(call.input) else inf
         sizes = {_area(part.first) for part in inner if self.is_map(part.first)}
         if any(STEP * low < size < high / STEP for size in sizes):
             return True
@@ -99,11 +106,6 @@ class Trunk:
     def _passes_on(self, call: ModuleCall) -> bool:
         """Whether the tensor that it packs into its answer is what a module just inside it answered."""
         return any(c.first and call.first and c.first.number == call.first.number for c in self._inside[call.name])
-
-    def _is_spatial(self, x: Snapshot | None) -> TypeGuard[Snapshot]:
-        if x is None or len(x.shape) != 4 or x.number in self._features_last:
-            return False
-        return x.shape[0] == self.samples  # and not, say, windows of them
 
     def _holds_tokens(self, part: ModuleCall) -> bool:
         return any(part.holds(call) and (self.is_tokens(call.input) or self.is_tokens(call.answer))
@@ -126,6 +128,11 @@ def _enclosing(name: str) -> Iterator[str]:
 
 def _area(x: Snapshot) -> int:
     return x.shape[2:].numel()
+
+
+def has_matrices(module: nn.Module, *, inside: bool = True) -> bool:
+    """Whether there are weights that are more than one number a channel."""
+    return _matrices(module, inside=inside) > 0
 
 
 def _matrices(module: nn.Module, *, inside: bool = True) -> int:

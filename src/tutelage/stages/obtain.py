@@ -21,6 +21,7 @@ from tutelage.stages.locks import locked
 from tutelage.stages.stage import JointFit, Stage
 from tutelage.stages.storage import ONLY, Finished, Record, finished, is_finished, keep, lines, notes
 from tutelage.weights.foreign import load_foreign
+from tutelage.weights.read import refuse_folder
 
 LOCK = "lock"
 LaidOut: TypeAlias = Callable[[nn.Module], nn.Module]
@@ -133,7 +134,11 @@ def derived(
 
 
 def given(name: str, build: Build, weights: Path, laid_out: LaidOut) -> Source:
-    """What ``build`` makes, with weights from elsewhere. Raises ``FileNotFoundError`` where there is no such file."""
+    """What ``build`` makes, with weights from elsewhere.
+
+    Raises ``FileNotFoundError`` where there is no such file, and ``ValueError`` for a folder.
+    """
+    refuse_folder(weights)
     if not weights.is_file():
         raise FileNotFoundError(f"There is no file {weights} to take the weights of {name!r} from.")
     description = {"build": described(build), "weights": file_hash(weights)}

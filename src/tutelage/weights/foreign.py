@@ -24,8 +24,8 @@ def load_foreign(path: Path | str, model: nn.Module) -> list[str]:
     bit for bit.
 
     Raises ``ValueError``, and leaves the model as it was, where weights are missing, too many or of another shape: ten
-    of each are listed; also for a file that is damaged, of another kind, or a pickle of more than weights. Raises
-    ``FileNotFoundError`` where there is none.
+    of each are listed; also where a value is no finite number, for a file that is damaged, of another kind, or a pickle
+    of more than weights. Raises ``FileNotFoundError`` where there is none.
     """
     path, kind = Path(path), type(model).__name__
     content = read(path)
@@ -46,6 +46,7 @@ def load_foreign(path: Path | str, model: nn.Module) -> list[str]:
     values = _values({**found.pairs, **_tied(found.pairs, ties)}, own, stored, f"{path} does not suit this {kind}")
     if apart := [(x, y) for x, others in ties.items() for y in others if not _same(values.get(x), values.get(y))]:
         raise ValueError(f"{path} holds different values for {quoted(apart[0])}, which are one tensor in this {kind}.")
+    _refuse_not_finite(path, values, own)
     reset = [x for x in own if x[-1] == COUNTER and x not in values]
     values |= {x: torch.zeros_like(own[x]) for x in reset}
     model.load_state_dict({**model.state_dict(), **{".".join(x): value for x, value in values.items()}})
@@ -61,6 +62,22 @@ def _values(
         types = (f"{'.'.join(x)!r} is {_type(stored[pairs[x]])} there and {_type(own[x])} here" for x in lost)
         raise ValueError(f"{refusal}: {several(types)}, which cannot be converted without loss; nothing was loaded.")
     return {x: value for x, value in values.items() if value is not None}
+
+
+def _refuse_not_finite(path: Path, values: Mapping[Name, Tensor], own: Mapping[Name, Tensor]) -> None:
+    """But for those that the model has there itself: masks are −inf by design."""
+    counts = {x: _not_finite(value, own[x]) for x, value in values.items() if value.is_floating_point()}
+    if broken := {x: count for x, count in counts.items() if count}:
+        words = (f"{'.'.join(x)!r} ({count} of {values[x].numel()})" for x, count in broken.items())
+        raise ValueError(
+            f"{path} holds values that are NaN or infinite, in {several(words)}: the training that wrote it diverged, "
+            f"or the file is damaged; nothing was loaded. Take an earlier checkpoint."
+        )
+
+
+def _not_finite(value: Tensor, own: Tensor) -> int:
+    x, y = value.to(torch.float64), own.to(value.device, torch.float64)
+    return int((~torch.isfinite(x) & (x != y)).sum())
 
 
 def _tied(pairs: Mapping[Name, Name], ties: Mapping[Name, list[Name]]) -> dict[Name, Name]:

@@ -23,14 +23,13 @@ def read(path: Path) -> Any:
     code. Raises ``FileNotFoundError``, and ``ValueError`` for a folder, a file that is damaged or of another kind, and
     for a pickle of more than weights, with the line of Python that makes a file of weights of it.
     """
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; name the file of weights in it.")
+    refuse_folder(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     with path.open("rb") as file:
         start = file.read(512)
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < LARGEST_HEADER:
-        return read_tensors(path)[0]
+        return _tensors(path)
     if start.startswith(b"PK\x03\x04"):
         _check_archive(path)
     elif not start.startswith(b"\x80"):
@@ -41,6 +40,20 @@ def read(path: Path) -> Any:
             f"{conversion(path)}"
         )
     return _load(path)
+
+
+def refuse_folder(path: Path) -> None:
+    """Raises ``ValueError`` for a folder in the place of a file."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name the file of weights in it.")
+
+
+def _tensors(path: Path) -> Any:
+    try:
+        return read_tensors(path)[0]
+    except ValueError as error:  # its advice is for files of a run, which can be made again
+        cause = error.__context__ if isinstance(error.__context__, Exception) else error
+        raise ValueError(f"{path} is damaged or cut short ({_first_line(cause)}); fetch or save it anew.") from None
 
 
 def _load(path: Path) -> Any:
