@@ -1,28 +1,24 @@
 """What a training refuses before its first step, in one sentence each: nothing here costs a step anything."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
-from inspect import signature
-from typing import Any, get_type_hints
+from itertools import combinations
+from operator import index
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.parameter import is_lazy
+from torch.utils.data import BatchSampler, DataLoader
 
+from tutelage.arguments import refuse_unfit
 from tutelage.data.batches import Batch, named_batch
 from tutelage.learner import Learner, LearnerState
-from tutelage.objective import Scene, Term
+from tutelage.objective import Scene
 from tutelage.outputs import in_words, kind_of
-from tutelage.shapes import Labels, Logits, MemberLogits
 from tutelage.teachers.frozen import networks_of
-
-IGNORED = -100
-"""The label that ``cross_entropy`` leaves out unless it is told another."""
-MANY = 4
-"""Rows of numbers that all sum to 1 by chance there are none of."""
 
 
 @contextmanager
@@ -41,10 +37,20 @@ def refuse_no_learners(learners: Mapping[str, Learner]) -> None:
         raise ValueError(f'train takes learners by name, such as {{"student": Learner(…)}}; got {kind_of(learners)}.')
 
 
-def refuse_too_few(**counts: int) -> None:
+def refuse_too_few(**counts: Any) -> None:
     for what, count in counts.items():
-        if not count >= 1:
-            raise ValueError(f"A training needs 1 or more {what}; got {count}.")
+        try:
+            whole = int(count) if isinstance(count, float) and count.is_integer() else index(count)
+        except TypeError:
+            whole = 0
+        if whole < 1:
+            raise ValueError(f"A training needs 1 or more {what}, a whole number; got {count!r}.")
+
+
+def refuse_empty(sizes: Sequence[int], epoch: int, batch: int) -> None:
+    if 0 in sizes:
+        at = batch + sizes.index(0) + 1
+        raise ValueError(f"Batch {at} of epoch {epoch + 1} is empty; every batch needs a sample or more.")
 
 
 def refuse_ambiguous(learners: Mapping[str, Learner]) -> None:
@@ -71,19 +77,65 @@ def refuse_precision(precision: torch.dtype) -> None:
         raise ValueError(f"precision is torch.float32 (no autocast) or torch.bfloat16; got {precision}.")
 
 
+def refuse_shared_students(learners: Mapping[str, Learner]) -> None:
+    for me, other in combinations(learners, 2):
+        if learners[me].student is learners[other].student:
+            raise ValueError(
+                f"Learners {me!r} and {other!r} are one network, which both would move and which would see itself as "
+                f"its peer; give each a network of its own, or one learner the terms of both."
+            )
+
+
 def refuse_own_teacher(state: LearnerState) -> None:
-    """A teacher that learns along: what it says is what the student says already."""
-    trained = {p.data_ptr() for p in state.parameters.values()} - {0}
+    """A teacher that learns along: what it says is what the student says already, or is changed by it unseen."""
+    shared = (
+        ("parameters that this learner trains", _spans(state.parameters.values()), nn.Module.named_parameters),
+        ("buffers that this learner's BatchNorms move", _spans(_moving_buffers(state)), nn.Module.named_buffers),
+    )
     for who, teacher in state.learner.teachers.items():
         if who not in {who for who, _ in state.reads(state.possible)}:
             continue
-        own = [name for net in networks_of(teacher) for name, p in net.named_parameters() if p.data_ptr() in trained]
-        if own:
-            raise ValueError(
-                f"Teacher {who!r} of learner {state.name!r} has {len(own)} parameters that this learner trains "
-                f"({own[0]!r} first), so it would say what the student says; give it a network of its own, such as "
-                f"copy.deepcopy(student), or requires_grad_(False) to what they share."
-            )
+        for what, taken, named in shared:
+            if own := [name for net in networks_of(teacher) for name, x in named(net) if _meets(x, taken)]:
+                raise ValueError(
+                    f"Teacher {who!r} of learner {state.name!r} has {len(own)} {what} ({own[0]!r} first), so it would "
+                    f"say what the student says; give it a network of its own, such as copy.deepcopy(student), or "
+                    f"requires_grad_(False) to what they share."
+                )
+
+
+def _moving_buffers(state: LearnerState) -> Iterator[Tensor]:
+    """What the student's batch norms measure on their way: of those that will be in train mode."""
+    trained = set(map(id, state.parameters.values()))
+    for module in state.learner.student.modules():
+        own = [id(p) in trained for p in module.parameters()]
+        if isinstance(module, _NormBase) and module.track_running_stats and (any(own) or not own):
+            yield from module.buffers()
+
+
+def _span(x: Tensor) -> tuple[int, int, int] | None:
+    """The storage that ``x`` lies in, its first byte and the one after its last; None where it has no memory."""
+    try:
+        storage = 0 if is_lazy(x) or not x.numel() else x.untyped_storage().data_ptr()
+    except (NotImplementedError, RuntimeError):  # a sparse tensor, or one that wraps others
+        return None
+    if not storage:
+        return None
+    last = sum((size - 1) * stride for size, stride in zip(x.shape, x.stride(), strict=True))
+    return storage, x.data_ptr(), x.data_ptr() + (last + 1) * x.element_size()
+
+
+def _spans(tensors: Iterable[Tensor]) -> dict[int, list[tuple[int, int]]]:
+    spans: dict[int, list[tuple[int, int]]] = {}
+    for span in map(_span, tensors):
+        if span is not None:
+            spans.setdefault(span[0], []).append(span[1:])
+    return spans
+
+
+def _meets(x: Tensor, taken: Mapping[int, list[tuple[int, int]]]) -> bool:
+    span = _span(x)
+    return span is not None and any(span[1] < end and start < span[2] for start, end in taken.get(span[0], []))
 
 
 def refuse_no_activations(answer: Any) -> None:
@@ -100,24 +152,23 @@ def try_terms(state: LearnerState, scene: Scene) -> None:
     objective = state.learner.objective
     for name in state.possible:
         with named_in_errors(f"Term {name!r} of learner {state.name!r}"):
-            _refuse_unfit_arguments(objective.terms[name], scene)
+            refuse_unfit(objective.terms[name], scene)
             loss = objective(scene, [name])[name]
             if not isinstance(loss, Tensor) or loss.numel() != 1:
                 kind = f"a tensor {tuple(loss.shape)}" if isinstance(loss, Tensor) else kind_of(loss)
                 raise ValueError(f"A loss is one number, a scalar tensor; got {kind}: take its mean.")
 
 
-def _refuse_unfit_arguments(term: Term, scene: Scene) -> None:
-    dim, arguments = _dim(term.loss), []
-    for hint, address in _hinted(term).values():
-        who, _, what = address.partition(".")
-        arguments.append((hint, address, scene.get(who, {}).get(what)))
-    logits = [(address, x) for hint, address, x in arguments if hint in (Logits, MemberLogits)]
-    for address, x in logits:
-        refuse_probabilities(address, x, dim)
-    for hint, address, x in arguments:
-        if hint == Labels and logits:
-            _refuse_no_labels(term.loss, address, x, logits[0][1], dim)
+def refuse_unfit_terms(state: LearnerState, scene: Scene) -> None:
+    """Raises ``ValueError``, by the term's name, for what no term of this step can be evaluated on."""
+    for name in state.active:
+        with named_in_errors(f"Term {name!r} of learner {state.name!r}"):
+            refuse_unfit(state.learner.objective.terms[name], scene)
+
+
+def among_several() -> bool:
+    """Whether there are other processes, which would not wait for what this one tries alone."""
+    return dist.is_available() and dist.is_initialized()
 
 
 def single_sample(source: Any, size: Callable[[Batch], int], first: Batch) -> Batch | None:
@@ -125,99 +176,43 @@ def single_sample(source: Any, size: Callable[[Batch], int], first: Batch) -> Ba
 
     Not among several processes: one that tries such a batch would wait for the others, who have none.
     """
-    if dist.is_available() and dist.is_initialized():
+    if among_several():
         return None
     with suppress(ValueError):
         if isinstance(source, list | tuple):
             return next((batch for batch in map(named_batch, source) if size(batch) == 1), None)
         if (count := size(first)) == 1:
             return first
-        plain = all(isinstance(x, Tensor) and x.ndim and len(x) == count for x in first.values())
-        if plain and isinstance(source, DataLoader) and _remainder(source) == 1:
-            return {name: x[:1] for name, x in first.items()}
+        if isinstance(source, DataLoader) and _remainder(source) == 1:
+            return {name: _first_of(x, count) for name, x in first.items()}
     return None
 
 
 def _remainder(loader: "DataLoader[Any]") -> int:
+    drawn = loader.batch_sampler
+    if isinstance(drawn, list | tuple):
+        return min(map(len, drawn), default=0)
+    if type(drawn) is not BatchSampler or drawn.drop_last:  # what a sampler of one's own does nobody knows
+        return 0
     try:
-        return 0 if loader.drop_last or not loader.batch_size else len(loader.sampler) % loader.batch_size  # type: ignore[arg-type]
+        return len(drawn.sampler) % drawn.batch_size  # type: ignore[arg-type]
     except TypeError:  # a stream has no length
         return 0
 
 
-def _hinted(term: Term) -> dict[str, tuple[Any, str]]:
-    """Of each argument of the term's loss that is fed from one address: the shape it promises, and the address."""
-    call = term.loss.forward if isinstance(term.loss, nn.Module) else term.loss
-    function: Any = call
-    while isinstance(function, partial):
-        function = function.func
-    try:
-        fed = signature(call).bind_partial(*term.addresses).arguments
-        hints = get_type_hints(function, include_extras=True)
-    except (TypeError, ValueError, NameError):
-        return {}
-    if _is_cross_entropy(term.loss):
-        hints = {"input": Logits, "target": Labels}
-    return {name: (hints[name], x) for name, x in fed.items() if isinstance(x, str) and name in hints}
-
-
-def _is_cross_entropy(loss: Any) -> bool:
-    while isinstance(loss, partial):
-        loss = loss.func
-    return loss is cross_entropy or isinstance(loss, nn.CrossEntropyLoss)
-
-
-def _dim(loss: Any) -> int | None:
-    if _is_cross_entropy(loss):
-        return 1
-    while isinstance(loss, partial):
-        if "dim" in loss.keywords:
-            return int(loss.keywords["dim"])
-        loss = loss.func
-    return None
-
-
-def refuse_probabilities(address: str, x: Any, dim: int | None) -> None:
-    if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim < 2:
-        return
-    dim = dim if dim is not None else 1 if x.ndim == 4 else -1
-    rows = x.detach().double().movedim(dim, -1).flatten(0, -2)
-    # Half precision and stored answers are rough; a few rows must be exact to be no accident.
-    rough = 5e-3 if len(rows) >= MANY else 1e-5
-    if rows.shape[1] > 1 and bool(((rows >= 0) & (rows <= 1)).all() and ((rows.sum(1) - 1).abs() <= rough).all()):
-        raise ValueError(
-            f"{address!r} are probabilities (from 0 to 1, and 1 together), where logits are wanted: a softmax of a "
-            f"softmax is nearly uniform; leave out the network's last softmax, or take the log of what it returns."
-        )
-
-
-def _refuse_no_labels(loss: Any, address: str, target: Any, logits: Any, dim: int | None) -> None:
-    if not isinstance(target, Tensor) or not isinstance(logits, Tensor):
-        return
-    plain = _is_cross_entropy(loss)
-    if plain and target.is_floating_point() and target.shape == logits.shape:  # probabilities of the classes
-        return
-    dim = -1 if dim is None or logits.ndim < 2 else dim
-    classes, wanted = logits.shape[dim], logits.select(dim, 0).shape
-    if plain and classes < 2:
-        raise ValueError(f"Cross entropy wants two classes or more; got logits {list(logits.shape)} for {address!r}.")
-    types = (torch.int64, torch.uint8) if plain else (torch.int64,)
-    if target.dtype not in types or target.shape != wanted:
-        raise ValueError(f"{address!r} must be int64 {list(wanted)}, not {target.dtype} {list(target.shape)}.")
-    unknown = target[((target < 0) | (target >= classes)) & (target != _ignored(loss))]
-    if len(unknown):
-        counted = " (they are counted from 0)" if int(target.min()) > 0 else ""
-        raise ValueError(
-            f"{address!r} must be 0 to {classes - 1}, one for each class; {unknown[0].item()} is among them{counted}."
-        )
-
-
-def _ignored(loss: Any) -> int:
-    while isinstance(loss, partial):
-        if "ignore_index" in loss.keywords:
-            return int(loss.keywords["ignore_index"])
-        loss = loss.func
-    return int(getattr(loss, "ignore_index", IGNORED))
+def _first_of(x: Any, count: int) -> Any:
+    """The first of ``count`` samples. Raises ``ValueError`` where it cannot be told which part of ``x`` that is."""
+    if isinstance(x, Tensor) and x.ndim and len(x) == count:
+        return x[:1]
+    if isinstance(x, Mapping):
+        return {name: _first_of(part, count) for name, part in x.items()}
+    if type(x) in (list, tuple):
+        parts = None
+        with suppress(ValueError):
+            parts = type(x)(_first_of(part, count) for part in x)
+        if (parts is None) != (len(x) != count):  # samples side by side, or parts that hold them: not both
+            return x[:1] if parts is None else parts
+    raise ValueError("A batch does not show its samples.")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The training loop. There is one."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from itertools import islice, tee
 from typing import Any
 from warnings import warn
@@ -13,14 +13,14 @@ from tutelage import checks
 from tutelage.data.batches import Batch, Batches, as_batches, named_batch, num_samples, on_device
 from tutelage.learner import Learner, LearnerState
 from tutelage.loop import Epoch as Epoch  # offered here: what ``train`` gives and takes
-from tutelage.loop import Loop, Turns, as_it_is, generators, restore_generators, without_trace
+from tutelage.loop import Loop, Turns, as_it_is, generators, restore_generators
 from tutelage.loop import alternating as alternating
 from tutelage.loop import never as never
 from tutelage.loop import simultaneous as simultaneous
 from tutelage.objective import Clock
-from tutelage.scenes import Taught, ask_teachers, play, read_of
+from tutelage.rehearsal import refuse_unfit, rehearse, rehearse_alone, tapped
+from tutelage.scenes import Taught, ask_teachers, play
 from tutelage.statistics import read_all
-from tutelage.taps import OUTPUT
 
 
 def train(
@@ -66,23 +66,25 @@ class Training:
         checks.refuse_ambiguous(learners)
         checks.refuse_halves(learners, loop.accumulate)
         checks.refuse_shared_rules(learners)
+        checks.refuse_shared_students(learners)
         checks.refuse_precision(loop.precision)
         self._states = {name: LearnerState(name, learner) for name, learner in learners.items()}
         self.batches, self.epochs, self.loop = as_batches(batches), epochs, loop
         self.epoch = self.step = self.batch = 0
         self.device = next(iter(self._states.values())).device
-        first = self._rehearse()
+        first = rehearse(self._states, self.batches, loop, self.device)
         for state in self._states.values():
             state.build_optimizer()
             checks.refuse_own_teacher(state)
         if (alone := checks.single_sample(batches, loop.size, first)) is not None:
-            self._rehearse_alone(alone)
+            rehearse_alone(self._states, alone, loop, self.device)
+        self._alone = alone is not None
         self._generators = generators()
         self._looked_at = loop.pause is not never  # whoever pauses it has plans with it
 
     @property
     def accumulate(self) -> int:
-        return self.loop.accumulate
+        return int(self.loop.accumulate)
 
     def __del__(self) -> None:
         if not getattr(self, "_looked_at", True):
@@ -98,13 +100,17 @@ class Training:
         return Clock(self.epoch, self.step, self.epoch / self.epochs)
 
     def __iter__(self) -> Iterator[Epoch]:
-        self._looked_at = True
-        with self._tapped(self.loop.prepare):
+        self._looked_at, accumulate = True, self.accumulate
+        with tapped(self._states, self.loop.prepare):
             self._resume()
             while self.epoch < self.epochs:
                 stream = iter(self.batches(self.epoch, self.batch))
-                while group := list(islice(stream, self.loop.accumulate)):
-                    self._take_step(group)
+                while group := list(islice(stream, accumulate)):
+                    try:
+                        self._take_step(group)
+                    except (IndexError, RuntimeError, TypeError, ValueError):
+                        self._look_again(group)
+                        raise
                     if self.loop.pause(self.clock):
                         yield self._report(finished=False)
                         self._resume()
@@ -134,9 +140,7 @@ class Training:
     def _take_step(self, group: list[Batch]) -> None:
         group = [on_device(self.device, named_batch(batch)) for batch in group]
         sizes = [self.loop.size(batch) for batch in group]
-        if 0 in sizes:
-            at = self.batch + sizes.index(0) + 1
-            raise ValueError(f"Batch {at} of epoch {self.epoch + 1} is empty; every batch needs a sample or more.")
+        checks.refuse_empty(sizes, self.epoch, self.batch)
         shares = [size / sum(sizes) for size in sizes]
         for state in self._states.values():
             state.begin(self.clock)
@@ -158,55 +162,19 @@ class Training:
         self.step += 1
         self.batch += len(group)
 
+    def _look_again(self, group: list[Any]) -> None:
+        """After a failed step: says which batch is to blame and why, as far as that can be seen."""
+        if not checks.among_several():
+            for at, batch in enumerate(group, self.batch + 1):
+                which = f"Batch {at} of epoch {self.epoch + 1}"
+                refuse_unfit(self._states, batch, which, self.loop, self.device, alone=self._alone)
+
     def _answers(self, batch: Batch) -> Taught:
         with self._autocast():
             return ask_teachers(self._states, batch)
 
     def _autocast(self) -> AbstractContextManager[None]:
         return self.loop.autocast(self.device.type)
-
-    @torch.no_grad()
-    def _rehearse(self) -> Batch:
-        """One batch through everything, unheard: finds misspelt addresses, materialises lazy modules, checks taps."""
-        before = generators()
-        with self._tapped(as_it_is):
-            for state in self._states.values():
-                state.owned.eval()
-            batch = next(iter(self.batches(0, 0)), None)
-            if batch is None:
-                raise ValueError("There is nothing to learn from: the first epoch has no batch.")
-            batch = on_device(self.device, named_batch(batch))
-            with self._autocast():
-                scenes = play(self._states, batch, ask_teachers(self._states, batch), list(self._states), also=[OUTPUT])
-                for name, state in self._states.items():
-                    checks.try_terms(state, scenes[name])
-            self.loop.size(batch)
-        restore_generators(before)
-        return batch
-
-    @torch.no_grad()
-    def _rehearse_alone(self, batch: Batch) -> None:
-        """A batch of one sample in train mode, unheard: a BatchNorm makes nothing of it, nor what compares samples."""
-        before, batch = generators(), on_device(self.device, batch)
-        with self._tapped(as_it_is), ExitStack() as stack:
-            for state in self._states.values():
-                stack.enter_context(without_trace(state.owned))
-                state.train_mode()
-            with checks.of_a_single_sample(), self._autocast():
-                scenes = play(self._states, batch, ask_teachers(self._states, batch), list(self._states))
-                for name, state in self._states.items():
-                    checks.try_terms(state, scenes[name])
-        restore_generators(before)
-
-    @contextmanager
-    def _tapped(self, prepare: Callable[[nn.Module], nn.Module]) -> Iterator[None]:
-        possible = {name: state.possible for name, state in self._states.items()}
-        with ExitStack() as stack:
-            for name, state in self._states.items():
-                state.tap(read_of(self._states, name, possible))
-                stack.callback(state.tapped.untap)
-                state.forward = prepare(state.tapped)
-            yield
 
     def _resume(self) -> None:
         for state in self._states.values():

@@ -14,6 +14,7 @@ from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.objective import Clock, Losses, Objective, Scene
 from tutelage.optimizers.factory import Factory
 from tutelage.outputs import kind_of
+from tutelage.parts import made, refuse_no_factory, refuse_no_functions
 from tutelage.shapes import at_least_float32
 from tutelage.taps import Read, Tapped
 from tutelage.teachers.frozen import Call, Teacher, on_input, refuse_no_teacher
@@ -47,12 +48,9 @@ class Learner:
         kinds = {"student": nn.Module, "objective": Objective, "combine": Combine, "teachers": Mapping, "read": Mapping}
         for what, kind in kinds.items():
             if not isinstance(part := getattr(self, what), kind):
-                raise ValueError(f"The {what} of a learner is of the type {kind.__name__}; got {kind_of(part)}.")
-        if isinstance(self.optimizer, torch.optim.Optimizer) or not callable(self.optimizer):
-            raise ValueError(
-                "The optimizer of a learner is a function that makes one of its parameters, such as "
-                f"partial(torch.optim.SGD, lr=0.1); got {kind_of(self.optimizer)}."
-            )
+                raise ValueError(f"A learner's {what} must be of the type {kind.__name__}; got {kind_of(part)}.")
+        refuse_no_factory(self.optimizer)
+        refuse_no_functions(self.call, self.trains, self.read)
         for who, teacher in self.teachers.items():
             refuse_no_teacher(f"Teacher {who!r}", teacher)
 
@@ -97,6 +95,7 @@ class LearnerState:
             part.to(self.device)
         self._watched = [*terms, "gradient"]
         self._reads: dict[tuple[str, ...], set[tuple[str, str]]] = {}  # asked several times a step, always the same
+        self._learns = False  # until a loss has had a gradient
         self._spoilt: Spoilt | None = None
         self._bad = torch.full((), -1, device=self.device)  # on an accelerator: step and place of the first, or -1
 
@@ -110,26 +109,7 @@ class LearnerState:
             raise ValueError(f"{shapeless} never got a shape: nothing reads them; give sizes, or drop their term.")
         if not self.parameters:
             raise ValueError(f"Nothing of learner {self.name!r} trains: no parameter needs a gradient and is chosen.")
-        self.optimizer = self._made_optimizer()
-
-    def _made_optimizer(self) -> torch.optim.Optimizer:
-        try:
-            optimizer = self.learner.optimizer(list(self.parameters.items()))
-        except TypeError as error:
-            raise ValueError(
-                f"The optimizer of learner {self.name!r} cannot be made of a list of its parameters with their names "
-                f"({error}); give a function of that list, such as partial(torch.optim.SGD, lr=0.1)."
-            ) from error
-        if not isinstance(optimizer, torch.optim.Optimizer):
-            kind = kind_of(optimizer)
-            raise ValueError(f"The optimizer of learner {self.name!r} is {kind}; let the function return an optimizer.")
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        if held.isdisjoint(map(id, self.parameters.values())):
-            raise ValueError(
-                f"The optimizer of learner {self.name!r} holds none of its parameters, so that nothing would train; "
-                f"make it of those that the function is given."
-            )
-        return optimizer
+        self.optimizer = made(self.learner.optimizer, self.parameters, self.name)
 
     def train_mode(self) -> None:
         """Train mode where something trains; where nothing does, eval mode, so that no BatchNorm buffer moves."""
@@ -165,7 +145,18 @@ class LearnerState:
             self.sums[name] = share * value if before is None else torch.add(before, value, alpha=share)
         weighted = {n: _times(self.weights[n] * share, loss) for n, loss in losses.items() if loss.requires_grad}
         if weighted:
+            self._learns = True
             self.learner.combine.add(weighted, scene, self.parameters)
+        elif not self._learns:
+            self._refuse_idle(losses)
+
+    def _refuse_idle(self, losses: Losses) -> None:
+        """A loss of 0 may have nothing to say in this batch, and a term of weight 0 may come later."""
+        if losses.keys() == set(self.possible) and any(bool(loss.detach() != 0) for loss in losses.values()):
+            raise ValueError(
+                f"No loss of learner {self.name!r} has a gradient ({sorted(losses)}), so that nothing would train; a "
+                f"loss is computed of what the student returns, without detach(), no_grad() or counting."
+            )
 
     def settle(self, step: int) -> None:
         """The whole gradient of this step, looked at."""
@@ -228,6 +219,7 @@ class LearnerState:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._learns = True  # or it was refused before it had a state
         self.owned.load_state_dict(state["owned"])
         self.optimizer.load_state_dict(state["optimizer"])
         for p, kept in self.optimizer.state.items():

@@ -1,6 +1,6 @@
 """What is compared with what: named losses, each told where to find its arguments."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from inspect import signature
 from math import isfinite
@@ -54,6 +54,7 @@ class Term(nn.Module):
 
     def __init__(self, loss: Loss, *addresses: Address, weight: Weight = 1.0, across: bool = False) -> None:
         super().__init__()
+        _refuse_no_loss(loss)
         if _relates_samples(loss) and not across:
             raise ValueError(f"{_name(loss)} relates the samples of a batch to each other; say Term(…, across=True).")
         self.loss = loss
@@ -74,15 +75,20 @@ class Term(nn.Module):
 
     def reads(self) -> Iterator[tuple[str, str]]:
         for address in self.addresses:
-            for one in [address] if isinstance(address, str) else address:
+            for one in [address] if isinstance(address, str) or not isinstance(address, Iterable) else address:
                 yield _split(one)
 
 
 class Objective(nn.Module):
     """Named terms. ``objective(scene, names)`` is one raw loss a name: nothing is weighed, nothing is added up."""
 
-    def __init__(self, /, **terms: Term) -> None:
+    def __init__(self, /, *unnamed: Any, **terms: Term) -> None:
         super().__init__()
+        if unnamed:
+            raise ValueError(
+                f"The terms of an Objective have names: Objective(label=Term(…)), or Objective(**terms) of a "
+                f"dictionary; got {kind_of(unnamed[0])} without one."
+            )
         if strange := sorted(name for name, term in terms.items() if not isinstance(term, Term)):
             raise ValueError(f"An Objective is made of terms, such as label=Term(loss, …); {strange} are none.")
         if taken := sorted(name for name in terms if hasattr(self, name)):
@@ -126,14 +132,36 @@ def through(model: nn.Module) -> Callable[..., Any]:
 
 
 def _checked(weight: float) -> float:
-    if not (isfinite(weight) and weight >= 0):
-        raise ValueError(f"The weight of a term is a finite number, 0 or more; got {weight}.")
+    try:
+        good = isfinite(weight) and weight >= 0
+    except (TypeError, ValueError, RuntimeError):  # of a tensor of several numbers
+        good = False
+    if not good:
+        raise ValueError(f"The weight of a term is a finite number, 0 or more; got {weight!r}.")
     return float(weight)
 
 
-def _refuse_other_arguments(loss: Loss, addresses: Sequence[Address]) -> None:
+def _refuse_no_loss(loss: Any) -> None:
+    if isinstance(loss, str):
+        raise ValueError(
+            f"A term's loss is a function of tensors; got a str, {loss!r}, in its place: it comes first, as in "
+            f"Term(loss, 'student.output', …)."
+        )
     if not callable(loss):
         raise ValueError(f"A term's loss is a function of tensors; got {kind_of(loss)}.")
+    if isinstance(made := _innermost(loss), type):
+        raise ValueError(
+            f"A term's loss is a function of tensors; got {kind_of(made)}: make one of it, such as {made.__name__}()."
+        )
+
+
+def _innermost(loss: Any) -> Any:
+    while isinstance(loss, partial):
+        loss = loss.func
+    return loss
+
+
+def _refuse_other_arguments(loss: Loss, addresses: Sequence[Address]) -> None:
     if reason := misfit(loss.forward if isinstance(loss, nn.Module) else loss, addresses):
         raise ValueError(f"{_name(loss)} does not fit a term of {len(addresses)} addresses: {reason}.")
 
@@ -152,8 +180,7 @@ def misfit(function: Callable[..., Any], arguments: Sequence[Any]) -> str | None
 
 
 def _relates_samples(loss: Loss) -> bool:
-    while isinstance(loss, partial):
-        loss = loss.func
+    loss = _innermost(loss)
     if isinstance(loss, nn.Module):  # one that lifts another loss to lists of layers holds it
         held = [x for part in vars(loss).values() for x in (part if isinstance(part, list) else [part]) if callable(x)]
         if any(_relates_samples(part) for part in (*loss.children(), *held)):
@@ -164,13 +191,12 @@ def _relates_samples(loss: Loss) -> bool:
 
 
 def _name(loss: Loss) -> str:
-    while isinstance(loss, partial):
-        loss = loss.func
+    loss = _innermost(loss)
     return getattr(loss, "__name__", type(loss).__name__)
 
 
-def _split(address: str) -> tuple[str, str]:
-    who, _, what = address.partition(".")
+def _split(address: Any) -> tuple[str, str]:
+    who, _, what = address.partition(".") if isinstance(address, str) else ("", "", "")
     if not (who and what):
         raise ValueError(f"An address reads 'who.what', such as 'teacher.layer3'; got {address!r}.")
     return who, what

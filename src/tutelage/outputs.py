@@ -88,13 +88,16 @@ def in_words(output: Any) -> str:
 
 def kind_of(thing: object) -> str:
     """
-    >>> kind_of(3), kind_of([]), kind_of(dict)
-    ('an int', 'a list', 'the class dict')
+    >>> kind_of(3), kind_of([]), kind_of(dict), kind_of(None)
+    ('an int', 'a list', 'the class dict', 'None')
     """
+    if thing is None:
+        return "None"
     if isinstance(thing, type):
         return f"the class {thing.__name__}"
     kind = type(thing).__name__
-    return f"a{'n' * (kind[0] in 'AEIOUaeiou')} {kind}"
+    spelt = kind[:2].isupper() or kind.startswith("nd")  # an S-G-D, a U-Net, an n-d-array
+    return f"a{'n' * (kind[0] in ('AEFHILMNORSXn' if spelt else 'AEIOUaeiou'))} {kind}"
 
 
 def refuse_no_tensor(model: nn.Module, output: Any) -> None:

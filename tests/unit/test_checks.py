@@ -7,11 +7,8 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, TensorDataset
 
-from examples import SGD, bits, cnn, images, label, mlp, run, same, vectors
-from tutelage.data.labelled import labelled
-from tutelage.data.views import plain, views
+from examples import SGD, images, label, mlp, run, vectors
 from tutelage.learn import train
 from tutelage.learner import Learner
 from tutelage.losses.kd import averaged_targets, soft_targets
@@ -96,6 +93,28 @@ def test_losses_that_want_probabilities_may_have_them():
     assert fit(objective=objective, teachers={"teacher": frozen(softmaxed(mlp(16)))}).finished
 
 
+def test_one_member_of_a_committee_that_ends_in_softmax_is_enough():
+    answers = mlp(), softmaxed(mlp(seed=1))
+    for members in (answers, answers[::-1]):
+        committee = ensemble([frozen(network) for network in members])
+        with pytest.raises(ValueError, match=r"'teacher\.output' are probabilities"):
+            fit(objective=soft(averaged_targets), teachers={"teacher": committee})
+    maps = [nn.Conv2d(3, 5, 1), nn.Sequential(nn.Conv2d(3, 5, 1), nn.Softmax(1))]
+    committee = ensemble([frozen(network) for network in maps])
+    loss = partial(averaged_targets, dim=1)
+    with pytest.raises(ValueError, match="are probabilities"):
+        fit(nn.Conv2d(3, 5, 1), soft(loss), teachers={"teacher": committee}, batches=images())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_softmax_in_half_precision_is_found_in_few_rows(dtype):
+    for seed in range(5):
+        network = mlp(seed=seed)
+        teacher = lambda scene, _, net=network: {"output": net(scene["batch"]["input"]).softmax(-1).to(dtype)}  # noqa: E731
+        with pytest.raises(ValueError, match="are probabilities"):
+            fit(objective=soft(), teachers={"teacher": teacher}, batches=[(torch.randn(2, 8), torch.zeros(2).long())])
+
+
 # ---- labels
 
 
@@ -118,6 +137,49 @@ def test_labels_that_are_no_classes_are_refused_at_the_first_batch(target, sente
     objective = Objective(label=Term(loss, "student.output", "batch.target"))
     with pytest.raises(ValueError, match=rf"Term 'label' of learner 'student': 'batch\.target' {sentence}"):
         fit(objective=objective, batches=batches)
+
+
+ROWS = torch.randn(8, 8), torch.arange(8) % 5
+
+
+@pytest.mark.parametrize(
+    ("target", "kind"),
+    [(ROWS[1].tolist(), "a list"), (ROWS[1].numpy(), "an ndarray"), (["cat"] * 8, "a list"), (None, "None")],
+)
+def test_labels_are_a_tensor(target, kind):
+    with pytest.raises(ValueError, match=rf"'batch\.target' must be an int64 tensor \[8\].*got {kind}"):
+        fit(batches=[(ROWS[0], target)])
+    with pytest.raises(ValueError, match=rf"Batch 2 of epoch 1: Term 'label'.*int64 tensor \[8\].*got {kind}"):
+        fit(batches=[ROWS, (ROWS[0], target)])
+
+
+@pytest.mark.parametrize(
+    ("batch", "sentence"),
+    [
+        ((ROWS[0], ROWS[1] + 3), "must be 0 to 4, one for each class; 5 is among them"),
+        ((ROWS[0], ROWS[1].float()), r"must be int64 \[8\], not torch\.float32"),
+        ((ROWS[0], ROWS[1][:7]), r"must be int64 \[8\], not torch\.int64 \[7\]"),
+    ],
+)
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_labels_of_a_later_batch_that_are_no_classes_are_named_with_their_batch(batch, sentence, accumulate):
+    with pytest.raises(ValueError, match=rf"Batch 3 of epoch 1: Term 'label' of learner 'student'.*{sentence}"):
+        fit(nn.Sequential(mlp(), nn.BatchNorm1d(5)), batches=[ROWS, ROWS, batch], accumulate=accumulate)
+
+
+@pytest.mark.parametrize("kind", [IndexError, RuntimeError, TypeError, ValueError, KeyError])
+def test_what_another_look_does_not_explain_is_raised_as_it_is(kind):
+    calls = []
+
+    def broken(student):
+        calls.append(student)
+        if len(calls) == 3:  # the first was the rehearsal
+            raise kind("mine")
+        return student.square().mean()
+
+    with pytest.raises(kind, match=r"^'?mine'?$") as error:
+        fit(objective=Objective(broken=Term(broken, "student.output")))
+    assert error.value.__cause__ is None
 
 
 def test_whatever_says_that_it_takes_labels_is_checked():
@@ -158,73 +220,3 @@ def test_a_head_of_one_logit_is_refused_where_classes_are_compared():
         fit(nn.Linear(8, 1), batches=batches)
     with pytest.raises(ValueError, match=r"Term 'soft'.*at least two classes; got 1"):
         fit(nn.Linear(8, 1), soft(), teachers={"teacher": frozen(nn.Linear(8, 1))}, batches=batches)
-
-
-# ---- batches of one sample
-
-
-def normed():
-    return nn.Sequential(nn.Linear(8, 4), nn.BatchNorm1d(4), nn.Linear(4, 5))
-
-
-def loader(count, size, **settings):
-    return DataLoader(TensorDataset(torch.randn(count, 8), torch.randint(5, (count,))), size, **settings)
-
-
-SINGLE = {
-    "the remainder of a loader": lambda: loader(33, 32),
-    "a batch in a list": lambda: [*vectors(2), *vectors(1, 1)],
-    "every batch": lambda: loader(3, 1),
-    "the first from a function": lambda: lambda _epoch, first: vectors(2, 1)[first:],
-}
-
-
-@pytest.mark.parametrize("source", SINGLE)
-def test_a_batch_of_one_sample_is_refused_before_the_first_step_where_nothing_can_be_made_of_it(source):
-    two_samples = Objective(two=Term(two, "student.output"))
-    at_once = source in ("every batch", "the first from a function")  # the plain rehearsal may find it before
-    sentence = r"." if at_once else r"a batch of a single sample.*drop_last=True"
-    for student, objective in ((normed(), None), (Squeezing(), None), (mlp(), two_samples)):
-        with pytest.raises(ValueError, match=sentence):
-            fit(student, objective, batches=SINGLE[source]())
-
-
-class Squeezing(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.body = mlp()
-
-    def forward(self, x):
-        return self.body(x)[..., None].squeeze()
-
-
-def two(student):
-    if len(student) < 2:
-        raise ValueError("Two samples are wanted.")
-    return student.square().mean()
-
-
-@pytest.mark.parametrize("source", SINGLE)
-def test_a_batch_of_one_sample_is_welcome_where_something_can_be_made_of_it(source):
-    assert fit(nn.Sequential(nn.Linear(8, 5), nn.Dropout()), batches=SINGLE[source]()).finished
-
-
-def test_a_remainder_that_is_dropped_is_no_batch():
-    assert fit(normed(), batches=loader(33, 32, drop_last=True)).finished
-    assert fit(normed(), batches=loader(34, 32)).finished
-
-
-def test_trying_a_single_sample_leaves_no_trace():
-    batches = [*images(2), *images(1, 1)]
-    student = nn.Sequential(cnn(4), nn.Dropout())
-    before, state = torch.get_rng_state(), bits(student)
-    training = train({"student": Learner(student, Objective(label=label()), SGD)}, batches, 1)
-    assert same(bits(student), state) and torch.equal(torch.get_rng_state(), before) and training.step == 0
-    assert training.states and all(module.training for module in student.modules())
-
-
-def test_a_remainder_of_one_in_our_own_batches_joins_the_batch_before_it():
-    data = labelled("mine", torch.randn(33, 8), torch.randint(5, (33,)))
-    batches = views(data, plain, num_views=1, batch_size=16)
-    assert [len(batch["input"]) for batch in batches(0, 0)] == [16, 17]
-    assert fit(normed(), batches=batches).finished

@@ -12,7 +12,7 @@ ORDER = [
     *["machine", "progress", "ranks", "group", "checkpoint", "weights", "keys"],
     *["calls", "shapes", "outputs", "taps", "results", "losses", "models", "data", "measure", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
-    *["teachers", "optimizers", "learner", "checks", "loop", "scenes", "learn"],
+    *["teachers", "optimizers", "parts", "learner", "arguments", "checks", "loop", "scenes", "rehearsal", "learn"],
     *["tasks", "methods", "delivery", "stages"],
     *["folders", "run", "schemes", "study", "report", "recipes", "cli"],
 ]

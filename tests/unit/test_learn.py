@@ -272,6 +272,12 @@ def test_too_few_of_anything_is_refused(counts):
         train({}, vectors(), 1)
 
 
+def test_an_empty_first_batch_is_refused_as_that():
+    empty = {"input": torch.zeros(0, 8), "target": torch.zeros(0, dtype=torch.long)}
+    with pytest.raises(ValueError, match="Batch 1 of epoch 1 is empty"):
+        train({"student": Learner(mlp(), Objective(label=label()), SGD)}, [empty], 1)
+
+
 def test_an_empty_source_and_an_empty_batch_are_refused():
     learners = {"student": Learner(mlp(), Objective(label=label()), SGD)}
     with pytest.raises(ValueError, match="nothing to learn from"):

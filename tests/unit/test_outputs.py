@@ -123,7 +123,7 @@ def test_a_refusal_says_whose_output_it_is():
         ({"out": X}, "logits", "where a tensor at 'logits' is wanted"),
         ((X,), 1, "a tensor at 1 is wanted"),
         ({"logits": None, "loss": X}, None, "a tensor at 'logits' is wanted"),
-        (None, None, "returned a NoneType, where"),
+        (None, None, "returned None, where"),
     ],
 )
 def test_an_output_that_leaves_it_open_is_refused_with_its_parts(output, at, sentence):

@@ -100,5 +100,5 @@ def test_the_input_of_a_layer_that_is_given_none_is_refused():
         def forward(self, x):
             return x + self.bias()
 
-    with pytest.raises(ValueError, match="is a NoneType, not a tensor"):
+    with pytest.raises(ValueError, match="is None, not a tensor"):
         Tapped(Net(), ["bias:input", "output"])(torch.ones(2))

@@ -53,7 +53,7 @@ def named_batch(batch: Any) -> Batch:
         return batch
     if isinstance(batch, tuple | list) and len(batch) == 2:
         return {"input": batch[0], "target": batch[1]}
-    kind = f"a {type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, tuple | list) else "")
+    kind = kind_of(batch) + (f" of {len(batch)}" if isinstance(batch, tuple | list) else "")
     raise ValueError(f"A batch is a mapping with an 'input', or a pair (input, target); the loader gave {kind}.")
 
 
@@ -106,7 +106,7 @@ def on_device(device: torch.device, batch: Batch) -> Batch:
 def _refuse_no_source(source: Any) -> None:
     usual = "a list, a loader or a function (epoch, first) -> batches"
     if isinstance(source, Iterator):
-        raise ValueError(f"A {type(source).__name__} is used up after one epoch; give {usual}.")
+        raise ValueError(f"A{kind_of(source)[1:]} is used up after one epoch; give {usual}.")
     if isinstance(source, Labelled):
         raise ValueError(f"The set {source.name!r} is not batches yet; give views(data, …) from tutelage.data.views.")
     if isinstance(source, Dataset) and not isinstance(source, Iterable):

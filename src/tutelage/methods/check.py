@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tutelage.arguments import refuse_probabilities
 from tutelage.calls import reason
-from tutelage.checks import named_in_errors, refuse_probabilities
+from tutelage.checks import named_in_errors
 from tutelage.methods.by_name import members
 from tutelage.methods.pair import Method, Pair
 from tutelage.objective import Objective

@@ -52,6 +52,8 @@ def refuse_no_teacher(who: str, teacher: Any) -> None:
     """Raises ``ValueError`` for a network, or whatever else cannot be asked ``(scene, wanted)``."""
     if isinstance(teacher, nn.Module):
         raise ValueError(f"{who} is a network ({type(teacher).__name__}), not a teacher yet; give frozen(network).")
+    if isinstance(teacher, type):
+        raise ValueError(f"{who} is {kind_of(teacher)}, not a teacher yet; make a network of it: frozen(network).")
     if not callable(teacher):
         kind = kind_of(teacher)
         raise ValueError(f"{who} is a function (scene, wanted) -> activations, such as frozen(network); got {kind}.")

@@ -1,0 +1,122 @@
+"""What a term's loss may be handed, in one sentence each: logits where it wants logits, classes where labels."""
+
+from functools import partial
+from inspect import signature
+from typing import Any, get_type_hints
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from tutelage.objective import Scene, Term
+from tutelage.outputs import kind_of
+from tutelage.shapes import Labels, Logits, MemberLogits
+
+IGNORED = -100
+"""The label that ``cross_entropy`` leaves out unless it is told another."""
+MANY = 4
+"""Rows of numbers that all sum to 1 by chance there are none of."""
+
+
+def refuse_unfit(term: Term, scene: Scene) -> None:
+    """Raises ``ValueError`` for probabilities where logits are wanted, for a single class, and for no labels."""
+    dim, arguments = _dim(term.loss), []
+    for hint, address in _hinted(term).values():
+        who, _, what = address.partition(".")
+        if what in scene.get(who, {}):  # what is nowhere is refused as that
+            arguments.append((hint, address, scene[who][what]))
+    logits = [(address, x) for hint, address, x in arguments if hint in (Logits, MemberLogits)]
+    for hint, address, x in arguments:
+        if hint == MemberLogits and isinstance(x, Tensor) and x.ndim:
+            for member in x:
+                refuse_probabilities(address, member, dim)
+        elif hint in (Logits, MemberLogits):
+            refuse_probabilities(address, x, dim)
+    for hint, address, x in arguments:
+        if hint == Labels and logits:
+            _refuse_no_labels(term.loss, address, x, logits[0][1], dim)
+
+
+def _hinted(term: Term) -> dict[str, tuple[Any, str]]:
+    """Of each argument of the term's loss that is fed from one address: the shape it promises, and the address."""
+    call = term.loss.forward if isinstance(term.loss, nn.Module) else term.loss
+    function: Any = call
+    while isinstance(function, partial):
+        function = function.func
+    try:
+        fed = signature(call).bind_partial(*term.addresses).arguments
+        hints = get_type_hints(function, include_extras=True)
+    except (TypeError, ValueError, NameError):
+        return {}
+    if _is_cross_entropy(term.loss):
+        hints = {"input": Logits, "target": Labels}
+    return {name: (hints[name], x) for name, x in fed.items() if isinstance(x, str) and name in hints}
+
+
+def _is_cross_entropy(loss: Any) -> bool:
+    while isinstance(loss, partial):
+        loss = loss.func
+    return loss is cross_entropy or isinstance(loss, nn.CrossEntropyLoss)
+
+
+def _dim(loss: Any) -> int | None:
+    if _is_cross_entropy(loss):
+        return 1
+    while isinstance(loss, partial):
+        if "dim" in loss.keywords:
+            return int(loss.keywords["dim"])
+        loss = loss.func
+    return None
+
+
+def refuse_probabilities(address: str, x: Any, dim: int | None) -> None:
+    if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim < 2:
+        return
+    dim = dim if dim is not None else 1 if x.ndim == 4 else -1
+    rows = x.detach().double().movedim(dim, -1).flatten(0, -2)
+    # Half precision and stored answers are rough; a few rows must be as exact as their type is to be no accident.
+    rough = 5e-3 if len(rows) >= MANY else max(1e-5, torch.finfo(x.dtype).eps / 2)
+    if (
+        len(rows)
+        and rows.shape[1] > 1
+        and bool(((rows >= 0) & (rows <= 1)).all() and ((rows.sum(1) - 1).abs() <= rough).all())
+    ):
+        raise ValueError(
+            f"{address!r} are probabilities (from 0 to 1, and 1 together), where logits are wanted: a softmax of a "
+            f"softmax is nearly uniform; leave out the network's last softmax, or take the log of what it returns."
+        )
+
+
+def _refuse_no_labels(loss: Any, address: str, target: Any, logits: Any, dim: int | None) -> None:
+    if not isinstance(logits, Tensor) or not logits.ndim:
+        return
+    plain = _is_cross_entropy(loss)
+    if (
+        plain and isinstance(target, Tensor) and target.is_floating_point() and target.shape == logits.shape
+    ):  # probabilities of the classes
+        return
+    dim = -1 if dim is None or logits.ndim < 2 else dim
+    classes, wanted = logits.shape[dim], logits.select(dim, 0).shape
+    if plain and classes < 2:
+        raise ValueError(f"Cross entropy wants two classes or more; got logits {list(logits.shape)} for {address!r}.")
+    if not isinstance(target, Tensor):
+        raise ValueError(
+            f"{address!r} must be an int64 tensor {list(wanted)}, as torch.tensor makes; got {kind_of(target)}."
+        )
+    types = (torch.int64, torch.uint8) if plain else (torch.int64,)
+    if target.dtype not in types or target.shape != wanted:
+        raise ValueError(f"{address!r} must be int64 {list(wanted)}, not {target.dtype} {list(target.shape)}.")
+    unknown = target[((target < 0) | (target >= classes)) & (target != _ignored(loss))]
+    if len(unknown):
+        counted = " (they are counted from 0)" if int(target.min()) > 0 else ""
+        raise ValueError(
+            f"{address!r} must be 0 to {classes - 1}, one for each class; {unknown[0].item()} is among them{counted}."
+        )
+
+
+def _ignored(loss: Any) -> int:
+    while isinstance(loss, partial):
+        if "ignore_index" in loss.keywords:
+            return int(loss.keywords["ignore_index"])
+        loss = loss.func
+    return int(getattr(loss, "ignore_index", IGNORED))
