@@ -70,6 +70,7 @@ def _dim(loss: Any) -> int | None:
 
 
 def refuse_probabilities(address: str, x: Any, dim: int | None) -> None:
+    """Raise ``ValueError`` if every row of ``x`` along ``dim`` (1 of four, else the last) is 0 to 1 and sums to 1."""
     if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim < 2:
         return
     dim = dim if dim is not None else 1 if x.ndim == 4 else -1
