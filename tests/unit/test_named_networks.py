@@ -168,7 +168,7 @@ def test_a_module_in_the_current_directory_makes_networks_of_as_many_classes(lab
         ("says", "makes no network of these arguments: ValueError: seven is no width"),
         ("exits", "makes no network of these arguments: SystemExit: 0"),
         ("counts", "makes an int; a network is a torch.nn.Module"),
-        ("nothing", "makes a NoneType; a network is a torch.nn.Module"),
+        ("nothing", "makes None; a network is a torch.nn.Module"),
         ("Plain", "is not a function or class that makes a network"),
         ("network", "is a network; name a function that makes one, so that it can be built again"),
         ("absent", "has no 'absent'"),
