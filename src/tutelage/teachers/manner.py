@@ -18,7 +18,8 @@ def manner_of(*parts: Any) -> str:
     Numbers, texts and tensors that a function closes over count; other objects only by their kind, since nothing of
     theirs is the same in another process. Another version of Python may compile the same function otherwise.
 
-    >>> def halved(model, scene): return model(scene["batch"]["input"] / 2)
+    >>> def halved(model, scene):
+    ...     return model(scene["batch"]["input"] / 2)
     >>> manner_of(halved) == manner_of(lambda model, scene: model(scene["batch"]["input"] / 3))
     False
     """
