@@ -91,6 +91,15 @@ class TestParts:
         assert torch.equal(first, sample(DATA, 50).index)
         assert not torch.equal(first, sample(DATA, 50, seed=1).index)
 
+    @pytest.mark.parametrize("shape", [(), (1,), (3,)])
+    def test_of_numbers_to_be_predicted_any_may_be_held_out(self, shape):
+        data = labelled(
+            "numbers", torch.zeros(200, 2), torch.arange(200.0).reshape(-1, *[1] * len(shape)).expand(-1, *shape)
+        )
+        rest, validation = held_out(data, 50)
+        assert len(rest) == 150 and not set(rest.index.tolist()) & set(validation.index.tolist())
+        assert 70 < validation.index.double().mean() < 130  # drawn from everywhere, not the first ones
+
     def test_held_out_samples_are_apart_from_the_rest_and_stratified(self):
         rest, validation = held_out(DATA, 100)
         assert validation.targets.bincount().tolist() == [50, 30, 20]

@@ -71,6 +71,8 @@ def _among(data: Labelled, classes: Collection[int]) -> Tensor:
 def _first(data: Labelled, count: int, seed: int) -> Tensor:
     """Where the ``count`` samples are that come first when the classes take turns by their size (bool).
 
+    Targets that are no classes, such as numbers to be predicted, are one class.
+
     Sample r (from 0) of a shuffled class of n has the rank (r + ½) / n: the smallest ranks are each class's share to
     within one sample, and more samples always contain fewer (Webster's method of apportionment).
     """
@@ -78,8 +80,10 @@ def _first(data: Labelled, count: int, seed: int) -> Tensor:
         raise ValueError(f"{data.name!r} has {len(data)} samples; between 1 and that many can be taken, not {count}.")
     chance = hashed(checked_seed(seed), data.index)
     rank = torch.empty(len(data), dtype=torch.float64, device=data.index.device)
-    for label in data.targets.unique():
-        places = (data.targets == label).nonzero().flatten()
+    are_classes = data.targets.ndim == 1 and not data.targets.is_floating_point()
+    labels = data.targets if are_classes else torch.zeros_like(data.index)
+    for label in labels.unique():
+        places = (labels == label).nonzero().flatten()
         shuffled = places[chance[places].argsort(stable=True)]
         rank[shuffled] = (torch.arange(len(places), dtype=torch.float64, device=rank.device) + 0.5) / len(places)
     chosen = torch.zeros(len(data), dtype=torch.bool, device=data.index.device)
