@@ -1,6 +1,6 @@
 """``(student, teacher, …) -> scalar``; a function, or a module if and only if it owns weights.
 
-One file a family of methods; nothing is registered. A file of losses has
+One file for what a method's losses compute; nothing is registered. A file of losses has
 
 * functions whose return type is ``Divergence``, ``Relational`` or ``Scalar`` and whose required arguments are typed by
   the names of ``tutelage.shapes``, which is how the contract test finds them and draws their inputs;

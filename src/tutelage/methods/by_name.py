@@ -51,7 +51,7 @@ def members(method: Method) -> tuple[Method, ...]:
 
 
 def family(method: Method) -> str:
-    """The file a method is written in: response, feature, relation, contrastive; ``combined`` for a sum of several."""
+    """The file a method is written in: response, feature, relation, …; ``combined`` for a sum of several."""
     families = {getattr(member, "func", member).__module__.rpartition(".")[2] for member in members(method)}
     return families.pop() if len(families) == 1 else "combined"
 
@@ -108,5 +108,9 @@ def _shipped() -> Iterator[tuple[str, Method]]:
         module = import_module(info.name)
         for name, function in getmembers(module, isfunction):
             here = function.__module__ == info.name and not name.startswith("_")
-            if here and len(signature(function).parameters) == 1 and signature(function).return_annotation is Objective:
+            if (
+                here
+                and len(signature(function).parameters) == 1
+                and signature(function).return_annotation in (Objective, Objective.__name__)
+            ):
                 yield name, function

@@ -4,8 +4,8 @@ A recipe is a public function whose first argument is called ``run`` and whose o
 have defaults: ``def hinton(run: "Run", *, temperature: Positive = 20.0, student: Net = STUDENT) -> None``. Flags may be
 ``int``, ``float``, ``str``, ``bool``, ``Path``, ``Literal``, ``… | None`` and ``tuple[…, ...]`` or ``list`` of these,
 with the bounds of ``tutelage.study.bounds`` in their annotations; a frozen dataclass of such fields is a box of flags,
-``--student.epochs``. The names in ``tutelage.cli.common`` (``--device``, ``--threads``, …) are taken. A recipe's first
-line refuses what its annotations do not allow: ``refuse_nonsense(hinton, locals())``.
+``--student.epochs``. The names in ``tutelage.cli.common`` (``--device``, ``--threads``, …) are taken. Before
+anything else a recipe refuses what its annotations do not allow: ``refuse_nonsense(hinton, locals())``.
 
 A preset is a ``functools.partial`` of the recipe in the same module, named ``<recipe>_<preset>``: ``hinton_quick =
 partial(hinton, jittered_epochs=0)``. The recipe's own defaults are the preset ``paper`` where its module says in

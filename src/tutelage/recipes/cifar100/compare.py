@@ -29,7 +29,8 @@ def compare(
     same budget: it is trained at each of them, and the one that does best on validation images is reported.
 
     Args:
-        methods: names, families (response, feature, relation, contrastive), sums such as 0.9*kd+at, or all
+        methods: names, sums such as 0.9*kd+at, families (response, feature, relation, contrastive, attention), or all
+            but attention
         strengths: factors of each method's published weight; of several, the best on validation counts
         seed: of the students' weights, order and views
     """
