@@ -51,9 +51,7 @@ def evaluate(networks: Mapping[str, Evaluated], data: Sets) -> tuple[list[Networ
         measured = [replace(network, notes=(*network.notes, *slow)) for network in measured]
     if teacher is None or student is None:
         return measured, []
-    if teacher.isnan().any() or student.isnan().any():
-        return measured, []
-    examples, _ = _attempted("examples", partial(task.examples, teacher, student, test))
+    examples, _ = _attempted("examples", partial(_examples, teacher, student, data))
     return measured, examples or []
 
 
@@ -126,6 +124,12 @@ def _measured(
 def _details(answers: Tensor, teacher: Tensor | None, data: Sets) -> dict[str, Any]:
     refuse_nan(answers)
     return data.task.details(answers, teacher, data.test)
+
+
+def _examples(teacher: Tensor, student: Tensor, data: Sets) -> list[Example]:
+    refuse_nan(teacher)
+    refuse_nan(student)
+    return data.task.examples(teacher, student, data.test)
 
 
 def _first(role: Role, networks: Mapping[str, Evaluated], answers: Mapping[str, Tensor]) -> Tensor | None:
