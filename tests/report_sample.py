@@ -9,6 +9,7 @@ from pathlib import Path
 from tutelage.report.groups import group_runs
 from tutelage.report.page import publish_page
 from tutelage.report.read import read_run
+from tutelage.report.story import story_of
 
 ENVIRONMENT = {
     "tutelage": "0.1.0",
@@ -236,7 +237,8 @@ def write(file: Path, value: object) -> None:
 
 def write_page(folder: Path | str) -> Path:
     """The page about the run in ``folder``, beside it."""
-    return publish_page(group_runs([read_run(folder)]), folder)
+    groups = group_runs([read_run(folder)])
+    return publish_page(groups, story_of(groups), folder)
 
 
 def edited(folder: Path, edit: Callable[[dict], object], part: str = "results") -> Path:

@@ -227,7 +227,8 @@ def test_settings_have_their_own_maps(tmp_path):
         for t in (1.0, 4.0)
         for s in (0, 1)
     ]
-    publish_page(group_runs(found), tmp_path / "report")
+    groups = group_runs(found)
+    publish_page(groups, story_of(groups), tmp_path / "report")
     told = json.loads((tmp_path / "report" / "report.json").read_text())
     assert [conflict["group"] for conflict in told["conflicts"]] == ["temperature 1", "temperature 4"]
     assert "means over all epochs and seeds" in words(tmp_path / "report")

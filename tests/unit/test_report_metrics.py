@@ -57,7 +57,7 @@ def make(folder, metrics, seed=0, worse=0.0, certain=True, **flags):
 
 def everything(found, folder):
     """All that a report says, as one text without the environment."""
-    publish_page(found, folder)
+    publish_page(found, story_of(found), folder)
     buffer = io.StringIO()
     print_story(story_of(found), Console(file=buffer, force_terminal=True, width=110, color_system=None))
     return buffer.getvalue() + "".join((folder / f"report.{end}").read_text() for end in ("html", "md", "csv"))
@@ -109,7 +109,8 @@ def test_changes_are_better_or_worse_and_the_gain_is_a_share_of_the_lead(tmp_pat
 
 @pytest.mark.parametrize("metrics", named(FAMILY))
 def test_the_csv_has_four_columns_a_metric(tmp_path, metrics):
-    publish_page(group_runs([read_run(make(tmp_path / "run", metrics))]), tmp_path / "report")
+    groups = group_runs([read_run(make(tmp_path / "run", metrics))])
+    publish_page(groups, story_of(groups), tmp_path / "report")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "report" / "report.csv").read_text())))
     for metric in metrics:
         name = metric.name.replace(" ", "_")

@@ -19,6 +19,7 @@ from tutelage.report.groups import group_runs
 from tutelage.report.page import FILES, publish_page
 from tutelage.report.png import png_address
 from tutelage.report.read import read_run
+from tutelage.report.story import story_of
 from tutelage.results import Curve, Metric, Table
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -75,7 +76,8 @@ def several(tmp_path_factory):
         for seed in range(2):
             report_sample.make(root / f"runs/{temperature}-{seed}", seed, epochs=5, temperature=temperature)
     runs = [read_run(folder) for folder in sorted((root / "runs").iterdir())]
-    publish_page(group_runs(runs, ["temperature"]), root / "report")
+    groups = group_runs(runs, ["temperature"])
+    publish_page(groups, story_of(groups), root / "report")
     return root / "report"
 
 

@@ -29,9 +29,10 @@ def conclude(
     sources = list(dict.fromkeys(source.resolve() for some in several for source in some))
     runs = [run for source in sources for run in read_finished(source)]
     groups = group_runs(runs, by)
-    print_story(story_of(groups), Console())
+    story = story_of(groups)
+    print_story(story, Console())
     beside = Path(os.path.commonpath([source.parent for source in sources])) / "report"
-    page = publish_page(groups, out or (sources[0] if len(sources) == 1 and sources[0].is_dir() else beside))
+    page = publish_page(groups, story, out or (sources[0] if len(sources) == 1 and sources[0].is_dir() else beside))
     if left_out:
         print(_unfinished([_short(run) for run in left_out]))
     print(f"Report: {_short(page)}")

@@ -15,7 +15,7 @@ from tutelage.report.record import record_text, report_record
 from tutelage.report.reproduce import reproduction
 from tutelage.report.rows import batch_key
 from tutelage.report.settings import OTHER_SAMPLES
-from tutelage.report.story import Story, story_of
+from tutelage.report.story import Story
 from tutelage.results import Role
 
 HERE = Path(__file__).parent
@@ -29,12 +29,12 @@ SIGNS: dict[Role, str] = {
 }  # as on the plots
 
 
-def publish_page(groups: Sequence[Group], folder: Path | str) -> Path:
-    """Writes report.html, .json, .csv and .md about these groups into ``folder`` and returns the page's path.
+def publish_page(groups: Sequence[Group], story: Story, folder: Path | str) -> Path:
+    """Writes report.html, .json, .csv and .md about ``groups``, whose ``story`` it is; returns the path of the page.
 
     Raises ``ImportError`` with the install line where the extra ``report`` is missing.
     """
-    folder, story = Path(folder), story_of(groups)
+    folder = Path(folder)
     record = record_text(report_record(story, groups))
     contents = page_html(groups, story), record, networks.networks_csv(groups), markdown(story)
     folder.mkdir(parents=True, exist_ok=True)
