@@ -8,12 +8,12 @@ import pytest
 
 import report_sample
 from tutelage.report.compare import against
-from tutelage.report.groups import group_runs
+from tutelage.report.groups import NetworkOverSeeds, group_runs
 from tutelage.report.numbers import plus_minus, rounded, time_text, times
-from tutelage.report.paired import paired_t, sign_flips
+from tutelage.report.paired import mean_interval, paired_t, sign_flips
 from tutelage.report.read import read_run
 from tutelage.report.story import story_of
-from tutelage.results import Metric
+from tutelage.results import Metric, Network, Score
 
 
 def runs(tmp_path, temperatures, seeds):
@@ -152,3 +152,15 @@ def test_a_latency_says_on_how_many_threads_it_was_measured_if_always_on_as_many
         some.append(read_run(folder))
     (figure,) = (figure for figure in story_of(group_runs(some)).figures if figure.clock)
     assert [detail for detail in figure.detail if "thread" in detail] == [words] * bool(words)
+
+
+def over_seeds(*scores):
+    networks = [Network("student", "student", "net", 100, {"errors": Score(*score)}) for score in scores]
+    return NetworkOverSeeds(networks[0], tuple(networks)).interval(Metric("errors"))
+
+
+def test_an_interval_is_of_the_mean_at_95_percent_and_never_of_one_training():
+    many = over_seeds((10.0, (7.0, 13.0)), (12.0, (9.0, 15.0)), (14.0, (11.0, 17.0)))
+    assert many == pytest.approx(mean_interval([10.0, 12.0, 14.0])) and many[0] < 10 and many[1] > 14
+    assert over_seeds((10.0, (7.0, 13.0))) == (7.0, 13.0) and over_seeds((10.0, None)) is None
+    assert over_seeds((10.0, (7.0, 13.0)), (10.0, (7.0, 13.0))) == (7.0, 13.0)  # one network that both seeds share

@@ -8,6 +8,7 @@ from typing import Any
 from zlib import crc32
 
 from tutelage.report.numbers import exact
+from tutelage.report.paired import mean_interval
 from tutelage.report.read import FinishedRun
 from tutelage.report.settings import setting, settings_of
 from tutelage.report.spread import Spread
@@ -37,15 +38,15 @@ class NetworkOverSeeds:
         return self.over(lambda network: score.value if (score := network.scores.get(metric.name)) else None)
 
     def interval(self, metric: Metric) -> Interval | None:
-        """What the metric may be: mean ± one standard deviation over seeds, or a single run's own interval."""
+        """Where the metric lies at 95 %: its mean over seeds, by their spread, or a single seed, by its test samples.
+
+        Seeds that are all the same (one network that they share, a coarse count) have no spread: their own interval.
+        """
         score = self.score(metric)
         if score is None:
             return None
-        return (
-            self.first.scores[metric.name].interval
-            if score.sd is None
-            else (score.mean - score.sd, score.mean + score.sd)
-        )
+        own = self.first.scores[metric.name].interval
+        return (own if not score.sd else None) or mean_interval(score.values)
 
     def half(self, metric: Metric) -> float:
         """Half of the interval's length, 0 where it is not known."""

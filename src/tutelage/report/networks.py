@@ -20,7 +20,8 @@ COST = ("agreement", "calibration_error", "parameters", "macs", "bytes")
 def networks_csv(groups: Sequence[Group]) -> str:
     """The networks as CSV, one row a network, numbers in full.
 
-    A metric has four columns: its mean over seeds, their standard deviation, and what bounds it, ``low`` and ``high``.
+    A metric has four columns: its mean over seeds, the standard deviation of one of them, and where the mean lies at
+    95 %, ``low`` and ``high``: by the spread of the seeds or, of a single one, by the choice of its test samples.
     """
     flags, metrics = list(groups[0].by), list(dict.fromkeys(metric for group in groups for metric in group.metrics))
     batches = sorted({b for g in groups for n in g.networks for b in n.first.latency_ms or {}}, key=batch_key)
