@@ -8,7 +8,7 @@ import torch
 from torch import Size, Tensor, nn
 from torch.nn import functional as F
 
-from tutelage.shapes import Divergence, FeatureMap, at_least_float32
+from tutelage.shapes import Divergence, FeatureMap, at_least_float32, of_one_size
 
 CITATIONS = {
     "fed_features": r"""@inproceedings{chen2022knowledge,
@@ -39,9 +39,7 @@ def fed_features(student: FeatureMap, teacher: FeatureMap) -> Divergence:
             f"The student's maps must have the samples and channels of the teacher's; got {tuple(student.shape)} and "
             f"{tuple(teacher.shape)}: read the student behind its projector."
         )
-    size = min(student.shape[2], teacher.shape[2]), min(student.shape[3], teacher.shape[3])
-    s, t = (F.adaptive_avg_pool2d(at_least_float32(x), size) for x in (student, teacher))
-    return F.mse_loss(s, t)
+    return F.mse_loss(*of_one_size(at_least_float32(student), at_least_float32(teacher)))
 
 
 class Reused(nn.Module):

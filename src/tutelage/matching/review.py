@@ -27,7 +27,8 @@ class Fusion(nn.Module):
     def forward(self, x: Tensor, deeper: Tensor | None, size: torch.Size) -> tuple[Tensor, Tensor]:
         x = self.narrow(x)
         if self.attention is not None and deeper is not None:
-            deeper = F.interpolate(deeper, x.shape[2:], mode="nearest")
+            if deeper.shape[2:] != x.shape[2:]:
+                deeper = F.interpolate(deeper, x.shape[2:], mode="nearest")
             share = self.attention(torch.cat([x, deeper], dim=1))  # (N, 2, H, W)
             x = x * share[:, :1] + deeper * share[:, 1:]
         if x.shape[2:] != size:
