@@ -15,6 +15,10 @@ Parts: TypeAlias = dict[str, Tensor]
 """What is kept of an activation, by name; the first dimension of each part is the sample's."""
 
 
+SMALLEST = -65504.0
+"""Of float16: a probability of 0, but for a class that can be, so it never becomes −∞, which says that it cannot."""
+
+
 class Part(NamedTuple):
     """What is kept for one row: numbers of a type in a shape."""
 
@@ -66,7 +70,9 @@ def top(count: int) -> Form:
 
     What comes back are log-probabilities, which are logits that already sum to one: exact for the likeliest classes at
     temperature 1 (to float16's 11 bits), flat beyond. A row takes ``2 · (count + 1)`` bytes and one, two or four for
-    each class number: 22 to 32 bytes for the top 10 of 100, instead of 400.
+    each class number: 22 to 32 bytes for the top 10 of 100, instead of 400. What is below −65504, the least float16, is
+    kept as that; a class that the teacher rules out (−∞) stays ruled out where it is among the likeliest, or all of the
+    rest are.
 
     Raises ``ValueError`` for a count below 1, for activations that are not logits (N, C), and for C ≤ ``count``.
 
@@ -91,7 +97,8 @@ def top(count: int) -> Form:
         log_p = F.log_softmax(activation.float(), dim=-1)
         largest, classes = log_p.topk(count)
         rest = log_p.scatter(1, classes, -torch.inf).logsumexp(1, keepdim=True)
-        kept = torch.cat([largest, rest], dim=1).half()
+        kept = torch.cat([largest, rest], dim=1)
+        kept = torch.where(kept == -torch.inf, kept, kept.clamp_min(SMALLEST)).half()
         return {"log_probabilities": kept, "classes": classes.to(_narrowest(activation.shape[1]))}
 
     def decode(parts: Parts, row: Row) -> Tensor:
