@@ -8,10 +8,10 @@ from torch.nn import functional as F
 
 from contract.test_losses import LOSSES, SIZES, Case
 from tutelage.losses.dkd import dkd
-from tutelage.losses.kd import averaged_targets, geometric, matched_logits, soft_targets
+from tutelage.losses.kd import arithmetic, averaged_targets, geometric, matched_logits, soft_targets
 from tutelage.losses.mixed_labels import mixed_cross_entropy
 from tutelage.losses.standardized import standardized
-from tutelage.shapes import Divergence, Logits, MemberLogits, Relational
+from tutelage.shapes import Divergence, Logits, MemberLogits
 
 COMPARING = [member for member in LOSSES if Case(member.values[0]).compares_classes]
 
@@ -52,8 +52,6 @@ def is_finite_where_a_class_is_ruled_out_by_the_teacher(loss):
 
 def counts_nothing_for_a_class_that_both_rule_out(loss):
     case = Case(loss)
-    if case.promise == Relational:  # some divide by the number of classes; what they must be is finite
-        return
     value, gradient = value_and_gradient(masked(case, *case.logits))
     rest = [c for c in range(SIZES["C"]) if c != MASKED]
     for name in case.logits:
@@ -63,6 +61,23 @@ def counts_nothing_for_a_class_that_both_rule_out(loss):
     without, its_gradient = value_and_gradient(case)
     assert torch.allclose(value, without)
     assert torch.allclose(gradient[..., rest], its_gradient) and not gradient[..., MASKED].any()
+
+
+def passes_no_gradient_to_a_class_that_the_student_rules_out(loss):
+    for dtype in (torch.float64, torch.float32, torch.bfloat16):
+        case = masked(Case(loss), *Case(loss).logits, dtype=dtype)
+        gradient = value_and_gradient(case)[1]
+        assert gradient.isfinite().all() and gradient.any() and not gradient[..., MASKED].any()
+
+
+def is_not_finite_where_no_class_is_left_or_one_is_certain_without_bound(loss):
+    for name in Case(loss).logits:
+        alone = "dim" not in inspect.signature(loss).parameters and name != "student"  # matches each logit by itself
+        for number, places in ((-torch.inf, slice(None)), (torch.inf, 1)):
+            case = Case(loss)
+            x = case.arguments[name]
+            x[..., 0, places] = number
+            assert not case().isfinite() or (alone and number < 0), (name, number)
 
 
 def is_no_nan_where_the_student_alone_rules_a_class_out(loss):
@@ -118,6 +133,8 @@ def rows_dim(case, name):
 
 
 LAWS_OF_CLASSES = [
+    passes_no_gradient_to_a_class_that_the_student_rules_out,
+    is_not_finite_where_no_class_is_left_or_one_is_certain_without_bound,
     is_finite_where_a_class_is_ruled_out_by_the_teacher,
     counts_nothing_for_a_class_that_both_rule_out,
     is_no_nan_where_the_student_alone_rules_a_class_out,
@@ -142,15 +159,38 @@ def plain_variance(student: Logits, teacher: Logits) -> Divergence:
     return (student - teacher).var(-1).mean()
 
 
+def of_what_is_finite(student: Logits, teacher: Logits) -> Divergence:
+    return plain_divergence(student.nan_to_num(), teacher.nan_to_num())
+
+
+BROKEN = {
+    is_no_nan_where_the_student_alone_rules_a_class_out: plain_variance,
+    passes_no_gradient_to_a_class_that_the_student_rules_out: plain_variance,
+    is_not_finite_where_no_class_is_left_or_one_is_certain_without_bound: of_what_is_finite,
+}
+
+
 @pytest.mark.parametrize("law", LAWS_OF_CLASSES, ids=lambda law: law.__name__)
 def test_a_loss_that_forgets_about_classes_is_caught(law):
-    broken = plain_variance if law is is_no_nan_where_the_student_alone_rules_a_class_out else plain_divergence
+    broken = BROKEN.get(law, plain_divergence)
     with pytest.raises(AssertionError):
         law(broken)
 
 
 def test_the_losses_that_compare_classes_are_found():
     assert len(COMPARING) >= 12 and {soft_targets, averaged_targets} <= {case.values[0] for case in COMPARING}
+
+
+@pytest.mark.parametrize("average", [arithmetic, geometric])
+def test_a_member_that_counts_nothing_or_rules_a_class_out_leaves_the_average_finite(average):
+    teacher = torch.randn(3, 6, 5, dtype=torch.float64)
+    teacher[1, :, MASKED] = -torch.inf
+    student = torch.randn(6, 5, dtype=torch.float64, requires_grad=True)
+    value = averaged_targets(student, teacher, average=average)
+    value.backward()
+    assert value.isfinite() and student.grad.isfinite().all()
+    without = averaged_targets(student, teacher[[0, 2]], average=average, weights=(1, 3))
+    torch.testing.assert_close(averaged_targets(student, teacher, average=average, weights=(1, 0, 3)), without)
 
 
 def test_a_label_without_a_share_may_be_of_a_class_that_is_ruled_out():

@@ -448,7 +448,7 @@ class TestErrors:
             fitted(torch.randn(2, 4), Size([2, 5]))
 
     def test_similarities_refuse_what_they_cannot_compare(self):
-        with pytest.raises(ValueError, match="above 0; got 0"):
+        with pytest.raises(ValueError, match="greater than 0; got 0"):
             cosine_similarity(torch.ones(1, 2), torch.ones(1, 1, 2), temperature=0)
         with pytest.raises(ValueError, match="one number or more; got width=0"):
             QueryKey(0)

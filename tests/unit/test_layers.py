@@ -10,7 +10,7 @@ import tutelage
 
 ORDER = [
     *["machine", "progress", "ranks", "group", "checkpoint", "weights", "keys"],
-    *["calls", "shapes", "outputs", "taps", "results", "losses", "models", "data", "measure", "compress"],
+    *["calls", "shapes", "limits", "outputs", "taps", "results", "losses", "models", "data", "measure", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
     *["teachers", "optimizers", "parts", "learner", "arguments", "checks", "loop", "scenes", "rehearsal", "learn"],
     *["tasks", "methods", "delivery", "stages"],
@@ -68,6 +68,6 @@ def test_an_import_that_points_upwards_is_found(line):
     assert upward("losses", line)
 
 
-def test_the_losses_import_torch_and_shapes_alone():
+def test_the_losses_import_torch_shapes_and_limits_alone():
     for file in (ROOT / "losses").rglob("*.py"):
-        assert set(imported(file.read_text())) <= {"shapes", "losses"}, file.name
+        assert set(imported(file.read_text())) <= {"shapes", "limits", "losses"}, file.name

@@ -72,14 +72,15 @@ def test_a_temperature_that_is_not_positive_is_refused(loss, temperature):
         loss(torch.eye(2, 3), torch.eye(2, 3), *target, temperature=temperature)
 
 
-@pytest.mark.parametrize("temperature", [1e308, 1e19, math.inf])
+@pytest.mark.parametrize("temperature", [1e308, 1e19, math.inf, 1e-19, 1e-320])
 @pytest.mark.parametrize("loss", [soft_targets, *(x for x in (*PLAIN, *LABELLED) if x is not multi_level)])
-def test_a_temperature_whose_square_is_no_number_is_refused(loss, temperature):
+def test_a_temperature_whose_square_or_inverse_is_no_number_is_refused(loss, temperature):
     target = [torch.zeros(2, dtype=torch.long)] if loss in LABELLED else []
     x = torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, 3.0]])
-    with pytest.raises(ValueError, match="A temperature is at most 1e\\+18, so that its square is a number; got"):
+    with pytest.raises(ValueError, match="A temperature is from 1e-18 to 1e\\+18; got"):
         loss(x, x, *target, temperature=temperature)
-    assert torch.isfinite(loss(x, x.flip(1), *target, temperature=1e18))
+    for reached in (1e18, 1e-18):
+        assert torch.isfinite(loss(x, x.flip(1), *target, temperature=reached))
 
 
 def test_no_temperature_at_all_is_refused():
@@ -153,18 +154,23 @@ class TestWeighted:
         torch.testing.assert_close(objective(scene, ["soft"])["soft"], wsl(logits, teacher, target, logits))
 
 
+ALL = torch.ones(6, 5, dtype=torch.bool)
+
+
 class TestCorrelated:
     @pytest.mark.parametrize("dim", [0, 1])
     def test_a_positive_scale_and_a_shift_change_nothing(self, dim):
         student, teacher = drawn(6, 5)
-        torch.testing.assert_close(uncorrelated(3 * student + 2, teacher, dim), uncorrelated(student, teacher, dim))
+        torch.testing.assert_close(
+            uncorrelated(3 * student + 2, teacher, dim, ALL), uncorrelated(student, teacher, dim, ALL)
+        )
 
     def test_it_is_one_less_the_correlation(self):
         student, teacher = drawn(6, 5)
         correlation = torch.stack(
             [torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(student, teacher, strict=True)]
         )
-        torch.testing.assert_close(uncorrelated(student, teacher, 1), 1 - correlation.mean())
+        torch.testing.assert_close(uncorrelated(student, teacher, 1, ALL), 1 - correlation.mean())
 
     def test_samples_that_are_all_the_same_are_at_the_teacher_and_have_a_gradient_of_zero_within_classes(self):
         student = torch.randn(1, 5).repeat(4, 1).requires_grad_()

@@ -1,13 +1,16 @@
 """Attention transfer: match where a layer is active, whatever its channels."""
 
 from collections.abc import Callable
+from math import inf
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tutelage.shapes import Divergence, FeatureMap, at_least_float32
+from tutelage.limits import refuse_outside
+from tutelage.losses.similarity_preserving import near_one
+from tutelage.shapes import Divergence, FeatureMap, at_least_float32, of_one_size
 
 ZAGORUYKO = r"""@inproceedings{zagoruyko2017paying,
   title     = {Paying More Attention to Attention: Improving the Performance of Convolutional Neural Networks via
@@ -19,6 +22,8 @@ ZAGORUYKO = r"""@inproceedings{zagoruyko2017paying,
 }"""
 CITATIONS = {"attention_maps": ZAGORUYKO, "attention_distance": ZAGORUYKO}
 
+STRONGEST = 16
+"""Of the powers of an activation: those of 100 are float32 still."""
 OverChannels: TypeAlias = Callable[[Tensor], Tensor]
 """``|x|^p`` of shape (N, D, H, W) -> (N, H, W)."""
 
@@ -45,7 +50,9 @@ def attention_maps(
     ``Q(x) = q / ‖q‖`` with ``q = Σ_c |x_c|^p`` (``channels``: ``summed`` or ``largest``): the form of the authors' code
     and of later comparisons. Its published weight is 1000 for the sum over layers, so 1000 times their number for the
     mean that ``one_to_one`` takes. The larger map is pooled to the smaller. With ``norm=1`` maps are shares of a whole.
-    Zero if and only if the two ``q`` are proportional. Raises ``ValueError`` for anything that is not a map.
+    Zero if and only if the two ``q`` are proportional: blind to scale, as long as ``|x|^p`` is a float32. Raises
+    ``ValueError`` for anything that is not a map, for a power outside 1 … 16 (below 1 the gradient is infinite
+    wherever a layer is silent), and for a norm below 1.
 
     Zagoruyko & Komodakis, "Paying More Attention to Attention", ICLR 2017, arXiv:1612.03928;
     github.com/szagoruyko/attention-transfer.
@@ -63,7 +70,7 @@ def attention_distance(
     r"""Distance of the normalised attention maps, ``mean_n ‖Q(s_n) − Q(t_n)‖₂``, not squared: the paper's form.
 
     ``Q`` and its options are those of ``attention_maps``. The paper weighs the sum over layers by ``β/2``, with
-    ``β = 10³ / (places · batch)``, about 0.1. Raises ``ValueError`` for anything that is not a map.
+    ``β = 10³ / (places · batch)``, about 0.1. Raises ``ValueError`` as ``attention_maps`` does.
 
     Zagoruyko & Komodakis, "Paying More Attention to Attention", ICLR 2017, arXiv:1612.03928.
 
@@ -84,15 +91,14 @@ def _gap(student: Tensor, teacher: Tensor, power: float, channels: OverChannels,
         raise ValueError(
             f"Student and teacher must show the same samples; got {len(student)} and {len(teacher)} of them."
         )
-    size = min(student.shape[2], teacher.shape[2]), min(student.shape[3], teacher.shape[3])
-    maps = [_attention(x, size, power, channels) for x in (student, teacher)]
+    refuse_outside("The power of an attention map", power, 1, STRONGEST)
+    refuse_outside("The norm of an attention map", norm, 1, inf)
+    student, teacher = of_one_size(at_least_float32(student), at_least_float32(teacher))
+    maps = [near_one(_attention(x, power, channels), 1) for x in (student, teacher)]
     return F.normalize(maps[0], p=norm, dim=1) - F.normalize(maps[1], p=norm, dim=1)  # (N, H·W)
 
 
-def _attention(x: Tensor, size: tuple[int, int], power: float, channels: OverChannels) -> Tensor:
-    x = at_least_float32(x)
-    if x.shape[2:] != size:
-        x = F.adaptive_avg_pool2d(x, size)
+def _attention(x: Tensor, power: float, channels: OverChannels) -> Tensor:
     powers: Tensor = x.square() if power == 2 else x.abs().pow(power)  # an odd power without abs would cancel channels
     maps: Tensor = channels(powers)
     return maps.flatten(1)

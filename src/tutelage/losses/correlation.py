@@ -5,6 +5,7 @@ from math import exp, factorial
 from torch import Tensor
 from torch.nn import functional as F
 
+from tutelage.limits import refuse_outside
 from tutelage.losses.cosine_table import cosines
 from tutelage.losses.similarity_preserving import as_rows
 from tutelage.shapes import Embedding, Relational
@@ -20,6 +21,9 @@ CITATIONS = {
 }"""
 }
 
+SHARPEST = 20
+"""Its ``e^(−2γ)``, squared, is a float32 still."""
+
 
 def correlation_congruence(
     student: Embedding, teacher: Embedding, sharpness: float = 0.4, order: int = 2
@@ -28,7 +32,8 @@ def correlation_congruence(
 
     The Gaussian kernel ``exp(−γ ‖x − y‖²)`` of features made length 1, its Taylor series cut after ``order`` ``P``;
     ``sharpness`` is ``γ``. The widths may differ.
-    Raises ``ValueError`` for an order below 1, one sample, or if the batches differ.
+    Raises ``ValueError`` for an order outside 1 … 100, a sharpness outside 1e-6 … 20 (where the kernel is flat, or all
+    0), one sample, or if the batches differ.
 
     Peng et al., "Correlation Congruence for Knowledge Distillation", 2019, arXiv:1904.01802, §3. The loss that
     RepDistiller calls CC (weight 0.02) is another: it multiplies the gaps of neighbours in the batch, so that the
@@ -40,6 +45,8 @@ def correlation_congruence(
     """
     if order < 1:
         raise ValueError(f"The order of a correlation is at least 1, or all samples are alike; got {order}.")
+    refuse_outside("The order of a correlation", order, 1, 100)
+    refuse_outside("The sharpness of a correlation", sharpness, 1e-6, SHARPEST)
     rows_s, rows_t = as_rows(student, teacher)
     return F.mse_loss(_kernel(cosines(rows_s), sharpness, order), _kernel(cosines(rows_t), sharpness, order))
 

@@ -6,7 +6,7 @@ from typing import TypeAlias
 from torch import Tensor
 from torch.nn import functional as F
 
-from tutelage.losses.similarity_preserving import as_rows, directions, gram_matrix
+from tutelage.losses.similarity_preserving import as_rows, directions, gram_matrix, near_one
 from tutelage.shapes import Embedding, Relational
 
 CITATIONS = {
@@ -43,4 +43,4 @@ def cosine_table(student: Embedding, teacher: Embedding, compare: Compare = F.ms
 
 def cosines(rows: Tensor) -> Tensor:
     """The cosine of the angle between any two rows; 0 for a row of zeros."""
-    return gram_matrix(directions(rows))
+    return gram_matrix(directions(near_one(rows, -1)))

@@ -9,6 +9,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tutelage.limits import LARGEST, refuse_no_temperature, refuse_outside
 from tutelage.shapes import Embedding, Labels, Scalar, at_least_float32
 
 CITATIONS = {
@@ -26,6 +27,8 @@ Draw: TypeAlias = Callable[[Tensor, Tensor, int], Tensor]
 Scores: TypeAlias = tuple[Tensor, Tensor]
 """``u·v/τ`` with the sample's own row, (N,), and with the negatives', (N, K)."""
 EPSILON = 1e-7
+COOLEST = 0.02
+"""Of the temperatures: ``e^(1/τ)``, times all samples, is a float32 still."""
 
 
 def own_negatives(index: Tensor, classes: Tensor, count: int) -> Tensor:
@@ -58,8 +61,9 @@ class CRD(nn.Module):
     ``momentum = 0.5``, 128 wide, weight 0.8; memories take ``8 · samples · width`` bytes. With several processes, each
     memory takes up what all of them saw. Move the loss to the device of the student.
 
-    Raises ``ValueError`` if some sample has fewer than ``negatives`` others to be told from, for classes that are not
-    one a sample, and for an index out of range (on an accelerator, torch says that in its own words).
+    Raises ``ValueError`` for a temperature below 0.02, for a momentum outside 0 … 1, if some sample has fewer than
+    ``negatives`` others to be told from, for classes that are not one a sample, and for an index out of range (on an
+    accelerator, torch says that in its own words).
 
     Tian, Krishnan & Isola, "Contrastive Representation Distillation", ICLR 2020, arXiv:1910.10699;
     github.com/HobbitLong/RepDistiller, whose code, not the paper, has this normalisation by a fixed ``Z``.
@@ -87,8 +91,9 @@ class CRD(nn.Module):
         draw: Draw = own_negatives,
     ) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise ValueError(f"A temperature is greater than 0; got {temperature}.")
+        refuse_no_temperature(temperature, COOLEST)
+        refuse_outside("A momentum", momentum, 0, 1)
+        refuse_outside("The width of an embedding", width, 1, LARGEST)
         classes = samples if isinstance(samples, Tensor) else torch.arange(samples)
         if classes.ndim != 1:
             raise ValueError(f"Classes are one for each of the samples; got shape {tuple(classes.shape)}.")

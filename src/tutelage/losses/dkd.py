@@ -4,7 +4,8 @@ from math import inf
 
 from torch import Tensor
 
-from tutelage.losses.kd import class_dim, tempered, weighted
+from tutelage.limits import refuse_no_weights
+from tutelage.losses.kd import class_dim, not_negative, tempered, weighted
 from tutelage.shapes import Divergence, Labels, Logits
 
 CITATIONS = {
@@ -42,6 +43,7 @@ def dkd(
     >>> dkd(torch.tensor([[2.0, 0.0, 1.0]]), torch.tensor([[0.0, 2.0, 1.0]]), torch.tensor([0]), temperature=1.0)
     tensor(4.4268)
     """
+    refuse_no_weights(target_weight=target_weight, others_weight=others_weight)
     dim = class_dim(student, teacher, dim)
     index = target_index(student, target, dim)
     log_s, log_t = tempered(student, temperature, dim), tempered(teacher, temperature, dim)
@@ -51,7 +53,7 @@ def dkd(
     rest_s, rest_t = finite(rest_s), finite(rest_t)
     share = (log_t.scatter(dim, index, -inf) - rest_t).exp()  # 0 at the right class
     others = weighted(share, (log_t - rest_t) - (log_s - rest_s)).sum(dim)
-    return temperature**2 * (target_weight * binary.mean() + others_weight * others.mean())
+    return temperature**2 * not_negative(target_weight * binary.mean() + others_weight * others.mean())
 
 
 def target_index(logits: Tensor, target: Tensor, dim: int) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tutelage.limits import LARGEST, refuse_no_temperature
 from tutelage.shapes import Divergence, Logits, MemberLogits, at_least_float32
 
 HINTON = r"""@article{hinton2015distilling,
@@ -32,8 +33,6 @@ CITATIONS = {
     "averaged_targets": HINTON,
 }
 
-HOTTEST = 1e18
-"""Its square, by which losses are multiplied, is a float32 still."""
 Average: TypeAlias = Callable[[Tensor, Sequence[float] | None], Tensor]
 """Log-probabilities (members, …, classes), weights of the members -> log-probabilities (…, classes)."""
 
@@ -44,9 +43,10 @@ def soft_targets(student: Logits, teacher: Logits, temperature: float = 4.0, dim
     ``T²`` keeps the size of the gradient the same at every temperature. Zero iff both give the same probabilities.
     The mean is over everything but the classes: samples, and pixels or tokens where there are such. ``dim`` is that of
     the classes: the last one of (N, C) and of tokens (N, T, C) if it is not given; maps (N, C, H, W) want ``dim=1``.
-    A class to which the teacher gives no probability counts 0; one that only the student rules out makes it infinite.
-    Raises ``ValueError`` if ``T ≤ 0`` or ``T²`` is no float32, if the shapes differ, for one class, and for maps
-    without ``dim``.
+    A class to which the teacher gives no probability counts 0; one that only the student rules out makes it infinite;
+    where all are ruled out, or one is +∞, there are no probabilities, and it is no number.
+    Raises ``ValueError`` for a ``T`` outside 1e-18 … 1e18, if the shapes differ, for one class, and for maps without
+    ``dim``.
 
     Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv:1503.02531, §2.
 
@@ -72,11 +72,11 @@ def matched_logits(student: Logits, teacher: Logits, dim: int | None = None) -> 
     dim = class_dim(student, teacher, dim)
     s, t, counts = _both_finite(student, teacher)
     gap, share = s - t, counts.sum(dim, keepdim=True).to(s.dtype) / counts.shape[dim]
-    # A class that is left out stands at the mean of the others; −inf of the student alone overflows to +inf.
     centre = gap.detach().mean(dim, keepdim=True) / share
-    gap = torch.where(counts, gap.clamp_min(torch.finfo(gap.dtype).min), centre)
-    # Over C classes the variance *is* the centred square over C.
-    return (gap.var(dim, correction=0) / share.squeeze(dim)).mean() / 2
+    gap = torch.where(counts, gap.clamp_min(torch.finfo(gap.dtype).min), centre)  # the mean of the others: it adds 0
+    # Over C classes the variance *is* the centred square over C; −inf of the student alone makes it infinite.
+    squares = torch.where(centre.isfinite(), gap.var(dim, correction=0, keepdim=True) / share, inf)
+    return squares.mean() / 2
 
 
 def matched_raw_logits(student: Logits, teacher: Logits) -> Divergence:
@@ -150,24 +150,31 @@ def weighted(probabilities: Tensor, values: Tensor) -> Tensor:
     return probabilities * torch.where(probabilities == 0, 0.0, values)
 
 
+def not_negative(divergence: Tensor) -> Tensor:
+    """What cannot be negative but for rounding: 0 there, with the gradient that it has.
+
+    >>> not_negative(torch.tensor([-1e-7, 2.0]))
+    tensor([0., 2.])
+    """
+    return divergence + F.relu(-divergence.detach())
+
+
 def tempered(logits: Tensor, temperature: float, dim: int) -> Tensor:
-    if not temperature > 0:
-        raise ValueError(f"A temperature is greater than 0; got {temperature}.")
-    if not temperature <= HOTTEST:
-        raise ValueError(f"A temperature is at most {HOTTEST:g}, so that its square is a number; got {temperature}.")
+    refuse_no_temperature(temperature)
     return F.log_softmax(at_least_float32(logits) / temperature, dim=dim)  # CPU autocast would stay in bfloat16
 
 
 def _divergence(log_student: Tensor, log_teacher: Tensor, temperature: float, dim: int) -> Tensor:
     """``T² · mean_n KL(teacher_n ‖ student_n)``, in fewer kernels than ``F.kl_div``, and a mean over all positions."""
     positions = log_student.numel() / log_student.shape[dim]
-    return weighted(log_teacher.exp(), log_teacher - log_student).sum() * (temperature**2 / positions)
+    total = weighted(log_teacher.exp(), log_teacher - log_student).sum()
+    return not_negative(total) * (temperature**2 / positions)
 
 
 def _weighed(members: Tensor, weights: Sequence[float]) -> list[tuple[Tensor, float]]:
     """The members that count, each with its share. Numbers stay off the device: copying them there would block it."""
     total = sum(weights)
-    if len(weights) != len(members) or min(weights) < 0 or not 0 < total < inf:
+    if len(weights) != len(members) or not all(0 <= weight <= LARGEST for weight in weights) or not total:
         raise ValueError(
             f"Weights are one non-negative number for each of the {len(members)} teachers, not all 0; "
             f"got {list(weights)}."

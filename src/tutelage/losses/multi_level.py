@@ -1,12 +1,14 @@
 """Match logits three ways at several temperatures: sample by sample, sample with sample, class with class."""
 
 from collections.abc import Sequence
+from math import inf
 
 from torch import Tensor
 
+from tutelage.limits import LARGEST, refuse_outside
 from tutelage.losses.kd import class_dim, soft_targets, tempered
 from tutelage.losses.similarity_preserving import as_rows, gram_matrix
-from tutelage.shapes import Logits, Relational
+from tutelage.shapes import Logits, Relational, at_least_float32
 
 JIN = r"""@inproceedings{jin2023multi,
   title     = {Multi-Level Logit Distillation},
@@ -34,6 +36,7 @@ def batch_relations(
     >>> batch_relations(torch.tensor([[9.0, 0.0], [9.0, 0.0]]), torch.tensor([[9.0, 0.0], [0.0, 9.0]]), 0.1, batch=2)
     tensor(1.)
     """
+    refuse_outside("The batch of the published recipe", batch, 1, LARGEST)
     q, p = _probabilities(student, teacher, temperature, dim)
     return batch * (gram_matrix(q) - gram_matrix(p)).square().mean()
 
@@ -44,6 +47,7 @@ def class_relations(
     r"""How alike any two classes are over the samples, ``‖(B/N) (Qᵀ Q − Pᵀ P)‖² / C``, of ``N`` samples.
 
     ``P``, ``Q`` and ``B`` are those of ``batch_relations``: at ``N = B`` this is the published ``‖Qᵀ Q − Pᵀ P‖² / C``.
+    A class that both rule out (−∞) in every sample is none of the ``C``.
     Raises ``ValueError`` as ``soft_targets`` does, and for one sample.
 
     Jin, Wang & Lin, "Multi-Level Logit Distillation", 2023, doi:10.1109/CVPR52729.2023.02325.
@@ -52,9 +56,12 @@ def class_relations(
     >>> class_relations(torch.tensor([[9.0, 0.0], [9.0, 0.0]]), torch.tensor([[9.0, 0.0], [0.0, 9.0]]), 0.1, batch=2)
     tensor(1.)
     """
+    refuse_outside("The batch of the published recipe", batch, 1, LARGEST)
     q, p = _probabilities(student, teacher, temperature, dim)
     gap = (gram_matrix(q.mT) - gram_matrix(p.mT)) * (batch / len(p))
-    return gap.square().sum() / len(gap)
+    possible = (student != -inf) | (teacher != -inf)
+    classes = possible.movedim(class_dim(student, teacher, dim), -1).flatten(0, -2).any(0).sum()
+    return gap.square().sum() / classes
 
 
 def multi_level(
@@ -79,6 +86,7 @@ def multi_level(
     """
     if not temperatures:
         raise ValueError("Multi-level distillation wants at least one temperature; got none.")
+    student, teacher = at_least_float32(student), at_least_float32(teacher)  # once: a gradient is rounded once
     instances = [soft_targets(student, teacher, t, dim) for t in temperatures]
     batches = [batch_relations(student, teacher, t, batch, dim) for t in temperatures]
     classes = [class_relations(student, teacher, t, batch, dim) for t in temperatures]

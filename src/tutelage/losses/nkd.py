@@ -2,9 +2,10 @@
 
 from math import inf
 
+from tutelage.limits import refuse_no_weights
 from tutelage.losses.dkd import finite, log_rest, target_index
 from tutelage.losses.kd import class_dim, tempered, weighted
-from tutelage.shapes import Labels, Logits, Scalar
+from tutelage.shapes import Labels, Logits, Scalar, at_least_float32
 
 CITATIONS = {
     "nkd": r"""@inproceedings{yang2023from,
@@ -39,8 +40,10 @@ def nkd(
     >>> nkd(torch.tensor([[2.0, 0.0, 1.0]]), torch.tensor([[0.0, 2.0, 1.0]]), torch.tensor([0]))
     tensor(1.6032)
     """
+    refuse_no_weights(others_weight=others_weight)
     dim = class_dim(student, teacher, dim)
     index = target_index(student, target, dim)
+    student, teacher = at_least_float32(student), at_least_float32(teacher)  # once: a gradient is rounded once
     hit_s = tempered(student, 1.0, dim).gather(dim, index)
     hit_t = tempered(teacher, 1.0, dim).gather(dim, index)
     log_s, log_t = tempered(student, temperature, dim), tempered(teacher, temperature, dim)

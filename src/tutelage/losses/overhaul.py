@@ -43,6 +43,8 @@ class PartialSquares(nn.Module):
         super().__init__()
         if margins.ndim != 1:
             raise ValueError(f"Margins are one a channel; got a tensor of shape {tuple(margins.shape)}.")
+        if not bool((margins.isfinite() & (margins <= 0)).all()):
+            raise ValueError(f"Margins are numbers of 0 or less; got {margins.tolist()}.")
         self.register_buffer("margins", margins.detach().clone(), persistent=False)
 
     @classmethod
@@ -66,13 +68,15 @@ def margins(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> Tensor:
     """The mean of what is negative in each channel behind ``norm``, if that is normal: ``E[x | x < 0]``, one a channel.
 
     ``x ~ N(bias, |weight|²)``; where less than 0.001 of it is negative, ``−3 |weight|``.
-    Raises ``ValueError`` for a layer without weight and bias, or with a weight of 0.
+    Raises ``ValueError`` for a layer without weight and bias, or with a weight that is 0 or no number.
 
     >>> margins(nn.BatchNorm2d(2))
     tensor([-0.7979, -0.7979])
     """
-    if not norm.affine or bool((norm.weight == 0).any()):
-        raise ValueError(f"Margins are read from a batch norm whose weights are all there and not 0; got {norm}.")
+    if not norm.affine or bool(((norm.weight == 0) | ~norm.weight.isfinite() | ~norm.bias.isfinite()).any()):
+        raise ValueError(
+            f"Margins are read from a batch norm whose weights are all there and not 0, and finite; got {norm}."
+        )
     pairs = zip(norm.weight.tolist(), norm.bias.tolist(), strict=True)
     return norm.weight.new_tensor([_mean_below_zero(mean, abs(spread)) for spread, mean in pairs])
 
@@ -108,4 +112,4 @@ def _mean_below_zero(mean: float, spread: float) -> float:
     share = (1 + erf(-mean / spread / sqrt(2))) / 2
     if share <= 0.001:
         return -3 * spread
-    return mean - spread * exp(-((mean / spread) ** 2) / 2) / sqrt(2 * pi) / share
+    return mean - spread * exp(-(mean / spread) * (mean / spread) / 2) / sqrt(2 * pi) / share

@@ -1,8 +1,11 @@
 """Match whom each sample would choose as its neighbour: similarities, made probabilities."""
 
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from tutelage.losses.cosine_table import cosines
+from tutelage.losses.kd import not_negative
 from tutelage.losses.similarity_preserving import as_rows
 from tutelage.shapes import Embedding, Relational
 
@@ -16,13 +19,16 @@ CITATIONS = {
 }"""
 }
 
+OPPOSITE = 8
+"""Roundings by which a cosine of −1 may be off, on either side."""
+
 
 def pkt(student: Embedding, teacher: Embedding) -> Relational:
     r"""``mean_nm p_nm log(p_nm / q_nm)``, the probabilities of samples to be each other's neighbours.
 
     ``p_nm = (1 + cos(t_n, t_m)) / Σ_m (1 + cos(t_n, t_m))``, and ``q`` so of the student; a sample is a neighbour of
-    itself too. The widths may differ. A mean over ``N²``: values are tiny, and the weight large. Raises
-    ``ValueError`` for one sample, or if the batches differ.
+    itself too, and an opposite one, but for rounding, is none. The widths may differ. A mean over ``N²``: values are
+    tiny, and the weight large. Raises ``ValueError`` for one sample, or if the batches differ.
 
     Passalis & Tefas, "Learning Deep Representations with Probabilistic Knowledge Transfer", 2018, arXiv:1803.10837.
     RepDistiller's weight for CIFAR-100: 30,000, on the features before the classifier, beside the label loss of
@@ -34,12 +40,12 @@ def pkt(student: Embedding, teacher: Embedding) -> Relational:
     """
     rows_s, rows_t = as_rows(student, teacher)
     p, q = _neighbours(rows_t), _neighbours(rows_s)
-    return (p * (p / q).log()).mean()
+    return not_negative((p * (p / q).log()).mean())
 
 
 def _neighbours(rows: Tensor) -> Tensor:
     nearness = (1 + cosines(rows)) / 2
+    nearness = F.threshold(nearness, OPPOSITE * torch.finfo(nearness.dtype).eps, 0.0)
     odds = nearness / nearness.sum(-1, keepdim=True)
-    return (
-        odds + 1e-7
-    )  # opposite samples are never neighbours, and have no logarithm; on both sides it stays a divergence
+    # Opposite samples are never neighbours, and have no logarithm; added on both sides, it stays a divergence.
+    return odds + 1e-7

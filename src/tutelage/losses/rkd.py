@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tutelage.losses.cosine_table import Compare
-from tutelage.losses.similarity_preserving import as_rows, directions, gram_matrix
+from tutelage.losses.similarity_preserving import as_rows, directions, gram_matrix, near_one
 from tutelage.shapes import Embedding, Relational
 
 PARK = r"""@inproceedings{park2019relational,
@@ -17,13 +17,16 @@ PARK = r"""@inproceedings{park2019relational,
 }"""
 CITATIONS = {"distances": PARK, "angles": PARK}
 
+NEAREST = 1e-6
+"""Of the largest feature: samples that are nearer are the same but for rounding."""
+
 
 def distances(student: Embedding, teacher: Embedding, compare: Compare = F.smooth_l1_loss) -> Relational:
     r"""``mean_nm ℓ(‖s_n − s_m‖/μ_s, ‖t_n − t_m‖/μ_t)`` over all ``N²`` pairs, ``μ`` the mean distance of two samples.
 
     ``compare`` is the mean of ``ℓ``, Huber's loss as published. Gradients pass ``μ_s`` too. Blind to shifts,
-    rotations and the scale of the features, whose widths may differ.
-    Raises ``ValueError`` for one sample, or if the batches differ.
+    rotations and the scale of the features, whose widths may differ. Samples that are nearer than a millionth of the
+    largest feature count as one that is there twice. Raises ``ValueError`` for one sample, or if the batches differ.
 
     Park et al., "Relational Knowledge Distillation", 2019, arXiv:1904.05068, eq. 5–7. Published: weight 25 beside 50
     for ``angles`` and the label loss of weight 1; for embeddings 1 beside 2, and no label loss.
@@ -50,17 +53,21 @@ def angles(student: Embedding, teacher: Embedding, compare: Compare = F.smooth_l
     tensor(0.1296)
     """
     rows_s, rows_t = as_rows(student, teacher)
-    return compare(*(gram_matrix(directions(_differences(rows))) for rows in (rows_s, rows_t)))
+    return compare(*(gram_matrix(directions(_differences(rows), shortest=NEAREST)) for rows in (rows_s, rows_t)))
 
 
 def _differences(rows: Tensor) -> Tensor:
+    rows = near_one(rows)
     return rows.unsqueeze(0) - rows.unsqueeze(1)  # (N, N, D); entry n, m points from n to m
 
 
 def _relative_distances(rows: Tensor) -> Tensor:
+    rows = near_one(rows)
     products = gram_matrix(rows - rows.mean(0))  # centred, so that little is lost where squares nearly cancel
     sizes = products.diagonal()
     squares = sizes.unsqueeze(0) + sizes.unsqueeze(1) - 2 * products  # cdist has no gradient under vmap
     same = torch.eye(len(rows), dtype=torch.bool, device=rows.device)
-    lengths = squares.clamp_min(1e-12).sqrt().masked_fill(same, 0)  # a root has no gradient at 0, so equals stay apart
+    lengths = (
+        squares.clamp_min(NEAREST**2).sqrt().masked_fill(same, 0)
+    )  # a root has no gradient at 0, so equals stay apart
     return lengths * (lengths.numel() - len(rows)) / lengths.sum()

@@ -32,7 +32,7 @@ def similarity_preserving(student: FeatureMap, teacher: FeatureMap) -> Relationa
     tensor(0.2929)
     """
     rows_s, rows_t = as_rows(student, teacher)
-    gap = directions(gram_matrix(rows_s)) - directions(gram_matrix(rows_t))
+    gap = directions(gram_matrix(near_one(rows_s))) - directions(gram_matrix(near_one(rows_t)))
     return gap.square().mean()
 
 
@@ -55,7 +55,20 @@ def gram_matrix(rows: Tensor) -> Tensor:
         return rows @ rows.mT
 
 
-def directions(vectors: Tensor, dim: int = -1, shortest: float = 1e-12) -> Tensor:
+def near_one(x: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
+    """``x`` over a power of two, so that its largest number (along ``dim``) is between ½ and 1; zeros stay.
+
+    What is blind to the scale of ``x`` keeps all bits, but for numbers whose squares would be lost or be infinite.
+
+    >>> near_one(torch.tensor([6e-30, -3e-30, 0.0]))
+    tensor([ 0.9507, -0.4754,  0.0000])
+    """
+    largest = torch.linalg.vector_norm(x.detach(), inf, dim, keepdim=True)
+    mantissa = torch.frexp(largest).mantissa
+    return x / torch.where(mantissa == 0, 1.0, largest / mantissa)
+
+
+def directions(vectors: Tensor, dim: int = -1, shortest: float | Tensor = 1e-12) -> Tensor:
     """Vectors along ``dim``, made length 1. What is not longer than ``shortest`` becomes 0, and passes no gradient.
 
     >>> directions(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from torch import Size, Tensor, nn
 from torch.nn import functional as F
 
+from tutelage.limits import refuse_no_weights
 from tutelage.losses.hint import mean_squares
 from tutelage.losses.kd import class_dim, weighted
 from tutelage.shapes import FeatureMap, Logits, Scalar, at_least_float32
@@ -51,7 +52,7 @@ class SoftmaxRegression(nn.Module):
     (ImageNet); on CIFAR-100 ``β = 5`` is in use (github.com/yzd-v/cls_KD). The student's map goes through a learned
     connector first: ``tutelage.matching.projected.projected(SoftmaxRegression(teacher.fc), connector)``.
     ``forward`` takes the last maps, or their means (``teacher.fc:input``); it raises ``ValueError`` where the channels
-    are not those that the classifier reads.
+    are not those that the classifier reads. So does a weight that is negative or no number.
 
     Yang et al., "Knowledge Distillation via Softmax Regression Representation Learning", ICLR 2021
     (no arXiv number; openreview.net/forum?id=ZzwDy_wiWv); github.com/jingyang2017/KD_SRRL.
@@ -75,6 +76,7 @@ class SoftmaxRegression(nn.Module):
         regression_weight: float = 1.0,
     ) -> None:
         super().__init__()
+        refuse_no_weights(feature_weight=feature_weight, regression_weight=regression_weight)
         self.judge, self.match = judge, match
         self.feature_weight, self.regression_weight = feature_weight, regression_weight
         bias: Tensor | None = head.bias

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from functools import partial, wraps
-from math import inf, sqrt
+from math import inf
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from tutelage.losses.dist import centred, rounding
 from tutelage.losses.kd import class_dim, soft_targets
-from tutelage.losses.similarity_preserving import directions
+from tutelage.losses.similarity_preserving import directions, near_one
 from tutelage.shapes import Divergence, Logits, at_least_float32
 
 CITATIONS = {
@@ -26,19 +27,18 @@ CITATIONS = {
 def z_scores(logits: Tensor, dim: int = -1) -> Tensor:
     """``(z − mean z) / std z`` over the classes in ``dim``, with the standard deviation that divides by ``C − 1``.
 
-    Logits that are all the same become 0 and pass no gradient. A logit of −∞ stays what it is, and the others are
-    standardised among themselves.
+    Logits that are all the same, but for the last bits, become 0 and pass no gradient. A logit of −∞ stays what it is,
+    and the others are standardised among themselves.
 
     >>> import torch
     >>> z_scores(torch.tensor([1.0, 2.0, 3.0]))
     tensor([-1.0000,  0.0000,  1.0000])
     """
-    classes, counts = logits.shape[dim], logits != -inf
-    mean = torch.where(counts, at_least_float32(logits), 0.0).mean(dim, keepdim=True)
-    count = counts.sum(dim, keepdim=True).to(mean.dtype)
-    centred = torch.where(counts, at_least_float32(logits) - mean * (classes / count), 0.0)
-    length = sqrt(classes - 1) * ((count - 1) / (classes - 1)).sqrt()
-    return torch.where(counts, directions(centred, dim, shortest=1e-6) * length, -inf)
+    counts = logits != -inf
+    kept = near_one(torch.where(counts, at_least_float32(logits), 0.0), dim)
+    unit = directions(centred(kept, dim, counts), dim, rounding(kept, dim, least=0))
+    length = (counts.sum(dim, keepdim=True) - 1).to(kept.dtype).sqrt()
+    return torch.where(counts, unit * length, -inf)
 
 
 def standardized_soft_targets(

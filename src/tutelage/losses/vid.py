@@ -6,7 +6,8 @@ import torch
 from torch import Size, Tensor, nn
 from torch.nn import functional as F
 
-from tutelage.shapes import FeatureMap, Scalar, at_least_float32
+from tutelage.limits import LARGEST, refuse_outside
+from tutelage.shapes import FeatureMap, Scalar, at_least_float32, of_one_size
 
 CITATIONS = {
     "VariationalInformation": r"""@inproceedings{ahn2019variational,
@@ -43,6 +44,7 @@ class VariationalInformation(nn.Module):
         super().__init__()
         if not variance > SMALLEST:
             raise ValueError(f"A variance is greater than {SMALLEST} to begin with; got {variance}.")
+        refuse_outside("A variance", variance, SMALLEST, LARGEST)
         self.regressor = regressor
         spread = variance - SMALLEST
         at_first = log(expm1(spread)) if spread < 30 else spread  # softplus backwards; there they are the same
@@ -73,8 +75,7 @@ class VariationalInformation(nn.Module):
                 f"{tuple(teacher.shape)}."
             )
         if student.shape[2:] != teacher.shape[2:]:
-            size = min(student.shape[2], teacher.shape[2]), min(student.shape[3], teacher.shape[3])
-            student, teacher = F.adaptive_avg_pool2d(student, size), F.adaptive_avg_pool2d(teacher, size)
+            student, teacher = of_one_size(student, teacher)
         mean = at_least_float32(self.regressor(student))
         if mean.shape != teacher.shape or teacher.shape[1] != len(self.log_scale):
             raise ValueError(

@@ -1,12 +1,14 @@
 """Layers of different shapes, side by side: one size and width for all, and maps to it that cannot collapse."""
 
 from collections.abc import Sequence
+from math import inf
 
 import torch
 from torch import Size, Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import orthogonal as orthogonally_parametrized
 
+from tutelage.losses.similarity_preserving import near_one
 from tutelage.matching.projected import Lazy, Make
 from tutelage.shapes import at_least_float32
 
@@ -62,14 +64,16 @@ class Orthogonal(nn.Module):
 class UnitSize(nn.Module):
     """Every sample over its root mean square: the squares of its features have a mean of 1, whatever their size.
 
+    A sample of zeros stays what it is, and passes no gradient.
+
     >>> UnitSize()(torch.tensor([[3.0, -3.0]]))
     tensor([[ 1., -1.]])
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        x = at_least_float32(x)
+        x = near_one(at_least_float32(x), tuple(range(1, x.ndim)))
         mean = x.flatten(1).square().mean(1).view(-1, *[1] * (x.ndim - 1))
-        return x * mean.clamp_min(1e-12).rsqrt()
+        return x * torch.where(mean > 0, mean, inf).rsqrt()
 
 
 def orthogonal(teacher: Size, wanted: Size) -> nn.Module:

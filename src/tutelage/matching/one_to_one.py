@@ -1,11 +1,11 @@
 """Layer i of the student learns from layer i of the teacher."""
 
 from collections.abc import Sequence
-from math import isfinite
 
 import torch
 from torch import Tensor, nn
 
+from tutelage.limits import LARGEST, refuse_outside
 from tutelage.objective import Loss
 from tutelage.shapes import Scalar
 
@@ -44,7 +44,7 @@ def one_to_one(loss: Loss | Sequence[Loss], weights: Sequence[float] = ()) -> On
     With ``weights``, one a pair, it is ``Σ_i w_i · loss_i``; a published sum over layers is ``weights=[1, 1, 1]``. A
     list of losses has one for each pair, which losses with weights of their own need where the layers' shapes differ:
     ``one_to_one([projected(mean_squares), projected(mean_squares)])``. Weights that the losses own are its own as well.
-    Raises ``ValueError`` for weights that are negative or not finite, and for lists that are not equally long.
+    Raises ``ValueError`` for weights outside 0 … 1e18, and for lists that are not equally long.
 
     >>> from tutelage.losses.attention import attention_maps
     >>> matched = one_to_one(attention_maps)
@@ -52,8 +52,8 @@ def one_to_one(loss: Loss | Sequence[Loss], weights: Sequence[float] = ()) -> On
     >>> matched(layers, [-2 * x for x in layers])
     tensor(0.)
     """
-    if any(not (isfinite(weight) and weight >= 0) for weight in weights):
-        raise ValueError(f"The weight of a pair is a finite number, 0 or more; got {list(weights)}.")
+    for weight in weights:
+        refuse_outside("The weight of a pair", weight, 0, LARGEST)
     losses = list(loss) if isinstance(loss, Sequence) else [loss]
     if not losses:
         raise ValueError("Layers need a loss to be matched by; got an empty list of losses.")

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
-from tutelage.losses.similarity_preserving import directions, gram_matrix
+from tutelage.limits import refuse_no_temperature
+from tutelage.losses.similarity_preserving import directions, gram_matrix, near_one
 from tutelage.shapes import ACROSS
 
 Description: TypeAlias = Callable[[Tensor], Tensor]
@@ -43,7 +44,7 @@ def relations(features: Tensor) -> Relations:
     Unlike features they mean the same in every layer of every network. They change with the batch: terms that use them
     say ``across=True``, and ``QueryKey``, which has weights for a fixed number of features, cannot compare them.
     """
-    return directions(gram_matrix(features.flatten(1)))
+    return directions(gram_matrix(near_one(features.flatten(1))))
 
 
 # ---- comparisons
@@ -70,14 +71,13 @@ def cosine_similarity(student: Tensor, teachers: Tensor, temperature: float = 1.
     """Cosines over a temperature, ``cos(t_i, s) / τ``, blind to the size of activations; 0 where one of them is.
 
     With τ = 1 no layer can weigh more than e² = 7.4 times another; with ``partial(cosine_similarity,
-    temperature=0.1)``, e²⁰ times. Raises ``ValueError`` for a temperature that is not above 0.
+    temperature=0.1)``, e²⁰ times. Raises ``ValueError`` for a temperature outside 1e-18 … 1e18.
 
     >>> cosine_similarity(torch.tensor([[1.0, 0.0]]), torch.tensor([[[5.0, 0.0], [0.0, 1.0]]]), temperature=0.5)
     tensor([[2., 0.]])
     """
-    if not temperature > 0:
-        raise ValueError(f"The temperature of a cosine is above 0; got {temperature}.")
-    return inner_product(directions(student), directions(teachers)) / temperature
+    refuse_no_temperature(temperature)
+    return inner_product(*(directions(near_one(x, -1)) for x in (student, teachers))) / temperature
 
 
 def negative_squares(student: Tensor, teachers: Tensor) -> Tensor:
