@@ -70,7 +70,7 @@ class TestSizes:
     def test_a_power_of_two_changes_no_bit_of_what_is_blind_to_it(self):
         student, teacher = torch.randn(6, 8), torch.randn(6, 5)
         for loss in (distances, similarity_preserving, pkt):
-            for power in (-90, -40, 40, 90):
+            for power in (-40, -7, 40):
                 assert torch.equal(loss(student * 2.0**power, teacher), loss(student, teacher))
         assert torch.equal(near_one(student * 2.0**-90), near_one(student))
 

@@ -59,9 +59,7 @@ def class_relations(
     refuse_outside("The batch of the published recipe", batch, 1, LARGEST)
     q, p = _probabilities(student, teacher, temperature, dim)
     gap = (gram_matrix(q.mT) - gram_matrix(p.mT)) * (batch / len(p))
-    possible = (student != -inf) | (teacher != -inf)
-    classes = possible.movedim(class_dim(student, teacher, dim), -1).flatten(0, -2).any(0).sum()
-    return gap.square().sum() / classes
+    return gap.square().sum() / _possible(student, teacher, dim)
 
 
 def multi_level(
@@ -92,6 +90,12 @@ def multi_level(
     classes = [class_relations(student, teacher, t, batch, dim) for t in temperatures]
     first, *rest = instances + batches + classes
     return sum(rest, first)
+
+
+def _possible(student: Tensor, teacher: Tensor, dim: int | None) -> Tensor:
+    """How many classes are not ruled out everywhere."""
+    possible = (student != -inf) | (teacher != -inf)
+    return possible.movedim(class_dim(student, teacher, dim), -1).flatten(0, -2).any(0).sum()
 
 
 def _probabilities(student: Tensor, teacher: Tensor, temperature: float, dim: int | None) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,8 @@ def similarity_preserving(student: FeatureMap, teacher: FeatureMap) -> Relationa
     r"""``‖R(S Sᵀ) − R(T Tᵀ)‖² / N²``: ``S`` and ``T`` hold a sample a row, ``R`` makes each row of a matrix length 1.
 
     Rows are made length 1 after the products, so that the tables are not symmetric and a sample's own size counts.
-    Channels and sizes of the two maps may differ. Zero for maps that are equal up to a scale and a rotation.
+    Channels and sizes of the two maps may differ. Zero for maps that are equal up to a scale and a rotation, as
+    long as their squares are float32 numbers.
     Raises ``ValueError`` for one sample, or if the batches differ.
 
     Tung & Mori, "Similarity-Preserving Knowledge Distillation", 2019, arXiv:1907.09682. Published: weight 3000, on the
@@ -32,7 +33,7 @@ def similarity_preserving(student: FeatureMap, teacher: FeatureMap) -> Relationa
     tensor(0.2929)
     """
     rows_s, rows_t = as_rows(student, teacher)
-    gap = directions(gram_matrix(near_one(rows_s))) - directions(gram_matrix(near_one(rows_t)))
+    gap = directions(near_one(gram_matrix(rows_s))) - directions(near_one(gram_matrix(rows_t)))
     return gap.square().mean()
 
 
