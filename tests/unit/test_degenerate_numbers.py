@@ -20,8 +20,10 @@ from tutelage.losses.standardized import z_scores
 from tutelage.losses.vid import VariationalInformation
 from tutelage.matching.fitted import UnitSize, sized
 from tutelage.matching.one_to_one import one_to_one
+from tutelage.matching.ranges import every_layer, window
 from tutelage.matching.review import Fusion
-from tutelage.matching.similarities import cosine_similarity, relations
+from tutelage.matching.semckd import SemCKD
+from tutelage.matching.similarities import QueryKey, cosine_similarity, relations
 from tutelage.teachers.forms import top
 
 SIZES = [1e-30, 1e-12, 1e-7, 0.1, 12.3, 7e3, 1e12, 1e30]
@@ -147,6 +149,16 @@ class TestRefused:
             with pytest.raises(ValueError, match=r"\.$") as caught:
                 call()
             assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize("number", [math.nan, -1])
+    def test_counts_of_matching(self, number):
+        for call in (
+            partial(QueryKey, number),
+            partial(SemCKD, every_layer(["a"], ["b"]), samples=number),
+            partial(window, ["a"], ["b"], number),
+        ):
+            with pytest.raises(ValueError, match=f"got [a-z]+={number}"):
+                call()
 
     def test_margins_of_weights_that_are_no_numbers(self):
         norm = torch.nn.BatchNorm2d(2)

@@ -29,7 +29,7 @@ def window(student: Sequence[str], teacher: Sequence[str], reach: int = 1) -> di
     >>> window(["s1", "s2"], ["t1", "t2", "t3", "t4", "t5", "t6"])
     {'s1': ['t2', 't3', 't4'], 's2': ['t5', 't6']}
     """
-    if reach < 0:
+    if not reach >= 0:
         raise ValueError(f"A window reaches 0 or more layers to either side; got reach={reach}.")
     total = len(_once(student))
     ranges = {}

@@ -115,7 +115,7 @@ class SemCKD(nn.Module):
         fit: Make = three_convolutions,
     ) -> None:
         super().__init__()
-        if samples < NARROWS:
+        if not samples >= NARROWS:
             raise ValueError(f"A row is for the samples of a batch, {NARROWS} or more; got samples={samples}.")
         self.ranges = refuse_odd(ranges)
         self.loss, self.samples, self.rows = loss, samples, rows

@@ -116,7 +116,7 @@ class QueryKey(nn.Module):
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
-        if width < 1:
+        if not width >= 1:
             raise ValueError(f"Queries and keys have one number or more; got width={width}.")
         self.query = nn.LazyLinear(width, bias=False)
         self.key = nn.LazyLinear(width, bias=False)
