@@ -54,7 +54,7 @@ def publish_comparison(run: Run, data: Sets, compared: Compared, input_words: st
     leader = compared.rival if compared.rival in compared.outcome.students else next(iter(ranked), None)
     costs, methods = costs_of(run, {name: trained.trial for name, trained in compared.students.items()})
     networks = publish_networks(run, data, _cast(compared, leader), methods)
-    run.publish(tables=[_table(compared, networks, costs)])
+    run.publish(tables=[_table(run, compared, networks, costs)])
     run.deliver(compared.students[leader or BASELINE].finished.last, classes=data.test.classes, input=input_words)
     return networks
 
@@ -98,9 +98,9 @@ def _cast(compared: Compared, leader: str | None) -> dict[str, Evaluated]:
     return cast
 
 
-def _table(compared: Compared, networks: Mapping[str, Network], costs: Mapping[str, Cost]) -> Table:
+def _table(run: Run, compared: Compared, networks: Mapping[str, Network], costs: Mapping[str, Cost]) -> Table:
     over = [BASELINE] if compared.rival not in compared.outcome.students else [BASELINE, str(compared.rival)]
-    rows = [_row(compared, networks, costs.get(name), name, over) for name in compared.students]
+    rows = [_row(run, compared, networks, costs.get(name), name, over) for name in compared.students]
     failed = [[name, "diverged", *[None] * (len(rows[0]) - 2), reason] for name, reason in
               compared.outcome.diverged.items()]  # fmt: skip
     remark = ["remark"] if failed else []
@@ -123,6 +123,7 @@ def _table(compared: Compared, networks: Mapping[str, Network], costs: Mapping[s
 
 
 def _row(
+    run: Run,
     compared: Compared,
     networks: Mapping[str, Network],
     cost: Cost | None,
@@ -140,7 +141,7 @@ def _row(
         *map(_rounded, gains),
         None if network.best is None else _rounded(network.best.scores[metric.name]),
         *([None] * 3 if cost is None else _cost(cost)),
-        _asked(trial),
+        _asked(run, trial),
     ]
 
 
@@ -157,7 +158,8 @@ def _cost(cost: Cost) -> list[float]:
     return [round(cost["milliseconds"], 2), round(cost["ratio"], 2), round(cost["peak_bytes"] / 1e6, 1)]
 
 
-def _asked(trial: Trial) -> str:
+def _asked(run: Run, trial: Trial) -> str:
     if trial.teaching is None:
         return "never"
-    return "once a view" if is_cached(trial.build(), trial.teaching, trial.plan) else "every step"
+    student = run.laid_out(trial.build())  # on the device of the samples, which it is shown
+    return "once a view" if is_cached(student, trial.teaching, trial.plan) else "every step"
