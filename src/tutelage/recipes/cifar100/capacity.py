@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT, Images
+from tutelage.recipes.cifar100.settings import CPU, IMAGES, LONG, SMOKE, STUDENT, Images
 from tutelage.study.bounds import Names, Number, refuse_nonsense
 from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
 
@@ -114,4 +114,10 @@ capacity_cpu = partial(
     ),  # at a rate of 0.3, as attention_cpu
     teachers=Teachers(names=("resnet8", "resnet14", "resnet20", "resnet32"), training=CPU["teacher"].training),
     student=CPU["student"],
+)
+capacity_long = partial(
+    capacity,
+    methods=("kd", "proportional"),
+    teachers=Teachers(names=("resnet8", "resnet20", "resnet56"), training=LONG["teacher"].training),
+    student=LONG["student"],
 )

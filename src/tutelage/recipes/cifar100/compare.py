@@ -3,7 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-from tutelage.recipes.cifar100.settings import CPU, IMAGES, PAPER, SMOKE, STUDENT, TEACHER, Images
+from tutelage.recipes.cifar100.settings import CPU, IMAGES, LONG, PAPER, SMOKE, STUDENT, TEACHER, Images
 from tutelage.study.bounds import Names, NotEmpty, Number, Positive, refuse_nonsense
 from tutelage.study.settings import NetworkSettings, TeacherSettings
 
@@ -76,26 +76,31 @@ def compare(
 
 compare_smoke = partial(compare, methods=("kd", "at", "simkd"), **SMOKE)
 compare_cpu = partial(compare, **CPU)
+compare_long = partial(compare, **LONG)
 
 kd = partial(compare, methods=("kd",))
 kd.__doc__ = """Soft targets, the classic: 0.1 CE + 0.9 KD at T = 4, beside the student that nobody teaches."""
 kd_smoke = partial(kd, **SMOKE)
 kd_cpu = partial(kd, **CPU)
+kd_long = partial(kd, **LONG)
 
 response = partial(compare, methods=("response",))
 response.__doc__ = """All methods that learn from logits: KD, DKD, DIST, NKD, WSL, standardised, multi-level."""
 response_smoke = partial(response, methods=("dkd", "dist"), **SMOKE)
 response_cpu = partial(response, **CPU)
+response_long = partial(response, **LONG)
 
 feature = partial(compare, methods=("feature",))
 feature.__doc__ = """All methods that learn from layers: hint, AT, SRRL, SimKD, VID, OFD, ReviewKD."""
 feature_smoke = partial(feature, methods=("hint", "review"), **SMOKE)
 feature_cpu = partial(feature, **CPU)
+feature_long = partial(feature, **LONG)
 
 relation = partial(compare, methods=("relation",))
 relation.__doc__ = """All methods that learn how samples stand to each other: RKD, SP, cosines, CC, PKT."""
 relation_smoke = partial(relation, methods=("rkd", "pkt"), **SMOKE)
 relation_cpu = partial(relation, **CPU)
+relation_long = partial(relation, **LONG)
 
 contrastive = partial(compare, methods=("contrastive",))
 contrastive.__doc__ = (
@@ -103,6 +108,7 @@ contrastive.__doc__ = (
 )
 contrastive_smoke = partial(contrastive, methods=("crd", "crd_shared"), **SMOKE)
 contrastive_cpu = partial(contrastive, **CPU)
+contrastive_long = partial(contrastive, **LONG)
 
 combined = partial(compare, methods=("kd", "at", "sp", "kd+at", "kd+sp", "kd+at+sp"))
 combined.__doc__ = (
@@ -110,8 +116,10 @@ combined.__doc__ = (
 )
 combined_smoke = partial(combined, methods=("0.5*kd+at+sp",), **SMOKE)
 combined_cpu = partial(combined, **CPU)
+combined_long = partial(combined, **LONG)
 
 attention = partial(compare, methods=("attention",))
 attention.__doc__ = """Which layers to learn from: fixed mappings, attention over all the teacher's blocks, SemCKD."""
 attention_smoke = partial(attention, methods=("proportional", "attend_learned", "semckd_alone"), **SMOKE)
 attention_cpu = partial(attention, strengths=(0.1,), **CPU)  # at a rate of 0.3 the weight of 100 is too much
+attention_long = partial(attention, strengths=(0.1,), **LONG)  # likewise

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT, TEACHER, Images
+from tutelage.recipes.cifar100.settings import CPU, IMAGES, LONG, SMOKE, STUDENT, TEACHER, Images
 from tutelage.study.bounds import Number, refuse_nonsense
 from tutelage.study.settings import NetworkSettings, Rules, TeacherSettings
 
@@ -70,3 +70,4 @@ def conflicts(
 
 conflicts_smoke = partial(conflicts, rules=Rules(names=("pcgrad", "cheap"), look_every=2, time_ratio=1.0), **SMOKE)
 conflicts_cpu = partial(conflicts, **CPU)
+conflicts_long = partial(conflicts, rules=Rules(names=("pcgrad", "labels_first")), **LONG)
