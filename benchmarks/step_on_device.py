@@ -1,4 +1,4 @@
-"""Steps of resnet56 → resnet20 on noise of CIFAR's size: by labels, by soft targets, by a rule that resolves conflict."""
+"""Steps of resnet56 → resnet20 on noise of CIFAR's size: by labels, by soft targets, and without conflict."""
 
 from collections.abc import Callable
 from functools import partial
