@@ -8,8 +8,12 @@ from typing import Annotated, Any, TypeAlias
 
 from tyro.conf import FlagCreatePairsOff, arg
 
+from tutelage.study.bounds import Above, AtMost
+
 Switch: TypeAlias = FlagCreatePairsOff[bool]
 """Only ever turned on: ``--exact`` needs no ``--no-exact``."""
+Processes: TypeAlias = Annotated[int, Above(0), AtMost(1024)]
+"""So many at once, or threads: more are never faster, and a system may not start them."""
 
 
 PRESET = "Start from these defaults; --help then shows them."
@@ -49,7 +53,7 @@ class Common:
         arg(metavar="D", help_behavior_hint="", help="cpu, cuda, cuda:1, mps; the best there is if not given."),
     ] = None
     threads: Annotated[
-        int | None,
+        Processes | None,
         arg(metavar="N", help_behavior_hint="", help="Threads of this process; torch's choice if not given."),
     ] = None
     quiet: Annotated[Switch, arg(help_behavior_hint="", help="Say nothing but the result.")] = False

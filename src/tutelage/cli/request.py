@@ -13,7 +13,7 @@ from tutelage.cli.docstrings import prose_of
 from tutelage.cli.failures import Usage, did_you_mean
 from tutelage.cli.find import Experiment, Recipe, find
 from tutelage.cli.flags import Flag, flags_of, flags_of_bundle, leaves, parse, rebound
-from tutelage.study.bounds import refuse_nonsense
+from tutelage.study.bounds import refuse_fields, refuse_nonsense
 from tutelage.study.dotted import flattened
 
 _OF_THE_CALL = ("preset", "from_", "quiet", "verbose", "traceback")  # they change nothing in the run folder
@@ -85,6 +85,7 @@ def understood(path: str, words: Sequence[str], *, bundle: type[Common] = Common
         flags = rebound(flags, parse(whole, bundle, typed, prog=prog, description=text)[0])
     arguments, common = parse(flags, bundle, words, prog=prog, description=text)
     refuse_nonsense(recipe.function, arguments)
+    refuse_fields(common)
     if common.data is not None:
         _refuse_synthetic(rebound(flags, arguments))
     return Request(recipe, preset, arguments, defaults, common)
@@ -92,10 +93,9 @@ def understood(path: str, words: Sequence[str], *, bundle: type[Common] = Common
 
 def _value_of(flag: str, words: Sequence[str]) -> str | None:
     """The last value of a flag that decides what the other flags are."""
-    split = [word.partition("=") for word in words]
-    given = [value for name, sign, value in split if name == flag and sign]
-    apart = [after for word, after in pairwise(words) if word == flag]
-    return [*given, *apart][-1] if given or apart else None
+    given = [after if word == flag else word.removeprefix(f"{flag}=")
+             for word, after in pairwise([*words, ""]) if word == flag or word.startswith(f"{flag}=")]  # fmt: skip
+    return given[-1] if given else None
 
 
 def _saved(source: str, recipe: Recipe) -> dict[str, Any]:

@@ -44,8 +44,6 @@ def run(words: Sequence[str]) -> int:
 def perform(request: Request) -> tuple[Path, bool]:
     """Do what was asked for, and return the folder that it is in, and whether it is for this process to tell."""
     common = request.common
-    if common.threads is not None and common.threads < 1:
-        raise Usage(f"--threads must be at least 1; got {common.threads}.")
     from tutelage.machine import tune_allocator
 
     tune_allocator()

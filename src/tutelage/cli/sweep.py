@@ -13,7 +13,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from tutelage.cli.common import Common, Switch
+from tutelage.cli.common import Common, Processes, Switch
 from tutelage.cli.conclude import conclude
 from tutelage.cli.failures import DONE, Usage
 from tutelage.cli.find import find, first_recipe
@@ -29,7 +29,7 @@ from tutelage.study.dotted import flattened
 class Sweeping(Common):
     """The flags of every run, and those of a sweep."""
 
-    jobs: Annotated[int, arg(metavar="N", help="So many runs at once; they share the processor's threads.")] = 1
+    jobs: Annotated[Processes, arg(metavar="N", help="So many runs at once; they share the processor's threads.")] = 1
     plan: Annotated[Switch, arg(help_behavior_hint="", help="Only print the commands that would run.")] = False
 
 
@@ -46,8 +46,6 @@ def sweep(words: Sequence[str]) -> int:
     requests, varied = combinations(path, rest)
     common = requests[0].common
     assert isinstance(common, Sweeping)
-    if common.jobs < 1:
-        raise Usage(f"--jobs must be at least 1; got {common.jobs}.")
     if common.plan:
         print("\n".join(request.command for request in requests))
         return DONE

@@ -1,7 +1,7 @@
 """Complete experiments as functions; their keyword arguments are their flags.
 
 A recipe is a public function whose first argument is called ``run`` and whose others are keyword-only, annotated, and
-have defaults: ``def hinton(run: "Run", *, temperature: Positive = 20.0, student: Net = STUDENT) -> None``. Flags may be
+have defaults: ``def hinton(run: "Run", *, temperature: Temperature = 20.0, student: Net = STUDENT) -> None``. Flags may be
 ``int``, ``float``, ``str``, ``bool``, ``Path``, ``Literal``, ``… | None`` and ``tuple[…, ...]`` or ``list`` of these,
 with the bounds of ``tutelage.study.bounds`` in their annotations; a frozen dataclass of such fields is a box of flags,
 ``--student.epochs``. The names in ``tutelage.cli.common`` (``--device``, ``--threads``, …) are taken. Before

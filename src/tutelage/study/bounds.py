@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
 from math import inf
-from numbers import Real
+from numbers import Integral, Real
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
@@ -21,7 +21,7 @@ class Above:
         return self.least < number < inf
 
     def __str__(self) -> str:
-        return f"more than {self.least:g}"
+        return f"more than {_plain(self.least)}"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class AtLeast:
         return self.least <= number < inf
 
     def __str__(self) -> str:
-        return f"at least {self.least:g}"
+        return f"at least {_plain(self.least)}"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class AtMost:
         return -inf < number <= self.most
 
     def __str__(self) -> str:
-        return f"at most {self.most:g}"
+        return f"at most {_plain(self.most)}"
 
 
 class NotEmpty:
@@ -65,17 +65,36 @@ class Within:
         return self.low <= number <= self.high
 
     def __str__(self) -> str:
-        return f"between {self.low:g} and {self.high:g}"
+        return f"between {_plain(self.low)} and {_plain(self.high)}"
+
+
+class Distinct:
+    """A tuple has no element twice; numbers that look alike to six digits are the same, as they share a name."""
 
 
 _COLLECTIONS = (tuple, list, set, frozenset)
+_KINDS: Mapping[Any, tuple[type, str]] = {
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    str: (str, "text"),
+}
 
-Count: TypeAlias = Annotated[int, Above(0)]
-Number: TypeAlias = Annotated[int, AtLeast(0)]
-Positive: TypeAlias = Annotated[float, Above(0)]
-NotNegative: TypeAlias = Annotated[float, AtLeast(0)]
+Count: TypeAlias = Annotated[int, Above(0), AtMost(10**9)]
+Number: TypeAlias = Annotated[int, AtLeast(0), AtMost(10**9)]
+Epochs: TypeAlias = Annotated[int, Above(0), AtMost(10**6)]
+Positive: TypeAlias = Annotated[float, Above(0), AtMost(1e6)]
+NotNegative: TypeAlias = Annotated[float, AtLeast(0), AtMost(1e6)]
 Share: TypeAlias = Annotated[float, Within(0, 1)]
-Names: TypeAlias = Annotated[tuple[str, ...], NotEmpty()]
+Names: TypeAlias = Annotated[tuple[str, ...], NotEmpty(), Distinct()]
+
+Seed: TypeAlias = Annotated[int, AtLeast(0), AtMost(2**32 - 1)]
+"""What torch, numpy and our own counting all take, and a hundred times as much."""
+Temperature: TypeAlias = Annotated[float, AtLeast(0.01), AtMost(1000)]
+"""``T²`` and ``logits / T`` stay far from the ends of float32, and softened probabilities from each other."""
+Rate: TypeAlias = Annotated[float, AtLeast(1e-9), AtMost(1000)]
+"""A learning rate: less moves no float32, more leaves none finite."""
+Weight: TypeAlias = Annotated[float, AtLeast(1e-6), AtMost(1e6)]
+"""How much a loss counts that is there at all, beside one of about 1."""
 
 
 def refuse_nonsense(recipe: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
@@ -83,7 +102,8 @@ def refuse_nonsense(recipe: Callable[..., Any], arguments: Mapping[str, Any]) ->
 
     ``refuse_nonsense(hinton, locals())`` is a recipe's first line: what else is among its locals does not matter.
     Settings are held against the annotations of their fields. Bounds hold for every element of a tuple or dictionary,
-    and beside ``None``; a ``Literal`` is a bound. What has no bounds may be anything.
+    and beside ``None``; a ``Literal`` is a bound, and so are ``int``, ``float`` and ``str``. What has no others may be
+    any value of its type.
 
     >>> from tutelage.study.settings import NetworkSettings, TrainingSettings
     >>> def recipe(run, *, student: NetworkSettings): ...
@@ -96,6 +116,13 @@ def refuse_nonsense(recipe: Callable[..., Any], arguments: Mapping[str, Any]) ->
             raise ValueError(refusal)
 
 
+def refuse_fields(settings: Any) -> None:
+    """The same for the fields of a dataclass, each of which is a flag."""
+    for name, field, hint in fields_of(type(settings)):
+        for refusal in _refusals(name, getattr(settings, field.name), hint):
+            raise ValueError(refusal)
+
+
 def _refusals(name: str, value: Any, hint: Any) -> Iterator[str]:
     """A sentence for everything about ``value`` that its annotation, or those of its fields, do not allow."""
     origin, parts = get_origin(hint), get_args(hint)
@@ -103,11 +130,18 @@ def _refusals(name: str, value: Any, hint: Any) -> Iterator[str]:
         for within, field, inner in fields_of(type(value)):
             yield from _refusals(dotted_name(name, within), getattr(value, field.name), inner)
     elif origin is Annotated:
-        if any(isinstance(part, NotEmpty) for part in parts[1:]) and not value:
+        of_all = parts[1:] if isinstance(value, _COLLECTIONS) else ()
+        if any(isinstance(part, NotEmpty) for part in of_all) and not value:
             yield f"--{name.replace('_', '-')} takes one value or more; got none."
+        if any(isinstance(part, Distinct) for part in of_all) and (twice := _twice(value)):
+            yield f"--{name.replace('_', '-')} takes each value once; got {twice} twice."
         numbers = [x for x in (value if isinstance(value, _COLLECTIONS) else [value]) if isinstance(x, Real)]
         yield from (_refusal(name, bound, x) for bound in parts[1:] for x in numbers if _is_beyond(bound, x))
         yield from _refusals(name, value, parts[0])
+    elif isinstance(hint, type) and hint in _KINDS and (isinstance(value, bool) or not isinstance(value, _KINDS[hint][0])):
+        yield _refusal(name, _KINDS[hint][1], repr(value))
+    elif origin in (tuple, list) and not isinstance(value, _COLLECTIONS):
+        yield _refusal(name, "several values", repr(value))
     elif origin is Literal and value not in parts:
         yield _refusal(name, f"one of {', '.join(map(str, parts))}", value)
     elif origin in (Union, UnionType):
@@ -124,6 +158,16 @@ def _refusals(name: str, value: Any, hint: Any) -> Iterator[str]:
 
 def _refusal(name: str, rule: object, value: Any) -> str:
     return f"--{name.replace('_', '-')} must be {rule}; got {value}."
+
+
+def _twice(values: Any) -> str:
+    """The first value that is there a second time, as it is shown; nothing if all differ."""
+    shown = [f"{x:g}" if isinstance(x, Real) else str(x) for x in values]
+    return next((x for x in shown if shown.count(x) > 1), "")
+
+
+def _plain(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
 def _is_beyond(bound: Any, number: Any) -> bool:

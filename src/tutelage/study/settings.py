@@ -10,24 +10,36 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
-from tutelage.study.bounds import Above, AtLeast, AtMost, Count, Names, NotNegative, Number, Positive, Share, Within
+from tutelage.study.bounds import (
+    Above,
+    AtLeast,
+    AtMost,
+    Count,
+    Distinct,
+    Epochs,
+    Names,
+    Rate,
+    Seed,
+    Share,
+    Within,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """How a network is trained."""
 
-    epochs: Count = 240
+    epochs: Epochs = 240
     """how long it is trained"""
     batch_size: Count = 64
     """samples a step"""
-    lr: Positive = 0.05
+    lr: Rate = 0.05
     """first or highest learning rate"""
     schedule: Literal["steps", "one-cycle", "cosine"] = "steps"
     """a tenth after 5/8, 6/8 and 7/8 of the epochs; up for a fifth of the steps, then down to 0; or half a cosine"""
     optimizer: Literal["sgd", "nesterov", "adam"] = "sgd"
     """gradient descent with a momentum of 0.9, with Nesterov's, or Adam"""
-    weight_decay: NotNegative = 5e-4
+    weight_decay: Annotated[float, AtLeast(0), AtMost(100)] = 5e-4
     """weight decay"""
 
 
@@ -37,7 +49,7 @@ class NetworkSettings:
 
     name: str
     """resnet56, wrn_40_2, …, or a dotted path with arguments: my_lab.nets.small(width=64)"""
-    layers: tuple[str, ...] = ()
+    layers: Annotated[tuple[str, ...], Distinct()] = ()
     """layers that teach or learn, from shallow to deep; found where none are given"""
     views: Annotated[int, Within(0, 162)] = 0
     """how many of the 162 crops and flips it sees, in turn; 0 draws any of them at random"""
@@ -52,9 +64,9 @@ class TeacherSettings(NetworkSettings):
 
     weights: Path | None = None
     """a file with its trained weights: nothing is trained then"""
-    seed: Number = 0
+    seed: Seed = 0
     """of its weights, order and views"""
-    size: Number = 0
+    size: Annotated[int, AtLeast(0), AtMost(1024)] = 0
     """pixels a side that it takes; 0 gives it the images as the student sees them"""
     mean: tuple[Share, ...] = ()
     """means of the channels (0 to 1) with which it normalises; those of the images if none are given"""
@@ -70,5 +82,5 @@ class Rules:
     """names of rules, torchjd's ('CAGrad(c=0.5)', …) included, or all of our own; the sum is always there"""
     look_every: Count = 50
     """how often gradients are compared, in steps"""
-    time_ratio: Annotated[float, AtLeast(1)] = 2.8
+    time_ratio: Annotated[float, AtLeast(1), AtMost(100)] = 2.8
     """how many times as long as the sum's a step of a rule takes; 1 leaves out the student with more time"""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from tutelage.recipes.cifar100.settings import CPU, IMAGES, LONG, SMOKE, STUDENT, Images
-from tutelage.study.bounds import Names, Number, refuse_nonsense
+from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT, Images
+from tutelage.study.bounds import Names, Seed, refuse_nonsense
 from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Teachers:
 
     names: Names = ("resnet20", "resnet32", "resnet56", "resnet110")
     """networks from small to large: resnet56, wrn_40_2, …, or dotted paths"""
-    seed: Number = 0
+    seed: Seed = 0
     """of their weights, order and views"""
     training: Annotated[TrainingSettings, arg(name="")] = TRAINING
     """how each of them is trained"""
@@ -41,7 +41,7 @@ def capacity(
     teachers: Teachers = TEACHERS,
     student: NetworkSettings = STUDENT,
     images: Images = IMAGES,
-    seed: Number = 0,
+    seed: Seed = 0,
 ) -> None:
     """Bigger and bigger teachers for one student: the surprise that the multi-knowledge proposal starts from.
 

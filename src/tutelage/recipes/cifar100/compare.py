@@ -3,8 +3,8 @@
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-from tutelage.recipes.cifar100.settings import CPU, IMAGES, LONG, PAPER, SMOKE, STUDENT, TEACHER, Images
-from tutelage.study.bounds import Names, NotEmpty, Number, Positive, refuse_nonsense
+from tutelage.recipes.cifar100.settings import CPU, IMAGES, PAPER, SMOKE, STUDENT, TEACHER, Images
+from tutelage.study.bounds import Distinct, Names, NotEmpty, Seed, Weight, refuse_nonsense
 from tutelage.study.settings import NetworkSettings, TeacherSettings
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ def compare(
     run: "Run",
     *,
     methods: Names = ("all",),
-    strengths: Annotated[tuple[Positive, ...], NotEmpty()] = (1.0,),
+    strengths: Annotated[tuple[Weight, ...], NotEmpty(), Distinct()] = (1.0,),
     teacher: TeacherSettings = TEACHER,
     student: NetworkSettings = STUDENT,
     images: Images = IMAGES,
-    seed: Number = 0,
+    seed: Seed = 0,
 ) -> None:
     """Any methods on any teacher and student: accuracy after the last and the best epoch, cost of a step, memory.
 

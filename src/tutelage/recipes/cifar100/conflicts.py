@@ -3,8 +3,8 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tutelage.recipes.cifar100.settings import CPU, IMAGES, LONG, SMOKE, STUDENT, TEACHER, Images
-from tutelage.study.bounds import Number, refuse_nonsense
+from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT, TEACHER, Images
+from tutelage.study.bounds import Seed, refuse_nonsense
 from tutelage.study.settings import NetworkSettings, Rules, TeacherSettings
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def conflicts(
     teacher: TeacherSettings = TEACHER,
     student: NetworkSettings = STUDENT,
     images: Images = IMAGES,
-    seed: Number = 0,
+    seed: Seed = 0,
 ) -> None:
     """Does removing conflict help? One set of losses, and many rules that make one gradient of theirs.
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT, TEACHER, Images
-from tutelage.study.bounds import Count, Number, Positive, refuse_nonsense
+from tutelage.study.bounds import Epochs, Rate, Seed, Temperature, Weight, refuse_nonsense
 from tutelage.study.settings import NetworkSettings, TeacherSettings
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ ELSEWHERE = "the paper's networks are others: maxout networks, 500 epochs"
 class Hints:
     """The first stage, in which the student's lower half learns a layer of the teacher."""
 
-    epochs: Count = 80
+    epochs: Epochs = 80
     """epochs of the first stage"""
-    lr: Positive = 0.005
+    lr: Rate = 0.005
     """first or highest learning rate of the first stage"""
 
 
@@ -29,11 +29,11 @@ class Hints:
 class Fading:
     """The soft targets of the second stage, whose weight falls in a straight line."""
 
-    temperature: Positive = 3.0
+    temperature: Temperature = 3.0
     """softness of the targets in the second stage"""
-    first: Positive = 4.0
+    first: Weight = 4.0
     """weight of the soft targets at first"""
-    last: Positive = 1.0
+    last: Weight = 1.0
     """weight of the soft targets at last"""
 
 
@@ -48,7 +48,7 @@ def fitnets(
     teacher: TeacherSettings = TEACHER,
     student: NetworkSettings = STUDENT,
     images: Images = IMAGES,
-    seed: Number = 0,
+    seed: Seed = 0,
 ) -> None:
     """FitNets as the paper has them: a stage of hints, then fading soft targets; beside labels, and soft targets alone.
 

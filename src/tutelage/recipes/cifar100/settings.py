@@ -1,9 +1,9 @@
 """What CIFAR's recipes ask of the images and start from: the paper's networks, and those of the smaller presets."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from tutelage.study.bounds import Number
+from tutelage.study.bounds import Number, Within
 from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
 
 
@@ -15,7 +15,7 @@ class Images:
     """cifar100, cifar10, or synthetic ones for a run of seconds"""
     validation: Number = 5000
     """training images kept for validation; 0 trains on all of them, without a best epoch"""
-    cache_views: Number = 16
+    cache_views: Annotated[int, Within(0, 162)] = 16
     """up to how many views of them the teacher's small answers are kept and shared by all runs"""
 
 

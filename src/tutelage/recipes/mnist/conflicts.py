@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tutelage.recipes.mnist.settings import DIGITS, DRAWN, PLAIN, QUICK_TEACHER, TEACHER, Digits, Net, with_training
-from tutelage.study.bounds import Number, Positive, refuse_nonsense
+from tutelage.study.bounds import Seed, Temperature, Weight, refuse_nonsense
 from tutelage.study.settings import Rules
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ PAPER = "Yu et al. 2020, arXiv:2001.06782, for multi-task learning"
 class Losses:
     """CE + a · soft targets + b · MSE of the last hidden layer, through a linear map, + c · RKD of its distances."""
 
-    temperature: Positive = 4.0
+    temperature: Temperature = 4.0
     """softness of the soft targets"""
-    soft: Positive = 1.0
+    soft: Weight = 1.0
     """weight of the soft targets"""
-    hint: Positive = 1.0
+    hint: Weight = 1.0
     """weight of the mean squares between the last hidden layers"""
-    distances: Positive = 25.0
+    distances: Weight = 25.0
     """weight of the relative distances between samples there"""
 
 
@@ -43,8 +43,8 @@ def conflicts(
     teacher: Net = TEACHER,
     student: Net = STUDENT,
     digits: Digits = DIGITS,
-    seed: Number = 0,
-    teacher_seed: Number = 0,
+    seed: Seed = 0,
+    teacher_seed: Seed = 0,
 ) -> None:
     """Does removing conflict help? Labels, logits, a layer and distances teach a small net, by many rules.
 

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from tutelage.recipes.mnist.settings import DIGITS, DRAWN, PLAIN, TAUGHT, Digits, Net, with_training
-from tutelage.study.bounds import Count, Number, Positive, Share, refuse_nonsense
+from tutelage.study.bounds import Above, AtMost, Seed, Share, Temperature, refuse_nonsense
 from tutelage.study.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ MEMBER = Net(training=PLAIN)
 def ensemble(
     run: "Run",
     *,
-    members: Count = 10,
-    temperature: Positive = 2.0,
+    members: Annotated[int, Above(0), AtMost(1000)] = 10,
+    temperature: Temperature = 2.0,
     label: Share = 0.5,
     member: Net = MEMBER,
     student: TrainingSettings = TAUGHT,
     digits: Digits = DIGITS,
-    seed: Number = 0,
+    seed: Seed = 0,
 ) -> None:
     """Ten nets answer together, and one student of a single net's size learns what they know together.
 

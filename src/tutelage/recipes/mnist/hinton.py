@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from tutelage.recipes.mnist.settings import (
     DIGITS,
@@ -16,7 +16,7 @@ from tutelage.recipes.mnist.settings import (
     Net,
     with_training,
 )
-from tutelage.study.bounds import Number, Positive, Share, refuse_nonsense
+from tutelage.study.bounds import AtLeast, AtMost, Seed, Share, Temperature, refuse_nonsense
 from tutelage.study.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ __all__ = ["PAPER"]
 def hinton(
     run: "Run",
     *,
-    temperature: Positive = 20.0,
+    temperature: Temperature = 20.0,
     label: Share = 0.1,
     teacher: Net = TEACHER,
     baseline: TrainingSettings = PLAIN,
     student: Net = STUDENT,
-    jittered_epochs: Number = 100,
+    jittered_epochs: Annotated[int, AtLeast(0), AtMost(10**6)] = 100,
     digits: Digits = DIGITS,
-    seed: Number = 0,
+    seed: Seed = 0,
 ) -> None:
     """A large regularised net teaches a small one on MNIST: 67, 146 and 74 test errors in the paper.
 

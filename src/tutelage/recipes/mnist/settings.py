@@ -1,23 +1,26 @@
 """What MNIST's recipes ask of a net and of the digits."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from tyro.conf import arg
 
-from tutelage.study.bounds import Count, Number
+from tutelage.study.bounds import Above, AtMost, Number
 from tutelage.study.settings import TrainingSettings
 
 PAPER = "Hinton, Vinyals & Dean 2015, arXiv:1503.02531, section 3"
 PLAIN = TrainingSettings(epochs=20, batch_size=125, lr=0.1, schedule="cosine", optimizer="nesterov", weight_decay=0.0)
 TAUGHT = replace(PLAIN, lr=2e-3, optimizer="adam")
 
+Units: TypeAlias = Annotated[int, Above(0), AtMost(10**5)]
+"""The width of a hidden layer."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Net:
     """Two hidden layers of so many units each, and how they are trained."""
 
-    units: Count = 800
+    units: Units = 800
     """width of its two hidden layers"""
     training: Annotated[TrainingSettings, arg(name="")] = PLAIN
     """how it is trained"""

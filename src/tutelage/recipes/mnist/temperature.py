@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from tutelage.recipes.mnist.settings import (
     DIGITS,
@@ -13,9 +13,10 @@ from tutelage.recipes.mnist.settings import (
     TEACHER,
     Digits,
     Net,
+    Units,
     with_training,
 )
-from tutelage.study.bounds import Count, Number, Positive, Share, refuse_nonsense
+from tutelage.study.bounds import Distinct, NotEmpty, Seed, Share, Temperature, refuse_nonsense
 from tutelage.study.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -27,13 +28,13 @@ __all__ = ["PAPER"]
 def temperature(
     run: "Run",
     *,
-    units: tuple[Count, ...] = (30, 300, 800),
-    temperatures: tuple[Positive, ...] = (1.0, 2.0, 2.5, 4.0, 8.0, 20.0),
+    units: Annotated[tuple[Units, ...], NotEmpty(), Distinct()] = (30, 300, 800),
+    temperatures: Annotated[tuple[Temperature, ...], NotEmpty(), Distinct()] = (1.0, 2.0, 2.5, 4.0, 8.0, 20.0),
     label: Share = 0.1,
     teacher: Net = TEACHER,
     student: TrainingSettings = TAUGHT,
     digits: Digits = DIGITS,
-    seed: Number = 0,
+    seed: Seed = 0,
 ) -> None:
     """How soft should the targets be? Students of three widths, distilled on MNIST at six temperatures.
 
@@ -53,8 +54,6 @@ def temperature(
 
     refuse_nonsense(temperature, locals())
     reason = cannot_decide(run, temperature, locals())
-    if not (units and temperatures):
-        raise ValueError("--units and --temperatures take one number or more each.")
     data = nets.digits_of(run, digits)
     large = nets.train_teacher(run, data, teacher, seed)
     networks = {"teacher": Evaluated("teacher", f"{nets.wide(teacher.units)}, dropout, jittered", large)}

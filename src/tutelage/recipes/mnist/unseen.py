@@ -15,7 +15,7 @@ from tutelage.recipes.mnist.settings import (
     Net,
     with_training,
 )
-from tutelage.study.bounds import Count, Number, Positive, Share, refuse_nonsense
+from tutelage.study.bounds import Epochs, Seed, Share, Temperature, refuse_nonsense
 
 if TYPE_CHECKING:
     from tutelage.recipes.mnist.bias import Corrected
@@ -34,13 +34,13 @@ CHOSEN = {
 def unseen(
     run: "Run",
     *,
-    temperature: Positive = 20.0,
+    temperature: Temperature = 20.0,
     label: Share = 0.1,
     teacher: Net = TEACHER,
     student: Net = STUDENT,
-    pair_epochs: Count = 100,
+    pair_epochs: Epochs = 100,
     digits: Digits = DIGITS,
-    seed: Number = 0,
+    seed: Seed = 0,
 ) -> None:
     """A student that never saw a 3, and one that only saw 7s and 8s, recognise the other digits all the same.
 
