@@ -9,7 +9,17 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TypeAlias
 
-from tutelage.cli.failures import DONE, EXIT_CODES, INTERRUPTED, UNEXPECTED, Usage, did_you_mean, exit_code, sentence
+from tutelage.cli.failures import (
+    DONE,
+    EXIT_CODES,
+    INTERRUPTED,
+    UNEXPECTED,
+    Usage,
+    did_you_mean,
+    exit_code,
+    refuse_no_text,
+    sentence,
+)
 
 Command: TypeAlias = Callable[[Sequence[str]], int]
 
@@ -47,6 +57,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def dispatch(words: Sequence[str]) -> int:
     """Call the command that the first word names."""
+    refuse_no_text(words)
     if not words or words[0] in ("-h", "--help", "help"):
         print(overview())
         return DONE

@@ -82,8 +82,20 @@ def sentence(failure: BaseException) -> str:
     """
     if isinstance(failure, OSError) and failure.errno is not None:
         said = _SYSTEM.get(failure.errno, failure.strerror or str(failure))
-        return f"{failure.filename}: {said}" if failure.filename is not None else said
-    return " ".join(str(failure).split()) or type(failure).__name__
+        return f"{_short(str(failure.filename))}: {said}" if failure.filename is not None else said
+    return " ".join(map(_short, str(failure).split())) or type(failure).__name__
+
+
+def _short(word: str) -> str:
+    """A word that nobody would read to its end, without its middle."""
+    return word if len(word) <= 300 else f"{word[:100]}…{word[-50:]}"
+
+
+def refuse_no_text(words: Iterable[str]) -> None:
+    """Raise ``Usage`` for a word that can be neither the name of a file nor written to one."""
+    for word in words:
+        if "\0" in word or word.encode("utf-8", "replace").decode() != word:
+            raise Usage(f"A word of a command is text in UTF-8 without a zero byte; got {word!r}.")
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:

@@ -10,13 +10,14 @@ import shutil
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import tyro
 
 from tutelage.cli.docstrings import field_meanings, meanings_in
-from tutelage.cli.failures import Usage, did_you_mean
-from tutelage.cli.refusals import refusal
+from tutelage.cli.failures import Usage, did_you_mean, refuse_no_text
+from tutelage.cli.refusals import refusal, values_of
 from tutelage.cli.values import readable
 from tutelage.study.dotted import dotted_name, fields_of, hints_of, root
 
@@ -126,12 +127,14 @@ def parse(
     flags: Sequence[Flag], common: type[Any], words: Sequence[str], *, prog: str, description: str
 ) -> tuple[dict[str, Any], Any]:
     """The recipe's arguments and the bundle of ``common`` flags. ``Usage`` in one sentence; ``--help`` exits with 0."""
+    refuse_no_text(words)
     refuse_unknown(words, [*flags, *flags_of_bundle(common)], prog)
     recipe = make_dataclass("recipe", [_field(flag) for flag in flags], kw_only=True)
     unboxed = Annotated[recipe, tyro.conf.arg(name="")]  # type: ignore[valid-type]  # a type made while running
     boxed = tyro.conf.OmitArgPrefixes[common]  # type: ignore[valid-type]
     both: type[Any] = make_dataclass("both", [("recipe", unboxed), ("common", boxed)])
     known = [*leaves(flags), *flags_of_bundle(common)]
+    refuse_no_path(words, known)
     parsed = typed(both, words, prog=prog, description=description, flags=known)
     return {flag.name: getattr(parsed.recipe, flag.name) for flag in flags}, parsed.common
 
@@ -193,10 +196,17 @@ def _field(flag: Flag) -> tuple[str, Any, Any]:
     return flag.name, kind, field() if flag.default is MISSING else field(default_factory=lambda: flag.default)
 
 
+def refuse_no_path(words: Sequence[str], flags: Sequence[Flag]) -> None:
+    """Raise ``Usage`` for an empty path: a variable that is not set would be the current directory."""
+    for flag in flags:
+        if Path in flag.kinds and "" in values_of(flag.spelled, words):
+            raise Usage(f"{flag.spelled} takes a path; got ''. The current directory is '.'.")
+
+
 def refuse_unknown(words: Sequence[str], flags: Sequence[Flag], prog: str) -> None:
     """Raise ``Usage`` with the nearest name for a flag that is none, and for two flags of one name."""
-    if twice := sorted({flag.name for flag in flags if [f.name for f in flags].count(flag.name) > 1}):
-        raise Usage(f"{prog.split()[-1]} has flags {twice}, which every run has already; give them other names.")
+    if twice := sorted({flag.spelled for flag in flags if [f.name for f in flags].count(flag.name) > 1}):
+        raise Usage(f"{prog.split()[-1]} has {', '.join(twice)}, which every run has already; choose other names.")
     known = [spelling for flag in leaves(flags) for spelling in flag.spellings]
     for word in words:
         flag = word.partition("=")[0].replace("_", "-")

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -47,7 +48,7 @@ def perform(request: Request) -> tuple[Path, bool]:
     from tutelage.machine import tune_allocator
 
     tune_allocator()
-    use(common.device, common.threads)
+    use(common.threads)
     with ExitStack() as stack:
         progress = stack.enter_context(shown(quiet=common.quiet, verbose=common.verbose))
         work = stack.enter_context(opened(request, progress))
@@ -59,23 +60,37 @@ def perform(request: Request) -> tuple[Path, bool]:
     return work.folder, work.leads
 
 
-def use(device: str | None, threads: int | None) -> None:
-    """Set the number of threads, and raise ``Usage`` for a device that this machine does not have."""
+def use(threads: int | None) -> None:
+    """Set the number of threads, if one is given."""
     import torch
 
     if threads is not None:
         torch.set_num_threads(threads)
+
+
+def refuse_device(device: str) -> None:
+    """Raise ``Usage`` for a device on which nothing can be computed here."""
+    import torch
+
     try:
-        torch.empty(0, device=device or "cpu")
-    except (RuntimeError, AssertionError) as error:  # torch built without it raises the second
-        raise Usage(f"--device {device} cannot be used here: {str(error).splitlines()[0]}") from None
+        with warnings.catch_warnings(action="ignore"):
+            place = torch.device(device)
+            works = torch.ones(2, device=place).sum().item() == 2 and not (place.type == "cpu" and place.index)
+    except Exception:  # every backend that is not there says so in its own way; on meta nothing has a value
+        works = False
+    if not works:
+        best = torch.accelerator.current_accelerator(check_available=True)
+        there = ["cpu", *(f"{best.type}:{place}" for place in range(torch.accelerator.device_count()) if best)]
+        raise Usage(f"--device must be one that computes here, {' or '.join(there)}; got {device!r}.")
 
 
 def opened(request: Request, progress: Progress) -> "Run":
-    """The run behind the request, not yet entered."""
+    """The run behind the request, not yet entered. Raises ``Usage`` for a device that this machine does not have."""
     from tutelage.run import Run
 
     common = request.common
+    if common.device is not None:
+        refuse_device(common.device)
     arguments, defaults = flattened(request.arguments), flattened(request.defaults)
     return Run(
         Arguments(request.recipe.name, request.preset, request.elsewhere, arguments, defaults),
