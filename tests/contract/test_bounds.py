@@ -1,5 +1,6 @@
 """Every number that a flag takes has bounds, in the annotation where the flag is written: walked, not listed."""
 
+import re
 from collections.abc import Iterator
 from math import inf, nan
 from types import UnionType
@@ -47,7 +48,7 @@ def test_every_number_of_every_run_has_bounds():
 @pytest.mark.parametrize(
     ("hint", "count"),
     [
-        *[(int, 1), (float, 1), (Above(0), 0), (tuple[float, ...], 1), (int | None, 1), (bool, 0), (str, 0)],
+        *[(int, 1), (float, 1), (tuple[float, ...], 1), (int | None, 1), (bool, 0), (str, 0)],
         *[(Annotated[int, Above(0)], 1), (Annotated[float, AtMost(1)], 1), (Annotated[float, AtLeast(1)], 1)],
         *[(Count, 0), (Share | None, 0), (tuple[Count, float], 1), (Annotated[tuple[float, ...], Within(0, 1)], 0)],
         *[(Literal[1, 2], 0), (dict[str, float], 1)],
@@ -59,14 +60,13 @@ def test_a_number_without_bounds_is_found(hint, count):
 
 @pytest.mark.parametrize(("recipe", "flag"), FLAGS, ids=lambda x: x.name)
 def test_the_bounds_are_those_of_the_check(recipe, flag):
-    if not (numbers := [kind for kind in flag.kinds if kind in (int, float)]):
+    if not {int, float} & {*flag.kinds}:
         return
     defaults = {one.name: one.default for one in flags_of(recipe.function)}
     for value in BEYOND:
-        value = value if numbers[0] is float else int(value) if value == value and abs(value) < inf else value
-        with pytest.raises(ValueError, match=f"^{flag.spelled} must be ") as refusal:
-            refuse_nonsense(recipe.function, unflattened(defaults, {flag.name: (value,) if flag.takes_several else value}))
-        assert str(refusal.value).endswith(f"got {value}.") or "whole" in str(refusal.value)
+        changed = {flag.name: (value,) if flag.takes_several else value}
+        with pytest.raises(ValueError, match=rf"^{flag.spelled} must be .*; got {re.escape(str(value))}\.$"):
+            refuse_nonsense(recipe.function, unflattened(defaults, changed))
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ REFUSED = [
     ),
     (
         {"network": TeacherSettings(name="x", training=TrainingSettings(lr=nan))},
-        "--network.lr must be more than 0; got nan.",
+        "--network.lr must be at least 1e-09; got nan.",
     ),
     ({"deep": Deep(best=replace(NETWORK, views=-1))}, "--deep.best.views must be between 0 and 162; got -1."),
     ({"deep": Deep(flat=Images(validation=-1))}, "--deep.validation must be at least 0; got -1."),
@@ -254,7 +254,7 @@ def test_explicit_flags_win_over_a_file_and_the_file_over_the_preset_field_by_fi
         (["--student.epochs", "many"], "--student.epochs"),
         (["--student.schedule", "line"], "--student.schedule must be one of steps, one-cycle, cosine; got 'line'."),
         (["--student.batch-size", "0"], "--student.batch-size must be more than 0; got 0."),
-        (["--teacher.lr", "nan"], "--teacher.lr must be more than 0; got nan."),
+        (["--teacher.lr", "nan"], "--teacher.lr must be at least 1e-09; got nan."),
         (["--strengths", "1", "inf"], "--strengths must be more than 0; got inf."),
         (["--seed", "-1"], "--seed must be at least 0; got -1."),
         (["--preset", "smoke", "--data", "pets"], "--images.name is synthetic"),
@@ -290,7 +290,7 @@ def test_a_sweep_varies_fields_like_flags():
     assert varied == ["student.lr", "student.layers", "seed"]
     points = [[flattened(request.arguments)[name] for name in varied] for request in requests]
     assert points == [[lr, layers, seed] for lr in (0.1, 0.2) for layers in (("a", "b"), ("c",)) for seed in (0, 1)]
-    with pytest.raises(ValueError, match=r"--student\.lr must be more than 0; got -1\.0"):
+    with pytest.raises(ValueError, match=r"--student\.lr must be at least 1e-09; got -1\.0"):
         combinations(PAIR, ["--student.lr", "0.1", "-1"])
 
 

@@ -10,6 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from tutelage.models.counts import refuse_beyond, refuse_counts, refuse_depth, refuse_dropout
 from tutelage.models.dropout import FastDropout
 from tutelage.models.resnet import he_fan_out_
 
@@ -58,8 +59,9 @@ def densenet(depth: int = 40, growth: int = 12, num_classes: int = 100, *, dropo
     >>> sum(p.numel() for p in densenet(40, 12, num_classes=10).parameters())
     1019722
     """
-    if depth < 7 or (depth - 4) % 3:
-        raise ValueError(f"A DenseNet has 3n + 4 layers (40, 100, …); got {depth}.")
+    refuse_depth("densenet", depth, least=7, step=3)
+    refuse_counts("densenet", growth=growth, num_classes=num_classes)
+    refuse_dropout("densenet", dropout=dropout)
     return _dense(Plain, 16, (depth - 4) // 3, growth, 1.0, num_classes, dropout)
 
 
@@ -69,16 +71,16 @@ def densenet_bc(
     """DenseNet-BC-depth-growth: ``depth = 6n + 4`` layers in three blocks of n bottlenecks.
 
     The stem has ``2 · growth`` channels, and a transition leaves the part ``compression`` of its channels, rounded
-    down. Layers, start and dropout are those of ``densenet``. Raises ``ValueError`` for another depth, a growth or
-    number of classes below 1, a compression not in (0, 1], or a dropout not in [0, 1).
+    down to one at least. Layers, start and dropout are those of ``densenet``. Raises ``ValueError`` for another depth,
+    a growth or number of classes below 1, a compression not in [0.01, 1], or a dropout not in [0, 1).
 
     >>> sum(p.numel() for p in densenet_bc(100, 12, num_classes=10).parameters())
     769162
     """
-    if depth < 10 or (depth - 4) % 6:
-        raise ValueError(f"A DenseNet-BC has 6n + 4 layers (40, 100, 190, 250, …); got {depth}.")
-    if not 0 < compression <= 1:
-        raise ValueError(f"A transition leaves a part of its channels in (0, 1]; got {compression}.")
+    refuse_depth("densenet_bc", depth, least=10, step=6)
+    refuse_counts("densenet_bc", growth=growth, num_classes=num_classes)
+    refuse_dropout("densenet_bc", dropout=dropout)
+    refuse_beyond("densenet_bc", "compression", compression, 0.01, 1)
     return _dense(Bottlenecked, 2 * growth, (depth - 4) // 6, growth, compression, num_classes, dropout)
 
 
@@ -99,8 +101,6 @@ def _dense(
     num_classes: int,
     dropout: float,
 ) -> nn.Sequential:
-    if growth < 1 or num_classes < 1:
-        raise ValueError(f"A network's growth and number of classes are at least 1; got {growth} and {num_classes}.")
     layers: OrderedDict[str, nn.Module] = OrderedDict(stem=nn.Conv2d(3, channels, 3, 1, 1, bias=False))
     for stage in (1, 2, 3):
         units: OrderedDict[str, nn.Module] = OrderedDict()
@@ -109,7 +109,7 @@ def _dense(
         layers[f"layer{stage}"] = nn.Sequential(units)
         channels += count * growth
         if stage < 3:
-            kept = int(channels * compression)
+            kept = max(1, int(channels * compression))
             layers[f"transition{stage}"] = _transition(channels, kept, dropout)
             channels = kept
     head = nn.Linear(channels, num_classes)

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tutelage.models.counts import refuse_dropout
+
 
 class FastDropout(nn.Module):
     """``nn.Dropout`` from random bits: ``x · keep / (1 − p)``, each ``keep`` 1 with probability ``1 − p``, else 0.
@@ -19,8 +21,7 @@ class FastDropout(nn.Module):
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
-        if not 0 <= p < 1:
-            raise ValueError(f"Dropout takes a probability of at least 0 and less than 1; got {p}.")
+        refuse_dropout("FastDropout", p=p)
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from tutelage.models.counts import refuse_counts
+
 
 def lenet5(num_classes: int = 10) -> nn.Sequential:
     """5 × 5 convolutions to 20 and 50 channels, each pooled by 2, then 500 rectified units: (N, 1, 28, 28) images.
@@ -20,8 +22,7 @@ def lenet5(num_classes: int = 10) -> nn.Sequential:
     >>> sum(p.numel() for p in lenet5().parameters())
     431080
     """
-    if num_classes < 1:
-        raise ValueError(f"A network has at least 1 class; got {num_classes}.")
+    refuse_counts("lenet5", num_classes=num_classes)
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         conv1=nn.Conv2d(1, 20, 5),
         pool1=nn.MaxPool2d(2),

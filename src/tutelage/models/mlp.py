@@ -7,6 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from tutelage.models.counts import MOST_LAYERS, refuse_counts, refuse_dropout
 from tutelage.models.dropout import FastDropout
 
 
@@ -27,10 +28,11 @@ def mlp(
     >>> list(dict(mlp((4, 3, 2)).named_children()))
     ['flatten', 'hidden1', 'relu1', 'output']
     """
-    if len(widths) < 2 or min(widths) < 1:
-        raise ValueError(
-            f"An MLP has two widths or more (inputs, hidden layers, classes), all 1 or more; got {widths}."
-        )
+    if not isinstance(widths, Sequence) or isinstance(widths, str) or not 2 <= len(widths) <= MOST_LAYERS:
+        raise ValueError(f"mlp takes two widths or more: inputs, hidden layers, classes; got {widths!r}.")
+    for width in widths:
+        refuse_counts("mlp", width=width)
+    refuse_dropout("mlp", dropout=dropout, input_dropout=input_dropout)
     layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
     if input_dropout:
         layers["dropout0"] = FastDropout(input_dropout)

@@ -11,6 +11,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from tutelage.models.counts import MOST_TIMES, refuse_beyond, refuse_counts
 from tutelage.models.resnet import he_fan_out_
 
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
@@ -51,8 +52,8 @@ def mobilenet_v2(num_classes: int = 100, *, width: float = 0.5) -> nn.Sequential
     >>> sum(p.numel() for p in mobilenet_v2().parameters())
     812836
     """
-    if int(16 * width) < 1 or num_classes < 1:
-        raise ValueError(f"A MobileNetV2 has a width of at least 1/16 and 1 class; got {width} and {num_classes}.")
+    refuse_counts("mobilenet_v2", num_classes=num_classes)
+    refuse_beyond("mobilenet_v2", "width", width, 1 / 16, MOST_TIMES)
     channels = int(32 * width)
     layers: OrderedDict[str, nn.Module] = OrderedDict(stem=_convolved(3, channels, 3, 2))
     for stage, (expansion, wide, count, stride) in enumerate(STAGES, start=1):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from tutelage.models.counts import refuse_counts, refuse_other_depths
+
 
 @dataclass(frozen=True)
 class Widths:
@@ -47,7 +49,7 @@ def narrow_cnn(depth: int = 2, num_classes: int = 10) -> nn.Sequential:
     >>> sum(p.numel() for p in narrow_cnn(2).parameters())
     13082
     """
-    return _plain(FOR_10_CLASSES, depth, num_classes)
+    return _plain("narrow_cnn", FOR_10_CLASSES, depth, num_classes)
 
 
 def wide_cnn(depth: int = 2, num_classes: int = 100) -> nn.Sequential:
@@ -58,7 +60,7 @@ def wide_cnn(depth: int = 2, num_classes: int = 100) -> nn.Sequential:
     >>> sum(p.numel() for p in wide_cnn(2).parameters())
     215172
     """
-    return _plain(FOR_100_CLASSES, depth, num_classes)
+    return _plain("wide_cnn", FOR_100_CLASSES, depth, num_classes)
 
 
 def example_inputs(count: int) -> Tensor:
@@ -66,11 +68,9 @@ def example_inputs(count: int) -> Tensor:
     return torch.rand(count, 3, 32, 32)
 
 
-def _plain(plans: dict[int, Widths], depth: int, num_classes: int) -> nn.Sequential:
-    if depth not in plans:
-        raise ValueError(f"A plain network has {', '.join(map(str, plans))} convolutions; got {depth}.")
-    if num_classes < 1:
-        raise ValueError(f"A network has at least 1 class; got {num_classes}.")
+def _plain(network: str, plans: dict[int, Widths], depth: int, num_classes: int) -> nn.Sequential:
+    refuse_other_depths(network, depth, plans)
+    refuse_counts(network, num_classes=num_classes)
     plan, inputs = plans[depth], 3
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for stage, widths in enumerate(plan.stages, start=1):

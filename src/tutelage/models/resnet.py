@@ -17,6 +17,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from tutelage.models.counts import MOST_TIMES, refuse_counts, refuse_depth, refuse_other_depths
+
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 """Depth -> blocks in each of the four stages; they are bottlenecks from depth 50 on."""
 
@@ -82,10 +84,9 @@ def resnet(depth: int = 8, num_classes: int = 100, *, width: int = 1) -> nn.Sequ
     >>> sum(p.numel() for p in resnet(20).parameters())
     278324
     """
-    if depth < 8 or (depth - 2) % 6:
-        raise ValueError(f"A thin ResNet has 6n + 2 layers (8, 14, 20, 26, 32, 44, 56, 110, …); got {depth}.")
-    if width < 1 or num_classes < 1:
-        raise ValueError(f"A network's width and number of classes are at least 1; got {width} and {num_classes}.")
+    refuse_depth("resnet", depth, least=8, step=6)
+    refuse_counts("resnet", num_classes=num_classes)
+    refuse_counts("resnet", MOST_TIMES, width=width)
     first = 16 if width == 1 else 32
     stem = _convolved(3, first, 3, 1)
     return _residual(stem, first, Basic, [16 * width, 32 * width, 64 * width], [(depth - 2) // 6] * 3, num_classes)
@@ -99,7 +100,7 @@ def four_stages(depth: int = 18, num_classes: int = 100) -> nn.Sequential:
     >>> sum(p.numel() for p in four_stages(18, num_classes=10).parameters())
     11173962
     """
-    return _four_stages(_convolved(3, 64, 3, 1), depth, num_classes)
+    return _four_stages("four_stages", _convolved(3, 64, 3, 1), depth, num_classes)
 
 
 def imagenet_resnet(depth: int = 18, num_classes: int = 1000) -> nn.Sequential:
@@ -112,7 +113,7 @@ def imagenet_resnet(depth: int = 18, num_classes: int = 1000) -> nn.Sequential:
     11689512
     """
     stem = OrderedDict(_convolved(3, 64, 7, 2), shrink=nn.MaxPool2d(3, 2, 1))
-    return _four_stages(stem, depth, num_classes)
+    return _four_stages("imagenet_resnet", stem, depth, num_classes)
 
 
 resnet8 = partial(resnet, 8)
@@ -164,11 +165,9 @@ def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
     return nn.Sequential(OrderedDict(conv=conv, norm=nn.BatchNorm2d(outputs)))
 
 
-def _four_stages(layers: "OrderedDict[str, nn.Module]", depth: int, num_classes: int) -> nn.Sequential:
-    if depth not in BLOCKS:
-        raise ValueError(f"A ResNet of four stages has {', '.join(map(str, BLOCKS))} layers; got {depth}.")
-    if num_classes < 1:
-        raise ValueError(f"A network has at least 1 class; got {num_classes}.")
+def _four_stages(network: str, layers: "OrderedDict[str, nn.Module]", depth: int, num_classes: int) -> nn.Sequential:
+    refuse_other_depths(network, depth, BLOCKS)
+    refuse_counts(network, num_classes=num_classes)
     block: Block = Basic if depth < 50 else Bottleneck
     return _residual(layers, 64, block, [64, 128, 256, 512], BLOCKS[depth], num_classes)
 

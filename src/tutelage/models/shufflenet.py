@@ -10,6 +10,8 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from tutelage.models.counts import is_real, refuse_counts
+
 WIDTHS = {0.5: (48, 96, 192, 1024), 1.0: (116, 232, 464, 1024), 1.5: (176, 352, 704, 1024), 2.0: (244, 488, 976, 2048)}
 """Width of a ShuffleNetV2 -> channels of its three stages and of its last convolution."""
 
@@ -91,6 +93,7 @@ def shufflenet_v1(num_classes: int = 100) -> nn.Sequential:
     >>> sum(p.numel() for p in shufflenet_v1().parameters())
     949258
     """
+    refuse_counts("shufflenet_v1", num_classes=num_classes)
     layers, inputs = OrderedDict(stem=_convolved(3, 24)), 24
     for stage, (channels, count) in enumerate(((240, 4), (480, 8), (960, 4)), start=1):
         units: OrderedDict[str, nn.Module] = OrderedDict()
@@ -110,8 +113,9 @@ def shufflenet_v2(num_classes: int = 100, *, width: float = 1.0) -> nn.Sequentia
     >>> sum(p.numel() for p in shufflenet_v2().parameters())
     1355528
     """
-    if width not in WIDTHS:
-        raise ValueError(f"A ShuffleNetV2 is {', '.join(map(str, WIDTHS))} wide; got {width}.")
+    refuse_counts("shufflenet_v2", num_classes=num_classes)
+    if not is_real(width) or width not in WIDTHS:
+        raise ValueError(f"shufflenet_v2 takes {', '.join(map(str, WIDTHS))} as its width; got {width!r}.")
     layers, inputs = OrderedDict(stem=_convolved(3, 24)), 24
     *widths, last = WIDTHS[width]
     for stage, (channels, count) in enumerate(zip(widths, (4, 8, 4), strict=True), start=1):
@@ -148,7 +152,5 @@ def _convolved(inputs: int, channels: int) -> nn.Sequential:
 
 
 def _headed(layers: "OrderedDict[str, nn.Sequential]", channels: int, num_classes: int) -> nn.Sequential:
-    if num_classes < 1:
-        raise ValueError(f"A network has at least 1 class; got {num_classes}.")
     head = nn.Linear(channels, num_classes)
     return nn.Sequential(OrderedDict(layers, pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), head=head))

@@ -11,6 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from tutelage.models.counts import refuse_counts, refuse_other_depths
 from tutelage.models.resnet import he_fan_out_
 
 CONVOLUTIONS = {8: (1, 1, 1, 1, 1), 11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -27,10 +28,8 @@ def vgg(depth: int = 8, num_classes: int = 100) -> nn.Sequential:
     >>> sum(p.numel() for p in vgg(8).parameters())
     3965028
     """
-    if depth not in CONVOLUTIONS:
-        raise ValueError(f"A VGG has {', '.join(map(str, CONVOLUTIONS))} layers; got {depth}.")
-    if num_classes < 1:
-        raise ValueError(f"A network has at least 1 class; got {num_classes}.")
+    refuse_other_depths("vgg", depth, CONVOLUTIONS)
+    refuse_counts("vgg", num_classes=num_classes)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     inputs = 3
     for stage, (channels, count) in enumerate(zip((64, 128, 256, 512, 512), CONVOLUTIONS[depth], strict=True), start=1):

@@ -11,6 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from tutelage.models.counts import MOST_TIMES, refuse_counts, refuse_depth, refuse_dropout
 from tutelage.models.dropout import FastDropout
 from tutelage.models.resnet import he_fan_out_
 
@@ -47,10 +48,10 @@ def wide_resnet(depth: int = 16, width: int = 1, num_classes: int = 100, *, drop
     >>> sum(p.numel() for p in wide_resnet(16, 2).parameters())
     703284
     """
-    if depth < 10 or (depth - 4) % 6:
-        raise ValueError(f"A wide ResNet has 6n + 4 layers (10, 16, 22, 28, 40, …); got {depth}.")
-    if width < 1 or num_classes < 1:
-        raise ValueError(f"A network's width and number of classes are at least 1; got {width} and {num_classes}.")
+    refuse_depth("wide_resnet", depth, least=10, step=6)
+    refuse_counts("wide_resnet", num_classes=num_classes)
+    refuse_counts("wide_resnet", MOST_TIMES, width=width)
+    refuse_dropout("wide_resnet", dropout=dropout)
     layers: OrderedDict[str, nn.Module] = OrderedDict(stem=nn.Conv2d(3, 16, 3, 1, 1, bias=False))
     inputs = 16
     for stage, channels in enumerate((16 * width, 32 * width, 64 * width), start=1):

@@ -1,8 +1,8 @@
 """Complete experiments as functions; their keyword arguments are their flags.
 
 A recipe is a public function whose first argument is called ``run`` and whose others are keyword-only, annotated, and
-have defaults: ``def hinton(run: "Run", *, temperature: Temperature = 20.0, student: Net = STUDENT) -> None``. Flags may be
-``int``, ``float``, ``str``, ``bool``, ``Path``, ``Literal``, ``… | None`` and ``tuple[…, ...]`` or ``list`` of these,
+have defaults: ``def hinton(run: "Run", *, label: Share = 0.1, student: Net = STUDENT) -> None``. Flags may be ``int``,
+``float``, ``str``, ``bool``, ``Path``, ``Literal``, ``… | None`` and ``tuple[…, ...]`` or ``list`` of these,
 with the bounds of ``tutelage.study.bounds`` in their annotations; a frozen dataclass of such fields is a box of flags,
 ``--student.epochs``. The names in ``tutelage.cli.common`` (``--device``, ``--threads``, …) are taken. Before
 anything else a recipe refuses what its annotations do not allow: ``refuse_nonsense(hinton, locals())``.

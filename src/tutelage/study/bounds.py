@@ -138,8 +138,10 @@ def _refusals(name: str, value: Any, hint: Any) -> Iterator[str]:
         numbers = [x for x in (value if isinstance(value, _COLLECTIONS) else [value]) if isinstance(x, Real)]
         yield from (_refusal(name, bound, x) for bound in parts[1:] for x in numbers if _is_beyond(bound, x))
         yield from _refusals(name, value, parts[0])
-    elif isinstance(hint, type) and hint in _KINDS and (isinstance(value, bool) or not isinstance(value, _KINDS[hint][0])):
-        yield _refusal(name, _KINDS[hint][1], repr(value))
+    elif isinstance(hint, type) and hint in _KINDS:
+        kind, words = _KINDS[hint]
+        if isinstance(value, bool) or not isinstance(value, kind):
+            yield _refusal(name, words, repr(value))
     elif origin in (tuple, list) and not isinstance(value, _COLLECTIONS):
         yield _refusal(name, "several values", repr(value))
     elif origin is Literal and value not in parts:
