@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # x86 twice, ARM twice
 """What says that a processor multiplies bfloat16."""
+CONTROL_GROUP = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""What says how much memory a container has, in both versions of control groups."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
@@ -129,6 +131,22 @@ def memory_bytes() -> int | None:
         return None
 
 
+def memory_limit(device: "torch.device | str" = "cpu") -> int | None:
+    """The bytes that this process may take on the device, ``None`` where nobody tells.
+
+    Of an accelerator's memory all; of the machine's no more than its control group and the limits of the shell allow.
+    """
+    import torch
+
+    device = torch.device(device)
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[1])
+    if device.type != "cpu":
+        return None
+    limits = [memory_bytes(), *map(_number_in, CONTROL_GROUP), _address_space()]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
 def git_commit(checkout: Path = Path(__file__).parents[2]) -> str | None:
     """The commit of ``checkout``, ending in ``-dirty`` if tracked files differ from it; ``None`` without a commit."""
     if not (checkout / ".git").exists():  # an installed package may lie inside somebody else's repository
@@ -139,6 +157,24 @@ def git_commit(checkout: Path = Path(__file__).parents[2]) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return found.stdout.strip() or None
+
+
+def _number_in(file: Path) -> int | None:
+    """The number that a file of the system holds; none for ``max``, or where there is no such file."""
+    try:
+        return int(file.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def _address_space() -> int | None:
+    """The soft limit that ``ulimit -v`` sets."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else soft
 
 
 def _cpu_name() -> str:

@@ -18,6 +18,7 @@ from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.stages.storage import Finished
 from tutelage.study.evaluated import refuse_nan
+from tutelage.study.memory import refuse_too_large
 from tutelage.study.sets import Sets
 from tutelage.study.settings import NetworkSettings, TeacherSettings
 from tutelage.teachers.adapted import adapted, renormalised
@@ -49,9 +50,11 @@ class PairOfNetworks:
         return Teaching(method, teacher, names, 1.0, self.teacher.layers, self.student.layers, cache_views)
 
     def refuse_strangers(self, plan: Plan, methods: Mapping[str, Method]) -> None:
-        """Before hours are spent: raise ``ValueError`` for networks that cannot be built, take no such samples or have
-        other classes, and for methods that need a layer which one of them lacks.
+        """Before hours are spent: raise ``ValueError`` for networks that cannot be built, do not fit the memory, take
+        no such samples or have other classes, and for methods that need a layer which one of them lacks.
         """
+        for network, build in ((self.teacher, self.build_teacher), (self.student, self.build_student)):
+            refuse_too_large(network.name, build, self.data, network.training.batch_size)
         device = self.data.train.inputs.device
         teacher, student = (build().to(device) for build in (self.build_teacher, self.build_student))
         refuse_stranger(self.teacher.name, teacher, self.data)

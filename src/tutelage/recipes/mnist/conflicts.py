@@ -68,6 +68,7 @@ def conflicts(
     reason = cannot_decide(run, conflicts, locals(), free=("rules", "teacher_seed"))
     asked = question(rules.names, rules.look_every, rules.time_ratio)
     data = nets.digits_of(run, digits)
+    nets.refuse_too_large(data, teacher, student)
     large = nets.train_teacher(run, data, teacher, teacher_seed)
     trial = Trial(nets.build_net(student.units), nets.plan_for(data, student.training, seed))
     baseline = run_trial(run, BASELINE, trial)

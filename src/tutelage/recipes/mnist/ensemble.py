@@ -48,6 +48,7 @@ def ensemble(
     refuse_nonsense(ensemble, locals())
     reason = cannot_decide(run, ensemble, locals())
     data = nets.digits_of(run, digits)
+    nets.refuse_too_large(data, member, replace(member, training=student))
     single = [nets.train_alone(run, data, member, 100 * seed + k, f"member {k}") for k in range(members)]
     teachers = [one.last for one in single]
     networks = {one.name: Evaluated("member", "labels only", one) for one in single}

@@ -56,6 +56,7 @@ def hinton(
     refuse_nonsense(hinton, locals())
     reason = cannot_decide(run, hinton, locals())
     data = nets.digits_of(run, digits)
+    nets.refuse_too_large(data, teacher, student)
     large = nets.train_teacher(run, data, teacher, seed)
     alone = nets.train_alone(run, data, replace(student, training=baseline), seed, "baseline")
     taught = nets.taught_by(large.last, temperature, label)

@@ -23,6 +23,7 @@ from tutelage.schemes.distill import distilled, distilled_from_many
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.stages.storage import Finished
+from tutelage.study import memory
 from tutelage.study.evaluated import Evaluated, publish_networks
 from tutelage.study.sets import Sets, parted
 from tutelage.study.settings import TrainingSettings
@@ -41,6 +42,14 @@ def build_net(units: int, dropout: float = 0.0) -> Build:
     """Two hidden layers of ``units`` each."""
     widths = (784, units, units, 10)
     return partial(mlp, widths, dropout=dropout) if dropout else partial(mlp, widths)
+
+
+def refuse_too_large(data: Sets, *nets: Net) -> None:
+    """Raise ``ValueError``, before hours are spent, for nets that do not fit the memory."""
+    for net in nets:
+        memory.refuse_too_large(
+            f"A net of {wide(net.units)} units", build_net(net.units), data, net.training.batch_size
+        )
 
 
 def plan_for(data: Sets, training: TrainingSettings, seed: int, *, jittered: bool = False) -> Plan:

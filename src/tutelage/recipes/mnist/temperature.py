@@ -55,6 +55,7 @@ def temperature(
     refuse_nonsense(temperature, locals())
     reason = cannot_decide(run, temperature, locals())
     data = nets.digits_of(run, digits)
+    nets.refuse_too_large(data, teacher, *(Net(units=width, training=student) for width in units))
     large = nets.train_teacher(run, data, teacher, seed)
     networks = {"teacher": Evaluated("teacher", f"{nets.wide(teacher.units)}, dropout, jittered", large)}
     for width in units:

@@ -63,6 +63,7 @@ def unseen(
     if not digits.validation:
         raise ValueError("--digits.validation must be more than 0 here: validation images choose the bias; got 0.")
     data = nets.digits_of(run, digits)
+    nets.refuse_too_large(data, teacher, student)
     large = nets.train_teacher(run, data, teacher, seed)
     taught = nets.taught_by(large.last, temperature, label)
     no_threes, pair = bias.lacking(data, {3}), bias.holding(data, {7, 8})
