@@ -59,7 +59,7 @@ class Term(nn.Module):
             raise ValueError(f"{_name(loss)} relates the samples of a batch to each other; say Term(…, across=True).")
         self.loss = loss
         self.addresses = addresses
-        self.weight = weight if callable(weight) else _checked(weight)
+        self.weight = weight if callable(weight) else checked_weight(weight)
         self.across = across
         list(self.reads())  # refuses misspelt addresses here, where the traceback still shows who wrote them
         _refuse_other_arguments(loss, addresses)
@@ -71,7 +71,7 @@ class Term(nn.Module):
         return self.loss(*arguments)
 
     def weight_at(self, clock: Clock) -> float:
-        return _checked(self.weight(clock)) if callable(self.weight) else self.weight
+        return checked_weight(self.weight(clock)) if callable(self.weight) else self.weight
 
     def reads(self) -> Iterator[tuple[str, str]]:
         for address in self.addresses:
@@ -131,7 +131,8 @@ def through(model: nn.Module) -> Callable[..., Any]:
     return call
 
 
-def _checked(weight: float) -> float:
+def checked_weight(weight: float) -> float:
+    """``weight`` as a float; raises ``ValueError`` for what is no finite number of 0 or more."""
     try:
         good = isfinite(weight) and weight >= 0
     except (TypeError, ValueError, RuntimeError):  # of a tensor of several numbers

@@ -122,7 +122,9 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
     except AttributeError:
         names = [name for name, _ in model.named_modules()]
         close = get_close_matches(name, names, n=3) or names[1:6]
-        raise ValueError(f"{type(model).__name__} has no layer {name!r}. Did you mean one of {close}?") from None
+        raise ValueError(
+            f"{type(model).__name__} has no layer {name!r}. Did you mean one of {', '.join(map(repr, close))}?"
+        ) from None
 
 
 def _unchanged(value: Any) -> Any:

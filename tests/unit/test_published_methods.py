@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from tutelage.losses.simkd import borrowing
 from tutelage.methods.by_name import expanded, family, method, methods
 from tutelage.methods.cited import losses_in
 from tutelage.methods.pair import Pair
-from tutelage.methods.sums import stronger
+from tutelage.methods.sums import added, stronger
 from tutelage.models.resnet import resnet8
 from tutelage.optimizers.factory import Named
 from tutelage.recipes.cifar100 import published
@@ -162,6 +163,13 @@ def test_the_label_of_every_method_is_the_tasks_own():
         ("x*kd", "'x' is not a number"),
         ("nan*kd", "is a finite number, 0 or more; got nan in 'nan\\*kd'"),
         ("at + -1*kd", "is a finite number, 0 or more; got -1"),
+        ("1e400*kd", "is a finite number, 0 or more; got 1e400"),
+        ("kd + 1e308*at", r"is 0 or from 1e-06 to 1e\+06; got 1e308 in '1e308\*at'"),
+        ("1e-320*kd", "is 0 or from 1e-06"),
+        ("0*kd + -0.0*at", "here every factor is 0"),
+        ("*kd", "'' is not a number"),
+        ("2*3*kd", r"'2\*3' is not a number"),
+        ("kd+", "There is no method ''"),
         ("nowhere.lab:mine", "cannot be imported: there is no module 'nowhere' here"),
         ("tutelage.methods.response:absent", "has no 'absent'"),
         ("torch:pi", "is a float; a method is a function"),
@@ -211,3 +219,11 @@ def test_a_step_that_is_timed_moves_nothing_and_so_cannot_diverge(tmp_path):
         for _ in range(3):
             step()
     assert all(torch.equal(p, before[name]) for name, p in student.named_parameters())
+
+
+@pytest.mark.parametrize("strength", [float("nan"), float("inf"), -1, "1", None])
+@pytest.mark.parametrize("name", ["kd", "dkd"])  # a weight that is a number, and one that follows the clock
+def test_a_strength_is_refused_as_the_weight_of_a_term(name, strength):
+    for refused in (partial(stronger, method(name)(pair(name))), lambda x: added([method(name)], [x])):
+        with pytest.raises(ValueError, match="The weight of a term is a finite number, 0 or more; got "):
+            refused(strength)

@@ -124,7 +124,8 @@ def rule(text: str, given: Given) -> Make:
         return ours[text](given)
     if not text[:1].isupper():
         close = get_close_matches(text, ours, n=3) or sorted(ours)
-        raise ValueError(f"There is no rule {text!r}. Did you mean one of {close}? torchjd's begin with a capital.")
+        likely = ", ".join(map(repr, close))
+        raise ValueError(f"There is no rule {text!r}. Did you mean one of {likely}? torchjd's begin with a capital.")
     name, settings = _published(text)
     return _of_torchjd(name, given, **settings)
 

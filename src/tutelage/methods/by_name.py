@@ -11,11 +11,13 @@ from pkgutil import iter_modules
 import tutelage.methods
 from tutelage.calls import lookup
 from tutelage.methods.pair import Method
-from tutelage.methods.sums import sum_of_methods
+from tutelage.methods.sums import added, sum_of_methods
 from tutelage.objective import Objective
 
 PUBLISHED = ("response", "feature", "relation", "contrastive")
 """The families that ``all`` stands for. Others are there to answer a question of their own."""
+LEAST, MOST = 1e-6, 1e6
+"""A method that is there at all counts so much, times as published: float32 adds the losses up."""
 
 
 def method(text: str) -> Method:
@@ -23,12 +25,12 @@ def method(text: str) -> Method:
 
     A name with a colon is a function of your own, ``(Pair) -> Objective``, at its dotted path, which is looked for in
     the current directory too. Raises ``ValueError`` with the nearest names for one that does not exist, for a path that
-    leads nowhere, and for a factor that is not a finite number of 0 or more.
+    leads nowhere, for a factor that is not a finite number of 0 or more, and for a sum that ``added`` refuses.
     """
     if "+" not in text and "*" not in text:
         return _one(text.strip())
     strengths, names = zip(*(_weighed(part) for part in text.split("+")), strict=True)
-    return partial(sum_of_methods, methods=tuple(map(_one, names)), strengths=strengths)
+    return added([_one(name) for name in names], strengths)
 
 
 def expanded(names: Sequence[str]) -> list[str]:
@@ -57,13 +59,17 @@ def family(method: Method) -> str:
 
 
 def _weighed(part: str) -> tuple[float, str]:
-    factor, _, name = part.rpartition("*")
+    factor, times, name = part.rpartition("*")
     try:
-        weight = float(factor or 1)
+        weight = float(factor) if times else 1.0
     except ValueError:
         raise ValueError(f"Methods are added up as in '0.9*kd + at'; {factor.strip()!r} is not a number.") from None
     if not (isfinite(weight) and weight >= 0):
         raise ValueError(f"A method's factor is a finite number, 0 or more; got {factor.strip()} in {part.strip()!r}.")
+    if weight and not LEAST <= weight <= MOST:
+        raise ValueError(
+            f"A method's factor is 0 or from {LEAST:g} to {MOST:g}; got {factor.strip()} in {part.strip()!r}."
+        )
     return weight, name.strip()
 
 

@@ -97,9 +97,8 @@ def _lookup(path: str) -> Callable[..., Any]:
         if path in ours:
             return ours[path]
         close = get_close_matches(path, ours, n=3) or sorted(ours)[:5]
-        raise ValueError(
-            f"There is no network {path!r} here. Did you mean one of {close}? Others go by their dotted path."
-        )
+        likely = ", ".join(map(repr, close))
+        raise ValueError(f"There is no network {path!r} here. Did you mean one of {likely}? Others go by dotted paths.")
     function = lookup(path)
     if isinstance(function, nn.Module):
         raise ValueError(f"{path} is a network; name a function that makes one, so that it can be built again.")
