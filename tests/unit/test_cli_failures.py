@@ -4,8 +4,9 @@ import errno
 import json
 
 import pytest
+import torch
 
-from tutelage.cli.failures import Usage, did_you_mean, exit_code, sentence
+from tutelage.cli.failures import Usage, did_you_mean, exit_code, refuse_no_text, sentence
 
 
 def raised(failure, module):
@@ -36,6 +37,9 @@ def raised(failure, module):
         (TypeError("ours"), "tutelage.learn", 1),
         (AssertionError(), "tutelage.learn", 1),
         (RuntimeError("shapes"), "torch", 1),
+        (RuntimeError("[enforce fail] . DefaultCPUAllocator: can't allocate memory: you tried to"), "torch", 4),
+        (torch.OutOfMemoryError("CUDA out of memory."), "torch", 4),
+        (MemoryError(), "numpy", 4),
         (KeyboardInterrupt(), "tutelage.stages", 130),
     ],
 )
@@ -63,3 +67,24 @@ def test_a_sentence_is_one_line_and_says_what_to_do_about_the_disk():
 def test_the_nearest_word_is_offered_only_if_it_is_near():
     assert did_you_mean("swep", ["run", "sweep"]) == "; did you mean 'sweep'?"
     assert did_you_mean("qqq", ["run", "sweep"]) == ""
+
+
+def test_memory_that_is_used_up_is_said_in_words():
+    for failure in (MemoryError(), torch.OutOfMemoryError("CUDA out of memory.\nTried …")):
+        assert sentence(failure).startswith("The memory is used up: choose a smaller batch")
+    with pytest.raises(RuntimeError) as refusal:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert (exit_code(refusal.value), sentence(refusal.value)[:22]) == (4, "The memory is used up:")
+
+
+def test_a_word_that_nobody_would_read_is_shortened():
+    said = sentence(ValueError(f"There is no recipe {10_000 * 'x'!r}; see the list."))
+    assert len(said) < 250
+    assert (said[:30], said[-17:]) == ("There is no recipe 'xxxxxxxxxx", "x'; see the list.")
+
+
+@pytest.mark.parametrize("word", ["a\0b", "\0", "\udcff", "x\ud800"])
+def test_a_word_that_cannot_be_written_is_refused(word):
+    refuse_no_text(["run", "é", "a\nb", ""])
+    with pytest.raises(Usage, match="is text in UTF-8 without a zero byte; got "):
+        refuse_no_text(["run", word])

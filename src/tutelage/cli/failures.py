@@ -14,7 +14,7 @@ exit codes:
     1  something unexpected, with its traceback: please report it
     2  usage: an unknown command, recipe or flag, or a value that makes no sense
     3  data or files: missing, damaged, not writable, in use, disk full, an extra not installed
-    4  the training stopped: a loss or a gradient was not finite
+    4  the training stopped: a loss or a gradient was not finite, or the memory was used up
   130  interrupted (Ctrl-C): the same command continues
   143  terminated (SIGTERM): the same command continues"""
 
@@ -48,7 +48,7 @@ def exit_code(failure: BaseException, *, spoken: Collection[str] = ()) -> int:
         return INTERRUPTED
     if isinstance(failure, Usage):
         return USAGE
-    if isinstance(failure, FloatingPointError):
+    if isinstance(failure, FloatingPointError) or is_lack_of_memory(failure):
         return STOPPED
     if isinstance(failure, OSError):
         return FILES
@@ -80,10 +80,18 @@ def sentence(failure: BaseException) -> str:
     >>> sentence(ValueError("Temperature must be above 0."))
     'Temperature must be above 0.'
     """
+    if is_lack_of_memory(failure):
+        return "The memory is used up: choose a smaller batch or network."
     if isinstance(failure, OSError) and failure.errno is not None:
         said = _SYSTEM.get(failure.errno, failure.strerror or str(failure))
         return f"{_short(str(failure.filename))}: {said}" if failure.filename is not None else said
     return " ".join(map(_short, str(failure).split())) or type(failure).__name__
+
+
+def is_lack_of_memory(failure: BaseException) -> bool:
+    """Whether Python, an accelerator or torch's allocator got no more; the last raises a mere ``RuntimeError``."""
+    named = type(failure).__name__ == "OutOfMemoryError"  # torch's own, which is not imported here
+    return named or isinstance(failure, MemoryError) or "DefaultCPUAllocator: " in str(failure)
 
 
 def _short(word: str) -> str:
