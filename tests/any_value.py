@@ -57,8 +57,9 @@ def values(draw: st.DrawFn) -> list[str]:
 
 
 def flags(recipe: Recipe) -> list[Flag]:
-    """Every flag of a recipe, with those of every run but for help, which ends well and does nothing."""
-    return [*leaves(flags_of(recipe.function)), *flags_of_bundle(Sweeping)]
+    """Every flag of a recipe, with those of every run and of a sweep, but for the one that asks for a traceback."""
+    common = [flag for flag in flags_of_bundle(Sweeping) if flag.name != "traceback"]
+    return [*leaves(flags_of(recipe.function)), *common]
 
 
 def spelled(flag: Flag, words: Sequence[str], *, joined: bool) -> list[str]:

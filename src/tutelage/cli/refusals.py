@@ -19,7 +19,9 @@ def refusal(box: str, words: Sequence[str], flags: "Sequence[Flag]") -> str:
     said = _message(box)
     said = said[:1].upper() + said[1:].rstrip(".") + "."
     if choice := CHOICE.fullmatch(said):
-        return f"{choice[2]} must be one of {choice[3].replace(chr(39), '')}; got {choice[1]!r}."
+        known = choice[3].replace("'", "")
+        wrong = [value for value in values_of(choice[2], words) if value not in known.split(", ")]
+        return f"{choice[2]} must be one of {known}; got {next(iter(wrong), choice[1])!r}."  # tyro breaks long ones
     if said.startswith("Unrecognized options"):
         return _too_many(words, flags) or said
     spelled = re.match(r"Error parsing (--[^\s:]+)", said)
