@@ -6,6 +6,7 @@ from any_value import TRAINS, answer, nothing_trains
 from tutelage.cli.failures import Usage
 from tutelage.cli.run import refuse_device
 
+ALONE = ["--preset", "smoke", "--exact", "--student.batch-size", "1"]
 SMOKE = ["run", "mnist:hinton", "--preset", "smoke"]
 
 
@@ -41,6 +42,11 @@ def folder():
         ([*SMOKE, "--runs="], "--runs takes a path; got ''."),
         ([*SMOKE, "--folder", "a\0b"], "without a zero byte; got 'a\\x00b'."),
         (["sweep", *SMOKE[1:], "--device", "meta"], "--device must be one that computes here, cpu"),
+        (
+            ["run", "cifar100:compare", *ALONE, "--methods", "rkd"],
+            "rkd cannot learn from batches of one sample",
+        ),
+        (["run", "mnist:conflicts", *ALONE], "--student.batch-size must be more than 1 here"),
         (["run", "mnist:temperature", "--units"], "--units takes one value or more; got none."),
         (["run", "mnist:temperature", "--temperatures", "2", "4", "2.0000001"], "takes each value once; got 2 twice."),
     ],

@@ -32,6 +32,8 @@ def test_rules_have_keys_of_their_own():
         ("pcgrd", "Did you mean one of .*'pcgrad'"),
         ("UPGrat", "torchjd has no 'UPGrat'"),
         ("FairGrad", "FairGrad takes alpha, max_iters: missing"),
+        ("MGDA(max_iters=-1)", r"torchjd's MGDA makes no rule of these settings: .*got -1"),
+        ("Constant(weights=[1])", "Constant makes no rule of these settings: AttributeError"),
         ("FairGrad(0.5)", r"is named like UPGrad or CAGrad\(c=0.5\)"),
     ],
 )

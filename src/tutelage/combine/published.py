@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from tutelage.calls import reason
 from tutelage.combine.base import Aggregator, Weighting
 from tutelage.combine.granularity import whole_network
 from tutelage.combine.projector import exact_projector
@@ -106,6 +107,8 @@ def _rule(name: str, kind: str, settings: dict[str, Any]) -> Any:
     except ImportError as error:
         hint = str(error).partition("pip install ")[2].replace('"', "'") or "its own documentation tells what"
         raise ImportError(f"{name} needs a solver that is not installed: pip install {hint}") from None
+    except Exception as error:  # each refuses in its own way what it cannot work with
+        raise ValueError(f"torchjd's {name} makes no rule of these settings: {reason(error)}.") from error
 
 
 def _library() -> ModuleType:

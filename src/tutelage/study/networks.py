@@ -1,6 +1,7 @@
 """Networks as settings name them: built, refused where they do not fit, and a teacher that is trained or given."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,10 +18,12 @@ from tutelage.schemes.by_method import Teaching, pair_of
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.stages.storage import Finished
+from tutelage.study.costs import stepping
 from tutelage.study.evaluated import refuse_nan
 from tutelage.study.memory import refuse_too_large
 from tutelage.study.sets import Sets
 from tutelage.study.settings import NetworkSettings, TeacherSettings
+from tutelage.study.trials import Trial
 from tutelage.teachers.adapted import adapted, renormalised
 from tutelage.teachers.frozen import frozen
 
@@ -49,9 +52,10 @@ class PairOfNetworks:
         names = self.teacher.name, self.student.name
         return Teaching(method, teacher, names, 1.0, self.teacher.layers, self.student.layers, cache_views)
 
-    def refuse_strangers(self, plan: Plan, methods: Mapping[str, Method]) -> None:
+    def refuse_strangers(self, run: Run, plan: Plan, methods: Mapping[str, Method]) -> None:
         """Before hours are spent: raise ``ValueError`` for networks that cannot be built, do not fit the memory, take
-        no such samples or have other classes, and for methods that need a layer which one of them lacks.
+        no such samples or have other classes, and for methods that need a layer which one of them lacks, or several
+        samples where a batch has one.
         """
         for network, build in ((self.teacher, self.build_teacher), (self.student, self.build_student)):
             refuse_too_large(network.name, build, self.data, network.training.batch_size)
@@ -63,7 +67,19 @@ class PairOfNetworks:
         refuse_unknown_layers(self.student, student, self.data)
         for name, method in methods.items():
             own = self.student_of(method)().to(device)
-            check_methods(pair_of(own, self.teaching(method, teacher, 0), plan), {name: method})
+            teaching = self.teaching(method, teacher, 0)
+            check_methods(pair_of(own, teaching, plan), {name: method})
+            if plan.lesson.batch_size == 1:
+                refuse_single_samples(run, name, Trial(self.student_of(method), plan, teaching))
+
+
+def refuse_single_samples(run: Run, name: str, trial: Trial) -> None:
+    """Raise ``ValueError`` for a method that cannot learn from batches of one sample: a step of it is tried."""
+    try:
+        with suppress(FloatingPointError):  # of a teacher that is not trained yet
+            stepping(run, trial)()
+    except ValueError as lack:
+        raise ValueError(f"The method {name} cannot learn from batches of one sample: {lack}") from lack
 
 
 def refuse_stranger(name: str, model: nn.Module, data: Sets) -> None:

@@ -70,7 +70,7 @@ def capacity(
     named = [TeacherSettings(name=name, training=teachers.training, seed=teachers.seed) for name in teachers.names]
     pairs = {one.name: PairOfNetworks(one, student, data) for one in named}
     for pair in pairs.values():
-        pair.refuse_strangers(plan, chosen)
+        pair.refuse_strangers(run, plan, chosen)
 
     trained = {
         one.name: teacher_of(run, data, one, plan_for(data, one, one.seed), f"teacher {one.name}") for one in named

@@ -54,7 +54,7 @@ def compare(
     data = pictures_of(run, images)
     pair = PairOfNetworks(teacher, student, data)
     plan = plan_for(data, student, seed)
-    pair.refuse_strangers(plan, chosen)
+    pair.refuse_strangers(run, plan, chosen)
 
     trained = teacher_of(run, data, teacher, plan_for(data, teacher, teacher.seed))
     baseline = run_trial(run, BASELINE, Trial(pair.build_student, plan))

@@ -50,7 +50,7 @@ def conflicts(
     data = pictures_of(run, images)
     pair = PairOfNetworks(teacher, student, data)
     plan = plan_for(data, student, seed)
-    pair.refuse_strangers(plan, {losses: how})
+    pair.refuse_strangers(run, plan, {losses: how})
 
     trained = teacher_of(run, data, teacher, plan_for(data, teacher, teacher.seed))
     baseline = run_trial(run, BASELINE, Trial(pair.build_student, plan))

@@ -74,7 +74,7 @@ def fitnets(
     plan = plan_for(data, student, seed)
     before = replace(student, training=replace(student.training, epochs=hints.epochs, lr=hints.lr))
     build = pair.build_student
-    pair.refuse_strangers(plan, {"hint": hint_of_layers})
+    pair.refuse_strangers(run, plan, {"hint": hint_of_layers})
 
     trained = teacher_of(run, data, teacher, plan_for(data, teacher, teacher.seed))
     baseline = run_trial(run, BASELINE, Trial(build, plan))

@@ -66,6 +66,8 @@ def conflicts(
 
     refuse_nonsense(conflicts, locals())
     reason = cannot_decide(run, conflicts, locals(), free=("rules", "teacher_seed"))
+    if student.training.batch_size == 1:
+        raise ValueError("--student.batch-size must be more than 1 here: distances are between samples; got 1.")
     asked = question(rules.names, rules.look_every, rules.time_ratio)
     data = nets.digits_of(run, digits)
     nets.refuse_too_large(data, teacher, student)
