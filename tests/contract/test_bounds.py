@@ -58,15 +58,14 @@ def test_a_number_without_bounds_is_found(hint, count):
     assert len([*unbounded(hint)]) == count
 
 
-@pytest.mark.parametrize(("recipe", "flag"), FLAGS, ids=lambda x: x.name)
-def test_the_bounds_are_those_of_the_check(recipe, flag):
-    if not {int, float} & {*flag.kinds}:
-        return
-    defaults = {one.name: one.default for one in flags_of(recipe.function)}
-    for value in BEYOND:
-        changed = {flag.name: (value,) if flag.takes_several else value}
-        with pytest.raises(ValueError, match=rf"^{flag.spelled} must be .*; got {re.escape(str(value))}\.$"):
-            refuse_nonsense(recipe.function, unflattened(defaults, changed))
+@pytest.mark.parametrize("recipe", WRITTEN, ids=lambda recipe: recipe.name)
+def test_the_bounds_are_those_of_the_check(recipe):
+    defaults = {flag.name: flag.default for flag in flags_of(recipe.function)}
+    for flag in (flag for one, flag in FLAGS if one is recipe and {int, float} & {*flag.kinds}):
+        for value in BEYOND:
+            changed = {flag.name: (value,) if flag.takes_several else value}
+            with pytest.raises(ValueError, match=rf"^{flag.spelled} must be .*; got {re.escape(str(value))}\.$"):
+                refuse_nonsense(recipe.function, unflattened(defaults, changed))
 
 
 @pytest.mark.parametrize(

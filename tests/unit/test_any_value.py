@@ -16,7 +16,7 @@ def folder():
 
 @pytest.mark.parametrize("recipe", WRITTEN, ids=lambda recipe: recipe.name)
 @given(drawn=st.data())
-@settings(max_examples=4, derandomize=True)
+@settings(max_examples=3, derandomize=True)
 def test_any_value_of_any_flag_is_refused_in_a_sentence_or_trains(recipe, drawn):
     flag = drawn.draw(st.sampled_from(flags(recipe)))
     words = spelled(flag, drawn.draw(values()), joined=drawn.draw(st.booleans()))
@@ -24,6 +24,6 @@ def test_any_value_of_any_flag_is_refused_in_a_sentence_or_trains(recipe, drawn)
 
 
 @given(words=command_lines())
-@settings(max_examples=12, derandomize=True)
+@settings(max_examples=8, derandomize=True)
 def test_any_command_line_ends_with_a_code_that_is_documented_and_a_word(words):
     check(words)

@@ -31,7 +31,7 @@ def looking() -> nn.Module:
     return Looking(3, 100)
 
 
-@pytest.mark.parametrize("text", ["resnet8", "wide_resnet(10)", "mobilenet_v2", "vgg8"])
+@pytest.mark.parametrize("text", ["resnet8", "vgg8"])
 def test_what_is_counted_without_memory_is_what_it_takes(text):
     build = named(text, 100)
     real = peak_bytes(lambda: build()(torch.rand(4, 3, 32, 32)))
