@@ -21,9 +21,7 @@ def settings_of(runs: Sequence[FinishedRun], by: Sequence[str] = ()) -> tuple[st
     """
     for run, flag in ((run, flag) for run in runs for flag in by):
         if flag not in (PRESET, *run.request.arguments):
-            raise ValueError(
-                f"{run.request.recipe} has no flag {flag!r}; it has {', '.join(sorted(run.request.arguments))}."
-            )
+            raise ValueError(f"{run.request.recipe} has no flag {flag!r}; it has {sorted(run.request.arguments)}.")
     flags = tuple(by) or _differing(runs)
     by_flags: dict[str, set[tuple[str, ...]]] = {}
     for run in runs:
