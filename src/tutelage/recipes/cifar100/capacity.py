@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT, Images
+from tutelage.recipes.cifar100.settings import CPU, IMAGES, LONG, SMOKE, STUDENT, Images
 from tutelage.study.bounds import Names, Seed, refuse_nonsense
 from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
 

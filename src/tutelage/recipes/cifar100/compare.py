@@ -3,7 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-from tutelage.recipes.cifar100.settings import CPU, IMAGES, PAPER, SMOKE, STUDENT, TEACHER, Images
+from tutelage.recipes.cifar100.settings import CPU, IMAGES, LONG, PAPER, SMOKE, STUDENT, TEACHER, Images
 from tutelage.study.bounds import Distinct, Names, NotEmpty, Seed, Weight, refuse_nonsense
 from tutelage.study.settings import NetworkSettings, TeacherSettings
 

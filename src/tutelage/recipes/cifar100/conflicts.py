@@ -3,7 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tutelage.recipes.cifar100.settings import CPU, IMAGES, SMOKE, STUDENT, TEACHER, Images
+from tutelage.recipes.cifar100.settings import CPU, IMAGES, LONG, SMOKE, STUDENT, TEACHER, Images
 from tutelage.study.bounds import Seed, refuse_nonsense
 from tutelage.study.settings import NetworkSettings, Rules, TeacherSettings
 
