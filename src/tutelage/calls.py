@@ -1,14 +1,14 @@
 """A call as a flag spells it, and what it calls: ``wide_resnet(16, 2)``, ``my_lab.nets.small(width=3)``."""
 
 import ast
-import sys
-from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
 from typing import Any, NamedTuple
+
+from tutelage.trust import Refused, imported, refuse_place
 
 
 class Call(NamedTuple):
@@ -36,23 +36,11 @@ def call(text: str) -> Call:
         raise ValueError(f"Neither a name nor a call with plain values as arguments: {text!r}.") from None
 
 
-def imported(module: str) -> ModuleType:
-    """The module of that dotted name, looked for in the current directory first, as ``python -m`` looks.
-
-    For names that a person typed: one out of a file must not decide what is imported from where somebody stands.
-    Raises what the import raises.
-    """
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    return import_module(module)
-
-
 def lookup(path: str) -> Any:
     """What stands at ``my_lab.nets.small`` or ``my_lab.methods:mine``, a path that a person typed.
 
-    Raises ``ValueError`` for a path that leads nowhere, with what is missing, and for a module that fails as it is
-    imported, with what failed.
+    Raises ``ValueError`` for a path that no name may take, before anything is imported; for one that leads nowhere,
+    with what is missing; and for a module that fails as it is imported, with what failed. Nothing is called.
 
     >>> lookup("tutelage.calls.call") is call, lookup("tutelage.calls:Call.path") is Call.path
     (True, True)
@@ -64,6 +52,7 @@ def lookup(path: str) -> Any:
         names = [last]
     if not modules or not all(part.isidentifier() for part in (*modules, *names)):
         raise ValueError(f"What is no part of this package goes by its path, such as my_lab.nets.small; got {path!r}.")
+    refuse_place(path)
     thing: Any = module_of(modules.pop(0), path)
     while modules and hasattr(thing, "__path__") and find_spec(f"{thing.__name__}.{modules[0]}"):
         thing = module_of(f"{thing.__name__}.{modules.pop(0)}", path)
@@ -81,6 +70,8 @@ def module_of(name: str, path: str) -> ModuleType:
     """The module ``name``, of a ``path`` that a person typed. ``ValueError`` as ``lookup`` raises it."""
     try:
         return imported(name)
+    except Refused:
+        raise
     except ModuleNotFoundError as missing:
         needed = (missing.name or name).partition(".")[0]
         install = f"pip install {needed} torch=={version('torch').partition('+')[0]} keeps this torch"

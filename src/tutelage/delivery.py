@@ -1,15 +1,17 @@
 """The network that a run was for, in a folder that needs no other: where it came from, and how it is built again."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from tutelage.checkpoint import atomically, load_weights, read_json, save_weights, write_json
-from tutelage.keys import called, restored
+from tutelage.keys import called, in_memory, restored
+from tutelage.trust import refuse_package, stored
 
 ORIGIN = "_tutelage_origin"
 WEIGHTS, DESCRIPTION = "student.safetensors", "student.json"
@@ -37,7 +39,7 @@ def deliver(folder: Path, student: nn.Module, facts: Mapping[str, Any]) -> None:
     if not isinstance(origin, Origin):
         raise ValueError("A run delivers a network that one of its stages made; this one comes from elsewhere.")
     for function in (origin.build, *origin.functions):
-        restored(function)
+        restored(function, in_memory)
     for number, weights in enumerate(origin.weights):
         with atomically(folder / _source(number)) as temporary:
             shutil.copyfile(weights, temporary)
@@ -46,23 +48,31 @@ def deliver(folder: Path, student: nn.Module, facts: Mapping[str, Any]) -> None:
     write_json(folder / DESCRIPTION, {"build": origin.build, **derived, **facts})
 
 
-def load(folder: Path | str) -> nn.Module:
+def load(folder: Path | str, *, allow: Sequence[str] = ()) -> nn.Module:
     """The finished student of a run, in eval mode, ready for inference.
 
-    Raises ``FileNotFoundError`` for a folder without one, ``ValueError`` for files that are damaged, hold another
-    architecture or are pickles. No code is loaded from the folder: the network is built by the installed function
-    that ``student.json`` names, and derived by others that it names.
+    No code is loaded from the folder: the network is built by the function of this package that ``student.json`` names,
+    and derived by others. Builders of your own are in packages that you ``allow`` by name: ``allow=["my_lab"]``. They
+    are imported from where Python finds them, but never from the folder itself.
+
+    Raises ``FileNotFoundError`` for a folder without a student, ``ValueError`` for files that are damaged, hold another
+    architecture or are pickles, and for a function of a package that is not allowed, before it is imported.
     """
     folder = Path(folder)
+    if isinstance(allow, str):
+        raise ValueError(f"Packages are allowed by their names in a list, allow=[{allow!r}]; got one text.")
+    for name in allow:
+        refuse_package(name)
+    found = partial(stored, allow=allow, folder=folder)
     if not (folder / DESCRIPTION).exists():
         raise FileNotFoundError(f"{folder} holds no finished student; a run leaves one there when it ends.")
     description = read_json(folder / DESCRIPTION)
     functions = description.get("functions", []) if isinstance(description, Mapping) else None
     if not isinstance(functions, list) or "build" not in description:
         raise ValueError(f"{folder / DESCRIPTION} does not say how its network is built; restore it from a copy.")
-    model = called(description["build"])
+    model = called(description["build"], found=found)
     for number, function in enumerate(functions):
-        model = called(function, load_weights(folder / _source(number), model).eval())
+        model = called(function, load_weights(folder / _source(number), model).eval(), found=found)
     return load_weights(folder / WEIGHTS, model).eval()
 
 

@@ -2,21 +2,26 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeAlias, get_type_hints
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
 
+from tutelage.calls import reason
 from tutelage.checkpoint import PLAIN, file_hash
+from tutelage.trust import Refused, declared
 
 Build: TypeAlias = Callable[[], nn.Module]
 """What makes a network, in words that a stage's key can name: a function of a module, or a partial of one."""
+Found: TypeAlias = Callable[[str], Any]
+"""What finds ``module:name``, or ``None``: among what is imported already, or as a file's names are trusted."""
 STAGE_KEY = "_tutelage_stage_key"
+DEEPEST = 20  # functions within the arguments of functions; a run nests three or four
 MOVED = {
     "tutelage.recipes.methods.": "tutelage.methods.",
     "tutelage.recipes.methods.find:": "tutelage.methods.by_name:",
@@ -71,45 +76,66 @@ def key_of(thing: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def called(description: Any, *networks: nn.Module) -> nn.Module:
+def called(description: Any, *networks: nn.Module, found: Found) -> nn.Module:
     """The network that the ``described`` function builds, or makes of ``networks``, from the description alone.
 
-    A description may come from anybody, so only what is declared to make a network is ever called: subclasses of
-    ``nn.Module``, and functions annotated to return one. Raises ``ValueError`` for anything else, for a function that
-    is gone, and for arguments that only a run can make.
+    Only what is declared to make a network is ever called: subclasses of ``nn.Module``, and functions annotated to
+    return one, as ``found`` finds them at their places. Raises ``ValueError`` for anything else, for a function that is
+    gone, and for arguments that only a run can make or that no network can be made of.
     """
-    network = restored(description)(*networks)
+    make = restored(description, found)
+    try:
+        network = make(*networks)
+    except OSError:  # weights of an allowed function's own
+        raise
+    except (Exception, SystemExit) as failure:  # a width that no memory holds is one of many
+        raise ValueError(f"{description['function']} makes no network of what is stored: {reason(failure)}.") from None
     if not isinstance(network, nn.Module):
         raise ValueError(f"{description['function']} returned a {type(network).__name__} where a network was expected.")
     return network
 
 
-def restored(description: Any) -> Callable[..., Any]:
+def restored(description: Any, found: Found, depth: int = 0) -> Callable[..., Any]:
     """The ``described`` function with its arguments, not yet called. Raises ``ValueError`` as ``called`` does."""
-    if not isinstance(description, Mapping) or not isinstance(description.get("arguments", []), list):
-        raise ValueError(f"The description of a network names a function and its arguments; got {description!r}.")
-    return partial(maker(description), *map(_restored, description.get("arguments", [])), **_named(description))
+    function = maker(description, found)
+    arguments, named = description.get("arguments", []), description.get("named", {})
+    if not isinstance(arguments, list) or not isinstance(named, Mapping):
+        raise ValueError(
+            f"The arguments of {description['function']} are a list, and others by name; got {description}."
+        )
+    options = {name: _restored(x, found, depth + 1) for name, x in named.items()}
+    return partial(function, *(_restored(x, found, depth + 1) for x in arguments), **options)
 
 
-def maker(description: Mapping[str, Any]) -> Callable[..., Any]:
+def maker(description: Any, found: Found) -> Callable[..., Any]:
     """What a description names. Raises ``ValueError`` unless that is declared to make a network."""
-    path = str(description.get("function"))
-    function = _found(path) or _found(home(path))
+    path = description.get("function") if isinstance(description, Mapping) else None
+    if not isinstance(path, str):
+        raise ValueError(f"The description of a network names a function and its arguments; got {description!r}.")
+    try:
+        function = found(home(path))
+    except Refused:
+        raise
+    except (Exception, SystemExit) as failure:  # anything can go wrong in a module that was allowed
+        raise ValueError(f"{path} builds this network, but importing it ends in {reason(failure)}.") from failure
     if function is None:
         module = path.partition(":")[0].partition(".")[0]
         where = f"start Python in the folder that holds {module}, or put that folder on PYTHONPATH"
         cure = f"; {where}." if module not in ("tutelage", "") else "."
         raise ValueError(f"{path} builds this network, but it cannot be imported here{cure}")
-    made = function if isinstance(function, type) else getattr(function, "__annotations__", {}).get("return")
-    if isinstance(made, str):
-        try:
-            made = get_type_hints(function).get("return")
-        except NameError as error:
-            raise ValueError(f"{path} returns {made!r}, but its module has no {error.name}: import it there.") from None
-    if not (callable(function) and isinstance(made, type) and issubclass(made, nn.Module)):
+    made = function if isinstance(function, type) else declared(function, path)
+    if not (callable(function) and made is not None and issubclass(made, nn.Module)):
         raise ValueError(f"{path} is not declared to return an nn.Module, so it is not called; annotate its return.")
-    declared: Callable[..., Any] = function
-    return declared
+    return function  # type: ignore[no-any-return]
+
+
+def in_memory(path: str) -> Any:
+    """What stands at ``module:name`` in a module that is imported already, or ``None``."""
+    module, _, names = path.partition(":")
+    found: Any = sys.modules.get(module)
+    for name in names.split("."):
+        found = getattr(found, name, None)
+    return found
 
 
 def _is_default(field: Field[Any], value: Any) -> bool:
@@ -126,24 +152,12 @@ def _path(thing: Any) -> str:
     """``module:name``, if that is where ``thing`` is found: else two different things might have one description."""
     module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
     for path in (f"{module}:{name}", f"{module}:{getattr(thing, '__name__', None)}"):
-        if module and name and _found(path) is thing:
+        if module and name and in_memory(path) is thing:
             return path
     raise ValueError(
         f"A {type(thing).__name__} ({module}:{name}) cannot be part of a stage's key: pass plain values, data sets, "
         "files, networks that a stage made, functions of a module, or a functools.partial of these."
     )
-
-
-def _found(path: str) -> Any:
-    """What stands at ``module:name``, or ``None``."""
-    module, _, names = path.partition(":")
-    try:
-        found: Any = import_module(module)
-        for name in names.split("."):
-            found = getattr(found, name)
-    except (ImportError, AttributeError, ValueError):
-        return None
-    return found
 
 
 def home(path: str) -> str:
@@ -153,16 +167,13 @@ def home(path: str) -> str:
     return MOVED.get(old, "") + path.removeprefix(old)
 
 
-def _named(description: Mapping[str, Any]) -> dict[str, Any]:
-    named = description.get("named", {})
-    return {name: _restored(x) for name, x in named.items()} if isinstance(named, Mapping) else {}
-
-
-def _restored(x: Any) -> Any:
+def _restored(x: Any, found: Found, depth: int) -> Any:
+    if depth > DEEPEST:
+        raise ValueError(f"A network's arguments are nested more than {DEEPEST} deep; restore the file from a copy.")
     if isinstance(x, list):
-        return [_restored(y) for y in x]
+        return [_restored(y, found, depth + 1) for y in x]
     if not isinstance(x, Mapping):
         return x
     if "function" not in x:
         raise ValueError(f"The network was built from {dict(x)}, which only the recipe can make.")
-    return restored(x) if "arguments" in x else maker(x)
+    return restored(x, found, depth) if "arguments" in x else maker(x, found)

@@ -9,8 +9,9 @@ import pytest
 import tutelage
 
 ORDER = [
-    *["machine", "progress", "ranks", "group", "checkpoint", "weights", "keys"],
-    *["calls", "shapes", "limits", "outputs", "taps", "results", "losses", "models", "data", "measure", "compress"],
+    *["printable", "machine", "progress", "ranks", "group", "checkpoint", "weights"],
+    *["trust", "calls", "keys", "shapes", "outputs", "taps", "results", "losses", "models"],
+    *["data", "measure", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
     *["teachers", "optimizers", "parts", "learner", "arguments", "checks", "loop", "scenes", "rehearsal", "learn"],
     *["tasks", "methods", "delivery", "stages"],

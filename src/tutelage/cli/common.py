@@ -37,6 +37,14 @@ class Common:
             help="Start from the arguments in this file: a run's arguments.json, or {flag: value}.",
         ),
     ] = None
+    allow: Annotated[
+        tuple[str, ...],
+        arg(
+            metavar="PACKAGE …",
+            help_behavior_hint="",
+            help="Names lead only to networks and methods of these packages, and to ours.",
+        ),
+    ] = ()
     runs: Annotated[Path, arg(metavar="ROOT", help="Where run folders are made (or TUTELAGE_RUNS).")] = field(
         default_factory=_root
     )

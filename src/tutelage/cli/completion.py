@@ -90,7 +90,7 @@ def _possible(before: Sequence[str], commands: list[str]) -> list[str]:
 def _flags(path: str, verb: str, last: str) -> list[str]:
     try:
         recipe, _ = find(path)
-    except (Usage, ImportError):
+    except (ValueError, ImportError):
         return []
     mine, every = leaves(flags_of(recipe.function)), flags_of_bundle(Sweeping if verb == "sweep" else Common)
     if last == "--preset":

@@ -17,6 +17,7 @@ from tutelage.calls import module_of
 from tutelage.cli.docstrings import docstring
 from tutelage.cli.failures import Usage, did_you_mean
 from tutelage.study.dotted import root
+from tutelage.trust import imported
 
 Experiment: TypeAlias = Callable[..., Any]
 
@@ -45,6 +46,11 @@ class Recipe:
     @property
     def module(self) -> str:
         return self.name.partition(":")[0]
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it comes with this package, and so goes by a short name."""
+        return self.module in shipped()
 
     def with_preset(self, preset: str) -> Experiment:
         """The experiment with the preset's defaults. ``Usage`` if there is no such preset."""
@@ -90,7 +96,7 @@ def recipes_in(module: ModuleType, short: str) -> Iterator[Recipe]:
     Modules of a package that define none are not even imported. ``Usage`` for two recipes of one name.
     """
     seen: dict[str, Experiment] = {}
-    for part in [module, *map(import_module, modules_with_recipes(module))]:
+    for part in [module, *map(imported, modules_with_recipes(module))]:
         for recipe in _recipes_of(part, short):
             if recipe.name not in seen:
                 yield recipe

@@ -1,20 +1,20 @@
 """What a command line asks for: a recipe, its preset, every argument, and the words that ask for it again."""
 
-import json
 import shlex
-from collections.abc import Collection, Sequence
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from tutelage.cli.common import Common, with_presets
 from tutelage.cli.docstrings import prose_of
-from tutelage.cli.failures import Usage, did_you_mean
+from tutelage.cli.failures import Usage
 from tutelage.cli.find import Experiment, Recipe, find
 from tutelage.cli.flags import Flag, flags_of, flags_of_bundle, leaves, parse, rebound
-from tutelage.study.bounds import refuse_fields, refuse_nonsense
+from tutelage.cli.saved import packages_in, saved
+from tutelage.study.bounds import refuse_nonsense
 from tutelage.study.dotted import flattened
+from tutelage.trust import OURS, refuse_package
 
 _OF_THE_CALL = ("preset", "from_", "quiet", "verbose", "traceback")  # they change nothing in the run folder
 _PLACES = ("runs", "folder", "data")
@@ -66,26 +66,27 @@ class Request:
 def understood(path: str, words: Sequence[str], *, bundle: type[Common] = Common, verb: str = "run") -> Request:
     """The request behind ``tutelage run PATH WORDS…``; ``Usage`` or ``ValueError`` where it makes no sense.
 
-    Later wins: signature, preset, ``--from``, explicit flags.
+    Later wins: signature, preset, ``--from``, explicit flags. What a file names is restricted as ``--allow`` would.
     """
     recipe, named = find(path)
     source = _value_of("--from", words)
-    saved = _saved(source, recipe) if source is not None else {}
+    file = saved(source, recipe.name) if source is not None else None
     preset = _value_of("--preset", words)
     if preset is None:
-        preset = named if named != recipe.own_preset else str(saved.get("preset") or named)
-    flags = flags_of(recipe.with_preset(preset))
+        preset = named if named != recipe.own_preset or file is None else file.preset or named
+    flags = own = flags_of(recipe.with_preset(preset))
     bundle = with_presets(tuple(recipe.listed), bundle)  # type: ignore[arg-type]  # a class is hashable
     prog, text = f"tutelage {verb} {recipe.name}", prose_of(recipe.function)
     defaults = {flag.name: flag.default for flag in flags if flag.default is not MISSING}
-    if source is not None:
-        stored = [_named(name, value, leaves(flags), source) for name, value in saved["arguments"].items()]
-        typed = [word for flag in stored for word in flag.words(saved["arguments"][flag.name])]
-        whole = [flag for flag in flags if flag.name in {leaf.name.partition(".")[0] for leaf in stored}]
+    if file is not None:
+        typed = file.words(leaves(flags))
+        whole = [flag for flag in flags if flag.name in {name.partition(".")[0] for name in file.arguments}]
         flags = rebound(flags, parse(whole, bundle, typed, prog=prog, description=text)[0])
     arguments, common = parse(flags, bundle, words, prog=prog, description=text)
     refuse_nonsense(recipe.function, arguments)
-    refuse_fields(common)
+    if file is not None or common.allow:
+        asked = {name: flattened(arguments)[name] for name in _typed(words, leaves(own))}
+        common = replace(common, allow=_packages(common, recipe, leaves(own), asked))
     if common.data is not None:
         _refuse_synthetic(rebound(flags, arguments))
     return Request(recipe, preset, arguments, defaults, common)
@@ -98,31 +99,19 @@ def _value_of(flag: str, words: Sequence[str]) -> str | None:
     return given[-1] if given else None
 
 
-def _saved(source: str, recipe: Recipe) -> dict[str, Any]:
-    try:
-        content = json.loads(Path(source).read_text(encoding="utf-8"))
-    except OSError as lost:
-        raise type(lost)(f"--from {source} cannot be read: {(lost.strerror or str(lost)).lower()}.") from None
-    except ValueError as broken:
-        raise Usage(f"--from {source} is not JSON: {broken}.") from None
-    if not isinstance(content, dict):
-        raise Usage(f"--from {source} should hold {{flag: value, …}}, but holds a {type(content).__name__}.")
-    if not isinstance(content.get("arguments"), dict):
-        return {"arguments": content}
-    if content.get("recipe", recipe.name) != recipe.name:
-        raise Usage(f"--from {source} holds the arguments of {content['recipe']}, not of {recipe.name}.")
-    return content
+def _packages(common: Common, recipe: Recipe, flags: Sequence[Flag], asked: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where names may lead: where --allow says; with --from, to what was typed and to the recipe's own. Never empty."""
+    own = [] if recipe.is_shipped else [recipe.name]
+    values = [*(flag.default for flag in flags), *asked.values()]
+    for name in common.allow:
+        refuse_package(name)
+    return tuple(dict.fromkeys([OURS, *(common.allow or packages_in(*own, *values))]))
 
 
-def _named(name: str, value: Any, flags: Sequence[Flag], source: str) -> Flag:
-    known = {flag.name: flag for flag in flags}
-    if below := [x for x in known if x.startswith(f"{name}.")]:
-        inner = [f"{name}.{field}" for field in value] if isinstance(value, dict) else []
-        example = next((x for x in inner if x in below), below[0])
-        raise Usage(f"--from {source} sets {name!r}; its names are dotted, not nested: {{{json.dumps(example)}: …}}.")
-    if name not in known:
-        raise Usage(f"--from {source} sets {name!r}, which is no flag here{did_you_mean(name, known) or '.'}")
-    return known[name]
+def _typed(words: Sequence[str], flags: Sequence[Flag]) -> list[str]:
+    """The names of the flags that the words set."""
+    spelled = {word.partition("=")[0].replace("_", "-") for word in words}
+    return [flag.name for flag in flags if not spelled.isdisjoint(flag.spellings)]
 
 
 def _refuse_synthetic(flags: Sequence[Flag]) -> None:

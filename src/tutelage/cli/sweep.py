@@ -129,7 +129,8 @@ def _child(request: Request, varied: Sequence[str], jobs: int) -> Child:
     arguments = flattened(request.arguments)
     label = " ".join(f"{name}={arguments[name]}" for name in varied) or request.recipe.name
     share = [] if request.common.threads else ["--threads", str(max(1, _cores() // jobs))]
-    return Child(label, [sys.executable, "-m", *request.words, *share])
+    apart = ["-P"]  # so that nothing is imported from the current directory that nobody named
+    return Child(label, [sys.executable, *apart, "-m", *request.words, *share])
 
 
 def _cores() -> int:

@@ -13,6 +13,7 @@ from tutelage.calls import lookup
 from tutelage.methods.pair import Method
 from tutelage.methods.sums import added, sum_of_methods
 from tutelage.objective import Objective
+from tutelage.trust import refuse_other
 
 PUBLISHED = ("response", "feature", "relation", "contrastive")
 """The families that ``all`` stands for. Others are there to answer a question of their own."""
@@ -24,8 +25,9 @@ def method(text: str) -> Method:
     """The method called ``text``, or the sum of several with a factor for each, as in ``0.9*kd + at``.
 
     A name with a colon is a function of your own, ``(Pair) -> Objective``, at its dotted path, which is looked for in
-    the current directory too. Raises ``ValueError`` with the nearest names for one that does not exist, for a path that
-    leads nowhere, for a factor that is not a finite number of 0 or more, and for a sum that ``added`` refuses.
+    the current directory too; in an installed package it has to be annotated so. Raises ``ValueError`` with the nearest
+    names for one that does not exist, for a path that leads nowhere or to something else, and for a factor that is not
+    a finite number of 0 or more.
     """
     if "+" not in text and "*" not in text:
         return _one(text.strip())
@@ -79,6 +81,7 @@ def _one(name: str) -> Method:
         if not callable(own):
             raise ValueError(f"{name} is a {type(own).__name__}; a method is a function from a Pair to an Objective.")
         _refuse_loss(name, own)
+        refuse_other(own, name, Objective, "an Objective")
         return own
     known = methods()
     if name not in known:

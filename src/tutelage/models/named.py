@@ -13,6 +13,7 @@ from torch import nn
 import tutelage.models
 from tutelage.calls import Call, call, lookup, reason
 from tutelage.outputs import kind_of
+from tutelage.trust import refuse_other
 
 CLASSES = ("num_classes", "classes")
 """What the argument is called that the number of classes is handed to."""
@@ -46,10 +47,12 @@ def named(text: str, num_classes: int) -> Builder:
 
     ``resnet8`` and ``wide_resnet(16, 2)`` are of this package; anything else goes by its dotted path, looked for in the
     current directory too, with the arguments that it wants: ``my_lab.nets.small(width=3)``. ``num_classes`` is handed
-    on unless ``text`` says it, to whatever takes ``num_classes`` or ``classes``. Arguments are plain values.
+    on unless ``text`` says it, to whatever takes ``num_classes`` or ``classes``. Arguments are plain values. The path
+    leads to a class of networks, or to a function that is annotated to return one or stands in a module of your own.
 
-    Raises ``ValueError`` for a name that nobody knows, with the nearest ones, for text that is not a name or call, and
-    for arguments that do not fit; the function itself, for what then makes no network.
+    Raises ``ValueError`` for a name that nobody knows, with the nearest ones, for text that is not a name or call, for
+    a path that leads to something else, and for arguments that do not fit; the function itself, for what then makes no
+    network.
 
     >>> sum(p.numel() for p in named("resnet(depth=14)", 10)().parameters())
     175258
@@ -102,8 +105,7 @@ def _lookup(path: str) -> Callable[..., Any]:
     function = lookup(path)
     if isinstance(function, nn.Module):
         raise ValueError(f"{path} is a network; name a function that makes one, so that it can be built again.")
-    if not callable(function) or (isinstance(function, type) and not issubclass(function, nn.Module)):
-        raise ValueError(f"{path} is not a function or class that makes a network.")
+    refuse_other(function, path, nn.Module, "a network")
     return function  # type: ignore[no-any-return]
 
 

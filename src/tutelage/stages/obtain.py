@@ -15,7 +15,7 @@ from torch import nn
 from tutelage import group, results
 from tutelage.checkpoint import file_hash, load_weights
 from tutelage.delivery import ORIGIN, Origin
-from tutelage.keys import STAGE_KEY, Build, described, key_of, maker
+from tutelage.keys import STAGE_KEY, Build, described, in_memory, key_of, maker
 from tutelage.progress import Progress
 from tutelage.stages.locks import locked
 from tutelage.stages.stage import JointFit, Stage
@@ -120,7 +120,7 @@ def derived(
     Raises ``ValueError`` for a function that is not declared to return a network, and for a network of unknown origin.
     """
     step, origin, weights = described(function), getattr(of.last, ORIGIN, None), stages / of.key / "last.safetensors"
-    maker(step)
+    maker(step, in_memory)
     if not isinstance(origin, Origin):
         raise ValueError(f"{name!r} is derived from what a stage of a run made; {of.name!r} comes from elsewhere.")
 
