@@ -31,7 +31,7 @@ NEEDED = frozenset(
     ]
 )
 """What this package imports itself: no other module may take such a name, and nothing of it is called undeclared."""
-STANDARD = frozenset([*sys.stdlib_module_names, *sys.builtin_module_names, "__main__"])
+STANDARD = frozenset([*sys.stdlib_module_names, *sys.builtin_module_names, "__main__", "test", "_pyrepl"])
 
 _allowed: frozenset[str] | None = None  # of the whole process: threads that a run starts are restricted as well
 
@@ -71,7 +71,7 @@ def refuse_place(path: str) -> None:
         )
     if hidden := [name for name in names if name.startswith("__")]:
         raise Refused(f"{path} leads through {hidden[0]!r}, where no network, method or recipe is.")
-    if _allowed is not None and names[0] not in {*_allowed, OURS} and names[:2] != ["torch", "nn"]:
+    if _allowed is not None and names[0] not in {*_allowed, OURS}:
         raise Refused(_not_allowed(path, names[0]))
 
 

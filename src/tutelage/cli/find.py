@@ -5,6 +5,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.abc import InspectLoader
 from importlib.util import find_spec
@@ -140,6 +141,7 @@ def _may_be_recipe(node: ast.stmt) -> bool:
     return isinstance(value, ast.Call) and ast.unparse(value.func).split(".")[-1] == "partial"
 
 
+@cache
 def shipped() -> dict[str, ModuleType]:
     """The recipe modules and packages of this package, by their short names. Those beside them without any are not."""
     here = tutelage.recipes
