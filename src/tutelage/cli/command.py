@@ -9,17 +9,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TypeAlias
 
-from tutelage.cli.failures import (
-    DONE,
-    EXIT_CODES,
-    INTERRUPTED,
-    UNEXPECTED,
-    Usage,
-    did_you_mean,
-    exit_code,
-    refuse_no_text,
-    sentence,
-)
+from tutelage.cli.failures import DONE, EXIT_CODES, INTERRUPTED, UNEXPECTED, Usage, did_you_mean, exit_code, sentence
+from tutelage.printable import printable
 
 Command: TypeAlias = Callable[[Sequence[str]], int]
 
@@ -49,7 +40,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except BaseException as failure:
         code = exit_code(failure, spoken=_modules_in(words))
         if wordy or code == UNEXPECTED:
-            traceback.print_exc()
+            print(printable(traceback.format_exc()), end="", file=sys.stderr)
         if code not in (INTERRUPTED, UNEXPECTED):
             print(f"tutelage: {sentence(failure)}", file=sys.stderr)
         return code

@@ -4,6 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from tutelage.printable import printable
+
 
 def conclude(
     paths: Sequence[Path], *, by: Sequence[str] = (), out: Path | None = None, keep: Path | None = None
@@ -34,8 +36,8 @@ def conclude(
     beside = Path(os.path.commonpath([source.parent for source in sources])) / "report"
     page = publish_page(groups, story, out or (sources[0] if len(sources) == 1 and sources[0].is_dir() else beside))
     if left_out:
-        print(_unfinished([_short(run) for run in left_out]))
-    print(f"Report: {_short(page)}")
+        print(printable(_unfinished([_short(run) for run in left_out])))
+    print(printable(f"Report: {_short(page)}"))
     if keep is not None:
         for run in runs:
             collect(run, keep)

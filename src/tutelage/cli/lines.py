@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from tutelage.cli.pace import Clock, Pace, duration, terms_of
+from tutelage.printable import printable
 
 
 class Lines:
@@ -39,4 +40,4 @@ class Lines:
         self.note(f"{name}: done in {duration(self.clock() - self.pace.start)}")
 
     def note(self, text: str) -> None:
-        print(text, file=self.stream, flush=True)
+        print(printable(text), file=self.stream, flush=True)

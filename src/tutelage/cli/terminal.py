@@ -9,6 +9,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
 
 from tutelage.cli.pace import Clock, Pace, duration, terms_of
+from tutelage.printable import printable
 
 
 class Terminal:
@@ -16,7 +17,8 @@ class Terminal:
 
     def __init__(self, stream: IO[str], *, verbose: bool = False, clock: Clock = time.monotonic) -> None:
         text = ["{task.fields[epoch]}", "{task.fields[validation]}", "{task.fields[eta]}"]
-        columns = [TextColumn("{task.description}"), BarColumn(24), *map(TextColumn, text)]
+        name, *others = (TextColumn(part, markup=False) for part in ("{task.description}", *text))
+        columns = [name, BarColumn(24), *others]
         self.bars = Bars(*columns, console=Console(file=stream), auto_refresh=False)
         self.verbose, self.clock, self.shown = verbose, clock, 0.0
         self.pace = Pace("", 0, 0, clock)
@@ -43,7 +45,7 @@ class Terminal:
         self._show(f"done in {duration(self.clock() - self.pace.start)}")
 
     def note(self, text: str) -> None:
-        self.bars.console.print(text, markup=False, highlight=False)
+        self.bars.console.print(printable(text), markup=False, highlight=False)
 
     def _show(self, eta: str = "") -> None:
         pace, self.shown = self.pace, self.clock()

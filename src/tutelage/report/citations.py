@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+import warnings
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -29,7 +30,7 @@ def _citations(module: str) -> dict[str, str]:
     file = _file(module)
     known: dict[str, str] = {}
     citations: dict[str, str] = {}
-    for node in ast.parse(file.read_text(encoding="utf-8")).body if file else []:
+    for node in _statements(file) if file else []:
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
         names = _targets(node)
         if isinstance(value, ast.Dict) and NAME in names:
@@ -38,6 +39,15 @@ def _citations(module: str) -> dict[str, str]:
         elif value is not None:
             known.update(dict.fromkeys(names, _text(value, known)))
     return citations
+
+
+def _statements(file: Path) -> list[ast.stmt]:
+    """What a file says; nothing where that is no Python of today. A stranger's results may name any module."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return ast.parse(file.read_text(encoding="utf-8")).body
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
 
 
 def _targets(node: ast.stmt) -> list[str]:

@@ -31,7 +31,8 @@ def collect(run: FinishedRun, to: Path | str) -> Path:
 
     It is report.json without pictures, its curves thinned until it has at most 40 kB.
     """
-    file = Path(to, run.request.recipe.replace(":", "-"), result_name(run))
+    recipe = re.sub(r"[^\w.-]+|^\.+|^$", "_", run.request.recipe.replace(":", "-"))  # somebody's word: no path
+    file = Path(to, recipe, result_name(run))
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(".tmp")
     unfinished.write_text(slim(run), encoding="utf-8", newline="\n")
@@ -141,7 +142,7 @@ def _setting(group: Group) -> list[str]:
     if story.attention:
         parts += ["### Which layers were listened to", markdown.attention_table(story.attention)]
     commands = "\n".join(dict.fromkeys(run.request.command for run in group.runs))
-    return [*parts, _time(group), _hardware(group.runs), f"```\n{commands}\n```"]
+    return [*parts, _time(group), markdown.escape(_hardware(group.runs)), markdown.fenced(commands)]
 
 
 def _table(table: TableText) -> list[str]:
@@ -154,7 +155,7 @@ def _time(group: Group) -> str:
     seconds: dict[str, list[float]] = {}
     for stage in (stage for run in group.runs for stage in run.stages):
         seconds.setdefault(stage.name, []).append(stage.seconds)
-    each = ", ".join(f"{name} {time_text(mean(some))}" for name, some in seconds.items())
+    each = ", ".join(f"{markdown.escape(name)} {time_text(mean(some))}" for name, some in seconds.items())
     over = f" a run, mean of {total.n}" if total.n > 1 else ""
     return f"Training took {time_text(total.mean)}{over} ({each})." if seconds else "No stage was trained."
 

@@ -177,6 +177,16 @@ def escape(words: str) -> str:
     return re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", safe)
 
 
+def fenced(text: str) -> str:
+    """Lines that Markdown shows as they are typed, whatever fences stand in them.
+
+    >>> fenced("a ``` b").splitlines()
+    ['````', 'a ``` b', '````']
+    """
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{max(fence, '```', key=len)}\n{text}\n{max(fence, '```', key=len)}"
+
+
 def unescaped(page: str) -> str:
     """What ``markdown`` made as plain text: without emphasis and escapes.
 

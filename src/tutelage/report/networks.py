@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
@@ -29,11 +30,23 @@ def networks_csv(groups: Sequence[Group]) -> str:
     scores = [f"{name}{end}" for name in names for end in ("", "_sd", "_low", "_high")]
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*flags, *ABOUT, *scores, *COST, *(f"latency_ms_batch_{batch}" for batch in batches)])
+    headings = [*flags, *ABOUT, *scores, *COST, *(f"latency_ms_batch_{batch}" for batch in batches)]
+    writer.writerow(map(_no_formula, headings))
     for group, network in [(g, n) for g in groups for n in g.networks]:
         latencies = [latency.median if (latency := network.latency(batch)) else "" for batch in batches]
-        writer.writerow([*(group.by[flag] for flag in flags), *_cells(network, metrics), *latencies])
+        row = [*(group.by[flag] for flag in flags), *_cells(network, metrics), *latencies]
+        writer.writerow(map(_no_formula, row))
     return buffer.getvalue()
+
+
+def _no_formula(cell: Any) -> Any:
+    """``cell``; a text that a spreadsheet would calculate gets the sign that says it is one.
+
+    >>> [_no_formula(x) for x in ("=1+1", "-0.5", "wide", -2)]
+    ["'=1+1", '-0.5', 'wide', -2]
+    """
+    formula = isinstance(cell, str) and cell.lstrip()[:1] in ("=", "+", "-", "@", "|", "%")
+    return f"'{cell}" if formula and not re.fullmatch(r"-?[\d.]+(e-?\d+)?", cell) else cell
 
 
 def _cells(network: NetworkOverSeeds, metrics: Sequence[Metric]) -> list[Any]:

@@ -6,6 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from tutelage.printable import printable_in
 from tutelage.report.decode import decode
 from tutelage.report.older import renewed
 from tutelage.results import Arguments, EpochRecord, Results, StageRecord
@@ -62,8 +63,11 @@ def read_run(folder: Path | str) -> FinishedRun:
 
 
 def run_from_parts(parts: dict[str, Any], where: str = "") -> FinishedRun:
-    """The run whose files' contents are ``parts``, of any version; ``where`` precedes the file's name in errors."""
-    parts = renewed({**parts, "log": [_finite(line) for line in parts["log"]]})
+    """The run whose files' contents are ``parts``, of any version; ``where`` precedes the file's name in errors.
+
+    Its texts are somebody's: what no page, table or terminal should be given is taken out of them here.
+    """
+    parts = renewed(printable_in({**parts, "log": [_finite(line) for line in parts["log"]]}))
     results = decode(Results, parts["results"], f"{where}results.json")
     if any(network.scores for network in results.networks) and not results.metrics:
         raise ValueError(f"{where}results.json: networks have scores, but there are no metrics that say what they are.")

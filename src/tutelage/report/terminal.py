@@ -108,5 +108,5 @@ def _students(text: TableText, width: int) -> Table:
 def _table(*headings: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in headings:
-        table.add_column(heading, justify="left" if heading in WORDS else "right")
+        table.add_column(Text(heading), justify="left" if heading in WORDS else "right")
     return table
