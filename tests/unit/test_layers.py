@@ -9,7 +9,7 @@ import pytest
 import tutelage
 
 ORDER = [
-    *["printable", "machine", "progress", "ranks", "group", "checkpoint", "weights"],
+    *["machine", "printable", "progress", "ranks", "group", "checkpoint", "weights"],
     *["trust", "calls", "keys", "shapes", "outputs", "taps", "results", "losses", "models"],
     *["data", "measure", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
