@@ -7,14 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from tutelage.checkpoint import atomically, load_weights, read_json, save_weights, write_json
-from tutelage.keys import called, in_memory, restored
-from tutelage.trust import refuse_package, stored
+from tutelage.keys import Found, called, in_memory, restored
+from tutelage.trust import is_shipped, refuse_package, stored
 
 ORIGIN = "_tutelage_origin"
 WEIGHTS, DESCRIPTION = "student.safetensors", "student.json"
+HUGE = 100_000_000  # values of a network; what is smaller is built, and then held against its weights
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,24 @@ def load(folder: Path | str, *, allow: Sequence[str] = ()) -> nn.Module:
     functions = description.get("functions", []) if isinstance(description, Mapping) else None
     if not isinstance(functions, list) or "build" not in description:
         raise ValueError(f"{folder / DESCRIPTION} does not say how its network is built; restore it from a copy.")
+    _refuse_larger(description["build"], found, folder / (_source(0) if functions else WEIGHTS))
     model = called(description["build"], found=found)
     for number, function in enumerate(functions):
         model = called(function, load_weights(folder / _source(number), model).eval(), found=found)
     return load_weights(folder / WEIGHTS, model).eval()
+
+
+def _refuse_larger(build: Any, found: Found, weights: Path) -> None:
+    """Raise ``ValueError`` for a huge network of ours whose weights are not huge, before memory is taken for it."""
+    if not (isinstance(build, Mapping) and is_shipped(build.get("function")) and weights.is_file()):
+        return
+    with torch.device("meta"):
+        values = sum(x.numel() for x in called(build, found=found).state_dict().values())
+    if values > max(HUGE, weights.stat().st_size):  # a value takes a byte or more
+        raise ValueError(
+            f"{weights.with_name(DESCRIPTION)} describes {values:,} values, and {weights.name} holds fewer; "
+            "restore both from one copy."
+        )
 
 
 def _source(number: int) -> str:

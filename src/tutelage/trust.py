@@ -1,7 +1,7 @@
 """Who may run code: the one place that decides what a dotted name may import, and what of it may be called.
 
-A name that a person typed may lead to whatever makes a network or a method, but not into Python's own library. A name
-in a file may lead to what this package ships, and to packages that a person allowed by name; see docs/security.md.
+What a person typed may lead to whatever makes a network or a method, but not into Python's own library. What stands in
+a file may lead to what this package ships, and to packages that a person allowed by name: docs/security.md.
 """
 
 import inspect
@@ -107,10 +107,9 @@ def stored(path: str, allow: Collection[str], folder: Path) -> Any:
     for a module that lies in ``folder``: nothing in there is ever run. Raises what an allowed module raises.
     """
     module, _, names = path.partition(":")
-    root = module.partition(".")[0]
+    root, ours = module.partition(".")[0], is_shipped(module)
     if not all(x.isidentifier() and not x.startswith("__") for x in (*module.split("."), *names.split("."))):
         raise Refused(f"A network is built by a function at a place such as my_lab.nets:small; {path!r} is none.")
-    ours = _is_shipped(module)
     if not ours and root in STANDARD | NEEDED:
         raise Refused(f"{path} is not called: it is none of the functions that build a network from a file.")
     if not ours and root not in allow:
@@ -122,7 +121,7 @@ def stored(path: str, allow: Collection[str], folder: Path) -> Any:
     for name in names.split("."):
         found = getattr(found, name, None)
     for home in _origin(found)[1]:
-        if not _is_shipped(home) and home.partition(".")[0] not in {*allow} - STANDARD - NEEDED:
+        if not is_shipped(home) and home.partition(".")[0] not in {*allow} - STANDARD - NEEDED:
             raise Refused(f"{path} leads to {home}, where nothing builds a network from a file; it is not called.")
     return found
 
@@ -137,7 +136,7 @@ def refuse_other(thing: Any, path: str, made: type, noun: str) -> None:
         root = home.partition(".")[0]
         if root in STANDARD:
             raise Refused(f"{path} leads into Python's own library ({home}), where nothing makes {noun}.")
-        if _allowed is not None and not _is_shipped(home) and not home.startswith(METHODS):
+        if _allowed is not None and not is_shipped(home) and not home.startswith(METHODS):
             if root == OURS:
                 raise Refused(f"{path} leads to {home}, which is left out where --from or --allow is given.")
             if root not in _allowed:
@@ -233,8 +232,9 @@ def _lies_in(place: str, folder: Path) -> bool:
     return any(Path(realpath(x)).is_relative_to(realpath(folder)) for x in (way, *way.parents))
 
 
-def _is_shipped(module: str) -> bool:
-    return f"{module}.".startswith(SHIPPED)
+def is_shipped(path: Any) -> bool:
+    """Whether a module, or a function at ``module:name``, is of those that make networks of plain values."""
+    return isinstance(path, str) and f"{path.partition(':')[0]}.".startswith(SHIPPED)
 
 
 def _is_installed(module: str) -> bool:

@@ -365,7 +365,12 @@ class TestAStudentInAFolder:
     @pytest.mark.parametrize(
         ("build", "said"),
         [
-            ({**OURS, "arguments": [[3, 10**12, 2]]}, "makes no network of what is stored"),
+            (
+                {**OURS, "arguments": [[3, 10**12, 2]]},
+                r"describes .* values, and student\.safetensors holds fewer",
+            ),
+            ({**OURS, "arguments": [[3, 10**5, 10**5, 2]]}, r"values, and student\.safetensors holds fewer"),
+            ({**OURS, "arguments": [[3, 10**30, 2]]}, "network"),
             ({**OURS, "arguments": [[3, -1, 2]]}, "mlp|network"),
             ({**OURS, "arguments": ["three"]}, "mlp|network"),
             ({**OURS, "arguments": [1, 2, 3, 4]}, "makes no network of what is stored: TypeError"),
