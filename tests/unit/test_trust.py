@@ -21,6 +21,7 @@ from tutelage.cli.command import main
 from tutelage.cli.failures import Usage
 from tutelage.cli.find import find, module_named
 from tutelage.cli.request import understood
+from tutelage.combine.by_name import Given, rule
 from tutelage.keys import described
 from tutelage.methods.by_name import method, methods
 from tutelage.models.mlp import mlp
@@ -72,6 +73,10 @@ wrapped = functools.wraps(os.system)(lambda text: os.system(text))
 caller = os.system.__call__
 mine = kd
 def unsaid_method(pair): return kd(pair)
+
+def recipe(run, *, net: str = "resnet8"):
+    from tutelage.models.named import named
+    print(type(named(net, 2)()).__name__)
 def count(pair) -> int: return 3
 """
 
@@ -187,6 +192,15 @@ class TestATypedName:
         with restricted(["zoo_of_trust"]):
             assert named("zoo_of_trust.unsaid", 4)().out_features == 4
         del sys.modules["zoo_of_trust"]
+
+
+@pytest.mark.parametrize("text", ["os.system('x')", "evil_of_trust.net('x')", "Evil_of_trust.net()", "evil_of_trust:x"])
+def test_a_rule_is_no_path(tmp_path, monkeypatch, text):
+    traces = [planted(tmp_path, name) for name in ("evil_of_trust", "Evil_of_trust")]
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ValueError, match=r"There is no rule|torchjd has no|is named like"):
+        rule(text, Given())
+    assert not any(trace.exists() for trace in traces)
 
 
 class TestTheCurrentDirectory:
@@ -412,13 +426,9 @@ class TestAStudentInAFolder:
 COMPARE = ["cifar100:compare", "--methods", "kd"]
 FILES = [
     {"teacher.name": "os.system('touch pwned')"},
-    {"teacher.name": "evil_of_trust.net(3)"},
-    {"student.name": "evil_of_trust.net"},
-    {"student.name": "torch.hub.load('evil', 'net')"},
+    {"student.name": "evil_of_trust.net(3)"},
     {"student.name": "tutelage.load('evil')"},
-    {"methods": ["kd", "evil_of_trust:x"]},
-    {"methods": ["0.5*kd + evil_of_trust:x"]},
-    {"methods": ["os:system"]},
+    {"methods": ["kd", "0.5*kd + evil_of_trust:x"]},
 ]
 
 
@@ -455,6 +465,16 @@ class TestAFileOfArguments:
         Path("s.json").write_text("{}")
         assert understood("fake_recipes:toy", ["--from", "s.json"]).common.allow == ("tutelage", "fake_recipes")
         assert understood("fake_recipes:toy", []).common.allow == ()
+
+    def test_leads_a_recipe_of_ones_own_no_further(self, lab, tmp_path, monkeypatch, capsys):
+        monkeypatch.setattr("tutelage.machine.tune_allocator", lambda: True)
+        trace = planted(tmp_path, "evil_of_trust")
+        for net in ("evil_of_trust.net", "os.getcwd", "torch.nn.Flatten", f"{lab}.Small"):
+            Path("s.json").write_text(json.dumps({"net": net}))
+            for words in (["--from", "s.json"], ["--net", net, "--allow", lab]):
+                code = main(["run", f"{lab}:recipe", *words, "--quiet"])
+                assert ("Small" in capsys.readouterr().out) == (net == f"{lab}.Small") == (code != 2)
+        assert not trace.exists()
 
     def test_keeps_its_restriction_in_the_command_that_goes_on(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
