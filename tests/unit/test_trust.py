@@ -23,9 +23,12 @@ from tutelage.cli.find import find, module_named
 from tutelage.cli.request import understood
 from tutelage.combine.by_name import Given, rule
 from tutelage.keys import described
+from tutelage.losses.simkd import borrowing
 from tutelage.methods.by_name import method, methods
 from tutelage.models.mlp import mlp
 from tutelage.models.named import known, named
+from tutelage.outputs import tensor_output
+from tutelage.teachers.adapted import adapted
 from tutelage.trust import NEEDED, SHIPPED, restricted
 
 LAB = """
@@ -320,6 +323,24 @@ class TestAStudentInAFolder:
             tutelage.load(where, allow=["tutelage", "torch"])
         assert {name for name in set(sys.modules) - before if not name.startswith(("tutelage.", "torch."))} == set()
         assert not trace.exists()
+
+    @pytest.mark.parametrize(
+        "build",
+        [
+            named("resnet8", 5),
+            named("wide_resnet(10, 1)", 5),
+            partial(nn.Linear, 3, 2),
+            partial(tensor_output, partial(nn.Linear, 3, 2)),
+            partial(adapted, named("resnet8", 5), scale=(2.0, 2.0, 2.0), shift=(0.0, 0.0, 0.0), size=8),
+            partial(borrowing, named("resnet8", 5), named("resnet14", 5), 16),
+        ],
+        ids=lambda x: x.func.__name__,
+    )
+    def test_that_ships_is_loaded_as_it_was_delivered(self, folder, build):
+        where, network = folder(json.loads(json.dumps(described(build)))), build()
+        save_weights(where / "student.safetensors", network)
+        weights = tutelage.load(where).state_dict()
+        assert all(x.equal(weights[name]) for name, x in network.state_dict().items())
 
     def test_of_ones_own_package_says_how_it_is_loaded_and_then_is(self, folder, tmp_path, monkeypatch):
         trace = planted(tmp_path, "own_of_trust")
