@@ -10,7 +10,7 @@ import tutelage
 
 ORDER = [
     *["machine", "printable", "progress", "ranks", "group", "checkpoint", "weights"],
-    *["trust", "calls", "keys", "shapes", "outputs", "taps", "results", "losses", "models"],
+    *["trust", "calls", "keys", "shapes", "limits", "outputs", "taps", "results", "losses", "models"],
     *["data", "measure", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
     *["teachers", "optimizers", "parts", "learner", "arguments", "checks", "loop", "scenes", "rehearsal", "learn"],

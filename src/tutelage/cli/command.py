@@ -9,7 +9,17 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TypeAlias
 
-from tutelage.cli.failures import DONE, EXIT_CODES, INTERRUPTED, UNEXPECTED, Usage, did_you_mean, exit_code, sentence
+from tutelage.cli.failures import (
+    DONE,
+    EXIT_CODES,
+    INTERRUPTED,
+    UNEXPECTED,
+    Usage,
+    did_you_mean,
+    exit_code,
+    refuse_no_text,
+    sentence,
+)
 from tutelage.printable import printable
 
 Command: TypeAlias = Callable[[Sequence[str]], int]

@@ -86,8 +86,26 @@ def sentence(failure: BaseException) -> str:
         return "The memory is used up: choose a smaller batch or network."
     if isinstance(failure, OSError) and failure.errno is not None:
         said = _SYSTEM.get(failure.errno, failure.strerror or str(failure))
-        return printable(f"{failure.filename}: {said}" if failure.filename is not None else said)
-    return printable(" ".join(str(failure).split())) or type(failure).__name__
+        return printable(f"{_short(str(failure.filename))}: {said}" if failure.filename is not None else said)
+    return printable(" ".join(map(_short, str(failure).split()))) or type(failure).__name__
+
+
+def is_lack_of_memory(failure: BaseException) -> bool:
+    """Whether Python, an accelerator or torch's allocator got no more; the last raises a mere ``RuntimeError``."""
+    named = type(failure).__name__ == "OutOfMemoryError"  # torch's own, which is not imported here
+    return named or isinstance(failure, MemoryError) or "DefaultCPUAllocator: " in str(failure)
+
+
+def _short(word: str) -> str:
+    """A word that nobody would read to its end, without its middle."""
+    return word if len(word) <= 300 else f"{word[:100]}…{word[-50:]}"
+
+
+def refuse_no_text(words: Iterable[str]) -> None:
+    """Raise ``Usage`` for a word that can be neither the name of a file nor written to one."""
+    for word in words:
+        if "\0" in word or word.encode("utf-8", "replace").decode() != word:
+            raise Usage(f"A word of a command is text in UTF-8 without a zero byte; got {word!r}.")
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from tutelage.cli.failures import Usage
 from tutelage.cli.find import Experiment, Recipe, find
 from tutelage.cli.flags import Flag, flags_of, flags_of_bundle, leaves, parse, rebound
 from tutelage.cli.saved import packages_in, saved
-from tutelage.study.bounds import refuse_nonsense
+from tutelage.study.bounds import refuse_fields, refuse_nonsense
 from tutelage.study.dotted import flattened
 from tutelage.trust import OURS, refuse_package
 
@@ -84,6 +84,7 @@ def understood(path: str, words: Sequence[str], *, bundle: type[Common] = Common
         flags = rebound(flags, parse(whole, bundle, typed, prog=prog, description=text)[0])
     arguments, common = parse(flags, bundle, words, prog=prog, description=text)
     refuse_nonsense(recipe.function, arguments)
+    refuse_fields(common)
     if file is not None or common.allow:
         asked = {name: flattened(arguments)[name] for name in _typed(words, leaves(own))}
         common = replace(common, allow=_packages(common, recipe, leaves(own), asked))

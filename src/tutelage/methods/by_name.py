@@ -26,8 +26,8 @@ def method(text: str) -> Method:
 
     A name with a colon is a function of your own, ``(Pair) -> Objective``, at its dotted path, which is looked for in
     the current directory too; in an installed package it has to be annotated so. Raises ``ValueError`` with the nearest
-    names for one that does not exist, for a path that leads nowhere or to something else, and for a factor that is not
-    a finite number of 0 or more.
+    names for one that does not exist, for a path that leads nowhere or to something else, for a factor that is not a
+    finite number of 0 or more, and for a sum that ``added`` refuses.
     """
     if "+" not in text and "*" not in text:
         return _one(text.strip())
