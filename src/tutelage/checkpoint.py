@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from tutelage import plain_json
+from tutelage.tensors import RESTORE, entry, on_the_cpu, read_tensors
 
 PLAIN = (str, int, float, bool, type(None))
 
@@ -49,21 +52,26 @@ def remove_leftovers(folder: Path) -> None:
 def write_json(path: Path | str, content: Any) -> None:
     """``content`` as indented JSON, atomically."""
     with atomically(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_bytes(json_bytes(content))
 
 
-def read_json(path: Path | str) -> Any:
-    """What ``write_json`` wrote. Raises ``ValueError`` for a file that is not JSON, by name."""
+def json_bytes(content: Any) -> bytes:
+    """``content`` as ``write_json`` writes it."""
+    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def read_json(path: Path | str, cure: str = "remove it, or restore it from a copy") -> Any:
+    """What ``write_json`` wrote. Raises ``ValueError`` for a file that is not JSON, by name and with its ``cure``."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not readable as JSON ({error}); remove it, or restore it from a copy.") from None
+        return plain_json.read(path)
+    except ValueError as error:
+        raise ValueError(f"{path} is not readable as JSON ({error}); {cure}.") from None
 
 
-def save_state(path: Path | str, state: Any) -> None:
-    """A nested state of dicts, lists, tuples, tensors and plain values, as one safetensors file, atomically.
+def save_state(path: Path | str, state: Any) -> str:
+    """The checksum of the safetensors file that now holds a nested state, written atomically.
 
-    Tensors that share their memory are stored once.
+    A state is made of dicts, lists, tuples, tensors and plain values. Tensors that share their memory are stored once.
     """
     tensors: dict[str, Tensor] = {}
     names: dict[tuple[Any, ...], str] = {}
@@ -81,17 +89,21 @@ def save_state(path: Path | str, state: Any) -> None:
             return x
         raise ValueError(f"A checkpoint holds tensors and plain values; got a {type(x).__name__}: {x!r}.")
 
-    content = json.dumps(encode(state))
-    _write_tensors(path, tensors, {"tutelage": content})
+    encoded = encode(state)
+    try:
+        plain_json.parsed(json.dumps(encoded))
+    except ValueError as error:  # before it is too late
+        raise ValueError(f"A checkpoint cannot hold this state: it could not be read again ({error}).") from None
+    return _write_tensors(path, tensors, {"state": encoded})
 
 
-def load_state(path: Path | str) -> Any:
+def load_state(path: Path | str, cure: str = RESTORE, expected: str = "") -> Any:
     """What ``save_state`` wrote, on the CPU.
 
-    Raises ``ValueError`` for anything that is not such a file: cut short, damaged, or a pickle, which is never opened.
+    Raises ``ValueError`` for anything that is not such a file, as ``read_tensors`` does.
     """
-    tensors, metadata = read_tensors(path)
-    if "tutelage" not in metadata:
+    tensors, about = read_tensors(path, cure, expected)
+    if "state" not in about:
         raise ValueError(f"{path} holds tensors but no training state; a checkpoint of tutelage was expected.")
 
     def decode(x: Any) -> Any:
@@ -105,13 +117,16 @@ def load_state(path: Path | str) -> Any:
         values = [decode(value) for value in content]
         return tuple(values) if kind == "tuple" else values
 
-    return decode(json.loads(metadata["tutelage"]))
+    try:
+        return decode(about["state"])
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"{path} is damaged (its state cannot be put together): {cure}.") from None
 
 
-def save_weights(path: Path | str, model: nn.Module) -> None:
-    """Parameters and buffers under their own names, as any safetensors reader takes them; tied tensors once.
+def save_weights(path: Path | str, model: nn.Module) -> str:
+    """The checksum of the file that now holds parameters and buffers under their own names, tied tensors once.
 
-    A compiled model is saved under the names of the plain one.
+    Any safetensors reader takes it. A compiled model is saved under the names of the plain one.
     """
     tensors: dict[str, Tensor] = {}
     first: dict[tuple[Any, ...], str] = {}
@@ -122,13 +137,22 @@ def save_weights(path: Path | str, model: nn.Module) -> None:
             tensors[name] = x
         else:
             tied[name] = original
-    _write_tensors(path, tensors, {"tied": json.dumps(tied)})
+    return _write_tensors(path, tensors, {"tied": tied})
 
 
-def load_weights(path: Path | str, model: nn.Module) -> nn.Module:
-    """``model`` with the weights in ``path``, compiled or not. Raises ``ValueError`` for another architecture's."""
-    tensors = _uncompiled(read_tensors(path)[0])
-    state = model.state_dict()
+def load_weights(path: Path | str, model: nn.Module, cure: str = RESTORE, expected: str = "") -> nn.Module:
+    """``model`` with the weights in ``path``, compiled or not.
+
+    Raises ``ValueError`` for another architecture's, else as ``read_tensors`` does.
+    """
+    return filled(model, read_tensors(path, cure, expected)[0], path)
+
+
+def filled(model: nn.Module, weights: Any, path: Path | str) -> nn.Module:
+    """``model`` with ``weights``, which ``path`` holds. Raises ``ValueError`` for those of another architecture."""
+    if not isinstance(weights, dict) or not all(isinstance(x, Tensor) for x in weights.values()):
+        raise ValueError(f"{path} holds no weights of a {type(model).__name__}.")
+    tensors, state = _uncompiled(weights), model.state_dict()
     own = {name: tuple(x.shape) for name, x in _uncompiled(state).items()}
     stored = {name: tuple(x.shape) for name, x in tensors.items()}
     if own != stored:
@@ -159,57 +183,23 @@ def _gap(own: Mapping[str, tuple[int, ...]], stored: Mapping[str, tuple[int, ...
     return f"{name!r} is {stored[name]} there and {own[name]} here"
 
 
-def _write_tensors(path: Path | str, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+def _write_tensors(path: Path | str, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> str:
+    apart = on_the_cpu(tensors)
+    metadata, checksum = entry(apart, about)
     with atomically(path) as temporary:
         try:
-            save_file(_apart(tensors), temporary, metadata)
+            save_file(apart, temporary, metadata)
         except SafetensorError as error:  # it wraps the operating system's own errors
             number = re.search(r"os error (\d+)", str(error))
             raise OSError(int(number[1]) if number else errno.EIO, str(error)) from None
         temporary.chmod(0o666 & ~_umask())  # safetensors lets nobody else read
+    return checksum
 
 
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """On the CPU, each in memory of its own: safetensors refuses views of one memory."""
-    apart: dict[str, Tensor] = {}
-    seen: set[int] = set()
-    for name, x in tensors.items():
-        whole = x.detach().cpu().contiguous()
-        place = whole.untyped_storage().data_ptr()
-        apart[name] = whole.clone() if place in seen else whole
-        seen.add(place)
-    return apart
-
-
-def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a safetensors file by name, tied ones under all their names, and its other entries.
-
-    Raises ``FileNotFoundError``, and ``ValueError`` for anything else than such a file; a pickle is never opened.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
-    try:
-        with safe_open(path, framework="pt") as opened:
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-            metadata = opened.metadata() or {}
-            return tensors | {
-                name: tensors[own] for name, own in json.loads(metadata.get("tied", "{}")).items()
-            }, metadata
-    except (SafetensorError, ValueError, RuntimeError, KeyError, AttributeError) as error:
-        with path.open("rb") as file:  # only now: the length that safetensors begins with may look like a pickle
-            start = file.read(2)
-        if start == b"PK" or start[:1] == b"\x80":
-            raise ValueError(f"{path} is a pickle, which may hold code: it was not opened; use safetensors.") from None
-        raise ValueError(
-            f"{path} is damaged or cut short ({error}): restore it from a copy, or remove it to start this part again."
-        ) from None
 
 
 def _identity(x: Tensor) -> tuple[Any, ...]:

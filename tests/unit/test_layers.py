@@ -9,13 +9,12 @@ import pytest
 import tutelage
 
 ORDER = [
-    *["machine", "printable", "progress", "ranks", "group", "checkpoint", "weights"],
-    *["trust", "calls", "keys", "shapes", "limits", "outputs", "taps", "results", "losses", "models"],
-    *["data", "measure", "compress"],
+    *["machine", "progress", "ranks", "group", "plain_json", "tensors", "checkpoint", "checksums", "weights", "keys"],
+    *["calls", "shapes", "outputs", "taps", "results", "losses", "models", "data", "measure", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
     *["teachers", "optimizers", "parts", "learner", "arguments", "checks", "loop", "scenes", "rehearsal", "learn"],
     *["tasks", "methods", "delivery", "stages"],
-    *["folders", "run", "schemes", "study", "report", "recipes", "cli"],
+    *["folders", "run", "schemes", "study", "report", "integrity", "recipes", "cli"],
 ]
 ROOT = Path(tutelage.__file__).parent
 DOORS = {"__init__", "__main__"}  # they open on the whole house

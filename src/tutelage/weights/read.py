@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from tutelage.checkpoint import read_tensors
+from tutelage.tensors import read_tensors
 from tutelage.weights.convert import LEGACY, conversion, script_conversion
 
 PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"7z\xbc\xaf": "7-Zip"}
