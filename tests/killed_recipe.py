@@ -182,8 +182,8 @@ def killed(root: Path, moments: Iterable[float], start=forked) -> int:
 
 def outcome(root: Path) -> dict[str, object]:
     """Everything a run leaves, byte for byte, but for what clocks say."""
-    left = {}
-    own = (path for path in sorted(root.rglob("*")) if path.is_file() and path.name not in ("lock", "environment.json"))
+    left, other = {}, ("lock", "environment.json", "SHA256SUMS")  # the last is of files with clocks in them
+    own = (path for path in sorted(root.rglob("*")) if path.is_file() and path.name not in other)
     for file in own:
         name = str(file.relative_to(root))
         if file.name in ("log.jsonl", "stages.json", "stage.json"):

@@ -1,22 +1,24 @@
 """The network that a run was for, in a folder that needs no other: where it came from, and how it is built again."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
+from logging import getLogger
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from tutelage.checkpoint import atomically, load_weights, read_json, save_weights, write_json
-from tutelage.keys import Found, called, in_memory, restored
-from tutelage.trust import is_shipped, refuse_package, stored
+from tutelage.checkpoint import atomically, json_bytes, load_weights, save_weights
+from tutelage.checksums import listed, read_listed_json
+from tutelage.keys import called, restored
+from tutelage.tensors import stated_sum
 
 ORIGIN = "_tutelage_origin"
 WEIGHTS, DESCRIPTION = "student.safetensors", "student.json"
-HUGE = 100_000_000  # values of a network; what is smaller is built, and then held against its weights
+CURE = "restore it from a copy, or start the run's command again, which delivers it anew"
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,18 @@ def deliver(folder: Path, student: nn.Module, facts: Mapping[str, Any]) -> None:
     if not isinstance(origin, Origin):
         raise ValueError("A run delivers a network that one of its stages made; this one comes from elsewhere.")
     for function in (origin.build, *origin.functions):
-        restored(function, in_memory)
-    for number, weights in enumerate(origin.weights):
-        with atomically(folder / _source(number)) as temporary:
-            shutil.copyfile(weights, temporary)
-    save_weights(folder / WEIGHTS, student)
+        restored(function)
     derived = {"functions": list(origin.functions)} if origin.functions else {}
-    write_json(folder / DESCRIPTION, {"build": origin.build, **derived, **facts})
+    with ExitStack() as unfinished:  # all is written before anything takes its name, the description last
+        description = unfinished.enter_context(atomically(folder / DESCRIPTION))
+        sums = {}
+        for number, weights in enumerate(origin.weights):
+            temporary = unfinished.enter_context(atomically(folder / _source(number)))
+            shutil.copyfile(weights, temporary)
+            sums[_source(number)] = stated_sum(temporary)
+        sums[WEIGHTS] = save_weights(unfinished.enter_context(atomically(folder / WEIGHTS)), student)
+        description.write_bytes(json_bytes({"build": origin.build, **derived, **facts, "weights": sums}))
+        (folder / DESCRIPTION).unlink(missing_ok=True)  # it would not know the new weights
 
 
 def load(folder: Path | str, *, allow: Sequence[str] = ()) -> nn.Module:
@@ -68,15 +75,26 @@ def load(folder: Path | str, *, allow: Sequence[str] = ()) -> nn.Module:
     found = partial(stored, allow=allow, folder=folder)
     if not (folder / DESCRIPTION).exists():
         raise FileNotFoundError(f"{folder} holds no finished student; a run leaves one there when it ends.")
-    description = read_json(folder / DESCRIPTION)
+    listing = listed(folder)
+    description = read_listed_json(folder / DESCRIPTION, listing, CURE)
     functions = description.get("functions", []) if isinstance(description, Mapping) else None
     if not isinstance(functions, list) or "build" not in description:
-        raise ValueError(f"{folder / DESCRIPTION} does not say how its network is built; restore it from a copy.")
-    _refuse_larger(description["build"], found, folder / (_source(0) if functions else WEIGHTS))
-    model = called(description["build"], found=found)
+        raise ValueError(f"{folder / DESCRIPTION} does not say how its network is built; {CURE}.")
+    sums = sums_of(description)
+    if listing is None or not all(sums.values()):
+        getLogger("tutelage").warning("The student in %s has no checksums: it was not verified.", folder)
+    model = called(description["build"])
     for number, function in enumerate(functions):
-        model = called(function, load_weights(folder / _source(number), model).eval(), found=found)
-    return load_weights(folder / WEIGHTS, model).eval()
+        source = folder / _source(number)
+        model = called(function, load_weights(source, model, CURE, sums.get(source.name, "")).eval())
+    return load_weights(folder / WEIGHTS, model, CURE, sums.get(WEIGHTS, "")).eval()
+
+
+def sums_of(description: Mapping[str, Any]) -> dict[str, str]:
+    """The checksums of the files that a delivered network is read from; none where an earlier version delivered it."""
+    sums = description.get("weights", {})
+    known = isinstance(sums, Mapping) and all(isinstance(x, str) for x in sums.values())
+    return dict(sums) if known else {WEIGHTS: "unreadable"}
 
 
 def _refuse_larger(build: Any, found: Found, weights: Path) -> None:

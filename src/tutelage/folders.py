@@ -6,7 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tutelage.checkpoint import read_json, remove_leftovers, write_json
+from tutelage.checkpoint import json_bytes, read_json, remove_leftovers, write_json
+from tutelage.checksums import MANIFEST, listed, read_listed, seal, unseal
+from tutelage.delivery import DESCRIPTION, WEIGHTS
 from tutelage.results import Arguments
 
 LOCK, REQUEST, ENVIRONMENT = "lock", "arguments.json", "environment.json"
@@ -54,18 +56,50 @@ def open_folder(folder: Path, request: Mapping[str, Any], environment: Callable[
     Only for whoever holds its lock. Raises ``ValueError`` for a folder that was made with other arguments.
     """
     remove_leftovers(folder)
+    refuse_changed(folder)
+    if not (folder / ENVIRONMENT).exists():
+        write_json(folder / ENVIRONMENT, environment())
     if (folder / REQUEST).exists():
         _refuse_other(read_json(folder / REQUEST), request, folder)
     else:
-        write_json(folder / ENVIRONMENT, environment())
         write_json(folder / REQUEST, request)  # last: once it is there, the rest is too
+    unseal(folder)
     (folder / RESULTS).unlink(missing_ok=True)
     (folder / LOG).write_text("")
 
 
+def refuse_changed(folder: Path) -> None:
+    """Raise ``ValueError`` where what only a new run writes has changed since the run in ``folder`` ended."""
+    sums = listed(folder)
+    for name in (REQUEST, ENVIRONMENT):
+        if sums is not None and (folder / name).exists():
+            read_listed(folder / name, sums, cure(folder / name))
+
+
+def cure(file: Path) -> str:
+    """What helps where a file of a finished run is damaged."""
+    if file.name == REQUEST:
+        return f"restore it from a copy, or move {file.parent} away and start the run's command again"
+    if file.name == ENVIRONMENT:
+        return "remove it and start the run's command again"
+    return "start the run's command again"
+
+
+def close(folder: Path, place: Path, results: Any) -> None:
+    """Write the ``results`` of the run in ``folder``, whose other files are whole in ``place``, and checksums of all.
+
+    The results come last: a run that has them has its checksums.
+    """
+    made = (LOG, STAGES, DESCRIPTION, WEIGHTS)
+    files = {x.name: x for x in (*map(place.joinpath, made), *place.glob("source*.safetensors")) if x.is_file()}
+    files |= {name: folder / name for name in (REQUEST, ENVIRONMENT)}
+    seal(place, {**files, RESULTS: json_bytes(results)})
+    write_json(place / RESULTS, results)
+
+
 def remove(folder: Path, places: Iterable[Path]) -> None:
     """Take away what a run that did nothing made: its files in ``folder``, and those ``places`` that are then empty."""
-    for name in (REQUEST, ENVIRONMENT, LOG, STAGES, LOCK):
+    for name in (REQUEST, ENVIRONMENT, LOG, STAGES, MANIFEST, LOCK):
         (folder / name).unlink(missing_ok=True)
     with suppress(OSError):  # somebody else's things lie there
         for place in places:

@@ -107,7 +107,7 @@ class Run:
         try:
             if kind is None:
                 found = folders.jsonable(asdict(self._results))
-                group.decided(partial(write_json, self.folder / folders.RESULTS, found))
+                group.decided(partial(folders.close, self.folder, self.folder, found))
             elif issubclass(kind, ValueError | FileNotFoundError) and self._is_idle and self.folder in self._new:
                 folders.remove(self.folder, self._new)
         finally:

@@ -175,7 +175,12 @@ def test_the_best_epoch_is_the_first_with_the_best_figure_and_its_weights_are_ke
     assert done.best_epoch == best and same(bits(done.best), kept[best - 1]) and same(bits(done.last), kept[2])
     assert max(line["epoch"] for line in lines if line["best"]) == best
     assert json.dumps(no_clock(done.records)) == json.dumps(no_clock(lines))  # nan is not equal to itself
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["best.safetensors", "last.safetensors", "stage.json"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "SHA256SUMS",
+        "best.safetensors",
+        "last.safetensors",
+        "stage.json",
+    ]
 
 
 def test_where_no_figure_is_a_number_no_epoch_is_best(tmp_path):

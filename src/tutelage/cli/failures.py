@@ -30,7 +30,13 @@ _SYSTEM = {
 
 _READERS = (
     *["tutelage.checkpoint", "tutelage.data", "tutelage.delivery", "tutelage.folders", "tutelage.run"],
-    *["tutelage.stages", "tutelage.stages.storage", "tutelage.weights"],
+    *[
+        "tutelage.checksums",
+        "tutelage.stages",
+        "tutelage.teachers.folder_store",
+        "tutelage.tensors",
+        "tutelage.weights",
+    ],
     *[f"tutelage.report.{name}" for name in ("decode", "finished", "read", "record")],
 )
 """What they refuse are files, not flags."""

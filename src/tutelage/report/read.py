@@ -1,12 +1,14 @@
 """A run folder as typed values: the only door through which a run enters its report."""
 
-import json
 from dataclasses import dataclass, field
+from logging import getLogger
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from tutelage.printable import printable_in
+from tutelage import plain_json
+from tutelage.checksums import Sums, listed, read_listed
+from tutelage.folders import cure
 from tutelage.report.decode import decode
 from tutelage.report.older import renewed
 from tutelage.results import Arguments, EpochRecord, Results, StageRecord
@@ -56,9 +58,11 @@ def read_run(folder: Path | str) -> FinishedRun:
         raise FileNotFoundError(
             f"{folder} has no results yet (no results.json): start the same command again to finish the run."
         )
-    log = folder / "log.jsonl"
-    parts = {name: _load(folder / f"{name}.json") for name in PARTS if name != "log"}
-    parts["log"] = _lines(log) if log.is_file() else []
+    log, sums = folder / "log.jsonl", listed(folder)
+    if sums is None:
+        getLogger("tutelage").warning("%s has no checksums: it was not verified.", folder)
+    parts = {name: _load(folder / f"{name}.json", sums) for name in PARTS if name != "log"}
+    parts["log"] = _lines(log, sums) if log.is_file() or sums is not None else []
     return run_from_parts(parts, f"{folder}/")
 
 
@@ -88,20 +92,23 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _load(file: Path) -> Any:
+def _load(file: Path, sums: Sums | None) -> Any:
+    return _parsed(_content(file, sums), file, 1)
+
+
+def _lines(file: Path, sums: Sums | None) -> list[Any]:
+    lines = enumerate(_content(file, sums).splitlines(), 1)
+    return [_parsed(line, file, number) for number, line in lines if line.strip()]
+
+
+def _content(file: Path, sums: Sums | None) -> bytes:
     if not file.is_file():
         raise FileNotFoundError(f"{file} is missing from the run: start the run's command again to write it.")
-    return _parse(file.read_text(encoding="utf-8"), file, 0)
+    return read_listed(file, sums, cure(file))
 
 
-def _lines(file: Path) -> list[Any]:
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return [_parse(line, file, number) for number, line in enumerate(lines) if line.strip()]
-
-
-def _parse(text: str, file: Path, before: int) -> Any:
+def _parsed(content: bytes, file: Path, line: int) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        place = f"line {before + error.lineno}, column {error.colno}"
-        raise ValueError(f"{file} is damaged at {place}: {error.msg}. Start the run's command again.") from None
+        return plain_json.parsed(content, line)
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged {error}; {cure(file)}.") from None

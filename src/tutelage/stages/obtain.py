@@ -1,6 +1,7 @@
 """How the networks of a stage are made: trained, derived from another stage's, or given by somebody."""
 
 import json
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
@@ -19,7 +20,19 @@ from tutelage.keys import STAGE_KEY, Build, described, in_memory, key_of, maker
 from tutelage.progress import Progress
 from tutelage.stages.locks import locked
 from tutelage.stages.stage import JointFit, Stage
-from tutelage.stages.storage import ONLY, Finished, Record, finished, is_finished, keep, lines, notes
+from tutelage.stages.storage import (
+    ONLY,
+    Finished,
+    Record,
+    cure,
+    finished,
+    is_finished,
+    keep,
+    lines,
+    notes,
+    refuse_another,
+)
+from tutelage.tensors import stated_sum
 from tutelage.weights.foreign import load_foreign
 from tutelage.weights.read import refuse_folder
 
@@ -55,6 +68,7 @@ def obtain(source: Source, stages: Path, progress: Progress, write: Callable[[Re
         there = group.decided(partial(is_finished, folder))
         if not there:
             _make(source, folder)
+        refuse_another(folder, source.description)
         if not there and source.kind == "trained":
             progress.finished(name)
         else:
@@ -125,7 +139,7 @@ def derived(
         raise ValueError(f"{name!r} is derived from what a stage of a run made; {of.name!r} comes from elsewhere.")
 
     def build() -> nn.Module:
-        source = load_weights(weights, deepcopy(of.last)).eval()
+        source = load_weights(weights, deepcopy(of.last), cure(stages / of.key.partition("/")[0])).eval()
         return laid_out(_seeded(partial(function, source)))
 
     description = {"derive": step, "of": {"stage": of.key}, "version": version}
@@ -146,7 +160,7 @@ def given(name: str, build: Build, weights: Path, laid_out: LaidOut) -> Source:
 
     def filled() -> tuple[nn.Module, list[str]]:
         model = _seeded(build)
-        return model, load_foreign(weights, model)
+        return model, [*load_foreign(weights, model), *_unverified(weights)]
 
     make = partial(_keep, name, description, filled)
     return Source(name, "given", description, {ONLY: ready}, {ONLY: Origin(described(build))}, make)
@@ -160,6 +174,13 @@ def _keep(name: str, description: Any, made: Callable[[], tuple[nn.Module, list[
         keep(folder, {ONLY: model}, {}, {"name": name, "made": description, "records": [], "notes": notes})
 
     group.decided(write)
+
+
+def _unverified(weights: Path) -> list[str]:
+    """Archives of torch's have checksums of their own, as files of ours do; others are taken as they come."""
+    if zipfile.is_zipfile(weights) or stated_sum(weights):
+        return []
+    return [f"{weights.name} has no checksum: it was not verified"]
 
 
 def _make(source: Source, folder: Path) -> None:

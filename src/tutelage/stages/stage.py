@@ -133,14 +133,19 @@ class Stage:
 
     def _go_on(self, training: Training) -> None:
         if group.decided(self._sweep):
-            state = load_state(self.checkpoint)
+            state = load_state(self.checkpoint, f"remove it, and {self.name!r} is trained from the start")
             try:
+                if state.get("stage", self.folder.name) != self.folder.name:
+                    raise ValueError(f"that in {state['stage']}")
                 own = [state["training"], *state.get("others", [])][group.rank()]
                 training.load_state_dict(own)
-                self.records = {peer: state["records"][peer] for peer in self.records}
-                self.best = {peer: BestSoFar(**best) for peer, best in state["best"].items()}
-                self._spent = state["spent"]
-            except (KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
+                self.records = {peer: list(map(dict, state["records"][peer])) for peer in self.records}
+                self.best = {
+                    peer: BestSoFar(int(best["epoch"]), float(best["figure"]), dict(best["weights"]))
+                    for peer, best in state["best"].items()
+                }
+                self._spent = float(state["spent"])
+            except (KeyError, TypeError, ValueError, RuntimeError, IndexError, AttributeError) as error:
                 raise ValueError(
                     f"{self.checkpoint} is of another training than stage {self.name!r} ({_first_line(error)}); "
                     "remove it to train from the start, or raise the stage's version."
@@ -153,7 +158,7 @@ class Stage:
         return self.checkpoint.exists()
 
     def _save(self, training: Training, spent: float) -> None:
-        state = {"training": training.state_dict(), "records": self.records, "spent": spent}
+        state = {"stage": self.folder.name, "training": training.state_dict(), "records": self.records, "spent": spent}
         if others := group.others(state["training"]):
             state["others"] = others
         if group.rank() == 0:

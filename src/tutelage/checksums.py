@@ -1,0 +1,73 @@
+"""``SHA256SUMS``: what the files of a finished run or stage were when it ended, for us and for ``sha256sum -c``."""
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from tutelage import plain_json
+from tutelage.checkpoint import atomically, file_hash
+
+MANIFEST = "SHA256SUMS"
+LINE = re.compile(r"([0-9a-f]{64})  (?!/|.*\.\./)([^\\\n]+)")
+Sums: TypeAlias = Mapping[str, str]
+"""The SHA-256 of files, by their paths in the folder."""
+
+
+def seal(folder: Path, files: Mapping[str, Path | bytes]) -> None:
+    """Write the checksums of ``files`` into ``folder``, atomically: by name, where each lies now or what it will be."""
+    sums = {name: sha256(x).hexdigest() if isinstance(x, bytes) else file_hash(x) for name, x in files.items()}
+    with atomically(folder / MANIFEST) as temporary:
+        temporary.write_text("".join(f"{sums[name]}  {name}\n" for name in sorted(sums)), encoding="utf-8")
+
+
+def unseal(folder: Path) -> None:
+    """Take the checksums away, before one of their files changes: what has none is not damaged, but not verified."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+
+
+def listed(folder: Path) -> Sums | None:
+    """The checksums of a folder's files, ``None`` where it has none. Raises ``ValueError`` if they are damaged."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    lines = path.read_bytes().decode(errors="replace").split("\n")
+    found = [match for match in map(LINE.fullmatch, lines[:-1]) if match]
+    sums = {match[2]: match[1] for match in found}
+    if lines[-1] or len(sums) != len(lines) - 1:
+        raise ValueError(f"{path} is damaged: restore it from a copy, or {_as_it_is(path)}.")
+    return sums
+
+
+def refuse_missing(folder: Path, sums: Sums | None, cure: str) -> None:
+    """Raises ``ValueError`` with a ``cure`` where a file in ``sums`` is gone from ``folder``."""
+    if gone := sorted(name for name in sums or {} if not (folder / name).is_file()):
+        raise ValueError(f"{folder / gone[0]} is missing: {cure}.")
+
+
+def read_listed(path: Path, sums: Sums | None, cure: str) -> bytes:
+    """The bytes of a file, as ``sums`` say, if there are any.
+
+    Raises ``ValueError`` with a ``cure`` for a file that is another one now, or that was not there.
+    """
+    content = path.read_bytes()
+    if sums is not None and sums.get(path.name) != sha256(content).hexdigest():
+        raise ValueError(
+            f"{path} is not what {MANIFEST} says: it was damaged or changed; {cure}, "
+            f"or, if you changed it yourself, {_as_it_is(path.with_name(MANIFEST))}."
+        )
+    return content
+
+
+def read_listed_json(path: Path, sums: Sums | None, cure: str) -> Any:
+    """What a file of JSON says. Raises ``ValueError`` as ``read_listed`` does, and where it is damaged."""
+    content = read_listed(path, sums, cure)
+    try:
+        return plain_json.parsed(content)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged {error}; {cure}.") from None
+
+
+def _as_it_is(manifest: Path) -> str:
+    return f"remove {manifest}: the folder is then read as it is, unverified"
