@@ -428,7 +428,7 @@ class TestFolder:
             *(f"layer-{what}.{end}" for what in ("output", "8:input") for end in ("json", "rows")),
         }
         about = json.loads((folder / "cache.json").read_text())
-        assert about == {"format": 1, "samples": 24, "views": 2, "form": "float32", "key": KEY}
+        assert about == {"format": 2, "samples": 24, "views": 2, "form": "float32", "key": KEY}
 
     def test_is_not_made_before_there_is_something_to_keep(self, tmp_path):
         with pytest.raises(ValueError, match="no teacher to ask"):
@@ -452,7 +452,7 @@ class TestFolder:
     @pytest.mark.parametrize("size", [0, 100, 1100])
     def test_with_a_file_of_another_size_is_refused_by_name(self, folder, size):
         os.truncate(folder / "layer-output.rows", size)
-        with pytest.raises(ValueError, match=rf"layer-output.rows has {size} bytes where 1024 were expected"):
+        with pytest.raises(ValueError, match=rf"layer-output.rows has {size} bytes where 1344 were expected"):
             self.open(folder)(everyone(), OUTPUT)
 
     @pytest.mark.parametrize("name", ["cache.json", "layer-output.json"])
@@ -463,11 +463,11 @@ class TestFolder:
 
     def test_that_is_not_a_cache_of_this_version_is_refused(self, folder):
         (folder / "cache.json").write_text("[]")
-        with pytest.raises(ValueError, match="format null there, 1 here"):
+        with pytest.raises(ValueError, match="format null there, 2 here"):
             self.open(folder)
         (folder / "layer-output.json").write_text("{}")
         (folder / "cache.json").unlink()
-        with pytest.raises(ValueError, match="does not describe a layer"):
+        with pytest.raises(ValueError, match="does not describe this layer"):
             self.open(folder)(everyone(), OUTPUT)
 
     def test_a_layer_that_was_never_finished_is_made_anew(self, folder):

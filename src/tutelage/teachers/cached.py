@@ -122,7 +122,7 @@ def _has(table: AnswerTable | None, places: Tensor) -> bool:
 
 
 def _seen(table: AnswerTable, places: Tensor) -> Tensor:
-    return table.known.index_select(0, places.to(table.known.device))
+    return table.seen(places.to(table.known.device))
 
 
 def _answer(store: Store, form: Form, what: str, places: Tensor) -> Tensor:
@@ -183,7 +183,7 @@ def _keep(store: Store, form: Form, what: str, answer: Tensor | None, places: Te
             f"The rows of {what!r} are {list(table.row)} in this cache; now the teacher shows {list(row)}."
         )
     places = places.to(table.known.device)
-    new = ~table.known.index_select(0, places)
+    new = ~table.seen(places)
     table.put(places[new], form.encode(answer[new.to(answer.device)]))
 
 

@@ -9,19 +9,22 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 import numpy
 import torch
 
 from tutelage.checkpoint import read_json, write_json
-from tutelage.teachers.cache_layout import AnswerTable, CacheLayout, readable_bytes
+from tutelage.teachers.cache_layout import KNOWN, SUM, AnswerTable, CacheLayout, readable_bytes
 from tutelage.teachers.forms import Row
+from tutelage.teachers.row_sums import RowSums
 
-FORMAT = 1
-"""Of the folder: raised whenever an older folder could be misread."""
+FORMAT, WITHOUT_SUMS = 2, 1
+"""Of the folder: raised whenever an older folder could be misread. The first had no checksums."""
 
 
 class FolderStore:
@@ -29,10 +32,16 @@ class FolderStore:
 
     def __init__(self, layout: CacheLayout, folder: Path, key: Mapping[str, str]) -> None:
         self.layout, self.folder = layout, folder
+        self._cure = f"delete {folder} to have the teacher asked anew"
         self.about: dict[str, Any] = {"format": FORMAT, "samples": layout.samples, "views": layout.views}
         self.about |= {"form": layout.form.name, "key": dict(key)} | ({"call": layout.manner} if layout.manner else {})
         self.tables: dict[str, AnswerTable] = {}
-        self._refuse_another()
+        self._about()
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether its rows have checksums."""
+        return bool(self._about()["format"] != WITHOUT_SUMS)
 
     def find(self, address: str) -> AnswerTable | None:
         if address not in self.tables and self._description(address).exists():
@@ -42,7 +51,8 @@ class FolderStore:
     def create(self, address: str, row: Row) -> AnswerTable:
         if (table := self.find(address)) is not None:
             return table
-        demand, size = self.layout.demand(address, row), self.layout.num_bytes(row)
+        layout = self._layout()
+        demand, size = layout.demand(address, row), layout.num_bytes(row)
         logging.getLogger("tutelage").info("%s.", demand)
         path = self._rows(address)
         try:
@@ -53,7 +63,7 @@ class FolderStore:
                 raise OSError(f"{path} could not be created: {error}.") from error
             free = shutil.disk_usage(self.folder).free
             raise OSError(errno.ENOSPC, f"{demand}; {readable_bytes(free)} are free in {self.folder}") from None
-        write_json(self._description(address), {"address": address, "row": list(row), "bytes": size})  # now it exists
+        write_json(self._description(address), _described(address, row, size))  # now it exists
         self.tables[address] = self._open(address)
         return self.tables[address]
 
@@ -71,7 +81,7 @@ class FolderStore:
             fcntl.flock(lock, fcntl.LOCK_EX)  # the system gives it back, however this process ends
             if not (self.folder / "cache.json").exists():
                 write_json(self.folder / "cache.json", self.about)
-            self._refuse_another()
+            self._about()
             yield
 
     def _description(self, address: str) -> Path:
@@ -82,38 +92,55 @@ class FolderStore:
 
     def _open(self, address: str) -> AnswerTable:
         description, path = self._description(address), self._rows(address)
-        content = read_json(description)
+        content, layout = read_json(description, self._cure), self._layout()
         try:
             row = tuple(int(x) for x in content["row"])
+            expected = layout.num_bytes(row)
+            if content != _described(address, row, expected):
+                raise ValueError
         except (KeyError, TypeError, ValueError):
-            raise ValueError(
-                f"{description} does not describe a layer; delete {self.folder} to ask the teacher anew."
-            ) from None
-        expected = self.layout.num_bytes(row)
+            raise ValueError(f"{description} does not describe this layer; {self._cure}.") from None
         size = path.stat().st_size if path.exists() else 0
         if size != expected:
             raise ValueError(
-                f"{path} has {size} bytes where {expected} were expected: it is cut short or damaged; "
-                f"delete {self.folder} to ask the teacher anew."
+                f"{path} has {size} bytes where {expected} were expected: it is cut short or damaged; {self._cure}."
             )
         mode = "r+" if os.access(path, os.W_OK) else "c"
         mapped: Any = numpy.memmap(path, numpy.uint8, mode)  # type: ignore[call-overload]
-        return self.layout.table(row, torch.from_numpy(mapped))
+        marks, parts = layout.cut(row, torch.from_numpy(mapped))
+        if marks.dtype == torch.bool:
+            return AnswerTable(row, marks, parts)
+        sums = RowSums(marks, self._about(), address, row, partial(self._refuse_row, path))
+        return AnswerTable(row, torch.zeros(layout.rows, dtype=torch.bool), parts, sums)
 
-    def _refuse_another(self) -> None:
+    def _layout(self) -> CacheLayout:
+        return replace(self.layout, mark=SUM if self.is_verified else KNOWN)
+
+    def _refuse_row(self, path: Path, row: int) -> NoReturn:
+        sample, view = divmod(row, self.layout.views)
+        raise ValueError(
+            f"{path} is damaged: what it holds about sample {sample} in view {view} is not what was kept; {self._cure}."
+        )
+
+    def _about(self) -> dict[str, Any]:
+        """What ``cache.json`` says, or will say. Raises ``ValueError`` where that is about other answers."""
         path = self.folder / "cache.json"
         if not path.exists():
-            return
-        kept = read_json(path)
+            return self.about
+        kept = there = read_json(path, self._cure)
         kept = kept if isinstance(kept, dict) else {}
         if self.layout.manner is None:  # whoever filled it knew how
             kept = {name: value for name, value in kept.items() if name != "call"}
-        if kept == self.about:
-            return
+        if kept in (self.about, {**self.about, "format": WITHOUT_SUMS}):
+            return there  # type: ignore[no-any-return]
         mine, theirs = ({**about, **_mapping(about.get("key"))} for about in (self.about, kept))
         names = sorted(x for x in (mine.keys() | theirs.keys()) - {"key"} if mine.get(x) != theirs.get(x))
         gaps = "; ".join(f"{x} {_short(theirs.get(x))} there, {_short(mine.get(x))} here" for x in names)
         raise ValueError(f"{self.folder} keeps other answers ({gaps}); choose another folder, or delete this one.")
+
+
+def _described(address: str, row: Row, size: int) -> dict[str, Any]:
+    return {"address": address, "row": list(row), "bytes": size}
 
 
 def _reserve(path: Path, size: int) -> None:

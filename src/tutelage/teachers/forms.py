@@ -36,6 +36,19 @@ class Form:
     decode: Callable[[Parts, Row], Tensor]
 
 
+def form_named(name: str) -> Form:
+    """The form that is called ``name``. Raises ``ValueError`` where there is none.
+
+    >>> form_named("top-3").name, form_named("float16").name
+    ('top-3', 'float16')
+    """
+    if name in ("float32", "float16"):
+        return dense(getattr(torch, name))
+    if (count := name.removeprefix("top-")) != name and count.isdecimal():
+        return top(int(count))
+    raise ValueError(f"Answers are kept as float32, float16 or top-1, top-2 …; got {name!r}.")
+
+
 def dense(dtype: torch.dtype = torch.float32) -> Form:
     """All numbers: float32 keeps every bit of float32, float16 takes half the room and has 11 bits of precision.
 

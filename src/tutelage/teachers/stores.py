@@ -45,15 +45,19 @@ def in_folder(folder: Path | str, key: Mapping[str, str]) -> Place:
     "transform": "jitter", "precision": "float32"}``; with samples, views and form it is written into ``cache.json``.
     Nothing is written before there is an answer to keep. The whole room is reserved at once, one file a layer. Any
     number of processes may read; they write one at a time, a batch each. A process killed at any moment leaves only
-    whole answers; after a power cut, or a crash of the whole machine, delete the folder. A folder that cannot be
-    written to is read.
+    whole answers. Each has a checksum, looked at when a process reads it first: it finds what a power cut or a
+    failing disk has damaged. A folder of an earlier version has none; it is read, filled and said to be unverified. A
+    folder that cannot be written to is read.
 
-    Raises ``ValueError`` for a folder with another key, size or form and for a file that is cut short, ``OSError`` by
+    Raises ``ValueError`` for a folder with another key, size or form and for files that are damaged, ``OSError`` by
     name where the disk cannot hold a layer or the folder cannot be written to.
     """
 
     def place(layout: CacheLayout) -> Store:
-        return FolderStore(layout, Path(folder), key)
+        store = FolderStore(layout, Path(folder), key)
+        if not store.is_verified:
+            logging.getLogger("tutelage").warning("%s has no checksums: its answers were not verified.", folder)
+        return store
 
     return place
 
@@ -74,7 +78,7 @@ class _Memory:
             raise ValueError(f"{demand}; {readable_bytes(free)} of memory are free on {self.device}.")
         logging.getLogger("tutelage").info("%s.", demand)
         buffer = torch.zeros(size, dtype=torch.uint8, device=self.device)
-        return self.tables.setdefault(address, self.layout.table(row, buffer))
+        return self.tables.setdefault(address, AnswerTable(row, *self.layout.cut(row, buffer)))
 
     def writing(self) -> AbstractContextManager[None]:
         return nullcontext()
