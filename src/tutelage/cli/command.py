@@ -29,6 +29,7 @@ COMMANDS = {
     "run": ("RECIPE [--preset P] [flags]", "run one experiment, or continue it"),
     "sweep": ("RECIPE --flag V V … [--jobs N] [--plan]", "run every combination of the given values"),
     "report": ("RUNS … [--by FLAG …]", "write the report of one run, or of many"),
+    "verify": ("FOLDER …", "check runs, stages, caches and students against their checksums"),
     "completion": ("bash|zsh|fish", "print the script that completes commands and flags"),
 }
 """Command -> what comes after it, and what it does. ``tutelage.cli.<command>`` holds the function."""

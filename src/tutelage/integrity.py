@@ -1,0 +1,195 @@
+"""Whether runs, stages, caches, students and collected results are still what was written."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import torch
+
+from tutelage import plain_json
+from tutelage.checkpoint import file_hash, read_json
+from tutelage.checksums import listed
+from tutelage.delivery import CURE, DESCRIPTION, sums_of
+from tutelage.folders import REQUEST, RESULTS, cure
+from tutelage.report.finished import RECORD, read_finished
+from tutelage.stages import storage
+from tutelage.teachers.cache_layout import CacheLayout
+from tutelage.teachers.folder_store import WITHOUT_SUMS, FolderStore
+from tutelage.teachers.forms import form_named
+from tutelage.tensors import read_tensors
+
+Verdict: TypeAlias = Literal["whole", "unverified", "unfinished", "damaged"]
+CHECKPOINT, CACHE = "checkpoint.safetensors", "cache.json"
+AT_ONCE = 4096  # rows of a cache
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found out about a run, a stage, a cache …: ``problems`` are sentences, each with what helps."""
+
+    kind: str
+    place: Path
+    verdict: Verdict
+    problems: tuple[str, ...] = ()
+
+
+def findings(folder: Path) -> Iterator[Finding]:
+    """What was found out about everything of ours in ``folder``, itself included; nothing is changed."""
+    for place, inner, names in os.walk(folder):
+        found = Path(place)
+        kind = _kind(found, names)
+        if kind in ("stage", "cache"):
+            inner.clear()
+        inner.sort()
+        if kind:
+            yield _judged(kind, found, *CHECKS[kind](found))
+        for name in sorted(names):
+            if name.endswith(".json") and name != "report.json" and _is_collected(found / name):
+                yield _judged("collected result", found / name, *_collected(found / name))
+
+
+def _judged(kind: str, place: Path, verdict: Verdict, problems: list[str]) -> Finding:
+    return Finding(kind, place, "damaged" if problems else verdict, tuple(problems))
+
+
+def _kind(folder: Path, names: list[str]) -> str:
+    try:
+        had = {*names, *(listed(folder) or {})}
+    except ValueError:  # the checksums are damaged, and will be said to be
+        had = set(names)
+    if REQUEST in had:
+        return "run"
+    if {storage.STAGE, CHECKPOINT} & had or (folder.parent.name == "stages" and "lock" in had):
+        return "stage"
+    if CACHE in had or any(name.startswith("layer-") and name.endswith(".rows") for name in names):
+        return "cache"
+    return "student" if DESCRIPTION in had else ""
+
+
+def _run(folder: Path) -> tuple[Verdict, list[str]]:
+    if (folder / RESULTS).is_file():
+        return _files(folder, lambda name: cure(folder / name))
+    return "unfinished", _problems(read_json, folder / REQUEST, cure(folder / REQUEST))
+
+
+def _stage(folder: Path) -> tuple[Verdict, list[str]]:
+    if (folder / storage.STAGE).is_file():
+        verdict, problems = _files(folder, lambda _: _how_again(folder))
+        return verdict, problems or _problems(_refuse_incomplete, folder)
+    again = f"remove it, and the same command trains {folder} from the start"
+    path = folder / CHECKPOINT
+    return "unfinished", _problems(read_tensors, path, again) if path.is_file() else []
+
+
+def _refuse_incomplete(folder: Path) -> None:
+    for name in storage.files_of(folder):
+        if not (folder / name).is_file():
+            raise ValueError(f"{folder / name} is missing: {_how_again(folder)}.")
+
+
+def _how_again(folder: Path) -> str:
+    try:
+        given = "weights" in read_json(folder / storage.STAGE)["made"]
+    except (ValueError, KeyError, TypeError):
+        given = False
+    return f"remove {folder}, and give the same weights again" if given else storage.cure(folder)
+
+
+def _student(folder: Path) -> tuple[Verdict, list[str]]:
+    """One that was copied out of its run."""
+    verdict, problems = _files(folder, lambda _: CURE, gone=False)
+    try:
+        sums = sums_of(read_json(folder / DESCRIPTION))
+    except (ValueError, AttributeError, OSError):
+        return verdict, problems
+    apart = [x for name, digest in sums.items() for x in _problems(read_tensors, folder / name, CURE, digest)]
+    return verdict, list(dict.fromkeys([*problems, *apart]))
+
+
+def _files(folder: Path, how: Callable[[str], str], *, gone: bool = True) -> tuple[Verdict, list[str]]:
+    """What is wrong with the files of a folder that is finished; ``gone`` where it is wrong that one is not there."""
+    try:
+        sums = listed(folder)
+    except ValueError as error:
+        return "damaged", [str(error)]
+    if sums is None:
+        readers = [(path, READERS[path.suffix]) for path in sorted(folder.rglob("*")) if path.suffix in READERS]
+        return "unverified", [x for path, read in readers for x in _problems(read, path, how(path.name))]
+    problems = []
+    for name, digest in sums.items():
+        path = folder / name
+        if path.is_file() and file_hash(path) != digest:
+            problems.append(f"{path} is damaged, or was changed: {how(name)}.")
+        elif gone and not path.is_file():
+            problems.append(f"{path} is missing: {how(name)}.")
+    return "whole", problems
+
+
+def _cache(folder: Path) -> tuple[Verdict, list[str]]:
+    again = f"delete {folder} to have the teacher asked anew"
+    if not (folder / CACHE).is_file():
+        return "damaged", [f"{folder / CACHE} is missing: {again}."]
+    try:
+        about = read_json(folder / CACHE, again)
+        layout = CacheLayout(int(about["samples"]), int(about["views"]), form_named(about["form"]), None)
+        store = FolderStore(layout, folder, about["key"])
+    except (KeyError, TypeError, ValueError) as error:
+        reason = str(error) if str(folder) in str(error) else f"{folder / CACHE} does not describe a cache: {again}."
+        return "damaged", [reason]
+    problems = [problem for path in sorted(folder.glob("layer-*.json")) if (problem := _layer(store, path, again))]
+    return "unverified" if about["format"] == WITHOUT_SUMS else "whole", problems
+
+
+def _layer(store: FolderStore, path: Path, again: str) -> str:
+    try:
+        content = read_json(path, again)
+        table = store.find(content["address"]) if isinstance(content, dict) else None
+    except (ValueError, KeyError, TypeError) as error:
+        return str(error) if str(path.parent) in str(error) else f"{path} does not describe a layer: {again}."
+    if table is None:
+        return f"{path} does not describe a layer: {again}."
+    places, rows = torch.arange(len(table.known)), path.with_suffix(".rows")
+    if table.sums is None or not (damaged := sum(len(table.damaged(some)) for some in places.split(AT_ONCE))):
+        return ""
+    return f"{rows} is damaged: {damaged} of its {len(places)} answers are not what was kept; {again}."
+
+
+def _is_collected(file: Path) -> bool:
+    with file.open("rb") as content:
+        return content.read(len(RECORD)) == RECORD.encode()
+
+
+def _collected(file: Path) -> tuple[Verdict, list[str]]:
+    return "unverified", _problems(read_finished, file)
+
+
+def _problems(read: Callable[..., Any], *arguments: Any) -> list[str]:
+    """What is wrong with what ``read`` is to read, in a sentence; nothing where it can."""
+    try:
+        read(*arguments)
+    except (ValueError, FileNotFoundError) as error:
+        return [str(error)]
+    return []
+
+
+def _read_lines(path: Path, again: str) -> None:
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            plain_json.parsed(line, number)
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged {error}: {again}.") from None
+
+
+READERS: Mapping[str, Callable[[Path, str], Any]] = {
+    ".json": read_json,
+    ".jsonl": _read_lines,
+    ".safetensors": read_tensors,
+}
+CHECKS: Mapping[str, Callable[[Path], tuple[Verdict, list[str]]]] = {
+    "run": _run,
+    "stage": _stage,
+    "cache": _cache,
+    "student": _student,
+}
