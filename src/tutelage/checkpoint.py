@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tutelage import plain_json
+from tutelage.checksums import MANIFEST, manifest
 from tutelage.tensors import RESTORE, entry, on_the_cpu, read_tensors
 
 PLAIN = (str, int, float, bool, type(None))
@@ -172,6 +173,13 @@ def file_hash(path: Path | str) -> str:
     """The SHA-256 of a file's bytes, 64 hexadecimal digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def seal(folder: Path, files: Mapping[str, Path | bytes]) -> None:
+    """Write the checksums of ``files`` into ``folder``, atomically: by name, where each lies now or what it will be."""
+    sums = {name: hashlib.sha256(x).hexdigest() if isinstance(x, bytes) else file_hash(x) for name, x in files.items()}
+    with atomically(folder / MANIFEST) as temporary:
+        temporary.write_text(manifest(sums), encoding="utf-8")
 
 
 def _gap(own: Mapping[str, tuple[int, ...]], stored: Mapping[str, tuple[int, ...]]) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from tutelage import plain_json
-from tutelage.checkpoint import atomically, file_hash
 
 MANIFEST = "SHA256SUMS"
 LINE = re.compile(r"([0-9a-f]{64})  (?!/|.*\.\./)([^\\\n]+)")
@@ -15,11 +14,9 @@ Sums: TypeAlias = Mapping[str, str]
 """The SHA-256 of files, by their paths in the folder."""
 
 
-def seal(folder: Path, files: Mapping[str, Path | bytes]) -> None:
-    """Write the checksums of ``files`` into ``folder``, atomically: by name, where each lies now or what it will be."""
-    sums = {name: sha256(x).hexdigest() if isinstance(x, bytes) else file_hash(x) for name, x in files.items()}
-    with atomically(folder / MANIFEST) as temporary:
-        temporary.write_text("".join(f"{sums[name]}  {name}\n" for name in sorted(sums)), encoding="utf-8")
+def manifest(sums: Sums) -> str:
+    """What ``SHA256SUMS`` says of files with these checksums."""
+    return "".join(f"{sums[name]}  {name}\n" for name in sorted(sums))
 
 
 def unseal(folder: Path) -> None:
@@ -67,6 +64,15 @@ def read_listed_json(path: Path, sums: Sums | None, cure: str) -> Any:
         return plain_json.parsed(content)
     except ValueError as error:
         raise ValueError(f"{path} is damaged {error}; {cure}.") from None
+
+
+def cure(file: Path) -> str:
+    """What helps where a file of a finished run is damaged."""
+    if file.name == "arguments.json":
+        return f"restore it from a copy, or move {file.parent} away and start the run's command again"
+    if file.name == "environment.json":
+        return "remove it and start the run's command again"
+    return "start the run's command again"
 
 
 def _as_it_is(manifest: Path) -> str:

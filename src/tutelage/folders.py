@@ -6,8 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tutelage.checkpoint import json_bytes, read_json, remove_leftovers, write_json
-from tutelage.checksums import MANIFEST, listed, read_listed, seal, unseal
+from tutelage.checkpoint import json_bytes, read_json, remove_leftovers, seal, write_json
+from tutelage.checksums import MANIFEST, cure, listed, read_listed, unseal
 from tutelage.delivery import DESCRIPTION, WEIGHTS
 from tutelage.results import Arguments
 
@@ -74,15 +74,6 @@ def refuse_changed(folder: Path) -> None:
     for name in (REQUEST, ENVIRONMENT):
         if sums is not None and (folder / name).exists():
             read_listed(folder / name, sums, cure(folder / name))
-
-
-def cure(file: Path) -> str:
-    """What helps where a file of a finished run is damaged."""
-    if file.name == REQUEST:
-        return f"restore it from a copy, or move {file.parent} away and start the run's command again"
-    if file.name == ENVIRONMENT:
-        return "remove it and start the run's command again"
-    return "start the run's command again"
 
 
 def close(folder: Path, place: Path, results: Any) -> None:

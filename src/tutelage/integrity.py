@@ -10,9 +10,9 @@ import torch
 
 from tutelage import plain_json
 from tutelage.checkpoint import file_hash, read_json
-from tutelage.checksums import listed
+from tutelage.checksums import cure, listed
 from tutelage.delivery import CURE, DESCRIPTION, sums_of
-from tutelage.folders import REQUEST, RESULTS, cure
+from tutelage.folders import REQUEST, RESULTS
 from tutelage.report.finished import RECORD, read_finished
 from tutelage.stages import storage
 from tutelage.teachers.cache_layout import CacheLayout

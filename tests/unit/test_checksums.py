@@ -18,8 +18,8 @@ from torch import nn
 
 import tutelage
 from examples import SGD, bits, label, mlp, same, vectors
-from tutelage.checkpoint import load_state, load_weights, save_state, save_weights
-from tutelage.checksums import MANIFEST, listed, seal
+from tutelage.checkpoint import load_state, load_weights, save_state, save_weights, seal
+from tutelage.checksums import MANIFEST, listed
 from tutelage.cli.failures import Usage, exit_code
 from tutelage.cli.verify import verify
 from tutelage.integrity import findings

@@ -9,7 +9,7 @@ import pytest
 import tutelage
 
 ORDER = [
-    *["machine", "progress", "ranks", "group", "plain_json", "tensors", "checkpoint", "checksums", "weights", "keys"],
+    *["machine", "progress", "ranks", "group", "plain_json", "tensors", "checksums", "checkpoint", "weights", "keys"],
     *["calls", "shapes", "outputs", "taps", "results", "losses", "models", "data", "measure", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
     *["teachers", "optimizers", "parts", "learner", "arguments", "checks", "loop", "scenes", "rehearsal", "learn"],

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tutelage import plain_json
-from tutelage.checksums import Sums, listed, read_listed
-from tutelage.folders import cure
+from tutelage.checksums import Sums, cure, listed, read_listed
 from tutelage.report.decode import decode
 from tutelage.report.older import renewed
 from tutelage.results import Arguments, EpochRecord, Results, StageRecord

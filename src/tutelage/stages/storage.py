@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
-from tutelage.checkpoint import filled, json_bytes, load_state, load_weights, save_state, save_weights, write_json
-from tutelage.checksums import listed, read_listed_json, refuse_missing, seal
+from tutelage.checkpoint import filled, json_bytes, load_state, load_weights, save_state, save_weights, seal, write_json
+from tutelage.checksums import listed, read_listed_json, refuse_missing
 from tutelage.keys import Build
 
 Record: TypeAlias = dict[str, Any]
