@@ -1,9 +1,10 @@
 """The network that a run was for, in a folder that needs no other: where it came from, and how it is built again."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from logging import getLogger
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from torch import nn
 
 from tutelage.checkpoint import atomically, json_bytes, load_weights, save_weights
 from tutelage.checksums import listed, read_listed_json
-from tutelage.keys import called, restored
+from tutelage.keys import Found, called, in_memory, restored
 from tutelage.tensors import stated_sum
+from tutelage.trust import is_shipped, refuse_package, stored
 
 ORIGIN = "_tutelage_origin"
 WEIGHTS, DESCRIPTION = "student.safetensors", "student.json"
 CURE = "restore it from a copy, or start the run's command again, which delivers it anew"
+HUGE = 100_000_000  # values of a network; what is smaller is built, and then held against its weights
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def deliver(folder: Path, student: nn.Module, facts: Mapping[str, Any]) -> None:
     if not isinstance(origin, Origin):
         raise ValueError("A run delivers a network that one of its stages made; this one comes from elsewhere.")
     for function in (origin.build, *origin.functions):
-        restored(function)
+        restored(function, in_memory)
     derived = {"functions": list(origin.functions)} if origin.functions else {}
     with ExitStack() as unfinished:  # all is written before anything takes its name, the description last
         description = unfinished.enter_context(atomically(folder / DESCRIPTION))
@@ -83,10 +86,11 @@ def load(folder: Path | str, *, allow: Sequence[str] = ()) -> nn.Module:
     sums = sums_of(description)
     if listing is None or not all(sums.values()):
         getLogger("tutelage").warning("The student in %s has no checksums: it was not verified.", folder)
-    model = called(description["build"])
+    _refuse_larger(description["build"], found, folder / (_source(0) if functions else WEIGHTS))
+    model = called(description["build"], found=found)
     for number, function in enumerate(functions):
         source = folder / _source(number)
-        model = called(function, load_weights(source, model, CURE, sums.get(source.name, "")).eval())
+        model = called(function, load_weights(source, model, CURE, sums.get(source.name, "")).eval(), found=found)
     return load_weights(folder / WEIGHTS, model, CURE, sums.get(WEIGHTS, "")).eval()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tutelage import plain_json
 from tutelage.checksums import Sums, cure, listed, read_listed
+from tutelage.printable import printable_in
 from tutelage.report.decode import decode
 from tutelage.report.older import renewed
 from tutelage.results import Arguments, EpochRecord, Results, StageRecord
