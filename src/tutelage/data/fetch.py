@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import IO, TypeAlias
 from zlib import error as ZlibError
 
+from tutelage import plain_json
+
 if sys.platform != "win32":
     import fcntl
 
@@ -242,7 +244,7 @@ def _note(part: Path) -> Path:
 def _read_note(part: Path) -> dict[str, str]:
     """What the ``.part`` is of; nothing where that cannot be read, and then the file is fetched from its start."""
     try:
-        content = json.loads(_note(part).read_text(encoding="utf-8"))
+        content = plain_json.read(_note(part))
     except (OSError, ValueError):
         return {}
     return {key: str(value) for key, value in content.items()} if isinstance(content, dict) else {}

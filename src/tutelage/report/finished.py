@@ -1,8 +1,8 @@
 """Finished runs wherever they lie: in run folders, in a report.json, in results that were collected."""
 
-import json
 from pathlib import Path
 
+from tutelage import plain_json
 from tutelage.report.read import FinishedRun, read_run
 from tutelage.report.record import runs_of_record
 
@@ -41,7 +41,7 @@ def read_finished(source: Path) -> list[FinishedRun]:
     if not source.is_file():
         return [read_run(source)]
     try:
-        return runs_of_record(json.loads(source.read_text(encoding="utf-8")))
+        return runs_of_record(plain_json.read(source))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{source} is damaged or no result: {error}. Collect its run again.") from None
 
