@@ -22,8 +22,10 @@ from tutelage.data import cifar
 from tutelage.data import find as finding
 from tutelage.data.cifar import cifar10, cifar100
 from tutelage.data.cifar_editions import CIFAR10, CIFAR100
-from tutelage.data.cifar_files import from_batches, from_parquet
-from tutelage.data.folder import decoded_images, image_folder
+from tutelage.data.cifar_files import from_batches
+from tutelage.data.cifar_parquet import from_parquet
+from tutelage.data.folder import image_folder
+from tutelage.data.pictures import decoded_images
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 3, 32, 32), dtype=np.uint8)
 TRAIN, TEST = PIXELS[:10], PIXELS[10:]
@@ -217,7 +219,10 @@ class TestABadParquetFile:
             (pa.table({"a": [1]}), r"has no column img, label; it has a"),
             (pa.table({"img": [b"x"], "label": [0]}), r"has no bytes in its column img"),
             (rows(TRAIN, [None, *LABELS[1:]]), r"has 1 rows without a label"),
-            (rows(TRAIN, ["a"] * 10), r"is not a sound parquet file"),
+            (rows(TRAIN, ["1"] * 10), r"has string in its column label, where classes are whole numbers"),
+            (rows(TRAIN, [0.5, *LABELS[1:]]), r"has double in its column label, where classes are whole numbers"),
+            (rows(TRAIN, [True] * 10), r"has bool in its column label, where classes are whole numbers"),
+            (rows(TRAIN, pa.array([2**64 - 1, *LABELS[1:]], pa.uint64())), r"is not a sound parquet file"),
             (rows(TRAIN).slice(0, 0), r"has no rows"),
             (rows(TRAIN, [10, *LABELS[1:]]), r"must be 0 to 9, one for each class; 10 is among them"),
         ],
@@ -259,7 +264,7 @@ class TestABadArchive:
         as_archive(tmp_path)
         path = tmp_path / "cifar-10-python.tar.gz"
         path.write_bytes(path.read_bytes()[:9000])
-        with pytest.raises(ValueError, match=r"cifar-10-python\.tar\.gz is not a sound archive"):
+        with pytest.raises(ValueError, match=r"cifar-10-python\.tar\.gz is truncated: its gzip stream stops"):
             cifar10(tmp_path)
 
     def test_an_archive_without_one_of_the_files_is_refused(self, tmp_path):

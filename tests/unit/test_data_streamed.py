@@ -12,8 +12,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from tutelage.data import crops, decoding, streamed
-from tutelage.data import folder as in_memory
+from tutelage.data import crops, decoding, pictures, streamed
 from tutelage.data.crops import centre_crop, random_crop
 from tutelage.data.draws import uniform
 from tutelage.data.folder import image_folder
@@ -283,7 +282,7 @@ class TestRefusals:
         def missing(name):
             raise ImportError(name)
 
-        monkeypatch.setattr(in_memory, "import_module", missing)
+        monkeypatch.setattr(pictures, "import_module", missing)
         for make in (cropped, centred):
             with pytest.raises(ImportError, match=r"needs pillow: pip install 'tutelage\[images\]'"):
                 make(files, batch_size=4)

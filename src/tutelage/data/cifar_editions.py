@@ -1,6 +1,11 @@
 """The names of CIFAR-10 and CIFAR-100, and the layout of their official archives."""
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from tutelage.data.labelled import Labelled, labelled
 
 
 @dataclass(frozen=True)
@@ -56,3 +61,11 @@ CIFAR100 = Edition(
     url="https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
     md5="eb9058c3a382ffc7106e4002c42a8d85",
 )
+
+
+def of_edition(name: str, images: Tensor, targets: Tensor, edition: Edition, where: Path) -> Labelled:
+    """A part of that edition, read from ``where``. Raises ``ValueError`` for other sizes and targets."""
+    if images.shape[2:] != (32, 32):
+        size = " x ".join(map(str, images.shape[:1:-1]))
+        raise ValueError(f"{where} holds images of {size} pixels; those of {edition.name} have 32 x 32.")
+    return labelled(name, images, targets, edition.classes)

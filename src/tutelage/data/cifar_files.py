@@ -1,21 +1,25 @@
 """The forms in which CIFAR lies in a folder: parquet files, the official archive, packed or not, folders of images."""
 
 import tarfile
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import BytesIO
+from itertools import islice
 from pathlib import Path
-from typing import TypeAlias
+from typing import IO, TypeAlias
 
 import torch
-from torch import Tensor
 
-from tutelage.data.cifar_editions import Edition
-from tutelage.data.folder import decoded_images, image_folder, needed
-from tutelage.data.labelled import Labelled, labelled
-from tutelage.data.safe_pickle import one_line, unpickled
+from tutelage.data.cifar_editions import Edition, of_edition
+from tutelage.data.cifar_parquet import from_parquet
+from tutelage.data.contents import content_of, one_line, unzipped
+from tutelage.data.folder import image_folder
+from tutelage.data.labelled import Labelled
+from tutelage.data.safe_pickle import unpickled
 
 Sets: TypeAlias = tuple[Labelled, Labelled]
 """``(train, test)``."""
+MEMBERS = 100
+"""Files of an archive that are looked at; the official ones have eight and fewer."""
 
 
 def sets_in(place: Path, edition: Edition, own: bool) -> Sets | None:
@@ -30,32 +34,6 @@ def sets_in(place: Path, edition: Edition, own: bool) -> Sets | None:
     return None
 
 
-def from_parquet(path: Path, edition: Edition, name: str) -> Labelled:
-    """The rows of a parquet file, in their order. Raises as ``cifar100`` does."""
-    parquet = needed("pyarrow.parquet")
-    needed("PIL.Image")  # before the file is read, not after
-    wanted = ("img", edition.column)
-    try:
-        present = parquet.read_schema(path).names
-        if missing := [column for column in wanted if column not in present]:
-            raise _Unlike(f"has no column {', '.join(missing)}; it has {', '.join(present)}")
-        table = parquet.read_table(path, columns=list(wanted))
-        contents, labels = table["img"].combine_chunks(), table[edition.column]
-        if "bytes" not in [contents.type.field(i).name for i in range(contents.type.num_fields)]:
-            raise _Unlike("has no bytes in its column img, which must be a struct with the encoded image as bytes")
-        if not len(labels):
-            raise _Unlike("has no rows")
-        if labels.null_count:
-            raise _Unlike(f"has {labels.null_count} rows without a {edition.column}")
-        targets = torch.tensor(labels.to_pylist(), dtype=torch.int64)
-    except _Unlike as error:
-        raise ValueError(f"{path} {error}. Is it another data set?") from None
-    except (OSError, ValueError, TypeError) as error:  # pyarrow's own are among these
-        raise ValueError(f"{path} is not a sound parquet file ({one_line(error)}); put a sound copy there.") from None
-    images = decoded_images(contents.field("bytes").to_pylist(), lambda row: f"Row {row} of {path}")
-    return _set(name, images, targets, edition, path)
-
-
 def from_batches(batches: Mapping[str, bytes], edition: Edition, name: str, where: Path) -> Labelled:
     """The samples of the archive's files, name -> content, one file after the other. Raises as ``cifar100`` does."""
     images, targets = [], []
@@ -63,6 +41,8 @@ def from_batches(batches: Mapping[str, bytes], edition: Edition, name: str, wher
         batch = unpickled(content, where / file)
         try:
             pixels, labels = batch[b"data"].tensor(), batch[edition.labels]
+            if strange := [x for x in labels if type(x) is not int]:
+                raise ValueError(f"{strange[0]!r} is among the labels")
             images.append(pixels.view(len(labels), 3, 32, 32))
             targets.append(torch.tensor(labels, dtype=torch.int64))
         except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
@@ -70,7 +50,7 @@ def from_batches(batches: Mapping[str, bytes], edition: Edition, name: str, wher
                 f"{where / file} does not hold the data and {edition.labels.decode()} of {edition.name} "
                 f"({type(error).__name__}: {one_line(error)}). Is it another file under this name?"
             ) from None
-    return _set(name, torch.cat(images), torch.cat(targets), edition, where)
+    return of_edition(name, torch.cat(images), torch.cat(targets), edition, where)
 
 
 def _parquet(place: Path, edition: Edition) -> Sets | None:
@@ -86,22 +66,28 @@ def _archive(place: Path, edition: Edition) -> Sets | None:
     path = place / edition.archive
     if not path.is_file():
         return None
+    wanted = {f"{edition.folder}/{file}": file for file in (*edition.train, *edition.test)}
+    contents = dict(_members(path, wanted))
+    if missing := [name for name, file in wanted.items() if file not in contents]:
+        raise ValueError(f"{path} is not a sound archive (it has no file {missing[0]}); put a sound copy there.")
+    return _both(edition, path, contents.__getitem__)
+
+
+def _members(path: Path, wanted: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+    """The contents of those files of the archive; nothing is ever unpacked to the disk."""
+    packed = BytesIO(unzipped(path))  # to its end, where its checksum stands
     try:
-        with tarfile.open(path, "r:gz") as packed:
-            return _both(edition, path, lambda file: _member(packed, f"{edition.folder}/{file}"))
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        with tarfile.open(fileobj=packed, mode="r:") as archive:
+            for member in islice(archive, MEMBERS):
+                if member.name in wanted and (file := _plain_file(archive, member)) is not None:
+                    yield wanted[member.name], file.read()
+    except Exception as error:  # damage may end anywhere in the reader
         raise ValueError(f"{path} is not a sound archive ({one_line(error)}); put a sound copy there.") from None
 
 
-def _member(packed: tarfile.TarFile, name: str) -> bytes:
-    """The content of one file of the archive; nothing is ever unpacked to the disk."""
-    try:
-        file = packed.extractfile(name)
-    except KeyError:
-        file = None
-    if file is None:
-        raise EOFError(f"it has no file {name}")
-    return file.read()
+def _plain_file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes] | None:
+    """No link, and no sparse file, which is as large as it says."""
+    return archive.extractfile(member) if member.isreg() and not member.issparse() else None
 
 
 def _unpacked(place: Path, edition: Edition) -> Sets | None:
@@ -112,7 +98,7 @@ def _bare(place: Path, edition: Edition) -> Sets | None:
     files = (*edition.train, *edition.test)
     if not all((place / file).is_file() for file in files):
         return None
-    contents = {file: (place / file).read_bytes() for file in files}
+    contents = {file: content_of(place / file) for file in files}
     return _both(edition, place, contents.__getitem__)
 
 
@@ -127,7 +113,7 @@ def _folders(place: Path, edition: Edition) -> Sets | None:
                 f"The folders of {place / part.name.rpartition('/')[2]} must be called like the classes of "
                 f"{edition.name}; they differ in {', '.join(strange[:5])}{', …' * (len(strange) > 5)}."
             )
-        _set(part.name, part.inputs, part.targets, edition, place)
+        of_edition(part.name, part.inputs, part.targets, edition, place)
     return train, test
 
 
@@ -136,14 +122,3 @@ def _both(edition: Edition, where: Path, content: Callable[[str], bytes]) -> Set
         return from_batches({file: content(file) for file in files}, edition, f"{edition.name}/{name}", where)
 
     return part("train", edition.train), part("test", edition.test)
-
-
-class _Unlike(Exception):
-    """The file can be read and is not what it should be."""
-
-
-def _set(name: str, images: Tensor, targets: Tensor, edition: Edition, where: Path) -> Labelled:
-    if images.shape[2:] != (32, 32):
-        size = " x ".join(map(str, images.shape[:1:-1]))
-        raise ValueError(f"{where} holds images of {size} pixels; those of {edition.name} have 32 x 32.")
-    return labelled(name, images, targets, edition.classes)

@@ -1,27 +1,17 @@
-"""Image files as one tensor: folders with a folder for each class, read into memory.
-
-Decoding needs pillow, which comes with the extra ``images``; it is imported when the first image is read.
-"""
+"""Folders with a folder of image files for each class: what lies in them, and as a set in memory."""
 
 import os
-import struct
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from importlib import import_module
-from io import BytesIO
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
+from tutelage.data.contents import content_of
 from tutelage.data.labelled import Labelled, labelled
+from tutelage.data.pictures import HEAVIEST, decoded_images
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
-"""What is decoded; pillow knows more, but few other formats are meant for photographs and fewer are safe."""
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 """How the names of image files end, in small letters."""
-_BROKEN = (OSError, ValueError, SyntaxError, TypeError, EOFError, struct.error)  # all of these come from pillow
 
 
 def image_folder(folder: Path | str, name: str) -> Labelled:
@@ -31,89 +21,63 @@ def image_folder(folder: Path | str, name: str) -> Labelled:
     have one size: larger sets are scaled when they are prepared, not each time they are read.
 
     Raises ``FileNotFoundError`` for no folder or no image in one of the classes, ``ValueError`` for a file that is no
-    image or of another size, by its path, and ``ImportError`` with the install line without pillow.
+    image or of another size, by its path, or as ``listed`` does, and ``ImportError`` with the install line without
+    pillow.
     """
     folder = Path(folder)
     files = listed(folder)
     paths = [folder / path for members in files.values() for path in members]
     targets = torch.tensor([target for target, members in enumerate(files.values()) for _ in members])
-    images = decoded_images([path.read_bytes() for path in paths], lambda place: str(paths[place]))
+    images = decoded_images([content_of(x, HEAVIEST) for x in paths], lambda place: printable(paths[place]))
     return labelled(name, images, targets, tuple(files))
 
 
 def listed(folder: Path) -> dict[str, list[str]]:
     """The image files of each class, by their paths below ``folder``: classes and files in the order of their names.
 
-    Raises ``FileNotFoundError`` for no folder, no class, or a class without an image.
+    Raises ``FileNotFoundError`` for no folder, no class, or a class without an image; ``ValueError`` for a class whose
+    name is no UTF-8, and for what is called like an image and is no file.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}; name one that has a folder of images for each class.")
     classes = sorted(home.name for home in folder.iterdir() if home.is_dir() and not home.name.startswith("."))
     if not classes:
         raise FileNotFoundError(f"{folder} has no folders; it needs one for each class, with the class's images.")
+    if strange := [name for name in classes if printable(name) != name]:
+        raise ValueError(
+            f"{printable(folder / strange[0])} has a name that is no UTF-8 and cannot name a class; rename it."
+        )
     files = {home: sorted(_images(folder / home, home), key=_parts) for home in classes}
     if lacking := [home for home, members in files.items() if not members]:
         raise FileNotFoundError(f"{folder / lacking[0]} holds no image ({', '.join(ENDINGS)}); fill it or remove it.")
     return files
 
 
-def decoded_images(contents: Sequence[bytes | None], called: Callable[[int], str]) -> Tensor:
-    """The decoded images (PNG, JPEG, WebP or BMP) as uint8 (N, 3, H, W); ``called(n)`` names the n-th for messages.
-
-    Grey images and palettes become RGB, an alpha channel is dropped. Raises ``ValueError`` for no image, for one that
-    cannot be decoded and for one whose size is not that of the first, and ``ImportError`` with the install line
-    without pillow.
-    """
-    image = needed("PIL.Image")
-    if not contents:
-        raise ValueError("There are no images to decode.")
-    size, step, pixels = (0, 0), 0, bytearray()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", image.DecompressionBombWarning)  # a size that might fill the memory
-        for place, content in enumerate(contents):
-            opened, shape = _decoded(image, content, called, place)
-            if place == 0:
-                size, step, pixels = shape, len(opened), bytearray(len(opened) * len(contents))
-            if shape != size:
-                raise ValueError(
-                    f"{called(place)} is {shape[0]} x {shape[1]} pixels and {called(0)} {size[0]} x {size[1]}; "
-                    f"images of one set have one size: scale them first."
-                )
-            pixels[place * step : (place + 1) * step] = opened
-    rows = torch.frombuffer(pixels, dtype=torch.uint8).view(len(contents), size[1], size[0], 3)
-    return rows.permute(0, 3, 1, 2).contiguous()
-
-
-def needed(module: str) -> Any:
-    """The module of an extra, imported now; raises ``ImportError`` with the install line where it is missing."""
-    try:
-        return import_module(module)
-    except ImportError:
-        package = {"PIL": "pillow"}.get(module.partition(".")[0], module.partition(".")[0])
-        raise ImportError(f"Reading these images needs {package}: pip install 'tutelage[images]'") from None
-
-
-def _decoded(
-    image: Any, content: bytes | None, called: Callable[[int], str], place: int
-) -> tuple[bytes, tuple[int, int]]:
-    if content is None:
-        raise ValueError(f"{called(place)} holds no image; restore it, or leave it out.")
-    try:
-        opened = image.open(BytesIO(content), formats=FORMATS)
-        return (opened if opened.mode == "RGB" else opened.convert("RGB")).tobytes(), opened.size
-    except (*_BROKEN, image.DecompressionBombError, image.DecompressionBombWarning) as error:
-        reason = "it is none of " + ", ".join(FORMATS) if isinstance(error, image.UnidentifiedImageError) else error
-        raise ValueError(f"{called(place)} is not a sound image ({reason}); restore it, or leave it out.") from None
+def printable(path: Path | str) -> str:
+    """A path as every file and terminal takes it: bytes of a name that are no UTF-8 are spelled out."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _images(home: Path, below: str) -> Iterator[str]:
     """The paths of the images in ``home``, as seen from the folder in which it is called ``below``."""
-    with os.scandir(home) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _images(home / entry.name, f"{below}/{entry.name}")
-            elif entry.name.lower().endswith(ENDINGS) and not entry.name.startswith(".") and entry.is_file():
-                yield f"{below}/{entry.name}"
+    waiting = [(home, below)]
+    while waiting:
+        place, path = waiting.pop()
+        with os.scandir(place) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append((place / entry.name, f"{path}/{entry.name}"))
+                elif entry.name.lower().endswith(ENDINGS) and not entry.name.startswith("."):
+                    if not entry.is_file(follow_symlinks=False):
+                        _refuse_no_file(place / entry.name)
+                    yield f"{path}/{entry.name}"
+
+
+def _refuse_no_file(path: Path) -> None:
+    if not path.is_file():
+        raise ValueError(
+            f"{printable(path)} is called like an image, but is no file, nor a link to one; restore or remove it."
+        )
 
 
 def _parts(path: str) -> list[str]:

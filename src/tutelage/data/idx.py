@@ -1,8 +1,6 @@
 """The idx format of MNIST: a big-endian header (type, dimensions, sizes), then bytes."""
 
-import gzip
 import struct
-import zlib
 from hashlib import sha256
 from math import prod
 from pathlib import Path
@@ -10,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-_AGAIN = "Delete it and start again, or put a sound copy there."
+from tutelage.data.contents import AGAIN, unzipped
 
 
 def read_idx(path: Path, num_dims: int, checksum: str) -> Tensor:
@@ -26,25 +24,9 @@ def read_idx(path: Path, num_dims: int, checksum: str) -> Tensor:
     if (digest := sha256(content).hexdigest()) != checksum:
         raise ValueError(
             f"{path} is not the file as it was published: its content has the sha-256 {digest}, expected {checksum}. "
-            f"{_AGAIN}"
+            f"{AGAIN}"
         )
     return values
-
-
-def unzipped(path: Path) -> bytes:
-    """The content of a file, unzipped if it begins as gzip files do. Raises as ``read_idx`` does."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(f"There is no file {path}.") from None
-    if not content.startswith(b"\x1f\x8b") and path.suffix != ".gz":
-        return content
-    try:
-        return gzip.decompress(content)
-    except EOFError:
-        raise ValueError(f"{path} is truncated: its gzip stream stops before its end. {_AGAIN}") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path} is not a sound gzip file ({error}). {_AGAIN}") from None
 
 
 def parsed(content: bytes, num_dims: int, path: Path) -> Tensor:
@@ -61,13 +43,13 @@ def parsed(content: bytes, num_dims: int, path: Path) -> Tensor:
             f"dimension{'s' * (num_dims > 1)} has {2048 + num_dims}. Is it another file under this name?"
         )
     if len(content) < begin:
-        raise ValueError(f"{path} is truncated: {len(content)} bytes, and its header alone has {begin}. {_AGAIN}")
+        raise ValueError(f"{path} is truncated: {len(content)} bytes, and its header alone has {begin}. {AGAIN}")
     sizes = struct.unpack(f">{num_dims}I", content[4:begin])
     if len(content) - begin != prod(sizes):
         what = "is truncated" if len(content) - begin < prod(sizes) else "is too long"
         raise ValueError(
             f"{path} {what}: its header promises {' x '.join(map(str, sizes))} = {prod(sizes)} bytes, "
-            f"and {len(content) - begin} follow. {_AGAIN}"
+            f"and {len(content) - begin} follow. {AGAIN}"
         )
     if not prod(sizes):
         return torch.empty(sizes, dtype=torch.uint8)

@@ -1,5 +1,6 @@
 """The images of a folder by their paths, as a set that is too large for the memory: listed once, not yet decoded."""
 
+import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -38,7 +39,7 @@ class Files:
         """The sha-256 over name, classes, targets, index, and path and size in bytes of each file, not its content."""
         digest = sha256(repr((self.name, self.classes, self.targets.tolist(), self.index.tolist())).encode())
         for path in self.paths:
-            digest.update(f"{path}\0{(self.folder / path).stat().st_size}\0".encode())
+            digest.update(os.fsencode(f"{path}\0{(self.folder / path).stat().st_size}\0"))
         return digest.hexdigest()
 
 
@@ -47,7 +48,7 @@ def image_files(folder: Path | str, name: str) -> Files:
 
     Hidden files and files of other kinds are passed over; whether a file is a sound image is seen when it is decoded.
 
-    Raises ``FileNotFoundError`` for no folder, no class, or a class without an image.
+    Raises ``FileNotFoundError`` for no folder, no class, or a class without an image, ``ValueError`` as ``listed``.
     """
     folder = Path(folder)
     files = listed(folder)

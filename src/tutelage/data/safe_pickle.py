@@ -10,6 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tutelage.data.contents import one_line
+from tutelage.weights.pickled import refuse_bomb
+
 
 def unpickled(content: bytes, path: Path) -> Any:
     """What a pickle holds; an array of bytes has a method ``tensor()``. ``path`` is for the message.
@@ -17,16 +20,12 @@ def unpickled(content: bytes, path: Path) -> Any:
     Raises ``ValueError`` for a pickle that is damaged, that holds other arrays or that names anything else.
     """
     try:
+        refuse_bomb(BytesIO(content))
         return _Reader(BytesIO(content), encoding="bytes").load()
     except _Foreign as error:
         raise ValueError(f"{path} {error}. Where does it come from?") from None
     except Exception as error:  # a damaged pickle may fail anywhere in the reader
         raise ValueError(f"{path} is not a sound pickle ({one_line(error)}); put a sound copy there.") from None
-
-
-def one_line(error: Exception) -> str:
-    """The message of an error on one line, or what kind of error it is if it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 class _Foreign(Exception):

@@ -16,8 +16,8 @@ from tutelage.data.batches import Batch, Batches
 from tutelage.data.crops import Crop, centre_crop, random_crop
 from tutelage.data.decoding import Decoder, Job, decoded_batches
 from tutelage.data.draws import checked_seed, draw, order
-from tutelage.data.folder import needed
 from tutelage.data.image_files import Files
+from tutelage.data.pictures import needed
 from tutelage.data.views import Transform, as_float32, plain
 
 MEAN = (0.485, 0.456, 0.406)

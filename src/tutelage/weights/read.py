@@ -11,6 +11,7 @@ import torch
 
 from tutelage.tensors import read_tensors
 from tutelage.weights.convert import LEGACY, conversion, script_conversion
+from tutelage.weights.pickled import refuse_bomb
 
 PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"7z\xbc\xaf": "7-Zip"}
 LARGEST_HEADER = 100_000_000  # that safetensors allows
@@ -39,6 +40,8 @@ def read(path: Path) -> Any:
             f"{path} is a pickle that torch.save did not write, and may hold code: it was not opened; convert it with\n"
             f"{conversion(path)}"
         )
+    else:
+        _check_pickles(path)
     return _load(path)
 
 
@@ -72,17 +75,33 @@ def _load(path: Path) -> Any:
         raise ValueError(f"{path} is damaged or cut short ({_first_line(error)}); fetch or save it anew.") from None
 
 
+def _check_pickles(path: Path) -> None:
+    """Of the format before 1.6: a number, its version, the machine, the content, and which values follow."""
+    try:
+        with path.open("rb") as file:
+            refuse_bomb(file, pickles=5)
+    except Exception as error:
+        raise ValueError(f"{path} is damaged or cut short ({_first_line(error)}); fetch or save it anew.") from None
+
+
 def _check_archive(path: Path) -> None:
     """``torch.load`` compares no checksums, and its words for an archive of other things help nobody."""
     try:
         with zipfile.ZipFile(path) as archive:
-            files = {file.filename.partition("/")[2]: file for file in archive.infolist()}
-            plain = all(file.compress_type == zipfile.ZIP_STORED for file in files.values())
-            summed = any(file.CRC for file in files.values())  # torch.save may be told to leave them at 0
-            broken = archive.testzip() if plain and summed else None
+            members = archive.infolist()
+            files = {file.filename.partition("/")[2]: file for file in members}
+            plain = all(file.compress_type == zipfile.ZIP_STORED for file in members)
+            twice = len(files) < len(members) or sum(x.file_size for x in members) > path.stat().st_size
+            summed = any(file.CRC for file in members)  # torch.save may be told to leave them at 0
+            broken = archive.testzip() if plain and summed and not twice else None
             emptied = [x for x, file in files.items() if file.external_attr & 0x10 and file.file_size]  # as folders
+            if plain and not twice and not broken and "data.pkl" in files:
+                files["data.pkl"].CRC = None  # type: ignore[assignment]  # either compared above, or not computed
+                refuse_bomb(archive.open(files["data.pkl"]))
     except Exception as error:  # a damaged directory can end in any
         raise ValueError(f"{path} is damaged or cut short ({_first_line(error)}); fetch or save it anew.") from None
+    if plain and twice:
+        raise ValueError(f"{path} is damaged (parts of it are in it more than once); fetch or save it anew.")
     if broken or emptied:  # torch takes the size of a folder, and whatever is in memory there
         name = broken or emptied[0]
         raise ValueError(f"{path} is damaged ({name} in it is not what was saved); fetch or save it anew.")

@@ -1,0 +1,125 @@
+"""Encoded images as one tensor: which are decoded, how large they may be, and how one that is damaged is found out.
+
+Decoding needs pillow, which comes with the extra ``images``; it is imported when the first image is read.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from io import BytesIO
+from threading import Lock
+from typing import Any
+from zlib import crc32
+
+import torch
+from torch import Tensor
+
+from tutelage.data.contents import one_line
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+"""What is decoded; pillow knows more, but few other formats are meant for photographs and fewer are safe."""
+HEAVIEST = 2**30
+"""Bytes of an image as it is stored."""
+LARGEST = 2**28
+"""Pixels of an image, 16384 x 16384: photographs of telephones have up to 200 million."""
+LONGEST = 2**16
+"""Pixels of a side."""
+_SCANS = 100  # of a progressive JPEG, which may send each pixel as often; ten are usual
+_OPENING = Lock()
+
+
+def decoded_images(contents: Sequence[bytes | None], called: Callable[[int], str]) -> Tensor:
+    """The decoded images (PNG, JPEG, WebP or BMP) as uint8 (N, 3, H, W); ``called(n)`` names the n-th for messages.
+
+    Grey images and palettes become RGB, an alpha channel is dropped, and of several frames the first is taken. Raises
+    ``ValueError`` for no image, for one that cannot be decoded, that has more than ``LARGEST`` pixels or ``LONGEST`` on
+    a side, and for one whose size is not that of the first, or if all together do not fit into memory; ``ImportError``
+    with the install line without pillow.
+    """
+    image = needed("PIL.Image")
+    if not contents:
+        raise ValueError("There are no images to decode.")
+    images, size = torch.empty(0), (0, 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pillow's words about what it passes over, such as damaged EXIF data
+        for place, content in enumerate(contents):
+            pixels, shape = _decoded(image, content, called(place))
+            if place == 0:
+                size, images = shape, _room(len(contents), shape)
+            if shape != size:
+                raise ValueError(
+                    f"{called(place)} is {shape[0]} x {shape[1]} pixels and {called(0)} {size[0]} x {size[1]}; "
+                    f"images of one set have one size: scale them first."
+                )
+            images[place] = torch.frombuffer(pixels, dtype=torch.uint8).view(shape[1], shape[0], 3).permute(2, 0, 1)
+    return images
+
+
+def needed(module: str) -> Any:
+    """The module of an extra, imported now; raises ``ImportError`` with the install line where it is missing."""
+    try:
+        return import_module(module)
+    except ImportError:
+        package = {"PIL": "pillow"}.get(module.partition(".")[0], module.partition(".")[0])
+        raise ImportError(f"Reading these images needs {package}: pip install 'tutelage[images]'") from None
+
+
+def _decoded(image: Any, content: bytes | None, called: str) -> tuple[bytearray, tuple[int, int]]:
+    if content is None:
+        raise ValueError(f"{called} holds no image; restore it, or leave it out.")
+    try:
+        _refuse_damage(content)
+        with _opened(image, content) as opened:
+            _refuse_size(*opened.size)
+            return bytearray((opened if opened.mode == "RGB" else opened.convert("RGB")).tobytes()), opened.size
+    except Exception as error:  # damage may end anywhere in a decoder
+        unknown = isinstance(error, image.UnidentifiedImageError)
+        reason = "it is none of " + ", ".join(FORMATS) if unknown else one_line(error)
+        raise ValueError(f"{called} is not a sound image ({reason}); restore it, or leave it out.") from None
+
+
+def _opened(image: Any, content: bytes) -> Any:
+    """Pillow has one limit for everybody, which photographs of telephones exceed: ours is looked at next."""
+    with _OPENING:
+        usual, image.MAX_IMAGE_PIXELS = image.MAX_IMAGE_PIXELS, None
+        try:
+            return image.open(BytesIO(content), formats=FORMATS)
+        finally:
+            image.MAX_IMAGE_PIXELS = usual
+
+
+def _refuse_size(width: int, height: int) -> None:
+    if width * height > LARGEST or max(width, height) > LONGEST:
+        limit = f"at most {LARGEST} pixels, {LONGEST} on a side, are decoded"
+        raise ValueError(f"it has {width} x {height} pixels, and {limit}")
+
+
+def _refuse_damage(content: bytes) -> None:
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        _refuse_other_chunks(content)
+    if content.startswith(b"\xff\xd8") and content.count(b"\xff\xda") > _SCANS + len(content) // 2**14:
+        raise ValueError(f"it says more than {_SCANS} times what its pixels are")  # some bytes only look like a scan
+
+
+def _refuse_other_chunks(content: bytes) -> None:
+    """Raise ``ValueError`` for a PNG file whose checksums say that it changed: pillow does not look at all of them."""
+    place, kind = 8, b""
+    while kind != b"IEND":
+        start, end = place + 4, place + 8 + int.from_bytes(content[place : place + 4], "big")
+        kind = content[start : start + 4]
+        if end + 4 > len(content):
+            raise ValueError("it is cut short")
+        if crc32(memoryview(content)[start:end]) != int.from_bytes(content[end : end + 4], "big"):
+            raise ValueError(f"the checksum of its part {kind!r} is wrong")
+        place = end + 4
+
+
+def _room(count: int, shape: tuple[int, int]) -> Tensor:
+    try:
+        return torch.empty((count, 3, shape[1], shape[0]), dtype=torch.uint8)
+    except RuntimeError:
+        gigabytes = 3e-9 * count * shape[0] * shape[1]
+        raise ValueError(
+            f"{count} images of {shape[0]} x {shape[1]} pixels take {gigabytes:.1f} GB of memory, which are not free; "
+            "scale them first, or stream them from their files."
+        ) from None
