@@ -13,7 +13,8 @@ import pytest
 
 from tutelage.data import find as finding
 from tutelage.data import mnist
-from tutelage.data.fetch import bytes_match, contents_match, fetch
+from tutelage.data.digests import bytes_match, contents_match
+from tutelage.data.fetch import fetch
 
 CONTENT = random.Random(0).randbytes(300_000)
 WRONG = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])

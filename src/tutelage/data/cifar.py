@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tutelage.data.cifar_editions import CIFAR10, CIFAR100, Edition
 from tutelage.data.cifar_files import Sets, sets_in
-from tutelage.data.fetch import bytes_match, fetch
+from tutelage.data.digests import bytes_match
+from tutelage.data.fetch import fetch
 from tutelage.data.find import VARIABLE, data_folders, download_folder
 from tutelage.data.labelled import Labelled
 

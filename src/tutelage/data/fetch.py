@@ -8,22 +8,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from gzip import GzipFile
-from hashlib import new
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import IO, TypeAlias
-from zlib import error as ZlibError
 
 from tutelage import plain_json
+from tutelage.data.digests import LARGEST, Check
 
 if sys.platform != "win32":
     import fcntl
-
-Check: TypeAlias = Callable[[Path], None]
-"""Raises ``ValueError`` if the file is not the one that was wanted, and says what differs."""
 
 _BLOCK = 1 << 18  # bytes
 _WORTH_ANOTHER_TRY = {408, 425, 429, 500, 502, 503, 504}
@@ -65,37 +59,6 @@ def fetch(
                 part.replace(to)
                 _note(part).unlink(missing_ok=True)
     return to
-
-
-def bytes_match(expected: str, algorithm: str = "sha256") -> Check:
-    """A check that the file as it is has this digest (hexadecimal)."""
-
-    def check(path: Path) -> None:
-        with path.open("rb") as file:
-            _compare(file, expected, algorithm, "it")
-
-    return check
-
-
-def contents_match(expected: str, algorithm: str = "sha256") -> Check:
-    """A check that the file, a gzip file, has this digest (hexadecimal) once unzipped."""
-
-    def check(path: Path) -> None:
-        try:
-            with path.open("rb") as zipped, GzipFile(fileobj=zipped) as file:
-                _compare(file, expected, algorithm, "its content")
-        except (EOFError, OSError, ZlibError) as error:
-            raise ValueError(f"it is not a sound gzip file ({error})") from None
-
-    return check
-
-
-def _compare(file: IO[bytes] | GzipFile, expected: str, algorithm: str, what: str) -> None:
-    digest = new(algorithm)
-    while block := file.read(_BLOCK):
-        digest.update(block)
-    if digest.hexdigest() != expected.lower():
-        raise ValueError(f"{what} has the {algorithm} {digest.hexdigest()}, expected {expected}")
 
 
 def _fill(part: Path, urls: Sequence[str], check: Check, attempts: int, patience: float, timeout: float) -> None:
@@ -151,10 +114,10 @@ def _transfer(url: str, part: Path, timeout: float) -> None:
         continues = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         have = have if continues else 0
         _note(part).write_text(json.dumps({"url": url, "validator": _validator(answer)}), encoding="utf-8")
-        received = _copy(answer, part, "ab" if continues else "wb")
-        length = answer.headers.get("Content-Length")
-    if length is not None and received < int(length):
-        raise _Interrupted(f"the connection ended after {have + received} of {have + int(length)} bytes")
+        received = _copy(answer, part, "ab" if continues else "wb", LARGEST - have)
+        length = answer.headers.get("Content-Length", "")
+    if length.isdecimal() and received < int(length[:20]):
+        raise _Interrupted(f"the connection ended after {have + received} of {have + int(length[:20])} bytes")
 
 
 def _opened(request: urllib.request.Request, timeout: float) -> HTTPResponse | None:
@@ -175,8 +138,8 @@ def _opened(request: urllib.request.Request, timeout: float) -> HTTPResponse | N
         raise _Interrupted(f"the server hung up ({error})") from None
 
 
-def _copy(answer: HTTPResponse, part: Path, mode: str) -> int:
-    """Write all that arrives; the number of bytes."""
+def _copy(answer: HTTPResponse, part: Path, mode: str, most: int) -> int:
+    """Write all that arrives; the number of bytes. Raises ``ValueError`` for more than ``most``."""
     received = 0
     with part.open(mode) as file:
         while True:
@@ -186,9 +149,11 @@ def _copy(answer: HTTPResponse, part: Path, mode: str) -> int:
                 raise _Interrupted(f"the connection broke ({error})") from None
             if not block:
                 return received
+            received += len(block)
+            if received > most:
+                raise ValueError(f"it has more than {LARGEST} bytes")
             file.write(block)
             file.flush()
-            received += len(block)
 
 
 def _validator(answer: HTTPResponse) -> str:

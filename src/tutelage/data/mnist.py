@@ -7,7 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from tutelage.data.fetch import Check, contents_match, fetch
+from tutelage.data.digests import Check, contents_match
+from tutelage.data.fetch import fetch
 from tutelage.data.find import download_folder, find_data, held
 from tutelage.data.idx import read_idx
 from tutelage.data.labelled import Labelled, labelled

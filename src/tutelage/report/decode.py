@@ -28,6 +28,7 @@ def decode(kind: type[T], value: object, where: str) -> T:
 
 def _decode(kind: Any, value: Any, where: str) -> Any:
     if kind is Any:
+        _refuse_not_finite(value, where)
         return value
     if dataclasses.is_dataclass(kind):
         return _record(kind, value, where)
@@ -70,6 +71,14 @@ def _scalar(kind: type, value: Any, where: str) -> Any:
     _expect(isinstance(value, kind) and (kind is bool) == isinstance(value, bool), NAMES[kind], value, where)
     _expect(not isinstance(value, float) or math.isfinite(value), "a finite number", value, where)
     return value
+
+
+def _refuse_not_finite(value: Any, where: str) -> None:
+    if isinstance(value, dict | list):
+        places = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in places:
+            _refuse_not_finite(item, f"{where}.{key}" if isinstance(value, dict) else f"{where}[{key}]")
+    _expect(not isinstance(value, float) or math.isfinite(value), "a finite number", value, where)
 
 
 def _expect(right: bool, what: str, value: object, where: str) -> None:

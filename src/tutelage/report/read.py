@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tutelage import plain_json
+from tutelage.report.agreement import refuse_disagreement
 from tutelage.report.decode import decode
 from tutelage.report.older import renewed
 from tutelage.results import Arguments, EpochRecord, Results, StageRecord
@@ -71,8 +72,7 @@ def run_from_parts(parts: dict[str, Any], where: str = "") -> FinishedRun:
     """
     parts = renewed(printable_in({**parts, "log": [_finite(line) for line in parts["log"]]}))
     results = decode(Results, parts["results"], f"{where}results.json")
-    if any(network.scores for network in results.networks) and not results.metrics:
-        raise ValueError(f"{where}results.json: networks have scores, but there are no metrics that say what they are.")
+    refuse_disagreement(results, f"{where}results.json")
     return FinishedRun(
         decode(Arguments, parts["arguments"], f"{where}arguments.json"),
         decode(dict[str, Any], parts["environment"], f"{where}environment.json"),

@@ -9,6 +9,7 @@ from tutelage.report.numbers import exact
 
 Point = tuple[float, float]
 SHAPES = {"teacher": "square", "student": "disc", "baseline": "triangle", "member": "ring", "other": "diamond"}
+TINIEST, LARGEST = 1e-100, 1e100  # what lies beyond is drawn there: its logarithm or its sum would be infinite
 LETTER = 7.0  # pixels: a safe average width of a letter at 12 px
 
 
@@ -23,7 +24,7 @@ class Axis:
     log: bool = False
 
     def at(self, value: float) -> float:
-        low, high, value = (math.log10(v) if self.log else v for v in (self.low, self.high, value))
+        low, high, value = (math.log10(max(v, TINIEST)) if self.log else v for v in (self.low, self.high, value))
         return self.start + (value - low) / (high - low) * (self.end - self.start)
 
     def ticks(self, most: int) -> list[float]:
@@ -34,8 +35,9 @@ class Axis:
 
 def axis(values: Sequence[float], start: float, end: float, *, log: bool = False, zero: bool = False) -> Axis:
     """An axis that holds ``values`` with a little room on both sides; from 0 on where ``zero`` is true."""
-    low, high = min(values), max(values)
+    low, high = max(min(values), -LARGEST), min(max(values), LARGEST)
     if log:
+        low, high = max(low, TINIEST), max(high, TINIEST)
         room = max((high / low) ** 0.08, 1.02)
         return Axis(low / room, high * room, start, end, log=True)
     room = 0.08 * (high - low) or 0.05 * abs(high) or 1.0

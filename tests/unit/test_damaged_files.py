@@ -1,0 +1,41 @@
+"""Damaged files end in the right answer or in one sentence, whatever reads them."""
+
+import pytest
+
+from fuzz.drill import fuzzed, sound, table
+from fuzz.reader import Reader
+from fuzz.readers import READERS
+
+SLOW = {"report of a run": 20, "--from": 20}  # a page, a command line
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
+def test_damage_ends_in_the_right_answer_or_in_a_sentence(reader):
+    row = fuzzed(reader, range(SLOW.get(reader.name, 200)))
+    assert not row.failures and row.tried == row.right + row.refused and row.refused
+
+
+@pytest.mark.parametrize(
+    ("read", "column"),
+    [
+        (lambda folder: {}[(folder / "x").read_bytes()], "other"),
+        (lambda folder: (folder / "x").read_bytes().decode(), "other"),
+        (lambda folder: int((folder / "x").read_bytes()), "other"),
+        (lambda folder: len(bytearray(500 * 2**20).replace(b"\0", b"\1")), "other"),
+        (lambda folder: (folder / "x").read_bytes(), "silent"),
+    ],
+)
+def test_whatever_else_they_end_in_is_counted(read, column):
+    def gently(folder):
+        return "sound" if (folder / "x").read_bytes() == b"sound" else read(folder)
+
+    poor = Reader("poor", lambda folder: (folder / "x").write_bytes(b"sound"), gently, lambda a, b, _: a == b)
+    row = fuzzed(poor, range(20))
+    assert getattr(row, column) > 0 and row.failures
+    assert f"| poor | 20 | {row.right} | {row.refused} | {row.silent} | {row.other} |" in table([row])
+
+
+def test_a_seed_damages_alike(tmp_path):
+    (reader,) = [x for x in READERS if x.name == "json"]
+    sound(reader, tmp_path / "files")
+    assert fuzzed(reader, range(30, 60)) == fuzzed(reader, range(30, 60))
