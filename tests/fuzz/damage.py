@@ -93,13 +93,13 @@ def rearranged(content: bytes, random: Random) -> bytes:
             other, place = random.choice(places)
             outer[key] = deepcopy(other[place])
         elif act == 2 and isinstance(outer, list):
-            outer[key:key] = [outer[key]] * random.choice((1, 40))
+            outer[key:key] = [deepcopy(outer[key]) for _ in range(random.choice((1, 40)))]
         elif act == 3 and isinstance(outer[key], int | float) and not isinstance(outer[key], bool):
             outer[key] = random.choice(
-                (-outer[key], outer[key] * 10**9, outer[key] + 0.5, int(outer[key]), str(outer[key]))
+                (-outer[key], outer[key] * 10**9, 0.5, outer[key] // 1, str(outer[key]))
             )
         else:
-            outer[key] = random.choice(STRANGERS)
+            outer[key] = deepcopy(random.choice(STRANGERS))
     written = json.dumps(value)
     if random.random() < 0.05:
         deep = random.choice((50, 150, 5000))

@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -51,11 +52,33 @@ class Row:
 
 def fuzz(inputs: int, seed: int = 0, readers: tuple[Reader, ...] = READERS, keep: Path | None = None) -> list[Row]:
     """A row for each reader, over ``inputs`` damaged inputs each; files that failed are kept in ``keep``."""
-    return [fuzzed(reader, range(seed, seed + inputs), keep) for reader in readers]
+    return [survived(reader, range(seed, seed + inputs), keep) for reader in readers]
 
 
-def fuzzed(reader: Reader, seeds: range, keep: Path | None = None, until: float = float("inf")) -> Row:
-    """What became of the inputs that ``seeds`` make, until a moment of the clock ``time.monotonic``."""
+def survived(reader: Reader, seeds: range, keep: Path | None = None, until: float = float("inf")) -> Row:
+    """``fuzzed`` in a process of its own, which a damaged file may end."""
+    forks = get_context("fork")
+    here, there = forks.Pipe(duplex=False)
+    last = forks.Value("q", seeds.start)
+    child = forks.Process(target=lambda: there.send(fuzzed(reader, seeds, keep, until, last)))
+    child.start()
+    there.close()
+    try:
+        return here.recv()
+    except EOFError:
+        tried = last.value - seeds.start + 1
+        return Row(reader.name, tried, other=1, failures=[f"{reader.name}, seed {last.value}: it ended the process"])
+    finally:
+        child.join()
+
+
+def fuzzed(
+    reader: Reader, seeds: range, keep: Path | None = None, until: float = float("inf"), last: Any = None
+) -> Row:
+    """What became of the inputs that ``seeds`` make, until a moment of the clock ``time.monotonic``.
+
+    ``last.value`` is the seed at which it is.
+    """
     row = Row(reader.name)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place, "files")
@@ -63,6 +86,8 @@ def fuzzed(reader: Reader, seeds: range, keep: Path | None = None, until: float 
         for seed in seeds:
             if time.monotonic() > until:
                 break
+            if last is not None:
+                last.value = seed
             name, content, anew = damaged(files, reader, Random(f"{reader.name} {seed}"))
             _put(folder, files | {name: content})
             row.tried += 1
@@ -170,7 +195,7 @@ def main() -> int:
     for number, reader in enumerate(chosen):
         inputs = asked.inputs if asked.minutes is None else 10**9
         left = float("inf") if asked.minutes is None else asked.minutes * 60 / len(chosen)
-        rows.append(fuzzed(reader, range(asked.seed, asked.seed + inputs), asked.keep, time.monotonic() + left))
+        rows.append(survived(reader, range(asked.seed, asked.seed + inputs), asked.keep, time.monotonic() + left))
         print(f"{number + 1} of {len(chosen)}: {table(rows[-1:]).splitlines()[-1]}", file=sys.stderr, flush=True)
         print(*rows[-1].failures, sep="\n", end="\n" * bool(rows[-1].failures), file=sys.stderr, flush=True)
     print(table(rows))

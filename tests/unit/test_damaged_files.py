@@ -1,8 +1,10 @@
 """Damaged files end in the right answer or in one sentence, whatever reads them."""
 
+import os
+
 import pytest
 
-from fuzz.drill import fuzzed, sound, table
+from fuzz.drill import fuzzed, sound, survived, table
 from fuzz.reader import Reader
 from fuzz.readers import READERS
 
@@ -34,6 +36,13 @@ def test_whatever_else_they_end_in_is_counted(read, column):
     row = fuzzed(poor, range(20))
     assert getattr(row, column) > 0 and row.failures
     assert f"| poor | 20 | {row.right} | {row.refused} | {row.silent} | {row.other} |" in table([row])
+
+
+def test_what_ends_the_process_is_counted():
+    fatal = Reader("fatal", lambda folder: (folder / "x").write_bytes(b"sound"),
+                   lambda folder: (folder / "x").read_bytes() == b"sound" or os._exit(1))  # fmt: skip
+    row = survived(fatal, range(7, 20))
+    assert (row.other, row.failures) == (1, ["fatal, seed 7: it ended the process"])
 
 
 def test_a_seed_damages_alike(tmp_path):

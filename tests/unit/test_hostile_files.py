@@ -261,12 +261,14 @@ class TestLabels:
         with pytest.raises(ValueError, match=r"x\.parquet unpacks to 100\d+ bytes, which 2 images"):
             from_parquet(tmp_path / "x.parquet", CIFAR10, "mine")
 
-    def test_images_that_differ_from_the_one_before_are_not_unpacked(self, tmp_path):
-        path = self.parquet(
-            tmp_path / "x.parquet", [0, 1], use_dictionary=False, column_encoding={"img.bytes": "DELTA_BYTE_ARRAY"}
-        )
-        with pytest.raises(ValueError, match=r"what differs from the one before"):
-            from_parquet(path, CIFAR10, "mine")
+    @pytest.mark.parametrize("encoding", ["DELTA_BYTE_ARRAY", "RLE_DICTIONARY"])
+    def test_a_large_image_of_which_each_row_is_a_copy_is_refused(self, tmp_path, encoding):
+        images = [{"bytes": b"x" * 10**6, "path": None}] * 200
+        how = {"use_dictionary": False, "column_encoding": {"img.bytes": encoding}} if "DELTA" in encoding else {}
+        pq.write_table(pa.table({"img": images, "label": [0] * 200}), tmp_path / "x.parquet", **how)
+        assert (tmp_path / "x.parquet").stat().st_size < 1_100_000
+        with pytest.raises(ValueError, match=r"unpacks to 100\d+ bytes where 100 images of 32 x 32 pixels are"):
+            from_parquet(tmp_path / "x.parquet", CIFAR10, "mine")
 
     @pytest.mark.parametrize(
         "labels", [[0, -1], [0, 10], pa.array([0, 2**63], pa.uint64()), [0.0, 1.0], ["0", "1"], [None, 1]]

@@ -41,7 +41,7 @@ def decoded_images(contents: Sequence[bytes | None], called: Callable[[int], str
         raise ValueError("There are no images to decode.")
     images, size = torch.empty(0), (0, 0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pillow's words about what it passes over, such as damaged EXIF data
+        warnings.simplefilter("ignore")  # pillow's about what it passes over, such as EXIF data; torch's about bytes
         for place, content in enumerate(contents):
             pixels, shape = _decoded(image, content, called(place))
             if place == 0:
@@ -64,14 +64,14 @@ def needed(module: str) -> Any:
         raise ImportError(f"Reading these images needs {package}: pip install 'tutelage[images]'") from None
 
 
-def _decoded(image: Any, content: bytes | None, called: str) -> tuple[bytearray, tuple[int, int]]:
+def _decoded(image: Any, content: bytes | None, called: str) -> tuple[bytes, tuple[int, int]]:
     if content is None:
         raise ValueError(f"{called} holds no image; restore it, or leave it out.")
     try:
         _refuse_damage(content)
         with _opened(image, content) as opened:
             _refuse_size(*opened.size)
-            return bytearray((opened if opened.mode == "RGB" else opened.convert("RGB")).tobytes()), opened.size
+            return (opened if opened.mode == "RGB" else opened.convert("RGB")).tobytes(), opened.size
     except Exception as error:  # damage may end anywhere in a decoder
         unknown = isinstance(error, image.UnidentifiedImageError)
         reason = "it is none of " + ", ".join(FORMATS) if unknown else one_line(error)
