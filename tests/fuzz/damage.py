@@ -95,9 +95,7 @@ def rearranged(content: bytes, random: Random) -> bytes:
         elif act == 2 and isinstance(outer, list):
             outer[key:key] = [deepcopy(outer[key]) for _ in range(random.choice((1, 40)))]
         elif act == 3 and isinstance(outer[key], int | float) and not isinstance(outer[key], bool):
-            outer[key] = random.choice(
-                (-outer[key], outer[key] * 10**9, 0.5, outer[key] // 1, str(outer[key]))
-            )
+            outer[key] = random.choice((-outer[key], outer[key] * 10**9, 0.5, outer[key] // 1, str(outer[key])))
         else:
             outer[key] = deepcopy(random.choice(STRANGERS))
     written = json.dumps(value)

@@ -39,20 +39,21 @@ def decoded_images(contents: Sequence[bytes | None], called: Callable[[int], str
     image = needed("PIL.Image")
     if not contents:
         raise ValueError("There are no images to decode.")
-    images, size = torch.empty(0), (0, 0)
+    size, step, pixels = (0, 0), 0, bytearray()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pillow's about what it passes over, such as EXIF data; torch's about bytes
+        warnings.simplefilter("ignore")  # pillow's words about what it passes over, such as damaged EXIF data
         for place, content in enumerate(contents):
-            pixels, shape = _decoded(image, content, called(place))
+            decoded, shape = _decoded(image, content, called, place)
             if place == 0:
-                size, images = shape, _room(len(contents), shape)
+                size, step, pixels = shape, len(decoded), _room(len(contents), shape)
             if shape != size:
                 raise ValueError(
                     f"{called(place)} is {shape[0]} x {shape[1]} pixels and {called(0)} {size[0]} x {size[1]}; "
                     f"images of one set have one size: scale them first."
                 )
-            images[place] = torch.frombuffer(pixels, dtype=torch.uint8).view(shape[1], shape[0], 3).permute(2, 0, 1)
-    return images
+            pixels[place * step : (place + 1) * step] = decoded
+    rows = torch.frombuffer(pixels, dtype=torch.uint8).view(len(contents), size[1], size[0], 3)
+    return rows.permute(0, 3, 1, 2).contiguous()
 
 
 def needed(module: str) -> Any:
@@ -64,9 +65,11 @@ def needed(module: str) -> Any:
         raise ImportError(f"Reading these images needs {package}: pip install 'tutelage[images]'") from None
 
 
-def _decoded(image: Any, content: bytes | None, called: str) -> tuple[bytes, tuple[int, int]]:
+def _decoded(
+    image: Any, content: bytes | None, called: Callable[[int], str], place: int
+) -> tuple[bytes, tuple[int, int]]:
     if content is None:
-        raise ValueError(f"{called} holds no image; restore it, or leave it out.")
+        raise ValueError(f"{called(place)} holds no image; restore it, or leave it out.")
     try:
         _refuse_damage(content)
         with _opened(image, content) as opened:
@@ -75,7 +78,7 @@ def _decoded(image: Any, content: bytes | None, called: str) -> tuple[bytes, tup
     except Exception as error:  # damage may end anywhere in a decoder
         unknown = isinstance(error, image.UnidentifiedImageError)
         reason = "it is none of " + ", ".join(FORMATS) if unknown else one_line(error)
-        raise ValueError(f"{called} is not a sound image ({reason}); restore it, or leave it out.") from None
+        raise ValueError(f"{called(place)} is not a sound image ({reason}); restore it, or leave it out.") from None
 
 
 def _opened(image: Any, content: bytes) -> Any:
@@ -114,10 +117,10 @@ def _refuse_other_chunks(content: bytes) -> None:
         place = end + 4
 
 
-def _room(count: int, shape: tuple[int, int]) -> Tensor:
+def _room(count: int, shape: tuple[int, int]) -> bytearray:
     try:
-        return torch.empty((count, 3, shape[1], shape[0]), dtype=torch.uint8)
-    except RuntimeError:
+        return bytearray(3 * count * shape[0] * shape[1])
+    except (MemoryError, OverflowError):
         gigabytes = 3e-9 * count * shape[0] * shape[1]
         raise ValueError(
             f"{count} images of {shape[0]} x {shape[1]} pixels take {gigabytes:.1f} GB of memory, which are not free; "
