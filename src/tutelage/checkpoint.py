@@ -16,6 +16,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tutelage import plain_json
+from tutelage.checksums import MANIFEST, manifest
+from tutelage.tensors import RESTORE, entry, on_the_cpu, read_tensors
 
 PLAIN = (str, int, float, bool, type(None))
 
@@ -64,7 +66,7 @@ def read_json(path: Path | str, cure: str = "remove it, or restore it from a cop
     try:
         return plain_json.read(path)
     except ValueError as error:
-        raise ValueError(f"{path} is not readable as JSON ({error}); remove it, or restore it from a copy.") from None
+        raise ValueError(f"{path} is not readable as JSON ({error}); {cure}.") from None
 
 
 def save_state(path: Path | str, state: Any) -> str:
@@ -117,12 +119,9 @@ def load_state(path: Path | str, cure: str = RESTORE, expected: str = "") -> Any
         return tuple(values) if kind == "tuple" else values
 
     try:
-        return decode(plain_json.parsed(metadata["tutelage"]))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{path} is damaged: it does not say where its tensors belong ({type(error).__name__}: {error}); "
-            "restore it from a copy, or remove it to start this part again."
-        ) from None
+        return decode(about["state"])
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"{path} is damaged (its state cannot be put together): {cure}.") from None
 
 
 def save_weights(path: Path | str, model: nn.Module) -> str:
@@ -209,43 +208,6 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """On the CPU, each in memory of its own: safetensors refuses views of one memory."""
-    apart: dict[str, Tensor] = {}
-    seen: set[int] = set()
-    for name, x in tensors.items():
-        whole = x.detach().cpu().contiguous()
-        place = whole.untyped_storage().data_ptr()
-        apart[name] = whole.clone() if place in seen else whole
-        seen.add(place)
-    return apart
-
-
-def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a safetensors file by name, tied ones under all their names, and its other entries.
-
-    Raises ``FileNotFoundError``, and ``ValueError`` for anything else than such a file; a pickle is never opened.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
-    try:
-        with safe_open(path, framework="pt") as opened:
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-            metadata = opened.metadata() or {}
-            return tensors | {
-                name: tensors[own] for name, own in plain_json.parsed(metadata.get("tied", "{}")).items()
-            }, metadata
-    except (SafetensorError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, OSError) as error:
-        with path.open("rb") as file:  # only now: the length that safetensors begins with may look like a pickle
-            start = file.read(2)
-        if start == b"PK" or start[:1] == b"\x80":
-            raise ValueError(f"{path} is a pickle, which may hold code: it was not opened; use safetensors.") from None
-        raise ValueError(
-            f"{path} is damaged or cut short ({error}): restore it from a copy, or remove it to start this part again."
-        ) from None
 
 
 def _identity(x: Tensor) -> tuple[Any, ...]:

@@ -9,8 +9,9 @@ import pytest
 import tutelage
 
 ORDER = [
-    *["machine", "progress", "ranks", "group", "plain_json", "checkpoint", "weights", "keys"],
-    *["calls", "shapes", "outputs", "taps", "results", "losses", "models", "data", "measure", "compress"],
+    *["machine", "printable", "progress", "ranks", "group", "plain_json", "tensors", "checksums", "checkpoint"],
+    *["weights", "trust", "calls", "keys", "shapes", "limits", "outputs", "taps", "results", "losses", "models"],
+    *["data", "measure", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
     *["teachers", "optimizers", "parts", "learner", "arguments", "checks", "loop", "scenes", "rehearsal", "learn"],
     *["tasks", "methods", "delivery", "stages"],

@@ -6,7 +6,6 @@ from dataclasses import MISSING, dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
 
-from tutelage import plain_json
 from tutelage.cli.common import Common, with_presets
 from tutelage.cli.docstrings import prose_of
 from tutelage.cli.failures import Usage
@@ -101,20 +100,13 @@ def _value_of(flag: str, words: Sequence[str]) -> str | None:
     return given[-1] if given else None
 
 
-def _saved(source: str, recipe: Recipe) -> dict[str, Any]:
-    try:
-        content = plain_json.read(source)
-    except OSError as lost:
-        raise type(lost)(f"--from {source} cannot be read: {(lost.strerror or str(lost)).lower()}.") from None
-    except ValueError as broken:
-        raise Usage(f"--from {source} is not JSON {broken}.") from None
-    if not isinstance(content, dict):
-        raise Usage(f"--from {source} should hold {{flag: value, …}}, but holds a {type(content).__name__}.")
-    if not isinstance(content.get("arguments"), dict):
-        return {"arguments": content}
-    if content.get("recipe", recipe.name) != recipe.name:
-        raise Usage(f"--from {source} holds the arguments of {content['recipe']}, not of {recipe.name}.")
-    return content
+def _packages(common: Common, recipe: Recipe, flags: Sequence[Flag], asked: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where names may lead: where --allow says; with --from, to what was typed and to the recipe's own. Never empty."""
+    own = [] if recipe.is_shipped else [recipe.name]
+    values = [*(flag.default for flag in flags), *asked.values()]
+    for name in common.allow:
+        refuse_package(name)
+    return tuple(dict.fromkeys([OURS, *(common.allow or packages_in(*own, *values))]))
 
 
 def _typed(words: Sequence[str], flags: Sequence[Flag]) -> list[str]:

@@ -4,9 +4,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from tutelage import plain_json
 from tutelage.cli.failures import Usage, did_you_mean
 from tutelage.cli.flags import Flag
 from tutelage.printable import printable
@@ -50,11 +50,11 @@ def saved(source: str, recipe: str) -> Saved:
     Raises ``Usage`` for anything else and for another recipe's, ``OSError`` for a file that cannot be read.
     """
     try:
-        content = json.loads(Path(source).read_text(encoding="utf-8"))
+        content = plain_json.read(source)
     except OSError as lost:
         raise type(lost)(f"--from {source} cannot be read: {(lost.strerror or str(lost)).lower()}.") from None
-    except (ValueError, RecursionError) as broken:
-        raise Usage(f"--from {source} is not JSON: {broken}.") from None
+    except ValueError as broken:
+        raise Usage(f"--from {source} is not JSON {broken}.") from None
     if not isinstance(content, dict):
         raise Usage(f"--from {source} should hold {{flag: value, …}}, but holds a {type(content).__name__}.")
     if not isinstance(content.get("arguments"), dict):

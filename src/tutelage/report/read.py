@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tutelage import plain_json
+from tutelage.checksums import Sums, cure, listed, read_listed
+from tutelage.printable import printable_in
 from tutelage.report.agreement import refuse_disagreement
 from tutelage.report.decode import decode
 from tutelage.report.older import renewed
@@ -102,19 +104,11 @@ def _lines(file: Path, sums: Sums | None) -> list[Any]:
 def _content(file: Path, sums: Sums | None) -> bytes:
     if not file.is_file():
         raise FileNotFoundError(f"{file} is missing from the run: start the run's command again to write it.")
+    return read_listed(file, sums, cure(file))
+
+
+def _parsed(content: bytes, file: Path, line: int) -> Any:
     try:
-        return plain_json.read(file)
+        return plain_json.parsed(content, line)
     except ValueError as error:
-        raise _damaged(file, error) from None
-
-
-def _lines(file: Path) -> list[Any]:
-    lines = enumerate(file.read_bytes().splitlines(), 1)
-    try:
-        return [plain_json.parsed(line, number) for number, line in lines if line.strip()]
-    except ValueError as error:
-        raise _damaged(file, error) from None
-
-
-def _damaged(file: Path, error: ValueError) -> ValueError:
-    return ValueError(f"{file} is damaged {error}. Start the run's command again.")
+        raise ValueError(f"{file} is damaged {error}; {cure(file)}.") from None
