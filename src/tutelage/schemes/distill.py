@@ -5,14 +5,13 @@ from functools import partial
 
 from torch import nn
 
-from tutelage.data.lesson import Lesson
 from tutelage.losses.kd import Average, averaged_targets, soft_targets
 from tutelage.objective import Loss, Objective, Term
+from tutelage.schemes.answers import remembered_in_memory
 from tutelage.schemes.plan import Plan
 from tutelage.stages.stage import Stage
-from tutelage.teachers.cached import cached
 from tutelage.teachers.ensemble import ensemble
-from tutelage.teachers.frozen import Teacher, frozen
+from tutelage.teachers.frozen import Teacher
 
 
 def distilled(
@@ -20,7 +19,7 @@ def distilled(
 ) -> None:
     """Fit ``label · L(labels) + soft · soft_targets(teacher, temperature)``; the teacher is asked once a view."""
     loss = partial(soft_targets, temperature=temperature)
-    _fit(stage, model, plan, _remembered(teacher, plan.lesson), _objective(plan, loss, label, soft))
+    _fit(stage, model, plan, remembered_in_memory(stage, teacher, plan.lesson), _objective(plan, loss, label, soft))
 
 
 def distilled_from_many(
@@ -39,7 +38,7 @@ def distilled_from_many(
     Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv:1503.02531.
     """
     loss = partial(averaged_targets, temperature=temperature, average=average)
-    teacher = ensemble([_remembered(one, plan.lesson) for one in teachers])
+    teacher = ensemble([remembered_in_memory(stage, one, plan.lesson) for one in teachers])
     _fit(stage, model, plan, teacher, _objective(plan, loss, label, soft))
 
 
@@ -49,7 +48,3 @@ def _objective(plan: Plan, loss: Loss, label: float, soft: float) -> Objective:
 
 def _fit(stage: Stage, model: nn.Module, plan: Plan, teacher: Teacher, objective: Objective) -> None:
     plan.train(stage, plan.learner(model, objective, {"teacher": teacher}))
-
-
-def _remembered(teacher: nn.Module, lesson: Lesson) -> Teacher:
-    return cached(frozen(teacher), samples=int(lesson.train.index.max()) + 1, views=lesson.num_views)

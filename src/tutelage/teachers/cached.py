@@ -14,7 +14,7 @@ from tutelage.teachers.cache_layout import AnswerTable, CacheLayout
 from tutelage.teachers.ensemble import stacked
 from tutelage.teachers.forms import Form, dense
 from tutelage.teachers.frozen import Teacher, asking, networks_of, refuse_no_teacher
-from tutelage.teachers.stores import Place, Store, in_memory
+from tutelage.teachers.stores import ByPrecision, Place, Store, in_memory
 
 Choose: TypeAlias = Callable[[Tensor], Tensor]
 """Which rows of a batch to ask the live teacher about, given which of them are unseen (bool (N,) -> int64)."""
@@ -52,7 +52,7 @@ def cached(
     another. ``cached(None, …)`` has nobody to ask and refuses what is not stored. Any activation is kept that has a row
     for each sample; its room is taken at the first answer. An ``ensemble`` stacks, so cache its members and not itself.
     Answers are float32, on the batch's device. A cache in a folder also remembers how the network was called, by
-    ``frozen``'s ``call`` and ``read``.
+    ``frozen``'s ``call`` and ``read``; and answers under autocast are kept apart from those without it.
 
     With ``dense()`` they are the live teacher's to the bit, as far as its answer about a row does not depend on the
     other rows of the batch or on their number. That is up to the processor and the threads: true of any company, and
@@ -68,7 +68,7 @@ def cached(
         refuse_no_teacher("What is cached", teacher)
     _refuse_ensemble(teacher)
     layout = CacheLayout(samples, views, form, None if teacher is None else getattr(teacher, "manner", ""))
-    store = place(layout)
+    store = ByPrecision(place(layout), silent=teacher is None)
 
     def answer(scene: Scene, wanted: frozenset[str]) -> Activations:
         places = _places(layout, scene)

@@ -30,9 +30,8 @@ FORMAT, WITHOUT_SUMS = 2, 1
 class FolderStore:
     """One file of rows a layer, a description of each, and what the answers depend on in ``cache.json``."""
 
-    def __init__(self, layout: CacheLayout, folder: Path, key: Mapping[str, str]) -> None:
-        self.layout, self.folder = layout, folder
-        self._cure = f"delete {folder} to have the teacher asked anew"
+    def __init__(self, layout: CacheLayout, folder: Path, key: Mapping[str, str], writes: bool = True) -> None:
+        self.layout, self.folder, self.writes = layout, folder, writes
         self.about: dict[str, Any] = {"format": FORMAT, "samples": layout.samples, "views": layout.views}
         self.about |= {"form": layout.form.name, "key": dict(key)} | ({"call": layout.manner} if layout.manner else {})
         self.tables: dict[str, AnswerTable] = {}
@@ -85,10 +84,10 @@ class FolderStore:
             yield
 
     def _description(self, address: str) -> Path:
-        return self.folder / f"layer-{quote(address, safe=':')}.json"
+        return self.folder / f"layer-{quote(address, safe=':@')}.json"
 
     def _rows(self, address: str) -> Path:
-        return self.folder / f"layer-{quote(address, safe=':')}.rows"
+        return self.folder / f"layer-{quote(address, safe=':@')}.rows"
 
     def _open(self, address: str) -> AnswerTable:
         description, path = self._description(address), self._rows(address)
@@ -105,7 +104,7 @@ class FolderStore:
             raise ValueError(
                 f"{path} has {size} bytes where {expected} were expected: it is cut short or damaged; {self._cure}."
             )
-        mode = "r+" if os.access(path, os.W_OK) else "c"
+        mode = "r+" if self.writes and os.access(path, os.W_OK) else "c"  # copied where it is written to
         mapped: Any = numpy.memmap(path, numpy.uint8, mode)  # type: ignore[call-overload]
         marks, parts = layout.cut(row, torch.from_numpy(mapped))
         if marks.dtype == torch.bool:

@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import cache
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -28,6 +29,8 @@ class Store(Protocol):
 
 
 Place: TypeAlias = Callable[[CacheLayout], Store]
+PRECISIONS = (torch.bfloat16, torch.float16)
+"""In which autocast may run, beside none."""
 
 
 def in_memory(layout: CacheLayout, device: torch.device | str = "cpu") -> Store:
@@ -60,6 +63,74 @@ def in_folder(folder: Path | str, key: Mapping[str, str]) -> Place:
         return store
 
     return place
+
+
+def over_folder(folder: Path | str, key: Mapping[str, str]) -> Place:
+    """What ``in_folder`` keeps there, for whoever must not add to it, such as a measurement of what a step costs.
+
+    The folder stays as it is, and need not be there: new answers are in this process's memory. Raises ``ValueError`` as
+    ``in_folder`` and ``in_memory`` do.
+    """
+
+    def place(layout: CacheLayout) -> Store:
+        return _Borrowed(FolderStore(layout, Path(folder), key, writes=False), in_memory(layout))
+
+    return place
+
+
+class ByPrecision:
+    """The tables of ``store``, apart for each precision of autocast: ``layer``, and ``layer@bfloat16``.
+
+    A teacher answers otherwise in another precision, so who asks, a training or a measurement, decides what is found.
+    With nobody to ask, whatever is there is taken, that of the own precision first.
+    """
+
+    def __init__(self, store: Store, silent: bool) -> None:
+        self.store, self.silent = store, silent
+
+    def find(self, address: str) -> AnswerTable | None:
+        table = self.store.find(address + _precision())
+        if table is None and self.silent:
+            others = (self.store.find(address + suffix) for suffix in ("", *map(_suffix, PRECISIONS)))
+            return next((other for other in others if other is not None), None)
+        return table
+
+    def create(self, address: str, row: Row) -> AnswerTable:
+        return self.store.create(address + _precision(), row)
+
+    def writing(self) -> AbstractContextManager[None]:
+        return self.store.writing()
+
+
+def _precision() -> str:
+    on = [torch.get_autocast_dtype(device) for device in _devices() if torch.is_autocast_enabled(device)]
+    return _suffix(on[-1]) if on else ""
+
+
+@cache
+def _devices() -> tuple[str, ...]:
+    accelerator = torch.accelerator.current_accelerator()
+    return ("cpu",) if accelerator is None else ("cpu", accelerator.type)
+
+
+def _suffix(precision: torch.dtype) -> str:
+    return f"@{str(precision).removeprefix('torch.')}"
+
+
+class _Borrowed:
+    """Tables of a folder, copied page by page where they are written to, and new ones in memory."""
+
+    def __init__(self, kept: Store, own: Store) -> None:
+        self.kept, self.own = kept, own
+
+    def find(self, address: str) -> AnswerTable | None:
+        return self.own.find(address) or self.kept.find(address)
+
+    def create(self, address: str, row: Row) -> AnswerTable:
+        return self.own.create(address, row)
+
+    def writing(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 class _Memory:
