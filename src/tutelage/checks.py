@@ -1,16 +1,13 @@
 """What a training refuses before its first step, in one sentence each: nothing here costs a step anything."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import combinations
 from operator import index
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.parameter import is_lazy
+from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader
 
 from tutelage.arguments import refuse_unfit
@@ -18,7 +15,6 @@ from tutelage.data.batches import Batch, named_batch
 from tutelage.learner import Learner, LearnerState
 from tutelage.objective import Scene
 from tutelage.outputs import in_words, kind_of
-from tutelage.teachers.frozen import networks_of
 
 
 @contextmanager
@@ -75,67 +71,6 @@ def refuse_shared_rules(learners: Mapping[str, Learner]) -> None:
 def refuse_precision(precision: torch.dtype) -> None:
     if precision not in (torch.float32, torch.bfloat16):
         raise ValueError(f"precision is torch.float32 (no autocast) or torch.bfloat16; got {precision}.")
-
-
-def refuse_shared_students(learners: Mapping[str, Learner]) -> None:
-    for me, other in combinations(learners, 2):
-        if learners[me].student is learners[other].student:
-            raise ValueError(
-                f"Learners {me!r} and {other!r} are one network, which both would move and which would see itself as "
-                f"its peer; give each a network of its own, or one learner the terms of both."
-            )
-
-
-def refuse_own_teacher(state: LearnerState) -> None:
-    """A teacher that learns along: what it says is what the student says already, or is changed by it unseen."""
-    shared = (
-        ("parameters that this learner trains", _spans(state.parameters.values()), nn.Module.named_parameters),
-        ("buffers that this learner's BatchNorms move", _spans(_moving_buffers(state)), nn.Module.named_buffers),
-    )
-    for who, teacher in state.learner.teachers.items():
-        if who not in {who for who, _ in state.reads(state.possible)}:
-            continue
-        for what, taken, named in shared:
-            if own := [name for net in networks_of(teacher) for name, x in named(net) if _meets(x, taken)]:
-                raise ValueError(
-                    f"Teacher {who!r} of learner {state.name!r} has {len(own)} {what} ({own[0]!r} first), so it would "
-                    f"say what the student says; give it a network of its own, such as copy.deepcopy(student), or "
-                    f"requires_grad_(False) to what they share."
-                )
-
-
-def _moving_buffers(state: LearnerState) -> Iterator[Tensor]:
-    """What the student's batch norms measure on their way: of those that will be in train mode."""
-    trained = set(map(id, state.parameters.values()))
-    for module in state.learner.student.modules():
-        own = [id(p) in trained for p in module.parameters()]
-        if isinstance(module, _NormBase) and module.track_running_stats and (any(own) or not own):
-            yield from module.buffers()
-
-
-def _span(x: Tensor) -> tuple[int, int, int] | None:
-    """The storage that ``x`` lies in, its first byte and the one after its last; None where it has no memory."""
-    try:
-        storage = 0 if is_lazy(x) or not x.numel() else x.untyped_storage().data_ptr()
-    except (NotImplementedError, RuntimeError):  # a sparse tensor, or one that wraps others
-        return None
-    if not storage:
-        return None
-    last = sum((size - 1) * stride for size, stride in zip(x.shape, x.stride(), strict=True))
-    return storage, x.data_ptr(), x.data_ptr() + (last + 1) * x.element_size()
-
-
-def _spans(tensors: Iterable[Tensor]) -> dict[int, list[tuple[int, int]]]:
-    spans: dict[int, list[tuple[int, int]]] = {}
-    for span in map(_span, tensors):
-        if span is not None:
-            spans.setdefault(span[0], []).append(span[1:])
-    return spans
-
-
-def _meets(x: Tensor, taken: Mapping[int, list[tuple[int, int]]]) -> bool:
-    span = _span(x)
-    return span is not None and any(span[1] < end and start < span[2] for start, end in taken.get(span[0], []))
 
 
 def refuse_no_activations(answer: Any) -> None:

@@ -20,6 +20,7 @@ from tutelage.loop import simultaneous as simultaneous
 from tutelage.objective import Clock
 from tutelage.rehearsal import refuse_unfit, rehearse, rehearse_alone, tapped
 from tutelage.scenes import Taught, ask_teachers, play
+from tutelage.sharing import refuse_shared_memory, refuse_shared_students
 from tutelage.statistics import read_all
 
 
@@ -66,7 +67,7 @@ class Training:
         checks.refuse_ambiguous(learners)
         checks.refuse_halves(learners, loop.accumulate)
         checks.refuse_shared_rules(learners)
-        checks.refuse_shared_students(learners)
+        refuse_shared_students(learners)
         checks.refuse_precision(loop.precision)
         self._states = {name: LearnerState(name, learner) for name, learner in learners.items()}
         self.batches, self.epochs, self.loop = as_batches(batches), epochs, loop
@@ -75,7 +76,7 @@ class Training:
         first = rehearse(self._states, self.batches, loop, self.device)
         for state in self._states.values():
             state.build_optimizer()
-            checks.refuse_own_teacher(state)
+        refuse_shared_memory(self._states, first, loop, self.device)
         if (alone := checks.single_sample(batches, loop.size, first)) is not None:
             rehearse_alone(self._states, alone, loop, self.device)
         self._alone = alone is not None
