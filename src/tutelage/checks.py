@@ -49,6 +49,14 @@ def refuse_empty(sizes: Sequence[int], epoch: int, batch: int) -> None:
         raise ValueError(f"Batch {at} of epoch {epoch + 1} is empty; every batch needs a sample or more.")
 
 
+def refuse_used_up(epoch: int, batches: int) -> None:
+    if not batches:
+        raise ValueError(
+            f"Epoch {epoch + 1} has no batch: what gives them is used up; give a list, a loader, or a function (epoch, "
+            f"first) -> batches that begins anew in every epoch."
+        )
+
+
 def refuse_ambiguous(learners: Mapping[str, Learner]) -> None:
     for name, learner in learners.items():
         peers = [peer for peer in learners if peer != "student" or len(learners) > 1]

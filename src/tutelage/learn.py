@@ -11,6 +11,7 @@ from torch import nn
 
 from tutelage import checks
 from tutelage.data.batches import Batch, Batches, as_batches, named_batch, num_samples, on_device
+from tutelage.idle import Idle
 from tutelage.learner import Learner, LearnerState
 from tutelage.loop import Epoch as Epoch  # offered here: what ``train`` gives and takes
 from tutelage.loop import Loop, Turns, as_it_is, generators, restore_generators
@@ -46,7 +47,8 @@ def train(
     ``tutelage.machine.gains_from_bfloat16`` before choosing it. Batches go to the device of the first student.
 
     Raises ``ValueError`` before the first step for whatever cannot work: no epochs, addresses that nobody answers,
-    names that mean two things; and ``FloatingPointError`` when a loss or gradient is not finite, naming term, epoch,
+    names that mean two things; after an epoch that has no batch, or in which a learner learnt nothing and is not going
+    to, where it says why; and ``FloatingPointError`` when a loss or gradient is not finite, naming term, epoch,
     batch and step, with the learner's weights from before that step.
     """
     return Training(learners, batches, epochs, Loop(turns, accumulate, size, pause, prepare, precision))
@@ -80,6 +82,7 @@ class Training:
         if (alone := checks.single_sample(batches, loop.size, first)) is not None:
             rehearse_alone(self._states, alone, loop, self.device)
         self._alone = alone is not None
+        self._idle = Idle(self._states, int(epochs))
         self._generators = generators()
         self._looked_at = loop.pause is not never  # whoever pauses it has plans with it
 
@@ -105,6 +108,8 @@ class Training:
         with tapped(self._states, self.loop.prepare):
             self._resume()
             while self.epoch < self.epochs:
+                if not self.batch:
+                    self._idle.begin()
                 stream = iter(self.batches(self.epoch, self.batch))
                 while group := list(islice(stream, accumulate)):
                     try:
@@ -115,7 +120,9 @@ class Training:
                     if self.loop.pause(self.clock):
                         yield self._report(finished=False)
                         self._resume()
+                checks.refuse_used_up(self.epoch, self.batch)
                 report = self._report(finished=True)
+                self._idle.refuse(self.clock, self.batch)
                 self.epoch, self.batch = self.epoch + 1, 0
                 for state in self._states.values():
                     state.forget_means()
@@ -135,6 +142,8 @@ class Training:
         self._looked_at = True
         self.epoch, self.step, self.batch = (kept["position"][x] for x in ("epoch", "step", "batch"))
         self._generators = kept["generators"]
+        if self.epoch:  # the first epoch was judged by whoever saved this
+            self._idle = Idle({}, self.epochs)
         for name, state in self._states.items():
             state.load_state_dict(kept["learners"][name])
 

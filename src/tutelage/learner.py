@@ -95,7 +95,8 @@ class LearnerState:
             part.to(self.device)
         self._watched = [*terms, "gradient"]
         self._reads: dict[tuple[str, ...], set[tuple[str, str]]] = {}  # asked several times a step, always the same
-        self._learns = False  # until a loss has had a gradient
+        self.learns = False  # until a loss has had a gradient
+        self.pulled = False  # until one was not 0
         self._spoilt: Spoilt | None = None
         self._bad = torch.full((), -1, device=self.device)  # on an accelerator: step and place of the first, or -1
 
@@ -145,9 +146,9 @@ class LearnerState:
             self.sums[name] = share * value if before is None else torch.add(before, value, alpha=share)
         weighted = {n: _times(self.weights[n] * share, loss) for n, loss in losses.items() if loss.requires_grad}
         if weighted:
-            self._learns = True
+            self.learns = True
             self.learner.combine.add(weighted, scene, self.parameters)
-        elif not self._learns:
+        elif not self.learns:
             self._refuse_idle(losses)
 
     def _refuse_idle(self, losses: Losses) -> None:
@@ -166,6 +167,7 @@ class LearnerState:
             # Where a part is not finite, the sum is not; and it costs half of a norm.
             sums = [gradient.sum(dtype=torch.float32) for gradient in gradients]
             self._watch("gradient", torch.stack(sums).sum(), step)
+            self.pulled = self.pulled or any(bool(gradient.any()) for gradient in gradients)
         self.counts = {name: self.counts.get(name, 0) + (name in self.active) for name in self.weights}
 
     def move(self) -> None:
@@ -219,7 +221,7 @@ class LearnerState:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._learns = True  # or it was refused before it had a state
+        self.learns = True  # or it was refused before it had a state
         self.owned.load_state_dict(state["owned"])
         self.optimizer.load_state_dict(state["optimizer"])
         for p, kept in self.optimizer.state.items():

@@ -49,9 +49,15 @@ def made(factory: Factory, parameters: Mapping[str, nn.Parameter], learner: str)
             f"The optimizer of learner {learner!r} is {kind_of(optimizer)}; let the function return an optimizer."
         )
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    if held.isdisjoint(map(id, parameters.values())):
+    own = set(map(id, parameters.values()))
+    if held.isdisjoint(own):
         raise ValueError(
             f"The optimizer of learner {learner!r} holds none of its parameters, so that nothing would train; "
             f"make it of those that the function is given."
+        )
+    if strange := len(held - own):
+        raise ValueError(
+            f"The optimizer of learner {learner!r} holds {strange} parameters that it was not given, and would move "
+            f"what is not its own; make it of those that the function is given."
         )
     return optimizer

@@ -36,7 +36,10 @@ def rehearse(states: States, batches: Batches, loop: Loop, device: torch.device)
             state.owned.eval()
         batch = next(iter(batches(0, 0)), None)
         if batch is None:
-            raise ValueError("There is nothing to learn from: the first epoch has no batch.")
+            raise ValueError(
+                "There is nothing to learn from: the first epoch has no batch; one that drops the last batch "
+                "(drop_last=True) needs as many samples as a batch holds."
+            )
         batch = on_device(device, named_batch(batch))
         sizes: list[int] = []
         with suppress(ValueError):  # what else is wrong with a batch that has no size says more

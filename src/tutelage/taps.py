@@ -100,16 +100,14 @@ class Tapped(nn.Module):
                 f"{address!r} is {in_words(shown)}, not a tensor, in {type(self.model).__name__}; {wrap}pass "
                 f"read={{{address!r}: a function that gets one}} beside the network: Learner(read=…), frozen(read=…)."
             )
-        self._caught[address] = shown, 0 if torch.compiler.is_compiling() else shown._version
+        self._caught[address] = shown, _version(shown)
         if len(self._caught) == len(self.wanted) and address != OUTPUT and not torch.compiler.is_compiling():
             raise _NobodyReadsOn
 
     def _check(self, caught: Mapping[str, tuple[Tensor, int]]) -> None:
         if silent := sorted(self.wanted - caught.keys()):
             raise ValueError(f"Layers {silent} did not run. If the model is compiled, compile the Tapped one instead.")
-        if torch.compiler.is_compiling():  # compiled graphs have no version counters
-            return
-        if overwritten := sorted(address for address, (x, version) in caught.items() if x._version != version):
+        if overwritten := sorted(address for address, (x, version) in caught.items() if _version(x) != version):
             raise ValueError(
                 f"{overwritten} were overwritten in place after they were read (ReLU(inplace=True) does that); "
                 "tap the layer that overwrites, or make it work out of place."
@@ -125,6 +123,10 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
         raise ValueError(
             f"{type(model).__name__} has no layer {name!r}. Did you mean one of {', '.join(map(repr, close))}?"
         ) from None
+
+
+def _version(x: Tensor) -> int:
+    return 0 if torch.compiler.is_compiling() or x.is_inference() else x._version  # neither of these counts them
 
 
 def _unchanged(value: Any) -> Any:

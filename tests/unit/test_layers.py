@@ -13,7 +13,7 @@ ORDER = [
     *["weights", "trust", "calls", "keys", "shapes", "limits", "outputs", "taps", "results", "losses", "models"],
     *["data", "measure", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
-    *["teachers", "optimizers", "parts", "learner", "arguments", "checks", "loop", "scenes", "rehearsal"],
+    *["teachers", "optimizers", "parts", "learner", "idle", "arguments", "checks", "loop", "scenes", "rehearsal"],
     *["sharing", "learn"],
     *["tasks", "methods", "delivery", "stages"],
     *["folders", "run", "schemes", "study", "report", "integrity", "recipes", "cli"],
