@@ -16,6 +16,7 @@ from tutelage import delivery, folders, group, machine, results
 from tutelage.checkpoint import write_json
 from tutelage.keys import Build, described, key_of
 from tutelage.progress import Progress, Silence
+from tutelage.stages.code import code_of
 from tutelage.stages.locks import locked
 from tutelage.stages.obtain import Source, derived, given, obtain, summary, trained
 from tutelage.stages.stage import Fit, JointFit, Stage, fit_one
@@ -117,10 +118,11 @@ class Run:
         """The network that ``build`` makes and ``fit`` trains: loaded if it exists, otherwise trained or trained on.
 
         ``build`` and ``fit`` are functions of a module or partials of them; with the arguments, the data and the stages
-        they were given, ``seed``, precision and ``version`` they make up the stage's key. Raise ``version`` by hand
-        when the code behind a stage changes what it computes. Both run from ``torch.manual_seed(seed)``.
+        they were given, ``seed``, precision and ``version`` they make up the stage's key. So does the code of functions
+        of your own, as far as ``tutelage.stages.code`` follows it; beyond that, raise ``version`` by hand when the code
+        behind a stage changes what it computes. Both run from ``torch.manual_seed(seed)``.
         """
-        description = {"build": described(build), "fit": described(fit), **self._conditions(seed, version)}
+        description = {"build": described(build), "fit": described(fit), **self._conditions(seed, version, build, fit)}
         return self._trained(name, description, {ONLY: build}, partial(fit_one, fit), seed)[ONLY]
 
     def peers(
@@ -133,7 +135,8 @@ class Run:
         """
         if not builds or not all(peer.isidentifier() for peer in builds):
             raise ValueError(f"Peers have names such as 'a', and there is one or more; {name!r} has {list(builds)}.")
-        description = {"builds": described(builds), "fit": described(fit), **self._conditions(seed, version)}
+        conditions = self._conditions(seed, version, builds, fit)
+        description = {"builds": described(builds), "fit": described(fit), **conditions}
         return self._trained(name, description, dict(builds), fit, seed)
 
     def derive(
@@ -216,10 +219,10 @@ class Run:
     def _refuse_second(self, pid: str) -> None:
         raise BlockingIOError(f"{self.folder} is in use by process {pid}; wait for it, or choose another --folder.")
 
-    def _conditions(self, seed: int, version: int) -> dict[str, Any]:
+    def _conditions(self, seed: int, version: int, *functions: Any) -> dict[str, Any]:
         conditions = {"seed": seed, "version": version, "precision": str(self.precision), "exact": self.exact}
         ranks = {"ranks": group.size()} if group.size() > 1 else {}  # each then sees batches of its own
-        return {**conditions, "device": self.device.type, **ranks}
+        return {**conditions, "device": self.device.type, **ranks, **code_of(*functions)}
 
     def _trained(
         self, name: str, description: Mapping[str, Any], builds: Mapping[str, Build], fit: JointFit, seed: int

@@ -12,6 +12,7 @@ from tutelage.data.lesson import Lesson
 from tutelage.data.views import parts
 from tutelage.keys import STAGE_KEY, described, key_of
 from tutelage.measure.predict import device_of
+from tutelage.stages.code import code_of
 from tutelage.stages.stage import Stage
 from tutelage.teachers.cached import FEWEST, cached, only_unseen
 from tutelage.teachers.forms import dense
@@ -46,6 +47,7 @@ def remembered(teacher: Teacher, network: nn.Module, lesson: Lesson, conditions:
         "precision": f"{conditions.precision}{', exact' * conditions.exact}",
         "machine": f"torch {torch.__version__} on {device_of(network).type}",
         "revision": str(REVISION),
+        **{path: str(code) for path, code in code_of(lesson.transform).items()},
     }
     name = f"{key['teacher'].replace('/', '-')}-{key_of(key)}"
     return cached(

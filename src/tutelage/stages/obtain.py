@@ -18,6 +18,7 @@ from tutelage.checkpoint import file_hash, load_weights
 from tutelage.delivery import ORIGIN, Origin
 from tutelage.keys import STAGE_KEY, Build, described, in_memory, key_of, maker
 from tutelage.progress import Progress
+from tutelage.stages.code import code_of
 from tutelage.stages.locks import locked
 from tutelage.stages.stage import JointFit, Stage
 from tutelage.stages.storage import (
@@ -142,7 +143,7 @@ def derived(
         source = load_weights(weights, deepcopy(of.last), cure(stages / of.key.partition("/")[0])).eval()
         return laid_out(_seeded(partial(function, source)))
 
-    description = {"derive": step, "of": {"stage": of.key}, "version": version}
+    description = {"derive": step, "of": {"stage": of.key}, "version": version, **code_of(function)}
     make = partial(_keep, name, description, lambda: (build(), [f"derived from {of.name}"]))
     return Source(name, "derived", description, {ONLY: build}, {ONLY: origin.then(step, weights)}, make)
 
@@ -155,7 +156,7 @@ def given(name: str, build: Build, weights: Path, laid_out: LaidOut) -> Source:
     refuse_folder(weights)
     if not weights.is_file():
         raise FileNotFoundError(f"There is no file {weights} to take the weights of {name!r} from.")
-    description = {"build": described(build), "weights": file_hash(weights)}
+    description = {"build": described(build), "weights": file_hash(weights), **code_of(build)}
     ready = partial(_laid_out, partial(_seeded, build), laid_out)
 
     def filled() -> tuple[nn.Module, list[str]]:
