@@ -154,9 +154,8 @@ def test_an_edited_function_has_another_hash_and_one_that_says_the_same_has_not(
     for what, edits in SAME.items():
         assert code_with(lab, *edits) == plain, what
     for what, edits in EDITS.items():
-        assert code_with(lab, *((a.replace("{}", lab.name), b.replace("{}", lab.name)) for a, b in edits)) != plain, (
-            what
-        )
+        named = [(before.replace("{}", lab.name), after.replace("{}", lab.name)) for before, after in edits]
+        assert code_with(lab, *named) != plain, what
     assert code_with(lab, ("by=0.0", "by=1.0"), of="_more") != plain
     assert f"{lab.name}_more:shifted" in plain["code"]
 
@@ -178,12 +177,11 @@ def test_the_hash_is_the_same_in_every_process(lab):
     here = code_of(module.build, module.fit)
     script = f"import {lab.name} as lab; from tutelage.stages.code import code_of; print(code_of(lab.build, lab.fit))"
     path = os.pathsep.join([str(lab.folder), *sys.path])
-    for seed in ("1", "2"):
-        shown = subprocess.run(
-            [sys.executable, "-B", "-c", script], env=os.environ | {"PYTHONPATH": path, "PYTHONHASHSEED": seed},
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        assert shown.stdout.strip() == str(here)
+    shown = subprocess.run(
+        [sys.executable, "-B", "-c", script], env=os.environ | {"PYTHONPATH": path, "PYTHONHASHSEED": "7"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert shown.stdout.strip() == str(here)
 
 
 def test_what_ships_and_what_is_installed_has_no_code_in_a_key(monkeypatch):
