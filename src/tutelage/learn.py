@@ -174,10 +174,10 @@ class Training:
 
     def _look_again(self, group: list[Any]) -> None:
         """After a failed step: says which batch is to blame and why, as far as that can be seen."""
-        if not checks.among_several():
-            for at, batch in enumerate(group, self.batch + 1):
-                which = f"Batch {at} of epoch {self.epoch + 1}"
-                refuse_unfit(self._states, batch, which, self.loop, self.device, alone=self._alone)
+        alone = self._alone or checks.among_several()  # the others would not wait for a loss that one tries by itself
+        for at, batch in enumerate(group, self.batch + 1):
+            which = f"Batch {at} of epoch {self.epoch + 1}"
+            refuse_unfit(self._states, batch, which, self.loop, self.device, alone=alone)
 
     def _answers(self, batch: Batch) -> Taught:
         with self._autocast():

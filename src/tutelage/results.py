@@ -1,6 +1,7 @@
 """What a run leaves as JSON, as types: runs write them, reports read them. No torch here."""
 
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 Role: TypeAlias = Literal["teacher", "student", "baseline", "member", "other"]
@@ -60,8 +61,8 @@ class Claim:
     paired: bool = False
 
     def __post_init__(self) -> None:
-        if self.low is None and self.high is None:
-            raise ValueError(f"Claim {self.name!r} could not fail: give low, high or both.")
+        if (self.low is None and self.high is None) or not isfinite(self.measured):
+            raise ValueError(f"Claim {self.name!r} could not be judged: give low, high or both, and a finite figure.")
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,8 @@ class Network:
     def __post_init__(self) -> None:
         if self.role not in ROLES:
             raise ValueError(f"A network's role is one of {', '.join(ROLES)}; that of {self.name!r} is {self.role!r}.")
+        if strange := [metric for metric, score in self.scores.items() if not isfinite(score.value)]:
+            raise ValueError(f"Scores are finite numbers; {strange} of {self.name!r} are not: leave them out.")
 
 
 @dataclass(frozen=True)
@@ -147,10 +150,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the recipe's own, and how to draw it.
-
-    Numbers in ``paired`` columns are differences between two trainings of one seed.
-    """
+    """A table of the recipe's own, and how to draw it; ``paired`` columns are differences of trainings of one seed."""
 
     title: str
     columns: tuple[str, ...]

@@ -206,6 +206,18 @@ def test_targets_that_cross_entropy_takes_are_taken(target, settings):
     assert fit(objective=objective, batches=[(torch.randn(4, 8), target)]).finished
 
 
+def test_a_later_batch_is_named_among_several_processes_too():
+    import torch.distributed as dist
+
+    batches = [(torch.randn(8, 8), torch.full((8,), label)) for label in (1, 7)]
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        with pytest.raises(ValueError, match=r"Batch 2 of epoch 1: Term 'label'.*must be 0 to 4.*7 is among them"):
+            fit(batches=batches)
+    finally:
+        dist.destroy_process_group()
+
+
 def test_labels_of_pixels_have_the_shape_of_the_pixels():
     pixels = nn.Conv2d(3, 5, 1)
     good = [(torch.randn(2, 3, 4, 4), torch.randint(5, (2, 4, 4)))]

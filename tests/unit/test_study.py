@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from tutelage.data.labelled import labelled
 from tutelage.data.lesson import Lesson
 from tutelage.data.synthetic import digits
 from tutelage.data.views import normalised, plain
@@ -20,7 +21,12 @@ from tutelage.measure.predict import predict
 from tutelage.methods.by_name import method
 from tutelage.models.mlp import mlp
 from tutelage.optimizers.usual import nesterov
-from tutelage.results import Arguments, Network, Score
+from tutelage.progress import Silence
+from tutelage.report.groups import group_runs
+from tutelage.report.page import page_html
+from tutelage.report.read import read_run
+from tutelage.report.story import story_of
+from tutelage.results import Arguments, Claim, Network, Score
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
 from tutelage.schemes.plan import Plan
@@ -29,12 +35,13 @@ from tutelage.stages.storage import Finished
 from tutelage.study.claims import cannot_decide
 from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish_comparison
 from tutelage.study.costs import costs_of
-from tutelage.study.evaluated import Evaluated, evaluate, validated
+from tutelage.study.evaluated import Evaluated, evaluate, publish_networks, validated
 from tutelage.study.networks import refuse_guessing, teacher_builder, teacher_of
 from tutelage.study.sets import Sets, parted
 from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
 from tutelage.study.trials import Outcome, Trial, run_trial, run_trials
 from tutelage.tasks.classification import ERRORS
+from tutelage.tasks.regression import REGRESSION
 
 TRAIN, TEST = digits(200, seed=0), digits(60, seed=1, name="synthetic/test")
 DATA = Sets(TRAIN, TEST, TEST)
@@ -119,6 +126,55 @@ class TestEvaluated:
         assert validated(sane, data) < validated(lost, data) == math.inf
 
 
+class Lost(nn.Module):
+    """A network of numbers that are none, from the sample called ``first`` on."""
+
+    def __init__(self, value=math.nan, of=1):
+        super().__init__()
+        self.net, self.value, self.of = nn.Linear(784, 1), value, of
+
+    def forward(self, x):
+        answers = self.net(x.flatten(1))
+        answers.view(-1)[: self.of] = self.value
+        return answers
+
+
+class TestNoNumbers:
+    NUMBERS = labelled("numbers", TEST.inputs, TEST.targets[:, None].float())
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e38])
+    def test_scores_that_are_no_numbers_are_left_out_said_and_read_again(self, value, tmp_path):
+        data = Sets(self.NUMBERS, None, self.NUMBERS, task=REGRESSION)
+        nets = {"teacher": Lost(0.0), "student": Lost(value), "baseline": Lost(value, of=60)}
+        cast = {role: Evaluated(role, role, finished(net, role)) for role, net in nets.items()}
+        with Run("lab:lost", root=tmp_path, device="cpu", exact=True) as run:
+            publish_networks(run, data, cast, ())
+        (run.folder / "stages.json").write_text("[]")  # as after a stage
+        (run.folder / "log.jsonl").touch()
+        networks = {one.name: one for one in read_run(run.folder).results.networks}
+        assert networks["teacher"].scores.keys() == {"mean squared error", "R²"}
+        lost = [networks[name] for name in ("student", "baseline")]
+        if value != 1e38:  # whose square is still a number in double precision
+            assert all(not one.scores for one in lost)
+            assert [note for one in lost for note in one.notes if "not finite" in note] == [
+                f"no mean squared error and no R²: {count} of 60 answers are not finite" for count in (1, 60)
+            ]
+        groups = group_runs([read_run(run.folder)])
+        assert "student" in page_html(groups, story_of(groups))
+
+    def test_a_network_or_a_claim_that_is_no_number_is_refused(self):
+        with pytest.raises(ValueError, match=r"Scores are finite numbers; \['errors'\] of 'x' are not"):
+            Network("x", "student", "", 1, {"errors": Score(math.nan)})
+        with pytest.raises(ValueError, match="a finite figure"):
+            Claim("x", 1.0, math.nan, "", "", high=2.0)
+
+    def test_a_comparison_goes_on_without_them(self):
+        known, lost = (Network(x, "student", "", 9, scores) for x, scores in (("a", {"errors": Score(3.0)}), ("b", {})))
+        compared = Compared("Methods", ERRORS, {}, None, Outcome({"a": None, "b": None}, {}))
+        words = best_in_words(compared, {"a": known, "b": lost, BASELINE: known, "teacher": known}, "large", "small")
+        assert "a has 3" in words
+
+
 class TestParted:
     @pytest.mark.parametrize(("asked", "kept"), [(5, 5), (15, 15), (16, 15), (1000, 15)])
     def test_a_small_set_gives_up_a_quarter_and_says_so(self, asked, kept):
@@ -140,6 +196,11 @@ class Quiet:
 
     def note(self, text: str) -> None:
         self.notes.append(text)
+
+
+class Noting(Silence):
+    def __init__(self, kept):
+        self.note = kept.note
 
 
 class TestGivenTeacher:
@@ -178,6 +239,19 @@ class TestGivenTeacher:
                 teaching = Teaching(method("kd"), teacher.last, ("mlp", "mlp"))
                 keys[name] = run_trial(run, "kd", Trial(partial(mlp, (784, 8, 10)), plan(), teaching)).finished.key
         assert keys["mine"] == keys["same"] != keys["other"]
+
+    @pytest.mark.parametrize(("asked", "said"), [({}, 0), ({"teacher.epochs": 3, "teacher.views": 2, "seed": 1}, 1)])
+    def test_settings_of_its_training_that_were_asked_for_are_said_to_have_no_effect(self, asked, said, tmp_path):
+        torch.save(mlp((784, 10)).state_dict(), tmp_path / "mine.pth")
+        defaults = {"teacher.epochs": 240, "teacher.views": 0, "student.epochs": 240, "seed": 0}
+        request = Arguments("lab:given", "", "", defaults | asked, defaults)
+        notes = Quiet()
+        with Run(request, root=tmp_path / "runs", device="cpu", progress=Noting(notes)) as run:
+            settings = replace(MLP, name="tutelage.models.mlp.mlp((784, 10))", weights=tmp_path / "mine.pth")
+            with pytest.raises(ValueError, match="clearly better"):
+                teacher_of(run, DATA, settings, plan())
+        sentence = "teacher: --teacher.epochs, --teacher.views has no effect beside given weights: nothing is trained"
+        assert [note for note in notes.notes if "no effect" in note] == [sentence] * said
 
     def test_of_other_pictures_is_another_teacher(self):
         data = replace(DATA, normalisation=((0.0,), (1.0,)))

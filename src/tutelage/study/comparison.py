@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import hypot
+from math import hypot, inf, isfinite
 from typing import Any
 
 from tutelage.measure.steps import Cost
@@ -64,7 +64,7 @@ def best_in_words(
 ) -> str:
     """How the student does alone, how the teacher does, and which trial does best, in a sentence or two."""
     metric = compared.metric
-    values = {name: network.scores[metric.name].value for name, network in networks.items()}
+    values = {name: _value(network, metric) for name, network in networks.items()}
     words = {name: f"{value:.1f} {metric.unit}" if metric.unit else f"{value:g}" for name, value in values.items()}
     start = f"{student} alone: {words[BASELINE]}; its teacher {teacher}: {words['teacher']}."
     students = list(compared.outcome.students)
@@ -82,9 +82,15 @@ def best_in_words(
 
 def _beats(network: Network, baseline: Network, metric: Metric) -> bool:
     """Whether it is ahead by more than what the choice of the test samples leaves of such a difference."""
-    mine, theirs = network.scores[metric.name], baseline.scores[metric.name]
-    halves = [(high - low) / 2 for low, high in (score.interval or (0.0, 0.0) for score in (mine, theirs))]
-    return metric.gain(mine.value, over=theirs.value) > hypot(*halves)
+    scores = [one.scores.get(metric.name) for one in (network, baseline)]
+    halves = [(high - low) / 2 for low, high in ((score and score.interval) or (0.0, 0.0) for score in scores)]
+    return metric.gain(_value(network, metric), over=_value(baseline, metric)) > hypot(*halves)
+
+
+def _value(network: Network, metric: Metric) -> float:
+    """The metric; the worst there is where the network's answers were no numbers."""
+    score = network.scores.get(metric.name)
+    return score.value if score else inf if metric.better == "lower" else -inf
 
 
 def _cast(compared: Compared, leader: str | None) -> dict[str, Evaluated]:
@@ -105,7 +111,7 @@ def _table(run: Run, compared: Compared, networks: Mapping[str, Network], costs:
               compared.outcome.diverged.items()]  # fmt: skip
     remark = ["remark"] if failed else []
     plan, teachers = compared.baseline.trial.plan, "; ".join(
-        f"{compared.labels.get(name, name)}, the teacher: {networks[name].scores[compared.metric.name].value:g}"
+        f"{compared.labels.get(name, name)}, the teacher: {_value(networks[name], compared.metric):g}"
         for name in compared.teachers
     )  # fmt: skip
     unit = f", {compared.metric.unit}" if compared.metric.unit else ""
@@ -131,15 +137,15 @@ def _row(
     over: list[str],
 ) -> list[Any]:
     metric, network, trial = compared.metric, networks[name], compared.students[name].trial
-    value = network.scores[metric.name].value
-    gains = [metric.gain(value, networks[other].scores[metric.name].value) for other in over]
+    value = _value(network, metric)
+    gains = [metric.gain(value, _value(networks[other], metric)) for other in over]
     return [
         name,
         trial.family,
         None if trial.teaching is None else trial.teaching.strength,
         _rounded(value),
         *map(_rounded, gains),
-        None if network.best is None else _rounded(network.best.scores[metric.name]),
+        None if network.best is None else _rounded(network.best.scores.get(metric.name, inf)),
         *([None] * 3 if cost is None else _cost(cost)),
         _asked(run, trial),
     ]
@@ -149,8 +155,10 @@ def _after(epochs: int) -> str:
     return "after one epoch" if epochs == 1 else f"after the last of {epochs} epochs"
 
 
-def _rounded(value: float) -> float:
-    """Counts as they are, everything else to two places."""
+def _rounded(value: float) -> float | None:
+    """Counts as they are, everything else to two places; nothing for what is no number."""
+    if not isfinite(value):
+        return None
     return value if float(value).is_integer() else round(value, 2)
 
 

@@ -12,7 +12,7 @@ from tutelage.calls import reason
 from tutelage.data.views import in_order
 from tutelage.measure.cost import file_bytes, macs, parameters
 from tutelage.measure.latency import latency
-from tutelage.results import Best, Example, Latency, Network, Role
+from tutelage.results import Best, Example, Latency, Network, Role, Score
 from tutelage.run import Run
 from tutelage.stages.storage import Finished
 from tutelage.study.sets import Sets
@@ -104,13 +104,15 @@ def _measured(
     clock: dict[str, Latency] | None,
 ) -> Network:
     costs, notes = _costs(one.finished.last, sample)
+    scores = data.task.score(answers, data.test)
+    notes += _not_finite(scores, answers)
     details, missing = _attempted("details", partial(_details, answers, teacher, data))
     network = Network(
         name=name,
         role=one.role,
         label=one.label,
         count=len(data.test),
-        scores=data.task.score(answers, data.test),
+        scores=_finite(scores),
         stage=one.finished.name,
         validation=_last_validation(one.finished),
         latency_ms=clock,
@@ -119,6 +121,21 @@ def _measured(
         **(details or {}),
     )
     return replace(network, best=_best(one.finished, network, data))
+
+
+def _finite(scores: Mapping[str, Score]) -> dict[str, Score]:
+    """Those that are numbers, with their intervals where these are; a report knows what to do without the others."""
+    return {
+        name: score if all(map(math.isfinite, score.interval or ())) else replace(score, interval=None)
+        for name, score in scores.items()
+        if math.isfinite(score.value)
+    }
+
+
+def _not_finite(scores: Mapping[str, Score], answers: Tensor) -> list[str]:
+    lacking = [name for name in scores if name not in _finite(scores)]
+    count = int((~answers.flatten(1).isfinite()).any(1).sum())
+    return [f"no {' and no '.join(lacking)}: {count} of {len(answers)} answers are not finite"] if lacking else []
 
 
 def _details(answers: Tensor, teacher: Tensor | None, data: Sets) -> dict[str, Any]:
@@ -170,7 +187,7 @@ def _best(finished: Finished, network: Network, data: Sets) -> Best | None:
     scores = network.scores
     if finished.best_epoch < len(finished.records):
         answers = data.task.predict(finished.best, data.test, transform=data.test_transform)
-        scores = data.task.score(answers, data.test)
+        scores = _finite(data.task.score(answers, data.test))
     return Best(finished.best_epoch, {name: score.value for name, score in scores.items()})
 
 

@@ -1,12 +1,12 @@
 """Networks as settings name them: built, refused where they do not fit, and a teacher that is trained or given."""
 
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 
 from torch import nn
 
+from tutelage.folders import departures
 from tutelage.keys import Build
 from tutelage.methods.by_name import members
 from tutelage.methods.check import check_methods, check_network
@@ -22,8 +22,7 @@ from tutelage.study.costs import stepping
 from tutelage.study.evaluated import refuse_nan
 from tutelage.study.memory import refuse_too_large
 from tutelage.study.sets import Sets
-from tutelage.study.settings import NetworkSettings, TeacherSettings
-from tutelage.study.trials import Trial
+from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
 from tutelage.teachers.adapted import adapted, renormalised
 from tutelage.teachers.frozen import frozen
 
@@ -119,8 +118,17 @@ def teacher_of(run: Run, data: Sets, network: TeacherSettings, plan: Plan, name:
     if network.weights is None:
         return run.stage(name, build, partial(supervised, plan=plan), seed=network.seed)
     given = run.given(name, build, network.weights)
+    if unused := _unused(run):
+        run.progress.note(f"{name}: {', '.join(unused)} has no effect beside given weights: nothing is trained")
     refuse_guessing(run, data, given, str(network.weights))
     return given
+
+
+def _unused(run: Run) -> list[str]:
+    """The flags of a teacher's training that were set otherwise than the preset does."""
+    names = {field.name for field in fields(TrainingSettings)} | {"seed", "views"}
+    flags = departures(run.arguments, run.defaults, ())
+    return [x for x in flags if x.startswith("--teacher") and x.rpartition(".")[2].replace("-", "_") in names]
 
 
 def refuse_guessing(run: Run, data: Sets, given: Finished, weights: str) -> None:
