@@ -17,6 +17,7 @@ from tutelage.data.views import in_turn
 from tutelage.keys import STAGE_KEY
 from tutelage.methods.by_name import method
 from tutelage.models.mlp import mlp
+from tutelage.optimizers.schedules import cosine, stepwise
 from tutelage.optimizers.usual import nesterov
 from tutelage.progress import Silence
 from tutelage.run import Run
@@ -29,7 +30,7 @@ from tutelage.study.evaluated import Evaluated, evaluate
 from tutelage.study.sets import Sets
 from tutelage.study.trials import Trial, run_trial
 from tutelage.teachers.cached import cached
-from tutelage.teachers.frozen import frozen
+from tutelage.teachers.frozen import folded, frozen
 from tutelage.teachers.stores import in_folder, in_memory, over_folder
 
 TRAIN, TEST = digits(90, seed=0), digits(20, seed=1, name="synthetic/test")
@@ -238,3 +239,19 @@ def test_with_nobody_to_ask_answers_of_any_precision_are_taken(tmp_path, filled,
         answer = cached(teacher, samples=32, views=1, place=place)(batch(), OUTPUT)["output"]
     with asked_in(read):
         assert torch.equal(cached(None, samples=32, views=1, place=place)(batch(), OUTPUT)["output"], answer.float())
+
+
+def test_a_folded_teacher_and_a_frozen_one_keep_their_answers_apart(tmp_path):
+    network = nn.Sequential(nn.Linear(8, 4), nn.BatchNorm1d(4))
+    for wrap, other in ((frozen, folded), (folded, frozen)):
+        place = in_folder(tmp_path / wrap.__name__, {})
+        assert cached(wrap(network), samples=32, views=1, place=place)(batch(), OUTPUT)["output"].shape == (32, 4)
+        with pytest.raises(ValueError, match=r"keeps other answers .*folded"):
+            cached(other(network), samples=32, views=1, place=place)(batch(), OUTPUT)
+
+
+@pytest.mark.parametrize("epochs", [0, -1, 1.5, float("nan"), float("inf"), None, "3"])
+@pytest.mark.parametrize("schedule", [cosine, partial(stepwise, at=(0.5,))])
+def test_a_plan_counts_its_epochs_in_whole_numbers(epochs, schedule):
+    with pytest.raises(ValueError, match="1 or more epochs, a whole number; got"):
+        Plan(LESSON, partial(nesterov, lr=0.05), epochs, schedule)

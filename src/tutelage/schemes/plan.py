@@ -6,6 +6,7 @@ from functools import partial
 
 from torch import nn
 
+from tutelage.checks import refuse_too_few
 from tutelage.combine.base import Combine
 from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.data.lesson import Lesson
@@ -22,13 +23,19 @@ from tutelage.teachers.frozen import Teacher
 
 @dataclass(frozen=True)
 class Plan:
-    """``lesson`` for ``epochs``, by ``optimizer`` at the rate that ``schedule`` gives over all their steps."""
+    """``lesson`` for ``epochs``, by ``optimizer`` at the rate that ``schedule`` gives over all their steps.
+
+    Raises ``ValueError`` for epochs that are not counted in whole numbers, 1 or more.
+    """
 
     lesson: Lesson
     optimizer: Factory
     epochs: int
     schedule: Schedule = cosine
     task: Task = CLASSIFICATION
+
+    def __post_init__(self) -> None:
+        refuse_too_few(epochs=self.epochs)
 
     @property
     def scheduled_optimizer(self) -> Factory:

@@ -126,7 +126,7 @@ def folded(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = A
         shown = call(copy.tapped, scene)
         return {what: shown[what] for what in wanted}
 
-    return asking(answer, [model], _manner(call, read))
+    return asking(answer, [model], f"folded {_manner(call, read)}".rstrip())  # other last bits than frozen
 
 
 def _manner(call: Call, read: Mapping[str, Read]) -> str:
