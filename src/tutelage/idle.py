@@ -61,7 +61,7 @@ def fingerprint(state: LearnerState) -> Tensor:
 def _two_numbers(p: Tensor) -> Tensor:
     p = torch.view_as_real(p) if p.is_complex() else p
     wide = torch.float32 if p.device.type == "mps" else torch.float64
-    return torch.stack([p.sum(dtype=wide), torch.linalg.vector_norm(p, dtype=wide)])
+    return torch.stack([p.sum(dtype=wide), torch.linalg.vector_norm(p, dtype=wide)]).cpu()
 
 
 def _reason(state: LearnerState, moved: bool, clock: Clock, epochs: int) -> str | None:

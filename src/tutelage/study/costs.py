@@ -9,7 +9,7 @@ from time import perf_counter
 import torch
 from torch.optim import Optimizer
 
-from tutelage.data.batches import Batch
+from tutelage.data.batches import Batch, on_device
 from tutelage.data.lesson import Lesson
 from tutelage.learn import Epoch, train
 from tutelage.learner import Learner
@@ -97,7 +97,7 @@ def _ask(run: Run, teacher: Teacher, objective: Objective, lesson: Lesson) -> No
     wanted = frozenset(what for who, what in objective.reads(list(objective.terms)) if who == "teacher")
     with torch.no_grad(), Loop(precision=run.precision).autocast(run.device.type):
         for batch in islice(lesson.batches()(0, 0), STEPS):
-            teacher({"batch": batch}, wanted)
+            teacher({"batch": on_device(run.device, batch)}, wanted)
 
 
 def _at_rest(named: Named, optimizer: Factory) -> Optimizer:
