@@ -202,7 +202,7 @@ class TestFolded:
             torch.manual_seed(4)
             student = smooth(resnet8(num_classes=5)).double().to(memory_format=layout)
             ask = kind(deepcopy(teacher).to(memory_format=layout))
-            learner = Learner(student, kd(), partial(torch.optim.SGD, lr=0.0), teachers={"teacher": ask})
+            learner = Learner(student, kd(), partial(torch.optim.SGD, lr=0.1), teachers={"teacher": ask})
             epoch = run(train({"student": learner}, [{"input": inputs, "target": labels}], 1))
             gradients = torch.cat([p.grad.flatten() for p in student.parameters()])
             losses = epoch.losses["student"]
