@@ -1,6 +1,7 @@
 """Networks as settings name them: built, refused where they do not fit, and a teacher that is trained or given."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
 
@@ -23,6 +24,7 @@ from tutelage.study.evaluated import refuse_nan
 from tutelage.study.memory import refuse_too_large
 from tutelage.study.sets import Sets
 from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
+from tutelage.study.trials import Trial
 from tutelage.teachers.adapted import adapted, renormalised
 from tutelage.teachers.frozen import frozen
 

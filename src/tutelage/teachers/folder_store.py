@@ -32,6 +32,7 @@ class FolderStore:
 
     def __init__(self, layout: CacheLayout, folder: Path, key: Mapping[str, str], writes: bool = True) -> None:
         self.layout, self.folder, self.writes = layout, folder, writes
+        self._cure = f"delete {folder} to have the teacher asked anew"
         self.about: dict[str, Any] = {"format": FORMAT, "samples": layout.samples, "views": layout.views}
         self.about |= {"form": layout.form.name, "key": dict(key)} | ({"call": layout.manner} if layout.manner else {})
         self.tables: dict[str, AnswerTable] = {}
