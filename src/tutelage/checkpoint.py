@@ -5,8 +5,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,39 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from tutelage import plain_json
-from tutelage.checksums import MANIFEST, manifest
-from tutelage.tensors import RESTORE, entry, on_the_cpu, read_tensors
+from tutelage.files import atomically
 
 PLAIN = (str, int, float, bool, type(None))
-
-
-@contextmanager
-def atomically(path: Path | str) -> Iterator[Path]:
-    """A temporary path beside ``path`` to write to; at the end it is synced to disk and takes its name.
-
-    Whoever reads ``path``, at any moment and after any crash, finds the old file or the new one, never a part. Raises
-    ``OSError`` with one sentence where the disk is full or the folder cannot be written to.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise _explained(error, path) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove what processes that were killed while writing left half-written. Only for whoever alone writes there."""
-    for leftover in (*folder.glob(".*.[0-9]*"), *folder.glob(".tmp??????")):  # ours, and those of safetensors
-        leftover.unlink(missing_ok=True)
 
 
 def write_json(path: Path | str, content: Any) -> None:
@@ -212,22 +181,6 @@ def _umask() -> int:
 
 def _identity(x: Tensor) -> tuple[Any, ...]:
     return x.device, x.data_ptr(), x.dtype, tuple(x.shape), x.stride()
-
-
-def _explained(error: OSError, path: Path) -> OSError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return OSError(f"The disk is full: {path} was not written, what was there is intact; make room, start again.")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-        return PermissionError(f"{path.parent} cannot be written to ({error.strerror}); choose another folder.")
-    return OSError(f"{path} was not written: {error}.")
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

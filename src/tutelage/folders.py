@@ -1,20 +1,18 @@
 """The folder of a run on disk: opened for one run, refused where it is another's, taken away where nothing was done."""
 
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tutelage.checkpoint import json_bytes, read_json, remove_leftovers, seal, write_json
-from tutelage.checksums import MANIFEST, cure, listed, read_listed, unseal
-from tutelage.delivery import DESCRIPTION, WEIGHTS
+from tutelage.checkpoint import read_json, write_json
+from tutelage.files import ARGUMENTS, UNFINISHED, is_runs, refuse_other_kinds, remove_leftovers, sync
+from tutelage.renewal import LOG, RESULTS, STAGES, begun, discard, ours, settle
 from tutelage.results import Arguments
+from tutelage.stages.locks import is_lock, locked
 
-LOCK, REQUEST, ENVIRONMENT = "lock", "arguments.json", "environment.json"
-LOG, STAGES, RESULTS = "log.jsonl", "stages.json", "results.json"
-BEFORE_ALL_ELSE = re.compile(rf"{LOCK}|{re.escape(ENVIRONMENT)}|\.({REQUEST}|{ENVIRONMENT})\.\d+")
-"""What a run that was killed while it opened its folder may have left there."""
+LOCK, REQUEST, ENVIRONMENT = "lock", ARGUMENTS, "environment.json"
+FILES = (LOCK, REQUEST, ENVIRONMENT, LOG, STAGES, RESULTS, "student.json", "student.safetensors")
 
 
 def folder_name(request: Arguments, key: str) -> Path:
@@ -37,64 +35,105 @@ def _plain(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def missing(folder: Path, root: Path) -> list[Path]:
-    """The folders that there will be when ``folder`` is made, innermost first; not ``root`` or what it lies in."""
-    return [place for place in (folder, *folder.parents) if not place.exists() and place not in (root, *root.parents)]
-
-
 def refuse_foreign(folder: Path) -> None:
-    """Raise ``ValueError`` for a folder that holds other things than a run: they might be overwritten."""
-    if not folder.is_dir() or (folder / REQUEST).exists():
+    """Raise ``ValueError`` for a folder that holds other things than a run, which might be overwritten.
+
+    So it does for a run's where one of its files is a link or no file: what that leads to is somebody else's.
+    """
+    if not folder.is_dir():
         return
-    if strangers := sorted(x.name for x in folder.iterdir() if not BEFORE_ALL_ELSE.fullmatch(x.name)):
+    strangers = sorted(x.name for x in folder.iterdir() if not _is_beginning(x))
+    if is_runs(folder):
+        for name in FILES:
+            refuse_other_kinds(folder / name)
+    elif REQUEST in strangers:
+        raise ValueError(f"{folder / REQUEST} is damaged or no run's; choose a new or empty folder.")
+    elif strangers:
         raise ValueError(f"{folder} holds {strangers[0]!r} and is not the folder of a run; choose a new or empty one.")
 
 
-def open_folder(folder: Path, request: Mapping[str, Any], environment: Callable[[], Mapping[str, Any]]) -> None:
-    """Put down what was asked for and where, or find that the folder was made for the same; begin its log anew.
-
-    Only for whoever holds its lock. Raises ``ValueError`` for a folder that was made with other arguments.
-    """
-    remove_leftovers(folder)
-    refuse_changed(folder)
-    if not (folder / ENVIRONMENT).exists():
-        write_json(folder / ENVIRONMENT, environment())
-    if (folder / REQUEST).exists():
-        _refuse_other(read_json(folder / REQUEST), request, folder)
-    else:
-        write_json(folder / REQUEST, request)  # last: once it is there, the rest is too
-    unseal(folder)
-    (folder / RESULTS).unlink(missing_ok=True)
-    (folder / LOG).write_text("")
+def _is_beginning(place: Path) -> bool:
+    """Whether a run that was killed while it opened its folder may have left this there."""
+    return is_lock(place) if place.name == LOCK else place.name.startswith(UNFINISHED) and place.is_dir()
 
 
-def refuse_changed(folder: Path) -> None:
-    """Raise ``ValueError`` where what only a new run writes has changed since the run in ``folder`` ended."""
-    sums = listed(folder)
-    for name in (REQUEST, ENVIRONMENT):
-        if sums is not None and (folder / name).exists():
-            read_listed(folder / name, sums, cure(folder / name))
+class RunFolder:
+    """A run's folder while that run holds it: what was there stays until what it leaves is whole."""
+
+    def __init__(self, folder: Path, stages: Path) -> None:
+        self.folder = folder
+        self.place = folder  # of what this run leaves, until that is whole
+        self._stages = stages
+        self._new: list[Path] = []  # folders that this run made, innermost first
+
+    @property
+    def log(self) -> Path:
+        return self.place / LOG
+
+    @contextmanager
+    def held(self, request: Mapping[str, Any], environment: Callable[[], Mapping[str, Any]]) -> Iterator[None]:
+        """While it lasts the folder is this process's, made for ``request`` or found to be. Raises as ``Run`` says."""
+        refuse_foreign(self.folder)
+        with ExitStack() as stack:
+            try:
+                self._new = _missing(self.folder, self._stages)
+                stack.enter_context(locked(self.folder / LOCK, self._refuse_second))
+            except (NotADirectoryError, FileNotFoundError, FileExistsError, PermissionError) as error:
+                raise PermissionError(
+                    f"{self.folder} cannot be used as a run folder ({error.strerror}); choose another one with "
+                    "--folder or --runs."
+                ) from error
+            try:
+                self._open(request, environment)
+            except BaseException:
+                self.withdraw()
+                raise
+            yield
+
+    def finish(self, results: Any) -> None:
+        """Write the ``results``, last of all, and let everything take its place."""
+        sync(self.log)
+        write_json(self.place / RESULTS, results)
+        settle(self.folder)
+        self.place = self.folder
+
+    def withdraw(self) -> None:
+        """Take away what this run made, where it has done nothing."""
+        if self.folder not in self._new:
+            if self.place != self.folder:
+                discard(self.place)
+            return
+        for name in (REQUEST, ENVIRONMENT, LOCK, *ours(self.folder)):
+            (self.folder / name).unlink(missing_ok=True)
+        for place in self._new:
+            with suppress(OSError):  # somebody else's things lie there
+                place.rmdir()
+
+    def _open(self, request: Mapping[str, Any], environment: Callable[[], Mapping[str, Any]]) -> None:
+        remove_leftovers(self.folder)
+        if (self.folder / REQUEST).exists():
+            self._new = []  # though another process may have been faster
+            _refuse_other(read_json(self.folder / REQUEST), request, self.folder)
+        else:
+            write_json(self.folder / REQUEST, request)
+        if not _is_object(self.folder / ENVIRONMENT):
+            write_json(self.folder / ENVIRONMENT, environment())
+        self.place = begun(self.folder)
+
+    def _refuse_second(self, pid: str) -> None:
+        raise BlockingIOError(f"{self.folder} is in use by process {pid}; wait for it, or choose another --folder.")
 
 
-def close(folder: Path, place: Path, results: Any) -> None:
-    """Write the ``results`` of the run in ``folder``, whose other files are whole in ``place``, and checksums of all.
-
-    The results come last: a run that has them has its checksums.
-    """
-    made = (LOG, STAGES, DESCRIPTION, WEIGHTS)
-    files = {x.name: x for x in (*map(place.joinpath, made), *place.glob("source*.safetensors")) if x.is_file()}
-    files |= {name: folder / name for name in (REQUEST, ENVIRONMENT)}
-    seal(place, {**files, RESULTS: json_bytes(results)})
-    write_json(place / RESULTS, results)
+def _missing(*folders: Path) -> list[Path]:
+    places = {place for folder in folders for place in (folder, *folder.parents) if not place.exists()}
+    return sorted(places, key=lambda place: len(place.parts), reverse=True)
 
 
-def remove(folder: Path, places: Iterable[Path]) -> None:
-    """Take away what a run that did nothing made: its files in ``folder``, and those ``places`` that are then empty."""
-    for name in (REQUEST, ENVIRONMENT, LOG, STAGES, MANIFEST, LOCK):
-        (folder / name).unlink(missing_ok=True)
-    with suppress(OSError):  # somebody else's things lie there
-        for place in places:
-            place.rmdir()
+def _is_object(file: Path) -> bool:
+    try:
+        return isinstance(read_json(file), dict)
+    except (FileNotFoundError, ValueError):
+        return False
 
 
 def departures(arguments: Mapping[str, Any], defaults: Mapping[str, Any], free: Collection[str]) -> list[str]:

@@ -14,10 +14,10 @@ from torch import nn
 
 from tutelage import delivery, folders, group, machine, results
 from tutelage.checkpoint import write_json
+from tutelage.files import append
 from tutelage.keys import Build, described, key_of
 from tutelage.progress import Progress, Silence
-from tutelage.stages.code import code_of
-from tutelage.stages.locks import locked
+from tutelage.renewal import STAGES
 from tutelage.stages.obtain import Source, derived, given, obtain, summary, trained
 from tutelage.stages.stage import Fit, JointFit, Stage, fit_one
 from tutelage.stages.storage import ONLY, Finished, Record
@@ -33,7 +33,8 @@ class Run:
 
     Entering raises ``BlockingIOError`` while another process runs in the folder, ``ValueError`` for a folder that was
     made with other arguments or is no run's, ``PermissionError`` for one that cannot be written to. A recipe that
-    raises ``ValueError`` or ``FileNotFoundError`` before anything is trained, or loaded that was, leaves no new folder.
+    raises ``ValueError``, ``OSError`` or ``ImportError`` before anything is trained, or loaded that was, leaves no new
+    folder. A finished run's files stay as they are until another start has made all of them anew.
     """
 
     save_every = 60.0  # seconds from one checkpoint of a training to the next
@@ -67,13 +68,18 @@ class Run:
         self._results = results.Results()
         self._stages: list[results.StageRecord] = []
         self._is_idle = True  # nothing was trained, nor loaded that once was
-        self._new: list[Path] = []  # folders that this run made
+        self._files = folders.RunFolder(self.folder, self.root / "stages")
         self._held = ExitStack()
 
     @property
     def leads(self) -> bool:
         """Whether this process writes; of several that ``torchrun`` started, only rank 0 does."""
         return group.rank() == 0
+
+    @property
+    def log(self) -> Path:
+        """The log that this run writes, a line an epoch: beside that of before until it ends, if there is one."""
+        return self._files.log
 
     @property
     def progress(self) -> Progress:
@@ -107,10 +113,9 @@ class Run:
     ) -> None:
         try:
             if kind is None:
-                found = folders.jsonable(asdict(self._results))
-                group.decided(partial(folders.close, self.folder, self.folder, found))
-            elif issubclass(kind, ValueError | FileNotFoundError) and self._is_idle and self.folder in self._new:
-                folders.remove(self.folder, self._new)
+                group.decided(partial(self._files.finish, folders.jsonable(asdict(self._results))))
+            elif issubclass(kind, ValueError | OSError | ImportError) and self._is_idle and self.leads:
+                self._files.withdraw()
         finally:
             self._held.close()
 
@@ -196,7 +201,7 @@ class Run:
         Raises ``ValueError`` for a network that no stage of a run made, or that cannot be made again from the folder.
         """
         if self.leads:
-            delivery.deliver(self.folder, student, folders.jsonable(facts))
+            delivery.deliver(self._files.place, student, folders.jsonable(facts))
 
     def laid_out(self, model: nn.Module) -> nn.Module:
         """``model`` on the run's device, and in the layout that convolutions are fastest in unless the run is exact."""
@@ -207,17 +212,8 @@ class Run:
 
     def _open(self) -> None:
         request = {**asdict(self._request), "exact": self.exact}
-        try:
-            folders.refuse_foreign(self.folder)
-            self._new = folders.missing(self.folder, self.root)
-            self._held.enter_context(locked(self.folder / folders.LOCK, self._refuse_second))
-        except (NotADirectoryError, FileNotFoundError, FileExistsError, PermissionError) as error:
-            raise PermissionError(f"{self.folder} cannot be used as a run folder ({error.strerror}); "
-                                  "choose another one with --folder or --runs.") from error  # fmt: skip
-        folders.open_folder(self.folder, request, partial(machine.environment, str(self.precision)[6:]))
-
-    def _refuse_second(self, pid: str) -> None:
-        raise BlockingIOError(f"{self.folder} is in use by process {pid}; wait for it, or choose another --folder.")
+        environment = partial(machine.environment, str(self.precision)[6:])
+        self._held.enter_context(self._files.held(request, environment))
 
     def _conditions(self, seed: int, version: int, *functions: Any) -> dict[str, Any]:
         conditions = {"seed": seed, "version": version, "precision": str(self.precision), "exact": self.exact}
@@ -238,11 +234,10 @@ class Run:
         self._is_idle &= source.kind != "trained"
         self._stages.append(summary(source, list(networks.values()), self._stages))
         if self.leads:
-            write_json(self.folder / folders.STAGES, [asdict(stage) for stage in self._stages])
+            write_json(self._files.place / STAGES, [asdict(stage) for stage in self._stages])
         return networks
 
     def _write(self, record: Record) -> None:
         self._is_idle = False
         if self.leads:
-            with (self.folder / folders.LOG).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            append(self.log, json.dumps(record, ensure_ascii=False) + "\n")

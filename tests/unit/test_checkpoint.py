@@ -18,11 +18,11 @@ from tutelage.checkpoint import (
     load_state,
     load_weights,
     read_json,
-    remove_leftovers,
     save_state,
     save_weights,
     write_json,
 )
+from tutelage.files import remove_leftovers
 
 STATE = {
     "float": torch.randn(3, dtype=torch.float64),
@@ -186,10 +186,15 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
 
 
 def test_what_killed_processes_left_half_written_is_swept_and_nothing_else(tmp_path):
-    for name in (".checkpoint.safetensors.123", ".tmpbV1AMW", "checkpoint.safetensors", "lock", ".hidden"):
+    theirs = [".backup.1", ".hidden", ".notes.2024", ".tmpbV1AMW", ".tutelage-unfinished-file", "lock", "peer"]
+    for name in theirs[:-1]:
         (tmp_path / name).write_text("")
+    for folder in (tmp_path, tmp_path / "peer"):
+        folder.mkdir(exist_ok=True)
+        (folder / ".tutelage-unfinished-abc").mkdir()
+        (folder / ".tutelage-unfinished-abc" / ".tmpbV1AMW").write_text("")
     remove_leftovers(tmp_path)
-    assert sorted(file.name for file in tmp_path.iterdir()) == [".hidden", "checkpoint.safetensors", "lock"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == theirs and not list((tmp_path / "peer").iterdir())
 
 
 def test_files_are_plain_json_and_plain_safetensors(tmp_path):

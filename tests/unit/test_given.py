@@ -110,7 +110,7 @@ def test_a_file_that_is_missing_or_of_another_architecture_is_refused_and_leaves
         distil(tmp_path / "runs", tmp_path / "gone.safetensors")
     with pytest.raises(ValueError, match="is a folder; name the file of weights in it"):
         distil(tmp_path / "runs", tmp_path)
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["stages"]
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_run_that_refuses_the_network_it_was_given_leaves_no_folder_but_keeps_the_copy(tmp_path):

@@ -9,9 +9,8 @@ import pytest
 import tutelage
 
 ORDER = [
-    *["machine", "printable", "progress", "ranks", "group", "plain_json", "tensors", "checksums", "checkpoint"],
-    *["weights", "trust", "calls", "keys", "shapes", "limits", "outputs", "taps", "results", "losses", "models"],
-    *["data", "measure", "compress"],
+    *["machine", "progress", "ranks", "group", "files", "checkpoint", "renewal", "weights", "keys"],
+    *["calls", "shapes", "outputs", "taps", "results", "losses", "models", "data", "measure", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
     *["teachers", "optimizers", "parts", "learner", "idle", "arguments", "checks", "loop", "scenes", "rehearsal"],
     *["sharing", "learn"],

@@ -12,15 +12,15 @@ from typing import TypeAlias
 from tutelage.cli.failures import (
     DONE,
     EXIT_CODES,
+    FILES,
     INTERRUPTED,
     UNEXPECTED,
     Usage,
     did_you_mean,
     exit_code,
-    refuse_no_text,
     sentence,
 )
-from tutelage.printable import printable
+from tutelage.cli.output import steady_output
 
 Command: TypeAlias = Callable[[Sequence[str]], int]
 
@@ -38,16 +38,20 @@ COMMANDS = {
 def main(words: Sequence[str] | None = None) -> int:
     """Do what the words say and return the exit code; every failure becomes one sentence on standard error."""
     words = list(sys.argv[1:] if words is None else words)
+    with steady_output() as lost:
+        code = _code_of(words)
+        if code == DONE and (reason := lost()):
+            print(f"tutelage: standard output was not written ({reason}); all else is done.", file=sys.stderr)
+            code = FILES
+    return code
+
+
+def _code_of(words: Sequence[str]) -> int:
     wordy = "--traceback" in words or os.environ.get("TUTELAGE_TRACEBACK", "0") not in ("", "0")
     try:
-        code = dispatch([word for word in words if word != "--traceback"])
-        sys.stdout.flush()
-        return code
+        return dispatch([word for word in words if word != "--traceback"])
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else DONE if end.code is None else UNEXPECTED
-    except BrokenPipeError:  # `tutelage ls | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
     except BaseException as failure:
         code = exit_code(failure, spoken=_modules_in(words))
         if wordy or code == UNEXPECTED:

@@ -15,14 +15,15 @@ def conclude(
     A path is a run folder, a folder that holds some, or results that were collected: a folder of them, or one file.
     The report of one run goes into its folder, any other into ``report`` beside what it is about, if ``out`` is not
     given. ``keep`` is a folder of results for a repository: each run's numbers go there as a small file, and RESULTS.md
-    anew. Raises ``FileNotFoundError`` where there is no finished run, ``ImportError`` without the extra ``report``.
+    anew. Raises ``FileNotFoundError`` where there is no finished run, ``ImportError`` without the extra ``report``,
+    and ``ValueError`` for a folder to write to that is somebody else's, before anything is printed or written.
     """
     from rich.console import Console
 
-    from tutelage.report.collected import collect, publish_collected
+    from tutelage.report.collected import collect, publish_collected, refuse_foreign_results
     from tutelage.report.finished import find_finished, find_unfinished, read_finished
     from tutelage.report.groups import group_runs
-    from tutelage.report.page import publish_page
+    from tutelage.report.page import publish_page, refuse_foreign_place
     from tutelage.report.story import story_of
     from tutelage.report.terminal import print_story
 
@@ -32,9 +33,13 @@ def conclude(
     runs = [run for source in sources for run in read_finished(source)]
     groups = group_runs(runs, by)
     story = story_of(groups)
-    print_story(story, Console())
     beside = Path(os.path.commonpath([source.parent for source in sources])) / "report"
-    page = publish_page(groups, story, out or (sources[0] if len(sources) == 1 and sources[0].is_dir() else beside))
+    place = out or (sources[0] if len(sources) == 1 and sources[0].is_dir() else beside)
+    refuse_foreign_place(place)
+    if keep is not None:
+        refuse_foreign_results(keep)
+    print_story(story, Console())
+    page = publish_page(groups, story, place)
     if left_out:
         print(printable(_unfinished([_short(run) for run in left_out])))
     print(printable(f"Report: {_short(page)}"))

@@ -3,43 +3,30 @@
 import difflib
 import dis
 import errno
+import os
 from collections.abc import Collection, Iterable
+from pathlib import Path
 from types import TracebackType
 
-from tutelage.printable import printable
-
-DONE, UNEXPECTED, USAGE, FILES, STOPPED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
+DONE, UNEXPECTED, USAGE, FILES, STOPPED, HUNG_UP, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 129, 130, 143
 
 EXIT_CODES = """\
 exit codes:
     0  done
     1  something unexpected, with its traceback: please report it
     2  usage: an unknown command, recipe or flag, or a value that makes no sense
-    3  data or files: missing, damaged, not writable, in use, disk full, an extra not installed
-    4  the training stopped: a loss or a gradient was not finite, or the memory was used up
+    3  data or files: missing, damaged, not ours, not writable, in use, disk full, an extra not installed
+    4  the training stopped: a loss or a gradient was not finite
+  129  the terminal went away (SIGHUP): the same command continues
   130  interrupted (Ctrl-C): the same command continues
   143  terminated (SIGTERM): the same command continues"""
 
 _SYSTEM = {
-    errno.ENOSPC: "the disk is full; free some space and start the same command again, it continues",
-    errno.EDQUOT: "the disk quota is used up; free some space and start the same command again, it continues",
-    errno.EACCES: "no permission; choose a folder that you may write with --runs or --folder",
-    errno.EROFS: "the file system is read-only; choose another folder with --runs or --folder",
+    errno.ENOSPC: "the disk is full; free some space and start the same command again",
+    errno.EDQUOT: "the disk quota is used up; free some space and start the same command again",
+    errno.EACCES: "no permission to read or write it; change its permissions, or use another place",
+    errno.EROFS: "the file system is read-only; use another place",
 }
-
-
-_READERS = (
-    *["tutelage.checkpoint", "tutelage.data", "tutelage.delivery", "tutelage.folders", "tutelage.run"],
-    *[
-        "tutelage.checksums",
-        "tutelage.stages",
-        "tutelage.teachers.folder_store",
-        "tutelage.tensors",
-        "tutelage.weights",
-    ],
-    *[f"tutelage.report.{name}" for name in ("decode", "finished", "read", "record")],
-)
-"""What they refuse are files, not flags."""
 
 
 class Usage(ValueError):
@@ -51,6 +38,7 @@ def exit_code(failure: BaseException, *, spoken: Collection[str] = ()) -> int:
 
     A ``ValueError`` is the user's where the sentence was written for users: by a ``raise`` of this package, or of a
     package in ``spoken`` (the user's own recipe). The same error out of torch, numpy or ``int("x")`` is a programmer's.
+    A sentence about a file begins with its path.
     """
     if isinstance(failure, KeyboardInterrupt):
         return INTERRUPTED
@@ -64,9 +52,24 @@ def exit_code(failure: BaseException, *, spoken: Collection[str] = ()) -> int:
     if module.split(".")[0] not in {"tutelage", *(name.split(".")[0] for name in spoken)}:
         return UNEXPECTED
     extra = isinstance(failure, ImportError) and "pip install" in str(failure)
-    if extra or (isinstance(failure, ValueError) and module.startswith(_READERS)):
+    if extra or (isinstance(failure, ValueError) and begins_with_a_path(str(failure))):
         return FILES
     return USAGE if isinstance(failure, ValueError) else UNEXPECTED
+
+
+def begins_with_a_path(said: str) -> bool:
+    """Whether a sentence is about a file: it begins with one that is there, or that would lie in a folder that is.
+
+    >>> begins_with_a_path(f"{__file__} is damaged."), begins_with_a_path("temperature must be above 0; got 0.")
+    (True, False)
+    """
+    ends = [place for place, letter in enumerate(said) if letter in " \n:;,(" or place == len(said) - 1]
+    return any(_leads_to_a_file(Path(said[:end])) for end in ends if end)
+
+
+def _leads_to_a_file(path: Path) -> bool:
+    places = [path, *path.parents]
+    return any(place != Path(place.anchor) and os.path.lexists(place) for place in places)
 
 
 def raised_in(traceback: TracebackType | None) -> str:
@@ -84,7 +87,7 @@ def sentence(failure: BaseException) -> str:
     """The failure in words, on one line.
 
     >>> sentence(OSError(errno.ENOSPC, "No space left on device", "runs/log.jsonl"))
-    'runs/log.jsonl: the disk is full; free some space and start the same command again, it continues'
+    'runs/log.jsonl: the disk is full; free some space and start the same command again'
     >>> sentence(ValueError("Temperature must be above 0."))
     'Temperature must be above 0.'
     """

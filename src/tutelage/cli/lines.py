@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import IO, Any
 
+from tutelage.cli.output import Steady
 from tutelage.cli.pace import Clock, Pace, duration, terms_of
 from tutelage.printable import printable
 
@@ -15,7 +16,7 @@ class Lines:
     """
 
     def __init__(self, stream: IO[str], pause: float = 5.0, clock: Clock = time.monotonic) -> None:
-        self.stream, self.pause, self.clock = stream, pause, clock
+        self.stream, self.pause, self.clock = Steady(stream), pause, clock
         self.pace = Pace("", 0, 0, clock)
         self.last = clock()
 

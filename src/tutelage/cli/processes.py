@@ -4,9 +4,38 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+LIFE = "TUTELAGE_SWEEP_LIFE"
+"""The environment variable that tells a child which descriptor of its own ends when its sweep does."""
+
+
+def end_with_the_sweep() -> None:
+    """Stop this process, as SIGTERM does, when the sweep that started it is gone, however that ended."""
+    life = int(os.environ.pop(LIFE, "-1"))
+    if life < 0:
+        return
+    os.set_inheritable(life, False)
+
+    def wait() -> None:
+        os.read(life, 1)  # nobody ever writes
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+@contextmanager
+def _alive() -> Iterator[int]:
+    """A descriptor to read from, which ends with this process: the system closes all that a killed one had open."""
+    life, ours = os.pipe()
+    try:
+        yield life
+    finally:
+        os.close(life)
+        os.close(ours)
 
 
 @dataclass
@@ -19,9 +48,9 @@ class Child:
     last: str = ""  # the last line it said: for a failure, the sentence about it
     process: "subprocess.Popen[str] | None" = field(default=None, repr=False)
 
-    def follow(self, speak: threading.Lock) -> None:
-        """Run to the end, passing on every line."""
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    def follow(self, speak: threading.Lock, life: int) -> None:
+        """Run to the end, passing on every line. The descriptor ``life`` ends when we do."""
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", LIFE: str(life)}
         self.process = subprocess.Popen(
             self.words,
             stdin=subprocess.DEVNULL,
@@ -30,6 +59,7 @@ class Child:
             text=True,
             errors="replace",
             env=environment,
+            pass_fds=[life],
             process_group=0,  # Ctrl-C in the terminal reaches us alone, and we pass it on once
         )
         assert self.process.stdout is not None
@@ -52,8 +82,8 @@ class Crew:
 
     def work(self) -> None:
         """Return when all have ended. Whatever interrupts it is passed on to them first; a second time kills them."""
-        with ThreadPoolExecutor(self.jobs) as pool:
-            futures = [pool.submit(self._one, child) for child in self.children]
+        with _alive() as life, ThreadPoolExecutor(self.jobs) as pool:
+            futures = [pool.submit(self._one, child, life) for child in self.children]
             try:
                 wait(futures)
             except (KeyboardInterrupt, SystemExit) as end:
@@ -64,9 +94,9 @@ class Crew:
         for future in futures:
             future.result()
 
-    def _one(self, child: Child) -> None:
+    def _one(self, child: Child, life: int) -> None:
         if not self.stopping:
-            child.follow(self.speak)
+            child.follow(self.speak, life)
 
     def _wait_for_the_last(self, futures: "Sequence[Future[None]]") -> None:
         try:

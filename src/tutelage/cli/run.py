@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from tutelage.cli.conclude import conclude
 from tutelage.cli.display import shown
 from tutelage.cli.events import Events
-from tutelage.cli.failures import DONE, TERMINATED, Usage
+from tutelage.cli.failures import DONE, HUNG_UP, TERMINATED, Usage
 from tutelage.cli.find import first_recipe
+from tutelage.cli.processes import end_with_the_sweep
 from tutelage.cli.request import Request, understood
 from tutelage.progress import Progress
 from tutelage.results import Arguments
+from tutelage.stages.signals import obey, stopping
 from tutelage.study.dotted import flattened
 from tutelage.trust import restricted
 
@@ -30,6 +32,7 @@ def run(words: Sequence[str]) -> int:
     The recipe's own flags come first in its help, those of every run after them. Explicit flags win over --from, and
     --from over --preset. What a run leaves in its folder: arguments, environment, log, networks, results, report.
     """
+    end_with_the_sweep()
     path, rest = first_recipe(words, "run")
     request = understood(path, rest)
     with resumable(request.command):
@@ -54,8 +57,7 @@ def perform(request: Request) -> tuple[Path, bool]:
         progress = stack.enter_context(shown(quiet=common.quiet, verbose=common.verbose))
         work = stack.enter_context(opened(request, progress))
         if common.tensorboard and work.leads:
-            work.progress = stack.enter_context(closing(Events(work.folder, progress)))
-        stack.enter_context(restricted(common.allow))
+            work.progress = stack.enter_context(closing(Events(work.log, work.folder, progress)))
         request.experiment(work, **request.arguments)
         if common.data is not None and not work.data_was_read:
             progress.note(f"{request.recipe.name} has not read --data {common.data}: its data come from elsewhere.")
@@ -107,22 +109,23 @@ def opened(request: Request, progress: Progress) -> "Run":
 
 @contextmanager
 def resumable(command: str, again: Callable[..., Any] | signal.Handlers = signal.SIG_DFL) -> Iterator[None]:
-    """Ctrl-C and SIGTERM raise, so that all is left in order, and say how to go on; the second one does ``again``.
+    """Ctrl-C, SIGTERM and SIGHUP raise, so that all is left in order, and say how to go on; the second does ``again``.
 
     While a stage trains it takes the signals itself, to stop after a whole step.
     """
 
     def stop(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, again)
-        raise SystemExit(TERMINATED) if number == signal.SIGTERM else KeyboardInterrupt
+        obey(number)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in stopping()}
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as end:
-        if isinstance(end, KeyboardInterrupt) or end.code == TERMINATED:
+        if isinstance(end, KeyboardInterrupt) or end.code in (TERMINATED, HUNG_UP):
             print(f"tutelage: stopped; nothing is lost. Go on with: {command}", file=sys.stderr)
-        raise
+            raise
+        raise Usage(f"the recipe called exit({end.code!r}) before its run was done; let it return.") from end
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
 
+from tutelage.cli.output import Steady
 from tutelage.cli.pace import Clock, Pace, duration, terms_of
 from tutelage.printable import printable
 
@@ -17,9 +18,9 @@ class Terminal:
 
     def __init__(self, stream: IO[str], *, verbose: bool = False, clock: Clock = time.monotonic) -> None:
         text = ["{task.fields[epoch]}", "{task.fields[validation]}", "{task.fields[eta]}"]
-        name, *others = (TextColumn(part, markup=False) for part in ("{task.description}", *text))
-        columns = [name, BarColumn(24), *others]
-        self.bars = Bars(*columns, console=Console(file=stream), auto_refresh=False)
+        columns = [TextColumn("{task.description}"), BarColumn(24), *map(TextColumn, text)]
+        console = Console(file=Steady(stream))  # type: ignore[arg-type]  # it writes, flushes and is asked if it is a terminal
+        self.bars = Bars(*columns, console=console, auto_refresh=False)
         self.verbose, self.clock, self.shown = verbose, clock, 0.0
         self.pace = Pace("", 0, 0, clock)
         self.task = self.bars.add_task("", visible=False, epoch="", validation="", eta="")

@@ -8,10 +8,11 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from tutelage.files import write_text
 from tutelage.report import markdown
 from tutelage.report.condense import condensed, three_digits, with_parts
 from tutelage.report.conflicts import FIRST
-from tutelage.report.finished import read_finished
+from tutelage.report.finished import is_record, read_finished
 from tutelage.report.groups import Group, group_runs, value_text
 from tutelage.report.numbers import MINUS, byte_size, time_text
 from tutelage.report.read import FinishedRun, run_from_parts
@@ -23,6 +24,8 @@ from tutelage.report.tables import TableText
 LIMIT = 40_000  # bytes of a committed result
 LONGEST = 100  # letters of its name
 ASIDE = ("seed", "preset", "data")  # flags that a result's file name does not repeat
+PAGE, NOTES = "RESULTS.md", "NOTES.md"
+MADE = "Made from the JSON files in this folder by `tutelage.report.collected`; do not edit."
 Parts = dict[str, Any]
 
 
@@ -34,10 +37,21 @@ def collect(run: FinishedRun, to: Path | str) -> Path:
     recipe = re.sub(r"[^\w.-]+|^\.+|^$", "_", run.request.recipe.replace(":", "-"))  # somebody's word: no path
     file = Path(to, recipe, result_name(run))
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".tmp")
-    unfinished.write_text(slim(run), encoding="utf-8", newline="\n")
-    unfinished.replace(file)
+    write_text(file, slim(run))
     return file
+
+
+def refuse_foreign_results(folder: Path) -> None:
+    """Raise ``ValueError`` for a folder that holds other things than collected results: it is somebody else's."""
+    page = folder / PAGE
+    if not folder.is_dir() or (page.is_file() and MADE in page.read_text(encoding="utf-8", errors="replace")[:200]):
+        return
+    if strangers := sorted(place.name for place in folder.iterdir() if not _may_be_kept(place)):
+        raise ValueError(f"{folder} holds {strangers[0]!r} and no collected results; choose a new or empty folder.")
+
+
+def _may_be_kept(place: Path) -> bool:
+    return place.name == NOTES or (place.is_dir() and all(is_record(file) for file in place.iterdir()))
 
 
 def result_name(run: FinishedRun) -> str:
@@ -117,13 +131,12 @@ def publish_collected(folder: Path | str) -> Path:
     settings: dict[tuple[str, str], list[FinishedRun]] = {}
     for run in (run for file in files for run in read_finished(file)):
         settings.setdefault((run.request.recipe, run.request.preset), []).append(run)
-    parts = ["# Results", "Made from the JSON files in this folder by `tutelage.report.collected`; do not edit."]
-    if (notes := folder / "NOTES.md").is_file():
+    parts = ["# Results", MADE]
+    if (notes := folder / NOTES).is_file():
         parts.append(notes.read_text(encoding="utf-8").strip())
     parts += ["\n\n".join(_setting(group)) for runs in settings.values() for group in group_runs(runs)]
-    page = folder / "RESULTS.md"
-    page.write_text("\n\n".join(parts) + "\n", encoding="utf-8", newline="\n")
-    return page
+    write_text(folder / PAGE, "\n\n".join(parts) + "\n")
+    return folder / PAGE
 
 
 def _setting(group: Group) -> list[str]:

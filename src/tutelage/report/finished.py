@@ -47,7 +47,12 @@ def read_finished(source: Path) -> list[FinishedRun]:
 
 
 def _is_collected(file: Path) -> bool:
-    if file.name == "report.json" or not file.is_file():
+    return file.name != "report.json" and is_record(file)
+
+
+def is_record(file: Path) -> bool:
+    """Whether ``file`` is a report.json or a collected result."""
+    if not file.is_file():
         return False
     with file.open(encoding="utf-8", errors="replace", newline="") as text:
         return text.read(len(RECORD)) == RECORD

@@ -6,8 +6,10 @@ from html import escape
 from importlib import import_module
 from pathlib import Path
 
+from tutelage.files import UNFINISHED, is_runs, remove_leftovers, write_text
 from tutelage.report import heatmaps, learned, networks, tables
 from tutelage.report.claims import by_claim
+from tutelage.report.finished import is_record
 from tutelage.report.groups import Group
 from tutelage.report.markdown import markdown, metric_headings, numeric_flags, setting_cells
 from tutelage.report.numbers import exact, time_text, unbroken
@@ -32,17 +34,28 @@ SIGNS: dict[Role, str] = {
 def publish_page(groups: Sequence[Group], story: Story, folder: Path | str) -> Path:
     """Writes report.html, .json, .csv and .md about ``groups``, whose ``story`` it is; returns the path of the page.
 
-    Raises ``ImportError`` with the install line where the extra ``report`` is missing.
+    Raises ``ImportError`` with the install line where the extra ``report`` is missing, ``ValueError`` for a folder that
+    is somebody else's, ``OSError`` in one sentence where it cannot be written.
     """
     folder = Path(folder)
+    refuse_foreign_place(folder)
     record = record_text(report_record(story, groups))
     contents = page_html(groups, story), record, networks.networks_csv(groups), markdown(story)
     folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
     for name, content in zip(FILES, contents, strict=True):
-        unfinished = folder / f".{name}.tmp"
-        unfinished.write_text(content, encoding="utf-8", newline="\n")
-        unfinished.replace(folder / name)
+        write_text(folder / name, content)
     return folder / FILES[0]
+
+
+def refuse_foreign_place(folder: Path) -> None:
+    """Raise ``ValueError`` for a place that is no folder of a run or a report, and not empty: it is somebody else's."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file, and a report goes into a folder; choose another place.")
+    if not folder.is_dir() or is_runs(folder) or is_record(folder / "report.json"):
+        return
+    if strangers := sorted(x.name for x in folder.iterdir() if not x.name.startswith(UNFINISHED)):
+        raise ValueError(f"{folder} holds {strangers[0]!r} and no report; choose a new or empty folder.")
 
 
 def page_html(groups: Sequence[Group], story: Story) -> str:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request to stop after the current step."""
+"""Ctrl-C, SIGTERM and SIGHUP as a request to stop after the current step."""
 
 import signal
 from collections.abc import Iterator
@@ -7,16 +7,22 @@ from types import FrameType
 from typing import NoReturn
 
 
+def stopping() -> list[int]:
+    """The signals that ask to stop; that the terminal went away is one of them, unless ``nohup`` has it ignored."""
+    hung_up = [] if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else [signal.SIGHUP]
+    return [signal.SIGINT, signal.SIGTERM, *hung_up]
+
+
 def obey(number: int) -> NoReturn:
-    """End as the signal ``number`` asks: ``SystemExit`` with 143 for SIGTERM, ``KeyboardInterrupt`` for Ctrl-C."""
-    if number == signal.SIGTERM:
-        raise SystemExit(128 + signal.SIGTERM)
-    raise KeyboardInterrupt
+    """End as the signal ``number`` asks: ``KeyboardInterrupt`` for Ctrl-C, ``SystemExit`` with 128 + it for others."""
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)
 
 
 @contextmanager
 def stopping_gently() -> Iterator[list[int]]:
-    """While it lasts, the first Ctrl-C or SIGTERM is only put into the list. The second is obeyed at once.
+    """While it lasts, the first of these signals is only put into the list. The second is obeyed at once.
 
     One that comes after the last look at the list is obeyed at the end.
     """
@@ -28,7 +34,7 @@ def stopping_gently() -> Iterator[list[int]]:
         received.append(number)
 
     try:
-        before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, on_signal) for number in stopping()}
     except ValueError:  # only the main thread may: elsewhere nobody asks
         yield received
         return

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from tutelage import group
-from tutelage.checkpoint import copied, load_state, remove_leftovers, save_state
+from tutelage.checkpoint import copied, load_state, save_state
 from tutelage.data.batches import Batches
+from tutelage.files import remove_leftovers
 from tutelage.learn import Epoch, Training, train
 from tutelage.learner import Learner
 from tutelage.objective import Clock

@@ -1,0 +1,71 @@
+"""A finished run that is started again: its files stay until the new ones are whole, and then change at once.
+
+Meanwhile the new ones lie in ``again`` in the run's folder. Once ``results.json`` is there, which is written last, they
+are whole: from then on they are read, and moved to where the old ones were. That move may be broken off anywhere.
+"""
+
+import os
+import re
+from pathlib import Path
+
+from tutelage.files import remove_leftovers, sync, write_text
+
+AGAIN, LOG, STAGES, RESULTS = "again", "log.jsonl", "stages.json", "results.json"
+OURS = re.compile(
+    r"log\.jsonl|(stages|results|student)\.json|student\.safetensors|source(\.\d+)?\.safetensors|SHA256SUMS"
+)
+"""The files that every start of a run makes anew."""
+
+
+def begun(folder: Path) -> Path:
+    """Where a run that starts in ``folder`` puts its files, with an empty log: there, or in ``again``.
+
+    Only for whoever holds the folder's lock. Raises ``ValueError`` for an ``again`` that holds what no run put there.
+    """
+    settle(folder)
+    place = folder / AGAIN if (folder / RESULTS).exists() else folder
+    place.mkdir(exist_ok=True)
+    write_text(place / LOG, "")
+    write_text(place / STAGES, "[]\n")
+    return place
+
+
+def current(folder: Path, name: str) -> Path:
+    """Where the file ``name`` of the finished run in ``folder`` lies, though its move were broken off."""
+    again = folder / AGAIN
+    return again / name if (again / RESULTS).is_file() and (again / name).is_file() else folder / name
+
+
+def settle(folder: Path) -> None:
+    """Let what is whole in ``again`` take its place, and take away what is not. Raises as ``begun`` does."""
+    again = folder / AGAIN
+    if not os.path.lexists(again):
+        return
+    if again.is_symlink() or not again.is_dir():
+        raise ValueError(f"{again} is no folder, and what a second start leaves belongs there; move it away.")
+    remove_leftovers(again)
+    names = ours(again)
+    if RESULTS in names:
+        if LOG in names:  # the first to be moved: what the new start did not make is still the old one's
+            for name in ours(folder) - names:
+                (folder / name).unlink()
+        for name in sorted(names - {RESULTS}):
+            os.replace(again / name, folder / name)
+        sync(folder)
+        os.replace(again / RESULTS, folder / RESULTS)
+        sync(folder)
+    discard(again)
+
+
+def discard(again: Path) -> None:
+    """Take away ``again`` with all files of ours. Raises ``ValueError`` where it holds others."""
+    for name in ours(again):
+        (again / name).unlink()
+    if strangers := sorted(x.name for x in again.iterdir()):
+        raise ValueError(f"{again} holds {strangers[0]!r}, which no run put there; move it away.")
+    again.rmdir()
+
+
+def ours(folder: Path) -> set[str]:
+    """The files in ``folder`` that every start of a run makes anew."""
+    return {x.name for x in folder.iterdir() if OURS.fullmatch(x.name) and x.is_file()}

@@ -1,0 +1,133 @@
+"""A finished run that is started again keeps what it has until the new is whole, wherever that start is broken off."""
+
+import json
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from test_run import QUICK, contents, fit, made, net
+
+import tutelage
+from examples import bits, same
+from tutelage import renewal
+from tutelage.report.read import read_run
+from tutelage.run import Run
+
+MADE = ("log.jsonl", "stages.json", "student.json", "student.safetensors", "results.json")
+
+
+def recipe(run, headline):
+    run.deliver(run.stage("student", net, fit).last)
+    run.publish(headline=headline)
+
+
+def finished(root, headline="first"):
+    with made(root) as run:
+        recipe(run, headline)
+    return run.folder
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    return finished(tmp_path_factory.mktemp("ended"))
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name != "lock"}
+
+
+def test_started_again_it_reads_as_before_until_its_end_and_then_as_the_new_one(tmp_path):
+    folder = finished(tmp_path)
+    (folder / "report.html").write_text("of the first")
+    before = files(folder)
+    with made(tmp_path) as run:
+        recipe(run, "second")
+        assert files(folder) == before and read_run(folder).results.headline == "first"
+        assert len(run.log.read_text().splitlines()) == 2
+    assert read_run(folder).results.headline == "second" and not (folder / "again").exists()
+    assert run.log == folder / "log.jsonl"
+    assert files(folder).keys() == before.keys()
+    assert same(bits(tutelage.load(folder)), bits(tutelage.load(folder)))
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit, RuntimeError, OSError, ValueError])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_second_start_that_does_not_end_changes_nothing(tmp_path, end, late):
+    folder = finished(tmp_path)
+    before = files(folder)
+    with pytest.raises(end), made(tmp_path) as run:
+        if late:
+            recipe(run, "second")
+        raise end
+    assert files(folder) == before and read_run(folder).results.headline == "first"
+    tutelage.load(folder)
+    assert finished(tmp_path, "third") == folder
+    assert read_run(folder).results.headline == "third" and not (folder / "again").exists()
+
+
+class Killed(BaseException):
+    """A kill: nothing that comes after it is done."""
+
+
+@pytest.mark.parametrize("step", range(20))
+def test_a_kill_while_the_new_takes_its_place_leaves_the_new_and_no_mixture(tmp_path, ended, step, monkeypatch):
+    folder = Path(shutil.copytree(ended, tmp_path / "run"))
+    (folder / "source.safetensors").write_bytes(b"of the first alone")
+    again = renewal.begun(folder)
+    for name in MADE:
+        (again / name).write_bytes(files(folder)[name].replace(b'"first"', b'"second"'))
+    (again / "log.jsonl").write_text("")
+    left = [step]
+
+    def perhaps(act):
+        def acting(*words, **named):
+            if left[0] == 0:
+                raise Killed
+            left[0] -= 1
+            return act(*words, **named)
+
+        return acting
+
+    with monkeypatch.context() as patch:
+        for owner, name in ((os, "replace"), (Path, "unlink"), (Path, "rmdir"), (renewal, "sync")):
+            patch.setattr(owner, name, perhaps(getattr(owner, name)))
+        with suppress(Killed):
+            renewal.settle(folder)
+    seen = read_run(folder)
+    assert (seen.results.headline, len(seen.log)) == ("second", 0)
+    tutelage.load(folder)
+    renewal.settle(folder)
+    seen = read_run(folder)
+    assert (seen.results.headline, len(seen.log)) == ("second", 0)
+    assert not (folder / "again").exists() and not (folder / "source.safetensors").exists()
+
+
+def test_what_a_second_start_leaves_no_longer_is_gone_and_what_nobody_of_ours_made_is_kept(tmp_path):
+    folder = finished(tmp_path)
+    (folder / "notes.txt").write_text("mine")
+    (folder / "plots").mkdir()
+    with made(tmp_path) as run:
+        run.publish(headline="nothing delivered")
+    assert not (folder / "student.json").exists() and not (folder / "student.safetensors").exists()
+    assert (folder / "notes.txt").read_text() == "mine" and (folder / "plots").is_dir()
+
+
+def test_an_again_that_holds_what_no_run_put_there_is_refused_and_left_alone(tmp_path):
+    folder = finished(tmp_path)
+    (folder / "again").mkdir()
+    (folder / "again" / "diary.txt").write_text("mine")
+    before = contents(tmp_path)
+    with pytest.raises(ValueError, match=r"holds 'diary\.txt', which no run put there; move it away"), made(tmp_path):
+        pass
+    assert contents(tmp_path) == before
+    (folder / "again" / "diary.txt").rename(tmp_path / "diary.txt")
+    assert finished(tmp_path, "second") == folder and read_run(folder).results.headline == "second"
+
+
+def test_a_recipe_without_any_stage_can_be_reported(tmp_path):
+    with Run(QUICK, root=tmp_path, exact=True, device="cpu") as run:
+        run.publish(headline="nothing was trained")
+    assert json.loads((run.folder / "stages.json").read_text()) == []
+    assert read_run(run.folder).results.headline == "nothing was trained"
