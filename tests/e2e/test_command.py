@@ -65,7 +65,7 @@ def test_the_overview_names_every_command_and_every_exit_code(capsys):
     assert main([]) == 0
     said = capsys.readouterr().out
     assert all(f"tutelage {name}" in said for name in COMMANDS)
-    assert all(f"  {code}  " in said for code in (0, 1, 2, 3, 4, 130, 143))
+    assert all(f"  {code}  " in said for code in (0, 1, 2, 3, 4, 129, 130, 143))
     assert main(["--version"]) == 0
     assert torch.__version__ in capsys.readouterr().out
 
@@ -166,16 +166,16 @@ def test_a_run_can_be_repeated_from_its_own_arguments_and_then_loads_what_is_the
     assert "student: loaded from" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_stopped_run_says_how_to_go_on_and_ends_like_one_that_was_never_stopped(number, code, capsys):
     whole, parts = ["run", TOY, "--runs", "whole"], ["run", TOY, "--runs", "parts"]
     fake_recipes.INTERRUPT.append(number)
-    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    handlers = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     assert main(parts) == code
     said = capsys.readouterr().err
     assert f"Go on with: tutelage run {TOY} --runs parts" in said
     assert "Traceback" not in said
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == handlers
     assert not (folder_of("parts") / "results.json").exists()
     assert main(parts) == 0
     assert "going on after 1" in capsys.readouterr().err

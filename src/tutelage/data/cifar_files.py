@@ -110,7 +110,7 @@ def _folders(place: Path, edition: Edition) -> Sets | None:
         if part.classes != edition.classes:
             strange = sorted({*part.classes} ^ {*edition.classes})
             raise ValueError(
-                f"The folders of {place / part.name.rpartition('/')[2]} must be called like the classes of "
+                f"{place / part.name.rpartition('/')[2]} has folders that are not called like the classes of "
                 f"{edition.name}; they differ in {', '.join(strange[:5])}{', …' * (len(strange) > 5)}."
             )
         of_edition(part.name, part.inputs, part.targets, edition, place)
