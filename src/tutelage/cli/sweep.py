@@ -21,6 +21,7 @@ from tutelage.cli.flags import flags_of, leaves
 from tutelage.cli.processes import Child, Crew
 from tutelage.cli.request import Request, understood
 from tutelage.cli.run import opened, resumable
+from tutelage.files import is_runs
 from tutelage.progress import Silence
 from tutelage.study.dotted import flattened
 
@@ -63,7 +64,7 @@ def sweep(words: Sequence[str]) -> int:
 
 def has_results(folder: Path) -> bool:
     """Whether a run came to its end there: it writes its results last."""
-    return (folder / "results.json").is_file()
+    return is_runs(folder) and (folder / "results.json").is_file()
 
 
 def _concluded(children: Sequence[Child], folders: Sequence[Path], varied: Sequence[str]) -> int:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tutelage import plain_json
+from tutelage.files import ARGUMENTS, is_runs
 from tutelage.report.read import FinishedRun, read_run
 from tutelage.report.record import runs_of_record
 
@@ -29,7 +29,7 @@ def find_finished(path: Path | str) -> list[Path]:
 
 def find_unfinished(path: Path | str) -> list[Path]:
     """Every run in a folder that was begun and has no results, sorted."""
-    begun = sorted(file.parent for file in Path(path).rglob("arguments.json"))
+    begun = sorted(file.parent for file in Path(path).rglob(ARGUMENTS) if is_runs(file.parent))
     return [folder for folder in begun if not (folder / "results.json").is_file()]
 
 

@@ -19,7 +19,8 @@ import numpy
 import torch
 
 from tutelage.checkpoint import read_json, write_json
-from tutelage.teachers.cache_layout import KNOWN, SUM, AnswerTable, CacheLayout, readable_bytes
+from tutelage.files import opened, refuse_other_kinds
+from tutelage.teachers.cache_layout import AnswerTable, CacheLayout, readable_bytes
 from tutelage.teachers.forms import Row
 from tutelage.teachers.row_sums import RowSums
 
@@ -55,6 +56,7 @@ class FolderStore:
         demand, size = layout.demand(address, row), layout.num_bytes(row)
         logging.getLogger("tutelage").info("%s.", demand)
         path = self._rows(address)
+        refuse_other_kinds(path)
         try:
             _reserve(path, size)
         except OSError as error:
@@ -71,7 +73,7 @@ class FolderStore:
     def writing(self) -> Iterator[None]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / "lock").open("a")
+            lock = os.fdopen(opened(self.folder / "lock", os.O_WRONLY), "w")
         except OSError as error:
             raise PermissionError(
                 f"The cache cannot keep a new answer: {self.folder} cannot be written to ({error.strerror}); "
@@ -99,7 +101,11 @@ class FolderStore:
             if content != _described(address, row, expected):
                 raise ValueError
         except (KeyError, TypeError, ValueError):
-            raise ValueError(f"{description} does not describe this layer; {self._cure}.") from None
+            raise ValueError(
+                f"{description} does not describe a layer; delete {self.folder} to ask the teacher anew."
+            ) from None
+        expected = self.layout.num_bytes(row)
+        refuse_other_kinds(path)
         size = path.stat().st_size if path.exists() else 0
         if size != expected:
             raise ValueError(
