@@ -12,7 +12,8 @@ from tempfile import mkdtemp
 
 UNFINISHED = ".tutelage-unfinished-"
 """How the folders begin in which a file lies until it is whole."""
-ARGUMENTS = "arguments.json"
+ARGUMENTS, BESIDE = "arguments.json", ("environment.json", "lock")
+"""What makes a folder a run's, and what always lies beside it: the lock comes first."""
 
 
 @contextmanager
@@ -51,9 +52,9 @@ def write_text(path: Path | str, content: str) -> None:
 
 
 def is_runs(folder: Path) -> bool:
-    """Whether ``folder`` is a run's: its ``arguments.json`` says so, not only something that is called like it."""
+    """Whether ``folder`` is a run's: its ``arguments.json`` says so, and is not a copy among other things."""
     file = folder / ARGUMENTS
-    if file.is_symlink() or not file.is_file():
+    if file.is_symlink() or not file.is_file() or not any((folder / name).is_file() for name in BESIDE):
         return False
     try:
         content = json.loads(file.read_bytes())

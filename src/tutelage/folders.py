@@ -65,6 +65,7 @@ class RunFolder:
         self.place = folder  # of what this run leaves, until that is whole
         self._stages = stages
         self._new: list[Path] = []  # folders that this run made, innermost first
+        self._began = False  # the folder was nobody's before
 
     @property
     def log(self) -> Path:
@@ -76,6 +77,17 @@ class RunFolder:
         refuse_foreign(self.folder)
         with ExitStack() as stack:
             try:
+                stack.enter_context(self._locked())
+                self._open(request, environment)
+            except BaseException:
+                self.withdraw()
+                raise
+            yield
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            try:
                 self._new = _missing(self.folder, self._stages)
                 stack.enter_context(locked(self.folder / LOCK, self._refuse_second))
             except (NotADirectoryError, FileNotFoundError, FileExistsError, PermissionError) as error:
@@ -83,11 +95,6 @@ class RunFolder:
                     f"{self.folder} cannot be used as a run folder ({error.strerror}); choose another one with "
                     "--folder or --runs."
                 ) from error
-            try:
-                self._open(request, environment)
-            except BaseException:
-                self.withdraw()
-                raise
             yield
 
     def finish(self, results: Any) -> None:
@@ -99,11 +106,9 @@ class RunFolder:
 
     def withdraw(self) -> None:
         """Take away what this run made, where it has done nothing."""
-        if self.folder not in self._new:
-            if self.place != self.folder:
-                discard(self.place)
-            return
-        for name in (REQUEST, ENVIRONMENT, LOCK, *ours(self.folder)):
+        if self.place != self.folder:
+            discard(self.place)
+        for name in (REQUEST, ENVIRONMENT, LOCK, *ours(self.folder)) if self._began else ():
             (self.folder / name).unlink(missing_ok=True)
         for place in self._new:
             with suppress(OSError):  # somebody else's things lie there
@@ -111,8 +116,8 @@ class RunFolder:
 
     def _open(self, request: Mapping[str, Any], environment: Callable[[], Mapping[str, Any]]) -> None:
         remove_leftovers(self.folder)
-        if (self.folder / REQUEST).exists():
-            self._new = []  # though another process may have been faster
+        self._began = not (self.folder / REQUEST).exists()
+        if not self._began:
             _refuse_other(read_json(self.folder / REQUEST), request, self.folder)
         else:
             write_json(self.folder / REQUEST, request)

@@ -167,7 +167,11 @@ def test_writing_a_file_replaces_a_link_and_not_what_it_leads_to(tmp_path):
 def test_a_run_is_known_by_what_its_arguments_say(tmp_path, ended):
     (source,) = (file.parent for file in ended.rglob("results.json"))
     asked = json.loads((source / "arguments.json").read_text())
-    assert is_runs(source) and not is_runs(tmp_path) and not is_runs(tmp_path / "none")
+    shutil.copy(source / "arguments.json", tmp_path)  # as one would for --from
+    assert not is_runs(tmp_path)
+    assert is_runs(source) and not is_runs(tmp_path / "none")
+    shutil.copy(source / "lock", tmp_path)
+    assert is_runs(tmp_path)
     for name in ("recipe", "preset", "command", "arguments", "defaults"):
         for changed in ({**asked, name: 1}, {key: asked[key] for key in asked if key != name}):
             (tmp_path / "arguments.json").write_text(json.dumps(changed))

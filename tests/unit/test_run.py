@@ -233,6 +233,11 @@ def test_a_run_that_was_refused_before_anything_was_done_leaves_nothing(tmp_path
             assert (run.folder / "arguments.json").exists()
             raise error("The temperature must be above 0.")
         assert contents(tmp_path) == []
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(error), made(tmp_path, folder=tmp_path / "mine"):
+        raise error("It was empty.")
+    assert contents(tmp_path) == ["mine"]
+    (tmp_path / "mine").rmdir()
     with made(tmp_path):
         pass
     before = contents(tmp_path)

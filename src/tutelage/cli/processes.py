@@ -15,9 +15,10 @@ LIFE = "TUTELAGE_SWEEP_LIFE"
 
 def end_with_the_sweep() -> None:
     """Stop this process, as SIGTERM does, when the sweep that started it is gone, however that ended."""
-    life = int(os.environ.pop(LIFE, "-1"))
-    if life < 0:
+    said = os.environ.pop(LIFE, "")
+    if not said:
         return
+    life = int(said)
     os.set_inheritable(life, False)
 
     def wait() -> None:
