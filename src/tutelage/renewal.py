@@ -25,6 +25,8 @@ def begun(folder: Path) -> Path:
     settle(folder)
     place = folder / AGAIN if (folder / RESULTS).exists() else folder
     place.mkdir(exist_ok=True)
+    for name in ours(place):  # of a start that did not end: its parts say nothing together
+        (place / name).unlink()
     write_text(place / LOG, "")
     write_text(place / STAGES, "[]\n")
     return place

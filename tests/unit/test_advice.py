@@ -5,23 +5,37 @@ import json
 import re
 import shutil
 import tomllib
+from functools import partial
 from pathlib import Path
 
 import pytest
-from test_run import QUICK, fit, net
+import torch
+from test_run import QUICK, net
 
 import tutelage
-from examples import bits, same
+from examples import SGD, bits, label, same, vectors
 from tutelage.cli.command import COMMANDS, main
 from tutelage.cli.common import Common
 from tutelage.cli.find import recipes_in, shipped
 from tutelage.cli.flags import flags_of, flags_of_bundle, leaves
 from tutelage.cli.report import Asked
 from tutelage.cli.sweep import Sweeping
+from tutelage.learner import Learner
+from tutelage.objective import Objective
 from tutelage.report.read import read_run
 from tutelage.run import Run
 
 TOY = "fake_recipes:toy"
+
+
+def loss(model):
+    with torch.no_grad():
+        return {"loss": sum(float(model(batch["input"]).square().sum()) for batch in vectors())}
+
+
+def fit(stage, model):
+    learners = {"student": Learner(model, Objective(label=label()), SGD)}
+    stage.train(learners, vectors(), 2, model=model, validate=partial(loss, model))
 
 
 def start(root, folder=None):

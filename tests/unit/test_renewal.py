@@ -15,8 +15,6 @@ from tutelage import renewal
 from tutelage.report.read import read_run
 from tutelage.run import Run
 
-MADE = ("log.jsonl", "stages.json", "student.json", "student.safetensors", "results.json")
-
 
 def recipe(run, headline):
     run.deliver(run.stage("student", net, fit).last)
@@ -27,11 +25,6 @@ def finished(root, headline="first"):
     with made(root) as run:
         recipe(run, headline)
     return run.folder
-
-
-@pytest.fixture(scope="module")
-def ended(tmp_path_factory):
-    return finished(tmp_path_factory.mktemp("ended"))
 
 
 def files(folder):
@@ -71,14 +64,24 @@ class Killed(BaseException):
     """A kill: nothing that comes after it is done."""
 
 
-@pytest.mark.parametrize("step", range(20))
-def test_a_kill_while_the_new_takes_its_place_leaves_the_new_and_no_mixture(tmp_path, ended, step, monkeypatch):
-    folder = Path(shutil.copytree(ended, tmp_path / "run"))
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A finished run that another start was about to replace, all of whose files are whole."""
+    root = tmp_path_factory.mktemp("whole")
+    folder = finished(root)
     (folder / "source.safetensors").write_bytes(b"of the first alone")
-    again = renewal.begun(folder)
-    for name in MADE:
-        (again / name).write_bytes(files(folder)[name].replace(b'"first"', b'"second"'))
-    (again / "log.jsonl").write_text("")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tutelage.folders.settle", lambda _folder: None)
+        with made(root) as run:
+            run.deliver(run.stage("pupil", net, fit).last)
+            run.publish(headline="second")
+    return folder
+
+
+@pytest.mark.parametrize("step", range(20))
+def test_a_kill_while_the_new_takes_its_place_leaves_the_new_and_no_mixture(tmp_path, whole, step, monkeypatch):
+    folder = Path(shutil.copytree(whole, tmp_path / "run"))
+    assert (folder / "again" / "results.json").exists() and b"first" in (folder / "results.json").read_bytes()
     left = [step]
 
     def perhaps(act):
@@ -95,12 +98,12 @@ def test_a_kill_while_the_new_takes_its_place_leaves_the_new_and_no_mixture(tmp_
             patch.setattr(owner, name, perhaps(getattr(owner, name)))
         with suppress(Killed):
             renewal.settle(folder)
-    seen = read_run(folder)
-    assert (seen.results.headline, len(seen.log)) == ("second", 0)
-    tutelage.load(folder)
-    renewal.settle(folder)
-    seen = read_run(folder)
-    assert (seen.results.headline, len(seen.log)) == ("second", 0)
+    for _ in range(2):
+        seen = read_run(folder)
+        assert (seen.results.headline, {line.stage for line in seen.log}) == ("second", {"pupil"})
+        assert [stage.name for stage in seen.stages] == ["pupil"]
+        tutelage.load(folder)
+        renewal.settle(folder)
     assert not (folder / "again").exists() and not (folder / "source.safetensors").exists()
 
 

@@ -299,8 +299,9 @@ def test_a_folder_with_other_things_than_a_run_is_refused_and_left_alone(tmp_pat
 def test_a_folder_that_a_run_had_only_begun_to_open_is_a_runs(tmp_path):
     with made(tmp_path) as run:
         pass
-    for name in ("arguments.json", "environment.json", "log.jsonl", "stages.json", "results.json"):
-        (run.folder / name).unlink()
+    for file in run.folder.iterdir():
+        if file.name != "lock":
+            file.unlink()
     (run.folder / ".tutelage-unfinished-4711").mkdir()
     (run.folder / ".tutelage-unfinished-4711" / "arguments.json").write_text("{")
     with made(tmp_path) as again:
