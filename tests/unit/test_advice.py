@@ -81,7 +81,7 @@ def follow(said, root):
     return None
 
 
-CONTENTS = {"gone": None, "empty": b"", "cut": b'{"a": [', "other": b"[]", "bytes": b"\xff\x00\xfe"}
+CONTENTS = {"gone": None, "other": b"[]", "bytes": b"\xff\x00\xfe"}
 OF_A_RUN = ["arguments.json", "environment.json", "stages.json", "log.jsonl", "results.json", "student.json",
             "student.safetensors", "lock"]  # fmt: skip
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from tutelage.cli.command import main
 from tutelage.cli.events import Events
 from tutelage.files import append, atomically, is_runs, opened, refuse_other_kinds
 from tutelage.progress import Silence
+from tutelage.report.collected import refuse_foreign_results as refuse_others
+from tutelage.report.page import refuse_foreign_place
 from tutelage.stages.locks import locked
 
 TOY = "fake_recipes:toy"
@@ -52,13 +55,26 @@ def everything(root):
 
 
 @pytest.mark.parametrize(("name", "content"), [*((name, "precious") for name in NAMES), *TELLING])
-def test_no_command_writes_into_a_folder_that_is_somebody_elses(tmp_path, ended, name, content, capsys):
+def test_a_folder_that_is_somebody_elses_is_refused_and_left_alone(tmp_path, name, content):
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / name).write_text(content)
     before = everything(tmp_path)
-    with pytest.raises(ValueError, match="choose a new or empty"), made(tmp_path, folder=mine):
-        pass
+    for use in (
+        made(tmp_path, folder=mine).__enter__,
+        partial(refuse_foreign_place, mine),
+        partial(refuse_others, mine),
+    ):
+        with pytest.raises(ValueError, match="choose a new or empty"):
+            use()
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["report.json", "RESULTS.md"])
+def test_a_report_refuses_it_before_it_prints_or_writes_anything(tmp_path, ended, name, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_text("precious")
+    before = everything(tmp_path)
     (source,) = (file.parent for file in ended.rglob("results.json"))
     for words in (["--out", "mine"], ["--keep", "mine", "--out", "new"]):
         assert main(["report", str(source), *words]) == 3

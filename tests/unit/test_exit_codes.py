@@ -121,8 +121,10 @@ def test_each_kind_of_failure_has_its_code_and_its_sentence(words, make, code, e
         assert sentence.startswith("tutelage: ") and len(sentence) > 20
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
-@pytest.mark.parametrize("words", [RUN, [*REPORT, "--out", "new"], [*REPORT, "--keep", "new"]])
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [(RUN, errno.ENOSPC), ([*REPORT, "--out", "new"], errno.EDQUOT), ([*REPORT, "--keep", "new"], errno.EROFS)],
+)
 def test_a_disk_that_takes_no_more_is_three_and_leaves_what_was(words, number, ended, tmp_path, monkeypatch, capsys):
     shutil.copytree(ended, tmp_path / "runs")
     before = {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file() and path.name != "lock"}
