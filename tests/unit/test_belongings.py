@@ -1,5 +1,6 @@
 """What is not ours is neither written to nor taken away, whatever it is called and whatever leads to it."""
 
+import errno
 import json
 import os
 import shutil
@@ -196,7 +197,18 @@ def test_a_run_is_known_by_what_its_arguments_say(tmp_path, ended):
     assert is_runs(tmp_path)  # as earlier versions wrote it
 
 
-def test_reports_go_where_reports_and_runs_are_and_into_new_and_empty_folders(tmp_path, ended):
+def failing_after(times):
+    left = [times]
+
+    def sync(_handle):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    return sync
+
+
+def test_reports_go_where_reports_and_runs_are_and_into_new_and_empty_folders(tmp_path, ended, monkeypatch):
     shutil.copytree(ended, tmp_path / "root")
     (source,) = (file.parent for file in (tmp_path / "root").rglob("results.json"))
     Path("empty").mkdir()
@@ -215,6 +227,10 @@ def test_reports_go_where_reports_and_runs_are_and_into_new_and_empty_folders(tm
     (Path("kept") / "plots").mkdir()  # once it holds results, it is theirs to add to
     assert main(["report", str(source), "--keep", "kept"]) == 0
     assert "By hand." in (Path("kept") / "RESULTS.md").read_text()
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", failing_after(2))  # a file and its folder
+        assert main(["report", str(source), "--out", "broken"]) == 3
+    assert main(["report", str(source), "--out", "broken"]) == 0
     Path("file").write_text("mine")
     assert main(["report", str(source), "--out", "file"]) == main(["report", str(source), "--keep", "file"]) == 3
     assert Path("file").read_text() == "mine"

@@ -43,8 +43,10 @@ def publish_page(groups: Sequence[Group], story: Story, folder: Path | str) -> P
     contents = page_html(groups, story), record, networks.networks_csv(groups), markdown(story)
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
-    for name, content in zip(FILES, contents, strict=True):
-        write_text(folder / name, content)
+    written = dict(zip(FILES, contents, strict=True))
+    for name in ("report.json", *FILES):  # first what makes the folder a report's, should the rest not be written
+        if name in written:
+            write_text(folder / name, written.pop(name))
     return folder / FILES[0]
 
 
