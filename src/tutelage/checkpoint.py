@@ -14,7 +14,10 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from tutelage import plain_json
+from tutelage.checksums import MANIFEST, manifest
 from tutelage.files import atomically
+from tutelage.tensors import RESTORE, entry, on_the_cpu, read_tensors
 
 PLAIN = (str, int, float, bool, type(None))
 

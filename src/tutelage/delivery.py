@@ -12,10 +12,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from tutelage.checkpoint import load_weights, read_json, save_weights, write_json
+from tutelage.checkpoint import json_bytes, load_weights, save_weights
+from tutelage.checksums import MANIFEST, listed, read_listed_json
 from tutelage.files import atomically
-from tutelage.keys import called, restored
+from tutelage.keys import Found, called, in_memory, restored
 from tutelage.renewal import current
+from tutelage.tensors import stated_sum
+from tutelage.trust import is_shipped, refuse_package, stored
 
 ORIGIN = "_tutelage_origin"
 WEIGHTS, DESCRIPTION = "student.safetensors", "student.json"
@@ -70,17 +73,48 @@ def load(folder: Path | str, *, allow: Sequence[str] = ()) -> nn.Module:
     architecture or are pickles, and for a function of a package that is not allowed, before it is imported.
     """
     folder = Path(folder)
+    if isinstance(allow, str):
+        raise ValueError(f"Packages are allowed by their names in a list, allow=[{allow!r}]; got one text.")
+    for name in allow:
+        refuse_package(name)
+    found = partial(stored, allow=allow, folder=folder)
     file = current(folder, DESCRIPTION)
     if not file.exists():
         raise FileNotFoundError(f"{folder} holds no finished student; a run leaves one there when it ends.")
-    description = read_json(file)
+    listing = listed(current(folder, MANIFEST).parent)
+    description = read_listed_json(file, listing, CURE)
     functions = description.get("functions", []) if isinstance(description, Mapping) else None
     if not isinstance(functions, list) or "build" not in description:
-        raise ValueError(f"{file} does not say how its network is built; restore it from a copy.")
-    model = called(description["build"])
-    for number, function in enumerate(functions):
-        model = called(function, load_weights(current(folder, _source(number)), model).eval())
-    return load_weights(current(folder, WEIGHTS), model).eval()
+        raise ValueError(f"{file} does not say how its network is built; {CURE}.")
+    sums = sums_of(description)
+    if listing is None or not all(sums.values()):
+        getLogger("tutelage").warning("The student in %s has no checksums: it was not verified.", folder)
+    *sources, weights = (current(folder, name) for name in (*map(_source, range(len(functions))), WEIGHTS))
+    _refuse_larger(description["build"], found, [*sources, weights][0])
+    model = called(description["build"], found=found)
+    for function, source in zip(functions, sources, strict=True):
+        model = called(function, load_weights(source, model, CURE, sums.get(source.name, "")).eval(), found=found)
+    return load_weights(weights, model, CURE, sums.get(WEIGHTS, "")).eval()
+
+
+def sums_of(description: Mapping[str, Any]) -> dict[str, str]:
+    """The checksums of the files that a delivered network is read from; none where an earlier version delivered it."""
+    sums = description.get("weights", {})
+    known = isinstance(sums, Mapping) and all(isinstance(x, str) for x in sums.values())
+    return dict(sums) if known else {WEIGHTS: "unreadable"}
+
+
+def _refuse_larger(build: Any, found: Found, weights: Path) -> None:
+    """Raise ``ValueError`` for a huge network of ours whose weights are not huge, before memory is taken for it."""
+    if not (isinstance(build, Mapping) and is_shipped(build.get("function")) and weights.is_file()):
+        return
+    with torch.device("meta"):
+        values = sum(x.numel() for x in called(build, found=found).state_dict().values())
+    if values > max(HUGE, weights.stat().st_size):  # a value takes a byte or more
+        raise ValueError(
+            f"{weights.with_name(DESCRIPTION)} describes {values:,} values, and {weights.name} holds fewer; "
+            "restore both from one copy."
+        )
 
 
 def _source(number: int) -> str:

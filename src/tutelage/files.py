@@ -1,7 +1,6 @@
 """Files of ours: whole or absent, told from other people's, never reached through a link."""
 
 import errno
-import json
 import os
 import shutil
 import stat
@@ -9,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+
+from tutelage import plain_json
 
 UNFINISHED = ".tutelage-unfinished-"
 """How the folders begin in which a file lies until it is whole."""
@@ -57,8 +58,8 @@ def is_runs(folder: Path) -> bool:
     if file.is_symlink() or not file.is_file() or not any((folder / name).is_file() for name in BESIDE):
         return False
     try:
-        content = json.loads(file.read_bytes())
-    except (ValueError, RecursionError):
+        content = plain_json.read(file)
+    except ValueError:
         return False
     kinds = {"recipe": str, "preset": str, "command": str, "arguments": dict, "defaults": dict}
     return isinstance(content, dict) and all(isinstance(content.get(name), kind) for name, kind in kinds.items())

@@ -5,14 +5,16 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tutelage.checkpoint import read_json, write_json
+from tutelage.checkpoint import json_bytes, read_json, seal, write_json
+from tutelage.checksums import MANIFEST, cure, listed, read_listed, unseal
+from tutelage.delivery import DESCRIPTION, WEIGHTS
 from tutelage.files import ARGUMENTS, UNFINISHED, is_runs, refuse_other_kinds, remove_leftovers, sync
 from tutelage.renewal import LOG, RESULTS, STAGES, begun, discard, ours, settle
 from tutelage.results import Arguments
 from tutelage.stages.locks import is_lock, locked
 
 LOCK, REQUEST, ENVIRONMENT = "lock", ARGUMENTS, "environment.json"
-FILES = (LOCK, REQUEST, ENVIRONMENT, LOG, STAGES, RESULTS, "student.json", "student.safetensors")
+FILES = (LOCK, REQUEST, ENVIRONMENT, LOG, STAGES, RESULTS, DESCRIPTION, WEIGHTS, MANIFEST)
 
 
 def folder_name(request: Arguments, key: str) -> Path:
@@ -100,7 +102,7 @@ class RunFolder:
     def finish(self, results: Any) -> None:
         """Write the ``results``, last of all, and let everything take its place."""
         sync(self.log)
-        write_json(self.place / RESULTS, results)
+        close(self.folder, self.place, results)
         settle(self.folder)
         self.place = self.folder
 
@@ -116,12 +118,14 @@ class RunFolder:
 
     def _open(self, request: Mapping[str, Any], environment: Callable[[], Mapping[str, Any]]) -> None:
         remove_leftovers(self.folder)
+        refuse_changed(self.folder)
         self._began = not (self.folder / REQUEST).exists()
         if not self._began:
             _refuse_other(read_json(self.folder / REQUEST), request, self.folder)
         else:
             write_json(self.folder / REQUEST, request)
         if not _is_object(self.folder / ENVIRONMENT):
+            unseal(self.folder)  # its checksums are of another environment
             write_json(self.folder / ENVIRONMENT, environment())
         self.place = begun(self.folder)
 
@@ -139,6 +143,26 @@ def _is_object(file: Path) -> bool:
         return isinstance(read_json(file), dict)
     except (FileNotFoundError, ValueError):
         return False
+
+
+def refuse_changed(folder: Path) -> None:
+    """Raise ``ValueError`` where what only a new run writes has changed since the run in ``folder`` ended."""
+    sums = listed(folder)
+    for name in (REQUEST, ENVIRONMENT):
+        if sums is not None and (folder / name).exists():
+            read_listed(folder / name, sums, cure(folder / name))
+
+
+def close(folder: Path, place: Path, results: Any) -> None:
+    """Write the ``results`` of the run in ``folder``, whose other files are whole in ``place``, and checksums of all.
+
+    The results come last: a run that has them has its checksums.
+    """
+    made = (LOG, STAGES, DESCRIPTION, WEIGHTS)
+    files = {x.name: x for x in (*map(place.joinpath, made), *place.glob("source*.safetensors")) if x.is_file()}
+    files |= {name: folder / name for name in (REQUEST, ENVIRONMENT)}
+    seal(place, {**files, RESULTS: json_bytes(results)})
+    write_json(place / RESULTS, results)
 
 
 def departures(arguments: Mapping[str, Any], defaults: Mapping[str, Any], free: Collection[str]) -> list[str]:

@@ -10,9 +10,10 @@ import torch
 
 from tutelage import plain_json
 from tutelage.checkpoint import file_hash, read_json
-from tutelage.checksums import cure, listed
+from tutelage.checksums import MANIFEST, cure, listed
 from tutelage.delivery import CURE, DESCRIPTION, sums_of
-from tutelage.folders import REQUEST, RESULTS
+from tutelage.folders import REQUEST
+from tutelage.renewal import RESULTS
 from tutelage.report.finished import RECORD, read_finished
 from tutelage.stages import storage
 from tutelage.teachers.cache_layout import CacheLayout
@@ -42,7 +43,7 @@ def findings(folder: Path) -> Iterator[Finding]:
         kind = _kind(found, names)
         if kind in ("stage", "cache"):
             inner.clear()
-        inner.sort()
+        inner[:] = sorted(name for name in inner if kind != "run" or name != AGAIN)  # a run's own, made once more
         if kind:
             yield _judged(kind, found, *CHECKS[kind](found))
         for name in sorted(names):
@@ -69,7 +70,7 @@ def _kind(folder: Path, names: list[str]) -> str:
 
 
 def _run(folder: Path) -> tuple[Verdict, list[str]]:
-    if (folder / RESULTS).is_file():
+    if current(folder, RESULTS).is_file():
         return _files(folder, lambda name: cure(folder / name))
     return "unfinished", _problems(read_json, folder / REQUEST, cure(folder / REQUEST))
 
@@ -111,7 +112,7 @@ def _student(folder: Path) -> tuple[Verdict, list[str]]:
 def _files(folder: Path, how: Callable[[str], str], *, gone: bool = True) -> tuple[Verdict, list[str]]:
     """What is wrong with the files of a folder that is finished; ``gone`` where it is wrong that one is not there."""
     try:
-        sums = listed(folder)
+        sums = listed(current(folder, MANIFEST).parent)
     except ValueError as error:
         return "damaged", [str(error)]
     if sums is None:
@@ -119,7 +120,7 @@ def _files(folder: Path, how: Callable[[str], str], *, gone: bool = True) -> tup
         return "unverified", [x for path, read in readers for x in _problems(read, path, how(path.name))]
     problems = []
     for name, digest in sums.items():
-        path = folder / name
+        path = current(folder, name)
         if path.is_file() and file_hash(path) != digest:
             problems.append(f"{path} is damaged, or was changed: {how(name)}.")
         elif gone and not path.is_file():

@@ -18,6 +18,7 @@ from tutelage.files import append
 from tutelage.keys import Build, described, key_of
 from tutelage.progress import Progress, Silence
 from tutelage.renewal import STAGES
+from tutelage.stages.code import code_of
 from tutelage.stages.obtain import Source, derived, given, obtain, summary, trained
 from tutelage.stages.stage import Fit, JointFit, Stage, fit_one
 from tutelage.stages.storage import ONLY, Finished, Record

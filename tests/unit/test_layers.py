@@ -9,8 +9,9 @@ import pytest
 import tutelage
 
 ORDER = [
-    *["machine", "progress", "ranks", "group", "files", "checkpoint", "renewal", "weights", "keys"],
-    *["calls", "shapes", "outputs", "taps", "results", "losses", "models", "data", "measure", "compress"],
+    *["machine", "printable", "progress", "ranks", "group", "plain_json", "files", "tensors", "checksums"],
+    *["checkpoint", "renewal", "weights", "trust", "calls", "keys", "shapes", "limits", "outputs", "taps"],
+    *["results", "losses", "models", "data", "measure", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
     *["teachers", "optimizers", "parts", "learner", "idle", "arguments", "checks", "loop", "scenes", "rehearsal"],
     *["sharing", "learn"],

@@ -18,9 +18,11 @@ from tutelage.cli.failures import (
     Usage,
     did_you_mean,
     exit_code,
+    refuse_no_text,
     sentence,
 )
 from tutelage.cli.output import steady_output
+from tutelage.printable import printable
 
 Command: TypeAlias = Callable[[Sequence[str]], int]
 

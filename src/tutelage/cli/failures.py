@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import TracebackType
 
+from tutelage.printable import printable
+
 DONE, UNEXPECTED, USAGE, FILES, STOPPED, HUNG_UP, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 129, 130, 143
 
 EXIT_CODES = """\
@@ -16,7 +18,7 @@ exit codes:
     1  something unexpected, with its traceback: please report it
     2  usage: an unknown command, recipe or flag, or a value that makes no sense
     3  data or files: missing, damaged, not ours, not writable, in use, disk full, an extra not installed
-    4  the training stopped: a loss or a gradient was not finite
+    4  the training stopped: a loss or a gradient was not finite, or the memory was used up
   129  the terminal went away (SIGHUP): the same command continues
   130  interrupted (Ctrl-C): the same command continues
   143  terminated (SIGTERM): the same command continues"""

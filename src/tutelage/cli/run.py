@@ -58,6 +58,7 @@ def perform(request: Request) -> tuple[Path, bool]:
         work = stack.enter_context(opened(request, progress))
         if common.tensorboard and work.leads:
             work.progress = stack.enter_context(closing(Events(work.log, work.folder, progress)))
+        stack.enter_context(restricted(common.allow))
         request.experiment(work, **request.arguments)
         if common.data is not None and not work.data_was_read:
             progress.note(f"{request.recipe.name} has not read --data {common.data}: its data come from elsewhere.")

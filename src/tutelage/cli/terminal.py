@@ -18,7 +18,8 @@ class Terminal:
 
     def __init__(self, stream: IO[str], *, verbose: bool = False, clock: Clock = time.monotonic) -> None:
         text = ["{task.fields[epoch]}", "{task.fields[validation]}", "{task.fields[eta]}"]
-        columns = [TextColumn("{task.description}"), BarColumn(24), *map(TextColumn, text)]
+        name, *others = (TextColumn(part, markup=False) for part in ("{task.description}", *text))
+        columns = [name, BarColumn(24), *others]
         console = Console(file=Steady(stream))  # type: ignore[arg-type]  # it writes, flushes and is asked if it is a terminal
         self.bars = Bars(*columns, console=console, auto_refresh=False)
         self.verbose, self.clock, self.shown = verbose, clock, 0.0

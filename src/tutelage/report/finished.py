@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tutelage import plain_json
 from tutelage.files import ARGUMENTS, is_runs
 from tutelage.report.read import FinishedRun, read_run
 from tutelage.report.record import runs_of_record

@@ -6,7 +6,11 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from tutelage import plain_json
+from tutelage.checksums import MANIFEST, Sums, cure, listed, read_listed
+from tutelage.printable import printable_in
 from tutelage.renewal import current
+from tutelage.report.agreement import refuse_disagreement
 from tutelage.report.decode import decode
 from tutelage.report.older import renewed
 from tutelage.results import Arguments, EpochRecord, Results, StageRecord
@@ -56,9 +60,11 @@ def read_run(folder: Path | str) -> FinishedRun:
         raise FileNotFoundError(
             f"{folder} has no results yet (no results.json): start the same command again to finish the run."
         )
-    log = current(folder, "log.jsonl")
-    parts = {name: _load(current(folder, f"{name}.json")) for name in PARTS if name != "log"}
-    parts["log"] = _lines(log) if log.is_file() else []
+    log, sums = current(folder, "log.jsonl"), listed(current(folder, MANIFEST).parent)
+    if sums is None:
+        getLogger("tutelage").warning("%s has no checksums: it was not verified.", folder)
+    parts = {name: _load(current(folder, f"{name}.json"), sums) for name in PARTS if name != "log"}
+    parts["log"] = _lines(log, sums) if log.is_file() or sums is not None else []
     return run_from_parts(parts, f"{folder}/")
 
 

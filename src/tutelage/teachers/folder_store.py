@@ -20,7 +20,7 @@ import torch
 
 from tutelage.checkpoint import read_json, write_json
 from tutelage.files import opened, refuse_other_kinds
-from tutelage.teachers.cache_layout import AnswerTable, CacheLayout, readable_bytes
+from tutelage.teachers.cache_layout import KNOWN, SUM, AnswerTable, CacheLayout, readable_bytes
 from tutelage.teachers.forms import Row
 from tutelage.teachers.row_sums import RowSums
 
@@ -101,10 +101,7 @@ class FolderStore:
             if content != _described(address, row, expected):
                 raise ValueError
         except (KeyError, TypeError, ValueError):
-            raise ValueError(
-                f"{description} does not describe a layer; delete {self.folder} to ask the teacher anew."
-            ) from None
-        expected = self.layout.num_bytes(row)
+            raise ValueError(f"{description} does not describe this layer; {self._cure}.") from None
         refuse_other_kinds(path)
         size = path.stat().st_size if path.exists() else 0
         if size != expected:
