@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: setup demo test test-everywhere unit e2e lint docs bench clean
+.PHONY: setup demo test test-everywhere unit e2e lint docs bench drill clean
 
 setup: $(READY)  ## the environment, and nothing else
 
@@ -38,7 +38,7 @@ lint: $(READY)  ## style and types
 docs: $(READY)  ## the generated pages: reference, methods, results
 	$(BIN)/python docs/generate.py
 
-bench: $(READY)  ## speed, and runs that are killed: minutes, never part of the tests
+bench: $(READY)  ## speed: minutes, never part of the tests
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/startup.py
@@ -46,7 +46,9 @@ bench: $(READY)  ## speed, and runs that are killed: minutes, never part of the 
 	$(BIN)/python benchmarks/methods.py --rounds 30
 	$(BIN)/python benchmarks/attention.py
 	$(BIN)/python benchmarks/conflicts.py
-	$(BIN)/python benchmarks/killed.py
+
+drill: $(READY)  ## runs that are killed, damaged, out of room, moved, two at once: half an hour
+	$(BIN)/python benchmarks/drill.py --out benchmarks/results
 
 clean:
 	rm -rf $(VENV) dist build

@@ -3,7 +3,6 @@
 ``python killed_recipe.py ROOT`` runs it; ``killed(…)`` starts it until it ends, and kills it at given moments.
 """
 
-import json
 import multiprocessing
 import os
 import signal
@@ -19,8 +18,10 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from outcome import outcome as outcome
 from tutelage.data.labelled import labelled
 from tutelage.data.views import views
+from tutelage.keys import STAGE_KEY
 from tutelage.learner import Learner
 from tutelage.losses.kd import soft_targets
 from tutelage.objective import Objective, Term
@@ -30,15 +31,18 @@ from tutelage.optimizers.max_norm import max_norm
 from tutelage.optimizers.scheduled import scheduled
 from tutelage.results import Arguments, Claim, Table
 from tutelage.run import Run
+from tutelage.teachers.cached import cached, only_unseen
 from tutelage.teachers.frozen import frozen
+from tutelage.teachers.stores import in_folder
 
 G = torch.Generator().manual_seed(4)
 DATA = labelled("blobs", torch.randn(170, 8, generator=G), torch.randint(5, (170,), generator=G))
 HELD = labelled("held", torch.randn(50, 8, generator=G), torch.randint(5, (50,), generator=G))
-EPOCHS = 4
+EPOCHS, VIEWS = 4, 3
+PAUSE = 0.0  # seconds before each batch, if more than a recipe was told: no part of its arguments
 
 
-def net(width: int) -> nn.Sequential:
+def net(width: int) -> nn.Module:
     return nn.Sequential(
         nn.Linear(8, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(0.3), nn.Linear(width, width), nn.ReLU(),
         nn.Linear(width, 5),
@@ -54,7 +58,7 @@ def slowly(source, pause):
 
     def batches(epoch, first):
         for batch in source(epoch, first):
-            time.sleep(pause)
+            time.sleep(max(pause, PAUSE))
             yield batch
 
     return batches
@@ -86,29 +90,57 @@ def figures(model, kept):
     return {"loss": loss, "average": average}
 
 
-def fit(stage, model, *, data, pause, teacher=None):
+def remembered(stage, teacher, data):
+    """What the teacher said about each view, in a folder that all runs of the root share."""
+    key = {"teacher": getattr(teacher, STAGE_KEY), "data": data.checksum}
+    place = in_folder(stage.shared / "answers" / key["teacher"].replace("/", "-"), key)
+    return cached(frozen(teacher), samples=len(data), views=VIEWS, place=place, choose=only_unseen)
+
+
+def fit(stage, model, *, data, pause, epochs, teacher=None):
     label = Term(cross_entropy, "student.output", "batch.target")
     terms, teachers = {"label": label}, {}
     if teacher is not None:
         terms["soft"] = Term(soft_targets, "student.output", "teacher.output", weight=lambda clock: 0.3 * clock.epoch)
-        teachers = {"teacher": frozen(teacher)}
+        teachers = {"teacher": remembered(stage, teacher, data)}
     kept = []
     learner = Learner(model, Objective(**terms), partial(optimizer, kept=kept), teachers=teachers)
-    source = slowly(views(data, shake, num_views=25, batch_size=8, seed=3), pause)  # 22 batches, the last one of 2
+    source = slowly(views(data, shake, num_views=VIEWS, batch_size=8, seed=3), pause)  # 22 batches, the last one of 2
     validate = partial(figures, model, kept)
-    stage.train({"student": learner}, source, EPOCHS, model=model, validate=validate, accumulate=2)
+    stage.train({"student": learner}, source, epochs, model=model, validate=validate, accumulate=2)
 
 
-def recipe(run, *, pause=0.0):
-    teacher = run.stage("teacher", partial(net, 24), partial(fit, data=DATA, pause=pause), seed=1)
-    student = run.stage("student", partial(net, 12), partial(fit, data=DATA, pause=pause, teacher=teacher.best), seed=2)
+def narrower(network: nn.Module, units: int) -> nn.Module:
+    """A network derived from a trained one: its last hidden layer without all units but the first."""
+    before, after = network[4], network[6]
+    network[4], network[6] = nn.Linear(before.in_features, units), nn.Linear(units, after.out_features)
     with torch.no_grad():
-        logits = student.last.eval()(HELD.inputs)
-    errors = (logits.argmax(1) != HELD.targets).sum()
-    table = Table("errors", ("errors", "sum of the logits"), ((errors, logits.sum()),))
+        network[4].weight.copy_(before.weight[:units])
+        network[4].bias.copy_(before.bias[:units])
+        network[6].weight.copy_(after.weight[:, :units])
+        network[6].bias.copy_(after.bias)
+    return network
+
+
+def recipe(run, *, pause: float = 0.0, epochs: int = EPOCHS, width: int = 12) -> None:
+    """A teacher, a student that it teaches from a cache, and a smaller network derived from the student.
+
+    Args:
+        pause: seconds before each batch
+        epochs: of either training
+        width: of the student
+    """
+    known = partial(fit, data=DATA, pause=pause, epochs=epochs)
+    teacher = run.stage("teacher", partial(net, 24), known, seed=1)
+    student = run.stage("student", partial(net, width), partial(known, teacher=teacher.best), seed=2)
+    small = run.derive("small", narrower, of=student, units=8)
+    with torch.no_grad():
+        logits = small.last.eval()(HELD.inputs)
+    errors = int((logits.argmax(1) != HELD.targets).sum())
+    table = Table("errors", ("errors", "sum of the logits"), ((errors, float(logits.sum())),))
     run.publish(headline=f"{errors} errors", tables=[table])
-    run.claim(Claim("errors", published=0, measured=int(errors), unit="errors", source="nobody", high=50))
-    run.deliver(student.last)
+    run.claim(Claim("errors", published=0, measured=errors, unit="errors", source="nobody", high=50))
+    run.deliver(small.last)
 
 
 def go(root: Path, pause: float = 0.006, save_every: float = 0.02) -> Path:
@@ -178,29 +210,6 @@ def killed(root: Path, moments: Iterable[float], start=forked) -> int:
     with start(root) as process:
         assert process.wait() == 0
     return died
-
-
-def outcome(root: Path) -> dict[str, object]:
-    """Everything a run leaves, byte for byte, but for what clocks say."""
-    left, other = {}, ("lock", "environment.json", "SHA256SUMS")  # the last is of files with clocks in them
-    own = (path for path in sorted(root.rglob("*")) if path.is_file() and path.name not in other)
-    for file in own:
-        name = str(file.relative_to(root))
-        if file.name in ("log.jsonl", "stages.json", "stage.json"):
-            left[name] = [_without_clocks(json.loads(line)) for line in _lines(file)]
-        else:
-            left[name] = file.read_bytes()
-    return left
-
-
-def _lines(file: Path) -> list[str]:
-    return file.read_text().splitlines() if file.suffix == ".jsonl" else [file.read_text()]
-
-
-def _without_clocks(x):
-    if isinstance(x, dict):
-        return {name: _without_clocks(y) for name, y in x.items() if name != "seconds"}
-    return [_without_clocks(y) for y in x] if isinstance(x, list) else x
 
 
 if __name__ == "__main__":
