@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 
 CLOCKS = ("seconds", "date", "clock")
+APART = ("lock", "environment.json", "SHA256SUMS")  # a process, a machine, and sums of files with clocks in them
 PAGES = ("report.html", "report.csv", "report.md")  # full of clock readings: that they are there is all
 
 
 def outcome(root: Path) -> dict[str, object]:
     """Everything a run leaves, byte for byte, but for what clocks say."""
     left: dict[str, object] = {}
-    own = (path for path in sorted(root.rglob("*")) if path.is_file() and path.name not in ("lock", "environment.json"))
-    for file in own:
+    for file in (path for path in sorted(root.rglob("*")) if path.is_file() and path.name not in APART):
         name = str(file.relative_to(root))
         if file.name in ("log.jsonl", "stages.json", "stage.json", "report.json"):
             left[name] = [_without_clocks(json.loads(line)) for line in _texts(file)]
