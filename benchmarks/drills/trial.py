@@ -139,9 +139,8 @@ def judged(site: Site, ended: Ended, act: Callable[[], Ended] | None = None, rig
         return Verdict("dead end", f"exit code {ended.code} without one sentence: {ended.err.strip()[-300:]}")
     if not rounds:
         return Verdict("dead end", f"refused again and again: {ended.refusal}")
-    if elsewhere := re.search(r"choose (another|a new|a folder)|--folder|--runs", ended.refusal):
+    if re.search(r"choose (another|a new|a folder)|--folder|--runs", ended.refusal):
         return _elsewhere(site, ended.refusal)
-    del elsewhere
     if not _followed(site, ended.refusal):
         return Verdict("dead end", f"no advice that can be followed: {ended.refusal}")
     after = judged(site, act(), act, right, rounds - 1)
@@ -149,20 +148,22 @@ def judged(site: Site, ended: Ended, act: Callable[[], Ended] | None = None, rig
 
 
 def _followed(site: Site, sentence: str) -> bool:
-    """Do what a refusal advises: remove a file, restore it, or give the run's command again."""
-    named = [Path(word.rstrip(".,:;")) for word in re.findall(r"/[^\s'\"(),;]+", sentence)]
-    below = [path for path in named if path.is_relative_to(site.folder)]
-    advised = re.search(r"(?:delete|remove) (/[^\s'\"(),;]+)", sentence)
-    if advised and Path(advised[1].rstrip(".,:;")).is_relative_to(site.folder):
-        _remove(Path(advised[1].rstrip(".,:;")))
-    elif re.search(r"\b(remove|delete) (it|this|them)\b", sentence) and below:
-        for path in below[:1]:
-            _remove(path)
-    elif re.search(r"\brestore\b", sentence) and below:
-        _restore(site, below[0])
-        return True
-    elif not re.search(r"\bagain\b", sentence):
+    """Do the first thing that a refusal advises: remove a file or folder, restore it, or give the run's command again."""
+    advice = re.search(r"\b(remove|delete|restore|move|again)\b(?: (/[^\s'\"(),;]+))?", sentence)
+    if advice is None:
         return False
+    named = [advice[2]] if advice[2] else re.findall(r"/[^\s'\"(),;]+", sentence)
+    below = [path for path in map(Path, (x.rstrip(".,:;") for x in named)) if path.is_relative_to(site.folder)]
+    if advice[1] != "again" and not below:
+        return False
+    match advice[1]:
+        case "restore":
+            _restore(site, below[0])
+            return True
+        case "remove" | "delete":
+            _remove(below[0])
+        case "move":
+            below[0].rename(site.folder / "away")
     site.run()
     return True
 
