@@ -148,10 +148,12 @@ def judged(site: Site, ended: Ended, act: Callable[[], Ended] | None = None, rig
 
 
 def _followed(site: Site, sentence: str) -> bool:
-    """Do the first thing that a refusal advises: remove a file or folder, restore it, or give the run's command again."""
-    advice = re.search(r"\b(remove|delete|restore|move|again)\b(?: (/[^\s'\"(),;]+))?", sentence)
-    if advice is None:
+    """Do one of the things that a refusal advises: remove a file or folder, restore it; or just start again."""
+    unconditional = sentence.partition(", or, if ")[0]
+    advised = list(re.finditer(r"\b(remove|delete|restore|move|again)\b(?: (/[^\s'\"(),;]+))?", unconditional))
+    if not advised:
         return False
+    advice = site.random.choice([x for x in advised if x[1] != "again"] or advised)
     named = [advice[2]] if advice[2] else re.findall(r"/[^\s'\"(),;]+", sentence)
     below = [path for path in map(Path, (x.rstrip(".,:;") for x in named)) if path.is_relative_to(site.folder)]
     if advice[1] != "again" and not below:
