@@ -4,7 +4,7 @@ Every trial has a folder of its own; what happens there follows from --seed, the
 command then goes on, and what it leaves is compared, file by file, with a run that nobody disturbed. A row a kind:
 
     tried        trials
-    same bits    it ends, without a word or after going on, in the same bits
+    same bits    it ends, without a word or after going on, in the same bits; of a reader, the right answer
     refused      in one sentence, exit code 2 or 3; what the sentence advises was done, and led to the same bits
     silent       exit code 0 with something else than it should be
     traceback    Python's own words, or a crash
