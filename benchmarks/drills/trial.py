@@ -139,7 +139,7 @@ def judged(site: Site, ended: Ended, act: Callable[[], Ended] | None = None, rig
         return Verdict("dead end", f"exit code {ended.code} without one sentence: {ended.err.strip()[-300:]}")
     if not rounds:
         return Verdict("dead end", f"refused again and again: {ended.refusal}")
-    if re.search(r"choose (another|a new|a folder)|--folder|--runs", ended.refusal):
+    if re.search(r"(choose|use) (another|a new|a folder)|--folder|--runs", ended.refusal):
         return _elsewhere(site, ended.refusal)
     if not _followed(site, ended.refusal):
         return Verdict("dead end", f"no advice that can be followed: {ended.refusal}")
