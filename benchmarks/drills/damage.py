@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from drills.trial import SAME, Shelf, Site, Trial, Verdict, judged, loaded, report_again
+from drills.trial import Shelf, Site, Trial, Verdict, judged, loaded, report_again
 
 UNCHECKED = ("lock", "SHA256SUMS")
 Harm = Callable[[Path, Path, Random], None]
@@ -142,7 +142,7 @@ def _load(site: Site, _file: Path) -> Verdict:
 
 
 def _verify(site: Site, file: Path) -> Verdict:
-    """Told, or nothing that anybody would have noticed: an answer that was never asked for, what is written anew."""
+    """Told; or nothing that matters, such as an answer that nobody asked for; or left to the run, which is unfinished."""
     ended = site.run("verify", str(site.root / file.parts[0] / file.parts[1]))
     if ended.fault or "there is no command" in ended.err:
         return Verdict("traceback", ended.fault or ended.err)

@@ -1,6 +1,7 @@
 """Folders that are moved, copied or renamed between one command and the next."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -65,7 +66,7 @@ def _away(site: Site) -> Verdict:
 def _under_way(site: Site) -> Verdict:
     started = site.start(troubles=[SLOW, ("saves_often",)])
     while not list(site.root.rglob("checkpoint.safetensors")) and started.poll() is None:
-        pass
+        time.sleep(0.002)
     site.root.rename(site.folder / "moved")
     ended = started.wait()
     if ended.fault:

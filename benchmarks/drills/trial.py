@@ -139,18 +139,21 @@ def judged(site: Site, ended: Ended, act: Callable[[], Ended] | None = None, rig
         return Verdict("dead end", f"exit code {ended.code} without one sentence: {ended.err.strip()[-300:]}")
     if not rounds:
         return Verdict("dead end", f"refused again and again: {ended.refusal}")
-    if re.search(r"(choose|use) (another|a new|a folder)|--folder|--runs", ended.refusal):
+    if re.search(r"(choose|use) (another|a new|a folder)|--folder|--runs", ended.refusal, re.IGNORECASE):
         return _elsewhere(site, ended.refusal)
-    if not _followed(site, ended.refusal):
+    if not _followed(site, ended.refusal, literally=rounds < 3):
         return Verdict("dead end", f"no advice that can be followed: {ended.refusal}")
     after = judged(site, act(), act, right, rounds - 1)
     return after if after.became not in ("same bits", "refused") else Verdict("refused", ended.refusal)
 
 
-def _followed(site: Site, sentence: str) -> bool:
-    """Do one of the things that a refusal advises: remove a file or folder, restore it; or just start again."""
-    unconditional = sentence.partition(", or, if ")[0]
-    advised = list(re.finditer(r"\b(remove|delete|restore|move|again)\b(?: (/[^\s'\"(),;]+))?", unconditional))
+def _followed(site: Site, sentence: str, *, literally: bool) -> bool:
+    """Do one of the things that a refusal advises: remove a file or folder, restore it; or just start again.
+
+    What it advises for whoever changed a file himself is tried only where the rest did not help: ``literally``.
+    """
+    meant = sentence if literally else sentence.partition(", or, if ")[0]
+    advised = list(re.finditer(r"\b(remove|delete|restore|move|again)\b(?: (/[^\s'\"(),;]+))?", meant))
     if not advised:
         return False
     advice = site.random.choice([x for x in advised if x[1] != "again"] or advised)
