@@ -142,13 +142,13 @@ def _load(site: Site, _file: Path) -> Verdict:
 
 
 def _verify(site: Site, file: Path) -> Verdict:
-    """Told; or nothing that matters, such as an answer that nobody asked for; or left to the run, which is unfinished."""
+    """Told; or nothing that matters, as an answer that nobody asks for; or left to the run, which is unfinished."""
     ended = site.run("verify", str(site.root / file.parts[0] / file.parts[1]))
     if ended.fault or "there is no command" in ended.err:
         return Verdict("traceback", ended.fault or ended.err)
     if ended.code:
         return Verdict("refused", ended.out)
     verdict = _run_again(site, file)
-    return (
-        Verdict("silent", f"verify says {ended.out!r}, then: {verdict.why}") if verdict.became != "same bits" else SAME
-    )
+    if verdict.became in ("same bits", "refused"):
+        return verdict
+    return Verdict("silent", f"verify says {ended.out!r}, then: {verdict.why}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from drills.mounts import can_mount, change, small
 from drills.processes import Ended
 from drills.trial import Shelf, Site, Trial, Verdict, goes_on, judged, report_again
-from outcome import differences, outcome
+from outcome import APART, differences, outcome
 
 ROOM = "size=16m,nr_inodes=10000"
 PAGES, INODES = range(1, 41), range(3, 45)  # a whole run takes fewer
@@ -87,7 +87,7 @@ def _reported(site: Site, ended: Ended) -> Verdict:
         return Verdict("traceback", ended.fault)
     if ended.code and not ended.refusal:
         return Verdict("dead end", f"exit code {ended.code}: {ended.err[-300:]}")
-    known = {Path(name).name for name in site.shelf.expected} | {"lock", "environment.json"}
+    known = {Path(name).name for name in site.shelf.expected} | set(APART)
     if left := [x.name for x in site.run_folder.iterdir() if x.name not in known]:
         return Verdict("silent", f"left behind: {left}")
     verdict = report_again(site)
