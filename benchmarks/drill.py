@@ -5,7 +5,7 @@ command then goes on, and what it leaves is compared, file by file, with a run t
 
     tried        trials
     same bits    it ends, without a word or after going on, in the same bits; of a reader, the right answer
-    refused      in one sentence, exit code 2 or 3; what the sentence advises was done, and led to the same bits
+    refused      in one sentence, exit code 2, 3 or 4; what the sentence advises was done, and led to the same bits
     silent       exit code 0 with something else than it should be
     traceback    Python's own words, or a crash
     dead end     a refusal without a sentence, one whose advice does not help, or no end

@@ -19,6 +19,7 @@ from drills import child
 Trouble: TypeAlias = tuple[Any, ...]
 """The name of a function of ``drills.troubles``, and its arguments."""
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGPIPE)
+REFUSING = (2, 3, 4)
 LIMIT = 120.0  # seconds, after which a command hangs
 PRELOADED = (
     *["killed_recipe", "torch._dynamo", "rich.console", "jinja2", "matplotlib", "drills.child"],
@@ -39,15 +40,15 @@ class Ended:
 
     @property
     def refusal(self) -> str:
-        """The sentence in which it refused, as it was promised: exit code 2 or 3, one line, the last; or nothing."""
+        """The sentence in which it refused, as it was promised: exit code 2, 3 or 4, one line, the last; or nothing."""
         lines = self.err.strip().splitlines()
         said = [line for line in lines if line.startswith("tutelage: ")]
-        return said[0] if self.code in (2, 3) and len(said) == 1 and lines[-1] == said[0] else ""
+        return said[0] if self.code in REFUSING and len(said) == 1 and lines[-1] == said[0] else ""
 
     @property
     def refused_at_last(self) -> bool:
         """Whether it ended with a sentence, whatever the interpreter could not help saying before."""
-        return self.code in (2, 3) and self.err.strip().rpartition("\n")[2].startswith("tutelage: ")
+        return self.code in REFUSING and self.err.strip().rpartition("\n")[2].startswith("tutelage: ")
 
     @property
     def fault(self) -> str:

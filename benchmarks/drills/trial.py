@@ -14,6 +14,8 @@ from outcome import differences, outcome
 
 Became: TypeAlias = Literal["same bits", "refused", "silent", "traceback", "dead end"]
 RECIPE = "killed_recipe:recipe"
+STOPPED = (0, 129, 130, 143)
+"""Exit codes that need no sentence."""
 SLOW: Trouble = ("slow", 0.004)
 
 
@@ -114,7 +116,8 @@ def goes_on(site: Site, disturbed: Ended, **how: bool) -> Verdict:
         return Verdict("traceback", disturbed.fault)
     if disturbed.code == 0 and (gaps := site.gaps()):
         return Verdict("silent", f"exit code 0 with other bits in {', '.join(gaps)}")
-    if disturbed.code in (2, 3) and not disturbed.refusal:
+    told = disturbed.code in STOPPED or (disturbed.code or 0) < 0 or disturbed.refusal
+    if disturbed.code is None or not told:
         return Verdict("dead end", f"exit code {disturbed.code} without one sentence: {disturbed.err.strip()[-300:]}")
     verdict = judged(site, site.run(**how))
     if verdict == SAME and disturbed.refusal:
