@@ -13,7 +13,7 @@ from tutelage.checkpoint import file_hash, read_json
 from tutelage.checksums import MANIFEST, cure, listed
 from tutelage.delivery import CURE, DESCRIPTION, sums_of
 from tutelage.folders import REQUEST
-from tutelage.renewal import RESULTS
+from tutelage.renewal import AGAIN, RESULTS, current
 from tutelage.report.finished import RECORD, read_finished
 from tutelage.stages import storage
 from tutelage.teachers.cache_layout import CacheLayout
