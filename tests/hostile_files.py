@@ -19,6 +19,7 @@ from importlib import import_module
 from pathlib import Path
 
 import torch
+import torch._dynamo  # which a training imports, and which brings what no hook should be asked about
 from torch import nn
 
 import report_sample
@@ -41,6 +42,8 @@ from tutelage.teachers.cached import cached
 from tutelage.teachers.stores import in_folder
 from tutelage.weights.foreign import load_foreign
 from watch import deeds, watch, watched
+
+FOREIGN = ("run", "mnist:hinton", "--preset", "smoke")
 
 
 class Evil:
@@ -175,7 +178,7 @@ def commands(root: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
         words = ["run", "cifar100:compare", "--from", str(file), "--runs", str(folder / "runs"), "--quiet"]
         yield f"--from: {arguments}", folder, partial(standing_in, folder, partial(main, words))
     foreign = report_sample.make(fresh(root / "foreign"))
-    yield "--folder", foreign, partial(main, ["run", "mnist:hinton", "--preset", "smoke", "--folder", str(foreign)])
+    yield "--folder", foreign, partial(main, [*FOREIGN, "--folder", str(foreign), "--runs", str(foreign / "runs")])
     for words in (["ls", "os"], ["ls", "antigravity"], ["run", "this:x"], ["run", "../evil_gift:x"]):
         yield " ".join(words), folder, partial(standing_in, folder, partial(main, words))
     yield "completion", folder, partial(candidates, "tutelage run antigravity:fly --")

@@ -21,7 +21,7 @@ import tutelage
 QUIET = {"antigravity", "this", "webbrowser", "ctypes", "pty", "idlelib", "turtle"}  # of Python's own, never needed
 ROOTS = (sys.stdlib_module_names - QUIET) | {
     *["tutelage", "torch", "numpy", "safetensors", "tyro", "rich", "jinja2", "markupsafe", "scipy", "pyarrow", "PIL"],
-    *["triton", "pandas", "dateutil", "substrait", "olefile"],  # what these look for themselves
+    *["triton", "pandas", "dateutil", "substrait", "olefile", "sympy", "mpmath"],  # what these look for themselves
 }
 OURS = ("ctypes.dlopen (None,)", "ctypes.dlsym (<CDLL 'None'", "subprocess.Popen ('git', ['git', '-C', ")
 """What a run does by itself: it asks malloc to keep memory, and git for the commit of our own checkout."""

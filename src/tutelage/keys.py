@@ -14,7 +14,7 @@ from torch import nn
 
 from tutelage.calls import reason
 from tutelage.checkpoint import PLAIN, file_hash
-from tutelage.trust import Refused, declared
+from tutelage.trust import Refused, declared, is_shipped
 
 Build: TypeAlias = Callable[[], nn.Module]
 """What makes a network, in words that a stage's key can name: a function of a module, or a partial of one."""
@@ -89,7 +89,9 @@ def called(description: Any, *networks: nn.Module, found: Found) -> nn.Module:
     except OSError:  # weights of an allowed function's own
         raise
     except (Exception, SystemExit) as failure:  # a width that no memory holds is one of many
-        raise ValueError(f"{description['function']} makes no network of what is stored: {reason(failure)}.") from None
+        ours = isinstance(failure, ValueError) and is_shipped(description["function"])
+        words = str(failure).rstrip(".") if ours else reason(failure)
+        raise ValueError(f"{description['function']} makes no network of what is stored: {words}.") from None
     if not isinstance(network, nn.Module):
         raise ValueError(f"{description['function']} returned a {type(network).__name__} where a network was expected.")
     return network

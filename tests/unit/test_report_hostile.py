@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tutelage.report.page import FILES, publish_page
 from tutelage.report.read import read_run
 from tutelage.report.story import story_of
 from tutelage.report.terminal import print_story
+from tutelage.results import Arguments
 
 HOSTILE = " ".join(
     [
@@ -33,7 +35,7 @@ HOSTILE = " ".join(
             "\x1b]0;x\x07\x1b[2J\x9b31m",
             "\u202egnp.exe",
         ],
-        *["\u2066\u2028 \ud800", "javascript:alert(1)", "{{7*7}} {% x %}", 'arXiv:1503.02531"onmouseover=x'],
+        *["\u2066\u2028", "javascript:alert(1)", "{{7*7}} {% x %}", 'arXiv:1503.02531"onmouseover=x'],
         *['doi:10.1234/x"y', "![x](javascript:x)", "&lt;b&gt;", "\\"],
     ]
 )
@@ -105,9 +107,9 @@ def test_no_output_holds_a_character_that_moves_a_cursor_or_turns_the_writing_ro
 def test_the_page_has_the_elements_of_any_page(report, tmp_path):
     made = [report_statistics.make(tmp_path / str(seed), seed, word=word) for seed, word in enumerate(("a", "b"))]
     groups = group_runs([read_run(folder) for folder in made])
-    publish_page(groups, story_of(groups), tmp_path)
+    publish_page(groups, story_of(groups), tmp_path / "report")
     found = tags(report / "report.html")
-    assert {tag for tag, _ in found.seen} <= {tag for tag, _ in tags(tmp_path / "report.html").seen} | {
+    assert {tag for tag, _ in found.seen} <= {tag for tag, _ in tags(tmp_path / "report" / "report.html").seen} | {
         "details",
         "summary",
     }
@@ -169,8 +171,10 @@ def test_the_terminal_shows_and_obeys_nothing(folders, terminal):
 def test_the_command_says_names_of_folders_as_text(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     report_sample.make(Path("runs") / "fine\x1b[2J")
-    (tmp_path / "runs" / "begun\x1b]0;x\x07").mkdir()
-    (tmp_path / "runs" / "begun\x1b]0;x\x07" / "arguments.json").write_text("{}")
+    begun = tmp_path / "runs" / "begun\x1b]0;x\x07"
+    begun.mkdir()
+    (begun / "lock").touch()
+    (begun / "arguments.json").write_text(json.dumps(asdict(Arguments("mnist:hinton", "", "", {}, {}))))
     conclude([Path("runs")])
     assert "begun" in (said := capsys.readouterr().out) and not UNSEEN.search(said)
 
