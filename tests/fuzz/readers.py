@@ -7,6 +7,7 @@ import tarfile
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy
@@ -31,6 +32,7 @@ from tutelage.data.folder import image_folder
 from tutelage.data.idx import read_idx
 from tutelage.delivery import load
 from tutelage.models.mlp import mlp
+from tutelage.printable import printable_in
 from tutelage.report.finished import read_finished
 from tutelage.report.groups import group_runs
 from tutelage.report.markdown import markdown
@@ -69,12 +71,12 @@ def run_parts(folder: Path) -> Any:
 
 
 def as_written(parts: Any, _sound: Any, folder: Path) -> bool:
-    """The very values that Python's own reader finds; numbers that are none are left out of the log."""
+    """The values that Python's own reader finds, as printable text; numbers that are none are left out of the log."""
     for name in ("arguments", "environment", "stages", "results"):
         written = json.loads((folder / f"{name}.json").read_text("utf-8-sig"))
         if name == "results" and "metrics" not in written:
             return True  # of an earlier version: renewed
-        if not _equal(parts[name], written):
+        if not _equal(parts[name], printable_in(written)):
             return False
     log = folder / "log.jsonl"
     lines = log.read_bytes().decode("utf-8-sig").splitlines() if log.is_file() else []
@@ -96,12 +98,12 @@ def whole_report(folder: Path) -> int:
 
 
 def record(folder: Path) -> None:
-    small_run(folder / "run")
-    groups = group_runs([read_run(folder / "run")])
+    with TemporaryDirectory() as elsewhere:
+        small_run(Path(elsewhere) / "run")
+        groups = group_runs([read_run(Path(elsewhere) / "run")])
     publish_page(groups, story_of(groups), folder)
-    for file in [*folder.glob("run/*"), *folder.glob("report.[!j]*")]:
+    for file in folder.glob("report.[!j]*"):
         file.unlink()
-    (folder / "run").rmdir()
 
 
 def record_parts(folder: Path) -> list[Any]:
@@ -272,7 +274,8 @@ def student_answer(folder: Path) -> Any:
 
 def stage(folder: Path) -> None:
     records = [
-        {"epoch": i, "seconds": 1.0, "losses": {"student": {"label": 0.3}}, "validation": {"errors": 3}} for i in (1, 2)
+        {"epoch": i, "seconds": 1.0, "losses": {"student": {"label": 0.3}}, "validation": {"errors": 3}, "best": i == 1}
+        for i in (1, 2)
     ]
     best = BestSoFar(1, 3.0, {name: x + 1 for name, x in network().state_dict().items()})
     keep(folder, {"": network()}, {"": best}, {"name": "student", "made": {}, "records": records, "notes": ["a note"]})
