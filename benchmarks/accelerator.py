@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -168,10 +169,11 @@ def stop_all(pool: ProcessPoolExecutor, *_: object) -> None:
 def measure_all(place: Place, said: dict[str, str]) -> dict[str, int]:
     """The recipes' own commands, of which every student is trained: their exit codes."""
     codes = {}
+    counts = Counter(student.recipe for student in students(place.preset) if student.seed == SEEDS[0])
     for seed in SEEDS:
         for recipe in ("cifar100:conflicts", *METHODS):
             mine = [text for name, text in said.items() if name.startswith(recipe) and name.endswith(f"seed {seed}")]
-            if mine and all(text.startswith(("trained", "diverged")) for text in mine):
+            if len(mine) == counts[recipe] and all(text.startswith(("trained", "diverged")) for text in mine):
                 named = ["--methods", *METHODS[recipe]] if recipe in METHODS else []
                 words = [recipe, "--preset", place.preset, *named, "--seed", str(seed), "--runs", str(place.root)]
                 how = ["--device", place.device, *["--exact"] * place.exact, "--quiet"]

@@ -23,17 +23,17 @@ def elsewhere(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--teacher.layers", "layer9"], "has no layer 'layer9'. Did you mean one of ['layer"),
+        (["--teacher.layers", "layer9"], "has no layer 'layer9'. Did you mean one of 'layer"),
         (["--student.layers", "head"], "Layer 'head' of Sequential shows no map"),
         (["--methods", "kdd"], "There is no method 'kdd'. Did you mean 'kd' or"),
         (["--methods", "two*kd"], "'two' is not a number"),
-        (["--student.name", "resnat8"], "There is no network 'resnat8' here. Did you mean one of ['resnet8'"),
+        (["--student.name", "resnat8"], "There is no network 'resnat8' here. Did you mean one of 'resnet8'"),
         (["--student.name", "nowhere.net(3)"], "no module 'nowhere'"),
         (["--teacher.name", "resnet8(num_classes=7)"], "There are 10 classes; resnet8(num_classes=7) answers with 7"),
         (["--teacher.name", "zoo:teacher56"], "go by a dotted path: zoo.teacher56"),
         (["--teacher.name", "resnet8", "--teacher.mean", "0.5"], "for each of 3 channels"),
         (["--strengths", "1", "3", "--images.validation", "0"], "keep some with --images.validation"),
-        (["--strengths", "0"], "--strengths must be more than 0"),
+        (["--strengths", "0"], "--strengths must be at least 1e-06; got 0.0"),
         (["--student.views", "163"], "--student.views must be between 0 and 162"),
     ],
 )

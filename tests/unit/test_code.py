@@ -192,7 +192,7 @@ def test_what_ships_and_what_is_installed_has_no_code_in_a_key(monkeypatch):
         CLASSIFICATION, teacher_builder, normalised(plain, (0.5,), (0.5,)),
         nn.Linear, torch.optim.SGD, torch.relu, nn.functional.relu, os.path.join, pytest.approx, dict, 1, None,
     ]  # fmt: skip
-    assert code_of(*shipped) == {}
+    assert code_of(*shipped) == {"revision": code.REVISION}
     monkeypatch.setattr(code, "REVISION", 3)
     assert code_of(*shipped) == {"revision": 3}
     assert code_of(examples.linear)["code"].keys() == {"examples:linear"}

@@ -18,7 +18,7 @@ from typing import Any
 
 from tutelage.checkpoint import PLAIN
 
-REVISION = 0
+REVISION = 1
 """Of all that this package computes in a stage: raised when that changes, so that networks are trained anew."""
 INSTALLED = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")]
 METHODS = (FunctionType, staticmethod, classmethod, property)
@@ -43,7 +43,7 @@ def code_of(*things: Any) -> dict[str, Any]:
         seen[id(thing)] = thing
         if not isinstance(thing, FunctionType | type):
             left += _inside(thing)
-        elif _is_own(thing):
+        elif _is_own(thing.__module__):
             name = f"{thing.__module__}:{thing.__qualname__}"
             found[name] = f"{found[name]} {_hash(thing)}" if name in found else _hash(thing)  # decorated ones share it
             left += _mentioned(thing)
@@ -67,8 +67,9 @@ def _inside(thing: Any) -> list[Any]:
     return []
 
 
-def _is_own(thing: Any) -> bool:
-    module = str(thing.__module__)
+def _is_own(name: Any) -> bool:
+    """Whether the module of that name is neither of this package nor installed."""
+    module = str(name)
     if module.partition(".")[0] == "tutelage":
         return False
     file = getattr(sys.modules.get(module), "__file__", None)
@@ -84,10 +85,10 @@ def _mentioned(thing: Any) -> list[Any]:
         return [*thing.__bases__, *(x for x in vars(thing).values() if not isinstance(x, PLAIN))]
     names = set(_names(thing.__code__))
     named = {id(x): x for name, x in thing.__globals__.items() if name in names}
-    modules = [x for x in named.values() if isinstance(x, ModuleType)]
+    modules = [x for x in named.values() if isinstance(x, ModuleType) and _is_own(x.__name__)]
     for module in modules:  # it grows, by modules that a module holds
         held = [vars(module)[name] for name in names & vars(module).keys()]
-        modules += [x for x in held if isinstance(x, ModuleType) and id(x) not in named]
+        modules += [x for x in held if isinstance(x, ModuleType) and id(x) not in named and _is_own(x.__name__)]
         named |= {id(x): x for x in held}
     return [*named.values(), *(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values()]
 
