@@ -35,7 +35,9 @@ def begun(folder: Path) -> Path:
 def current(folder: Path, name: str) -> Path:
     """Where the file ``name`` of the finished run in ``folder`` lies, though its move were broken off."""
     again = folder / AGAIN
-    return again / name if (again / RESULTS).is_file() and (again / name).is_file() else folder / name
+    if not OURS.fullmatch(name) or not (again / RESULTS).is_file():
+        return folder / name
+    return again / name if (again / LOG).is_file() or (again / name).is_file() else folder / name
 
 
 def settle(folder: Path) -> None:
@@ -51,7 +53,7 @@ def settle(folder: Path) -> None:
         if LOG in names:  # the first to be moved: what the new start did not make is still the old one's
             for name in ours(folder) - names:
                 (folder / name).unlink()
-        for name in sorted(names - {RESULTS}):
+        for name in sorted(names - {RESULTS}, key=lambda name: (name != LOG, name)):
             os.replace(again / name, folder / name)
         sync(folder)
         os.replace(again / RESULTS, folder / RESULTS)
