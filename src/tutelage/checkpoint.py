@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from tutelage import plain_json
 from tutelage.checksums import MANIFEST, manifest
-from tutelage.files import atomically
+from tutelage.files import atomically, is_file
 from tutelage.tensors import RESTORE, entry, on_the_cpu, read_tensors
 
 PLAIN = (str, int, float, bool, type(None))
@@ -34,7 +34,12 @@ def json_bytes(content: Any) -> bytes:
 
 
 def read_json(path: Path | str, cure: str = "remove it, or restore it from a copy") -> Any:
-    """What ``write_json`` wrote. Raises ``ValueError`` for a file that is not JSON, by name and with its ``cure``."""
+    """What ``write_json`` wrote.
+
+    Raises ``ValueError`` for a file that is not JSON, ``FileNotFoundError`` for none, by name and with its ``cure``.
+    """
+    if not is_file(Path(path), cure):
+        raise FileNotFoundError(f"There is no file {path}: {cure}.")
     try:
         return plain_json.read(path)
     except ValueError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from tutelage import plain_json
+from tutelage.files import is_file
 
 MANIFEST = "SHA256SUMS"
 LINE = re.compile(r"([0-9a-f]{64})  (?!/|.*\.\./)([^\\\n]+)")
@@ -27,19 +28,19 @@ def unseal(folder: Path) -> None:
 def listed(folder: Path) -> Sums | None:
     """The checksums of a folder's files, ``None`` where it has none. Raises ``ValueError`` if they are damaged."""
     path = folder / MANIFEST
-    if not path.is_file():
+    if not is_file(path, "restore it from a copy, or the folder is read as it is, unverified"):
         return None
     lines = path.read_bytes().decode(errors="replace").split("\n")
     found = [match for match in map(LINE.fullmatch, lines[:-1]) if match]
     sums = {match[2]: match[1] for match in found}
-    if lines[-1] or len(sums) != len(lines) - 1:
+    if lines[-1] or not sums or len(sums) != len(lines) - 1:
         raise ValueError(f"{path} is damaged: restore it from a copy, or {_as_it_is(path)}.")
     return sums
 
 
 def refuse_missing(folder: Path, sums: Sums | None, cure: str) -> None:
     """Raises ``ValueError`` with a ``cure`` where a file in ``sums`` is gone from ``folder``."""
-    if gone := sorted(name for name in sums or {} if not (folder / name).is_file()):
+    if gone := sorted(name for name in sums or {} if not is_file(folder / name, cure)):
         raise ValueError(f"{folder / gone[0]} is missing: {cure}.")
 
 
@@ -67,10 +68,10 @@ def read_listed_json(path: Path, sums: Sums | None, cure: str) -> Any:
 
 
 def cure(file: Path) -> str:
-    """What helps where a file of a finished run is damaged."""
+    """What helps where a file of a finished run is damaged, or gone."""
     if file.name == "arguments.json":
         return f"restore it from a copy, or move {file.parent} away and start the run's command again"
-    if file.name == "environment.json":
+    if file.name == "environment.json" and file.is_file():
         return "remove it and start the run's command again"
     return "start the run's command again"
 

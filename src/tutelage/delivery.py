@@ -14,7 +14,7 @@ from torch import nn
 
 from tutelage.checkpoint import json_bytes, load_weights, save_weights
 from tutelage.checksums import MANIFEST, listed, read_listed_json
-from tutelage.files import atomically
+from tutelage.files import atomically, is_file
 from tutelage.keys import Found, called, in_memory, restored
 from tutelage.renewal import current
 from tutelage.tensors import stated_sum
@@ -79,8 +79,11 @@ def load(folder: Path | str, *, allow: Sequence[str] = ()) -> nn.Module:
         refuse_package(name)
     found = partial(stored, allow=allow, folder=folder)
     file = current(folder, DESCRIPTION)
-    if not file.exists():
-        raise FileNotFoundError(f"{folder} holds no finished student; a run leaves one there when it ends.")
+    if not is_file(file, CURE):
+        raise FileNotFoundError(
+            f"{folder} holds no finished student ({DESCRIPTION}): name the folder of a run that ended, or start the "
+            "run's command again, which delivers one."
+        )
     listing = listed(current(folder, MANIFEST).parent)
     description = read_listed_json(file, listing, CURE)
     functions = description.get("functions", []) if isinstance(description, Mapping) else None

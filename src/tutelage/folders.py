@@ -1,20 +1,22 @@
 """The folder of a run on disk: opened for one run, refused where it is another's, taken away where nothing was done."""
 
+import errno
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from tutelage.checkpoint import json_bytes, read_json, seal, write_json
-from tutelage.checksums import MANIFEST, cure, listed, read_listed, unseal
+from tutelage.checksums import cure, listed, read_listed, unseal
 from tutelage.delivery import DESCRIPTION, WEIGHTS
 from tutelage.files import ARGUMENTS, UNFINISHED, is_runs, refuse_other_kinds, remove_leftovers, sync
-from tutelage.renewal import LOG, RESULTS, STAGES, begun, discard, ours, settle
+from tutelage.renewal import LOG, OURS, RESULTS, STAGES, begun, discard, ours, settle
 from tutelage.results import Arguments
 from tutelage.stages.locks import is_lock, locked
 
 LOCK, REQUEST, ENVIRONMENT = "lock", ARGUMENTS, "environment.json"
-FILES = (LOCK, REQUEST, ENVIRONMENT, LOG, STAGES, RESULTS, DESCRIPTION, WEIGHTS, MANIFEST)
+ONCE = (LOCK, REQUEST, ENVIRONMENT)
+"""The files that are made when a run begins, and stay."""
 
 
 def folder_name(request: Arguments, key: str) -> Path:
@@ -46,8 +48,9 @@ def refuse_foreign(folder: Path) -> None:
         return
     strangers = sorted(x.name for x in folder.iterdir() if not _is_beginning(x))
     if is_runs(folder):
-        for name in FILES:
-            refuse_other_kinds(folder / name)
+        for place in sorted(folder.iterdir()):
+            if place.name in ONCE or OURS.fullmatch(place.name):
+                refuse_other_kinds(place)
     elif REQUEST in strangers:
         raise ValueError(f"{folder / REQUEST} is damaged or no run's; choose a new or empty folder.")
     elif strangers:
@@ -92,7 +95,9 @@ class RunFolder:
             try:
                 self._new = _missing(self.folder, self._stages)
                 stack.enter_context(locked(self.folder / LOCK, self._refuse_second))
-            except (NotADirectoryError, FileNotFoundError, FileExistsError, PermissionError) as error:
+            except OSError as error:
+                if error.errno in (None, errno.ENOSPC, errno.EDQUOT):  # somebody holds it, or the disk is full
+                    raise
                 raise PermissionError(
                     f"{self.folder} cannot be used as a run folder ({error.strerror}); choose another one with "
                     "--folder or --runs."
@@ -118,13 +123,16 @@ class RunFolder:
 
     def _open(self, request: Mapping[str, Any], environment: Callable[[], Mapping[str, Any]]) -> None:
         remove_leftovers(self.folder)
-        refuse_changed(self.folder)
+        settle(self.folder)
         self._began = not (self.folder / REQUEST).exists()
         if not self._began:
+            refuse_changed(self.folder)
             _refuse_other(read_json(self.folder / REQUEST), request, self.folder)
-        else:
+        ended = (self.folder / RESULTS).exists()
+        if not ended:  # what was written before has no checksums yet
+            unseal(self.folder)
             write_json(self.folder / REQUEST, request)
-        if not _is_object(self.folder / ENVIRONMENT):
+        if not ended or not _is_object(self.folder / ENVIRONMENT):
             unseal(self.folder)  # its checksums are of another environment
             write_json(self.folder / ENVIRONMENT, environment())
         self.place = begun(self.folder)
@@ -147,7 +155,7 @@ def _is_object(file: Path) -> bool:
 
 def refuse_changed(folder: Path) -> None:
     """Raise ``ValueError`` where what only a new run writes has changed since the run in ``folder`` ended."""
-    sums = listed(folder)
+    sums = listed(folder) if (folder / RESULTS).exists() else None
     for name in (REQUEST, ENVIRONMENT):
         if sums is not None and (folder / name).exists():
             read_listed(folder / name, sums, cure(folder / name))

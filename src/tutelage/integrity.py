@@ -1,6 +1,7 @@
 """Whether runs, stages, caches, students and collected results are still what was written."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,11 @@ from tutelage import plain_json
 from tutelage.checkpoint import file_hash, read_json
 from tutelage.checksums import MANIFEST, cure, listed
 from tutelage.delivery import CURE, DESCRIPTION, sums_of
-from tutelage.folders import REQUEST
-from tutelage.renewal import AGAIN, RESULTS, current
-from tutelage.report.finished import RECORD, read_finished
+from tutelage.files import is_file, is_runs
+from tutelage.folders import ENVIRONMENT, ONCE, REQUEST
+from tutelage.renewal import AGAIN, OURS, RESULTS, current
+from tutelage.report import page
+from tutelage.report.finished import is_record, read_finished
 from tutelage.stages import storage
 from tutelage.teachers.cache_layout import CacheLayout
 from tutelage.teachers.folder_store import WITHOUT_SUMS, FolderStore
@@ -22,7 +25,10 @@ from tutelage.teachers.forms import form_named
 from tutelage.tensors import read_tensors
 
 Verdict: TypeAlias = Literal["whole", "unverified", "unfinished", "damaged"]
-CHECKPOINT, CACHE = "checkpoint.safetensors", "cache.json"
+CACHE, LAYER = "cache.json", re.compile(r"layer-.*\.(json|rows)")
+SEALED = (REQUEST, ENVIRONMENT, storage.STAGE, storage.LAST, storage.BEST)
+NAMES = (*SEALED, *ONCE, *page.FILES, storage.CHECKPOINT, CACHE)
+"""What files of ours are called, beside those that every start of a run makes anew, and those of a cache's layers."""
 AT_ONCE = 4096  # rows of a cache
 
 
@@ -40,19 +46,26 @@ def findings(folder: Path) -> Iterator[Finding]:
     """What was found out about everything of ours in ``folder``, itself included; nothing is changed."""
     for place, inner, names in os.walk(folder):
         found = Path(place)
-        kind = _kind(found, names)
+        kind = _kind(found, [*names, *inner])
+        others = _other_kinds(found, [*names, *inner]) if kind else []
         if kind in ("stage", "cache"):
             inner.clear()
         inner[:] = sorted(name for name in inner if kind != "run" or name != AGAIN)  # a run's own, made once more
         if kind:
-            yield _judged(kind, found, *CHECKS[kind](found))
+            yield _judged(kind, found, *(("damaged", others) if others else CHECKS[kind](found)))
         for name in sorted(names):
-            if name.endswith(".json") and name != "report.json" and _is_collected(found / name):
+            if name.endswith(".json") and name != "report.json" and is_record(found / name):
                 yield _judged("collected result", found / name, *_collected(found / name))
 
 
 def _judged(kind: str, place: Path, verdict: Verdict, problems: list[str]) -> Finding:
     return Finding(kind, place, "damaged" if problems else verdict, tuple(problems))
+
+
+def _other_kinds(folder: Path, names: list[str]) -> list[str]:
+    """What lies in the way of files of ours: folders, pipes, links that lead to no file."""
+    ours = [name for name in sorted(names) if name in NAMES or OURS.fullmatch(name) or LAYER.fullmatch(name)]
+    return [problem for name in ours for problem in _problems(is_file, folder / name)]
 
 
 def _kind(folder: Path, names: list[str]) -> str:
@@ -62,9 +75,9 @@ def _kind(folder: Path, names: list[str]) -> str:
         had = set(names)
     if REQUEST in had:
         return "run"
-    if {storage.STAGE, CHECKPOINT} & had or (folder.parent.name == "stages" and "lock" in had):
+    if {storage.STAGE, storage.CHECKPOINT} & had or (folder.parent.name == "stages" and "lock" in had):
         return "stage"
-    if CACHE in had or any(name.startswith("layer-") and name.endswith(".rows") for name in names):
+    if CACHE in had or any(LAYER.fullmatch(name) and name.endswith(".rows") for name in names):
         return "cache"
     return "student" if DESCRIPTION in had else ""
 
@@ -72,16 +85,18 @@ def _kind(folder: Path, names: list[str]) -> str:
 def _run(folder: Path) -> tuple[Verdict, list[str]]:
     if current(folder, RESULTS).is_file():
         return _files(folder, lambda name: cure(folder / name))
-    return "unfinished", _problems(read_json, folder / REQUEST, cure(folder / REQUEST))
+    problems = _problems(read_json, folder / REQUEST, cure(folder / REQUEST))
+    if not problems and not is_runs(folder):
+        problems = [f"{folder / REQUEST} is damaged or no run's: {cure(folder / REQUEST)}."]
+    return "unfinished", problems
 
 
 def _stage(folder: Path) -> tuple[Verdict, list[str]]:
     if (folder / storage.STAGE).is_file():
         verdict, problems = _files(folder, lambda _: _how_again(folder))
         return verdict, problems or _problems(_refuse_incomplete, folder)
-    again = f"remove it, and the same command trains {folder} from the start"
-    path = folder / CHECKPOINT
-    return "unfinished", _problems(read_tensors, path, again) if path.is_file() else []
+    path = folder / storage.CHECKPOINT
+    return "unfinished", _problems(read_tensors, path, storage.cure_of_checkpoint(folder)) if path.is_file() else []
 
 
 def _refuse_incomplete(folder: Path) -> None:
@@ -116,9 +131,17 @@ def _files(folder: Path, how: Callable[[str], str], *, gone: bool = True) -> tup
     except ValueError as error:
         return "damaged", [str(error)]
     if sums is None:
-        readers = [(path, READERS[path.suffix]) for path in sorted(folder.rglob("*")) if path.suffix in READERS]
+        readers = [
+            (path, READERS[path.suffix])
+            for path in sorted(folder.rglob("*"))
+            if path.suffix in READERS and path.is_file()
+        ]
         return "unverified", [x for path, read in readers for x in _problems(read, path, how(path.name))]
-    problems = []
+    problems = [
+        f"{path} has no checksum in {MANIFEST}, which was damaged or changed: {how(path.name)}."
+        for path in sorted(folder.iterdir())
+        if _is_sealed(path.name) and path.name not in sums and path == current(folder, path.name)
+    ]
     for name, digest in sums.items():
         path = current(folder, name)
         if path.is_file() and file_hash(path) != digest:
@@ -126,6 +149,10 @@ def _files(folder: Path, how: Callable[[str], str], *, gone: bool = True) -> tup
         elif gone and not path.is_file():
             problems.append(f"{path} is missing: {how(name)}.")
     return "whole", problems
+
+
+def _is_sealed(name: str) -> bool:
+    return name != MANIFEST and (name in SEALED or OURS.fullmatch(name) is not None)
 
 
 def _cache(folder: Path) -> tuple[Verdict, list[str]]:
@@ -155,11 +182,6 @@ def _layer(store: FolderStore, path: Path, again: str) -> str:
     if table.sums is None or not (damaged := sum(len(table.damaged(some)) for some in places.split(AT_ONCE))):
         return ""
     return f"{rows} is damaged: {damaged} of its {len(places)} answers are not what was kept; {again}."
-
-
-def _is_collected(file: Path) -> bool:
-    with file.open("rb") as content:
-        return content.read(len(RECORD)) == RECORD.encode()
 
 
 def _collected(file: Path) -> tuple[Verdict, list[str]]:

@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from tutelage.files import is_file
 from tutelage.plain_json import parsed
 
 ENTRY = "tutelage"
@@ -59,12 +60,12 @@ def read_tensors(path: Path | str, cure: str = RESTORE, expected: str = "") -> t
     A file of ours says its ``sha256``, which was compared with its content; one from elsewhere, or of an earlier
     version, says none and was not verified. ``expected`` is the checksum of the very file that belongs here.
 
-    Raises ``FileNotFoundError``, and ``ValueError`` that ends in a ``cure`` for anything else than such a file; a
-    pickle is never opened.
+    Raises ``FileNotFoundError``, and ``ValueError`` for anything else than such a file, both with a ``cure``; a pickle
+    is never opened.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
+    if not is_file(path, cure):
+        raise FileNotFoundError(f"There is no file {path}: {cure}.")
     try:
         tensors, about = _read(path)
         tied = about.get("tied", {})

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 import tomllib
@@ -20,6 +21,7 @@ from tutelage.cli.find import recipes_in, shipped
 from tutelage.cli.flags import flags_of, flags_of_bundle, leaves
 from tutelage.cli.report import Asked
 from tutelage.cli.sweep import Sweeping
+from tutelage.integrity import findings
 from tutelage.learner import Learner
 from tutelage.objective import Objective
 from tutelage.report.read import read_run
@@ -51,7 +53,14 @@ def outcome(folder):
     seen = read_run(folder)
     log = [{**line, "seconds": 0} for line in seen.parts["log"]]
     stages = [(stage.name, stage.key, stage.epochs) for stage in seen.stages]
-    return seen.request, log, stages, seen.results, sorted(seen.environment), bits(tutelage.load(folder, allow=["test_run"]))
+    return (
+        seen.request,
+        log,
+        stages,
+        seen.results,
+        sorted(seen.environment),
+        bits(tutelage.load(folder, allow=["test_run"])),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +72,7 @@ def ended(tmp_path_factory):
 def subject(said):
     """The file or folder that a sentence begins with."""
     ends = [place for place, letter in enumerate(said) if letter in " :;,."]
-    return max((Path(said[:end]) for end in ends if end and Path(said[:end]).exists()), key=lambda x: len(str(x)))
+    return max((Path(said[:end]) for end in ends if end and os.path.lexists(said[:end])), key=lambda x: len(str(x)))
 
 
 def away(place):
@@ -81,47 +90,89 @@ def follow(said, root):
     return None
 
 
-CONTENTS = {"gone": None, "other": b"[]", "bytes": b"\xff\x00\xfe"}
-OF_A_RUN = ["arguments.json", "environment.json", "stages.json", "log.jsonl", "results.json", "student.json",
-            "student.safetensors", "lock"]  # fmt: skip
+def written(content):
+    return lambda file: file.write_bytes(content)
 
 
-@pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
-@pytest.mark.parametrize("name", OF_A_RUN)
-def test_whatever_file_is_damaged_its_advice_leads_to_what_there_was(tmp_path, ended, name, content):
-    root, before = tmp_path / "root", ended[1]
-    shutil.copytree(ended[0], root)
-    file = next(file for file in root.rglob(name))
-    folder = next(file.parent for file in root.rglob("arguments.json"))
+def gone(file):
     file.unlink()
-    if content is not None:
-        file.write_bytes(content)
-    elsewhere = None
-    for _ in range(4):
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def folder_there(file):
+    file.unlink()
+    file.mkdir()
+
+
+def link_to_itself(file):
+    file.unlink()
+    file.symlink_to(file.name)
+
+
+def pipe(file):
+    file.unlink()
+    os.mkfifo(file)
+
+
+DAMAGES = [gone, cut, *map(written, (b"", b"[]", b"\xff\x00\xfe"))]
+OTHER_KINDS = [folder_there, link_to_itself, pipe]
+OF_A_RUN = [f"toy-one/*/{name}" for name in (
+    "arguments.json", "environment.json", "stages.json", "log.jsonl", "results.json", "student.json",
+    "student.safetensors", "SHA256SUMS", "lock")]  # fmt: skip
+OF_A_STAGE = [f"stages/*/{name}" for name in ("stage.json", "last.safetensors", "best.safetensors", "SHA256SUMS")]
+
+
+def advised(root, folder=None):
+    """Where the run is, once all that its starts advise was done."""
+    for _ in range(3):
         try:
-            folder = start(root, elsewhere)
-            break
+            return start(root, folder)
         except (ValueError, OSError) as refused:
-            elsewhere = follow(str(refused), root) or elsewhere
-    after = outcome(folder)
-    assert after[:-1] == before[:-1] and same(after[-1], before[-1])
+            assert "Errno" not in str(refused)
+            folder = follow(str(refused), root) or folder
+    return start(root, folder)
 
 
-@pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
+def unchanged(after, before):
+    return after[:-1] == before[:-1] and same(after[-1], before[-1])
+
+
+@pytest.fixture
+def copy(tmp_path, ended):
+    return Path(shutil.copytree(ended[0], tmp_path / "root"))
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, *OTHER_KINDS])
+@pytest.mark.parametrize("name", [*OF_A_RUN, *OF_A_STAGE, "stages/*/lock"])
+def test_whatever_file_is_damaged_its_advice_leads_to_what_there_was(copy, ended, name, damage):
+    (file,) = copy.glob(name)
+    damage(file)
+    assert unchanged(outcome(advised(copy)), ended[1])
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, *OTHER_KINDS])
 @pytest.mark.parametrize("name", OF_A_RUN[1:-1])
-def test_what_a_reader_of_a_run_advises_helps(tmp_path, ended, name, content):
-    root, before = tmp_path / "root", ended[1]
-    shutil.copytree(ended[0], root)
-    file = next(file for file in root.rglob(name))
-    file.unlink()
-    if content is not None:
-        file.write_bytes(content)
+def test_what_a_reader_of_a_run_advises_helps(copy, ended, name, damage):
+    (file,) = copy.glob(name)
+    damage(file)
     try:
         outcome(file.parent)
     except (ValueError, OSError) as refused:
-        follow(str(refused), root)
-    after = outcome(start(root))
-    assert after[:-1] == before[:-1] and same(after[-1], before[-1])
+        assert "Errno" not in str(refused)
+        follow(str(refused), copy)
+    assert unchanged(outcome(advised(copy)), ended[1])
+
+
+@pytest.mark.parametrize("damage", OTHER_KINDS)
+@pytest.mark.parametrize("name", [*OF_A_RUN, *OF_A_STAGE, "stages/*/lock"])
+def test_what_is_no_file_where_one_belongs_is_found_by_verify_and_moving_it_away_is_advised(copy, name, damage):
+    (file,) = copy.glob(name)
+    damage(file)
+    problems = [problem for finding in findings(copy) for problem in finding.problems]
+    assert any(problem.startswith(f"{file} is ") and "move it away" in problem for problem in problems)
 
 
 def test_a_command_that_is_named_in_advice_does_what_it_says(tmp_path, monkeypatch, capsys):

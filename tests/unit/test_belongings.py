@@ -174,7 +174,7 @@ def test_writing_a_file_replaces_a_link_and_not_what_it_leads_to(tmp_path):
     assert (tmp_path / "theirs").read_text() == "precious" and not (tmp_path / "ours").is_symlink()
     (tmp_path / "folder").mkdir()
     with (
-        pytest.raises(OSError, match=r"folder was not written \(Is a directory\)"),
+        pytest.raises(ValueError, match="folder is a folder where a file of tutelage belongs; move it away"),
         atomically(tmp_path / "folder") as x,
     ):
         x.write_text("")

@@ -20,15 +20,14 @@ def conclude(
     """
     from rich.console import Console
 
-    from tutelage.files import is_runs
     from tutelage.report.collected import collect, publish_collected, refuse_foreign_results
-    from tutelage.report.finished import find_finished, find_unfinished, read_finished
+    from tutelage.report.finished import find_unfinished, finished_at, read_finished
     from tutelage.report.groups import group_runs
     from tutelage.report.page import publish_page, refuse_foreign_place
     from tutelage.report.story import story_of
     from tutelage.report.terminal import print_story
 
-    several = [[path] if is_runs(path) else find_finished(path) for path in paths]
+    several = [finished_at(path) for path in paths]
     left_out = list(dict.fromkeys(run for path in paths if path.is_dir() for run in find_unfinished(path)))
     sources = list(dict.fromkeys(source.resolve() for some in several for source in some))
     runs = [run for source in sources for run in read_finished(source)]

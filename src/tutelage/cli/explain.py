@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tutelage.cli.failures import Usage, did_you_mean
-from tutelage.report.finished import find_finished, read_finished
+from tutelage.report.finished import finished_at, read_finished
 
 
 def refuse_mixture(paths: Sequence[Path], by: Sequence[str]) -> None:
     """``Usage`` for runs of several recipes, with a folder that holds one, and for flags that no run has."""
-    sources = [source for path in paths for source in find_finished(path)]
+    sources = [source for path in paths for source in finished_at(path)]
     runs = [(source, run.request) for source in sources for run in read_finished(source)]
     first = {request.recipe: source for source, request in reversed(runs)}
     if len(first) > 1:

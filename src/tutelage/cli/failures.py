@@ -28,6 +28,10 @@ _SYSTEM = {
     errno.EDQUOT: "the disk quota is used up; free some space and start the same command again",
     errno.EACCES: "no permission to read or write it; change its permissions, or use another place",
     errno.EROFS: "the file system is read-only; use another place",
+    errno.ELOOP: "a link on the way there leads to itself; remove it, or use another place",
+    errno.EEXIST: "something is there that is no folder; move it away, or use another place",
+    errno.ENOTDIR: "something on the way there is no folder; move it away, or use another place",
+    errno.EISDIR: "a folder is there where a file belongs; move it away, or use another place",
 }
 
 

@@ -24,7 +24,7 @@ def verify(words: Sequence[str]) -> int:
     verdicts: Counter[str] = Counter()
     for folder in map(Path, words):
         if not folder.exists():
-            raise FileNotFoundError(f"There is no folder {folder}.")
+            raise FileNotFoundError(f"There is no folder {folder}; name one that holds runs, such as runs.")
         if not folder.is_dir():
             raise Usage(f"{folder} is a file; name the folder that it lies in.")
         empty = True

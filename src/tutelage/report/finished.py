@@ -10,6 +10,11 @@ from tutelage.report.record import runs_of_record
 RECORD = '{\n"format":'  # how a report.json and a collected result begin
 
 
+def finished_at(path: Path) -> list[Path]:
+    """The run whose folder ``path`` is, finished or not; else as ``find_finished``."""
+    return [path] if is_runs(path) else find_finished(path)
+
+
 def find_finished(path: Path | str) -> list[Path]:
     """Every finished run in a folder, itself included, or else every collected result in it, sorted; a file as it is.
 
@@ -21,9 +26,12 @@ def find_finished(path: Path | str) -> list[Path]:
     files = sorted(path.rglob("results.json"))
     sources = [file.parent for file in files if file.with_name("arguments.json").is_file()]
     sources = sources or [file for file in sorted(path.rglob("*.json")) if _is_collected(file)]
+    if not sources and (path / "results.json").is_file():  # a run that has lost its arguments
+        read_run(path)
     if not sources:
         raise FileNotFoundError(
-            f"There is no finished run in {path}: no folder in it has a results.json, and no file in it was collected."
+            f"There is no finished run in {path}: no folder in it has a results.json, and no file in it was collected; "
+            "name a folder that holds one, or start the run's command again."
         )
     return sources
 

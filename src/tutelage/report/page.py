@@ -6,7 +6,7 @@ from html import escape
 from importlib import import_module
 from pathlib import Path
 
-from tutelage.files import UNFINISHED, is_runs, remove_leftovers, write_text
+from tutelage.files import UNFINISHED, is_file, is_runs, remove_leftovers, write_text
 from tutelage.report import heatmaps, learned, networks, tables
 from tutelage.report.claims import by_claim
 from tutelage.report.finished import is_record
@@ -51,9 +51,14 @@ def publish_page(groups: Sequence[Group], story: Story, folder: Path | str) -> P
 
 
 def refuse_foreign_place(folder: Path) -> None:
-    """Raise ``ValueError`` for a place that is no folder of a run or a report, and not empty: it is somebody else's."""
+    """Raise ``ValueError`` for a place that is no folder of a run or a report, and not empty: it is somebody else's.
+
+    So it does where something else than a file lies where one of the report belongs.
+    """
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file, and a report goes into a folder; choose another place.")
+    for name in FILES:
+        is_file(folder / name)
     if not folder.is_dir() or is_runs(folder) or is_record(folder / "report.json"):
         return
     if strangers := sorted(x.name for x in folder.iterdir() if not x.name.startswith(UNFINISHED)):

@@ -8,6 +8,7 @@ from typing import Any
 
 from tutelage import plain_json
 from tutelage.checksums import MANIFEST, Sums, cure, listed, read_listed
+from tutelage.files import is_file
 from tutelage.printable import printable_in
 from tutelage.renewal import current
 from tutelage.report.agreement import refuse_disagreement
@@ -54,9 +55,13 @@ def read_run(folder: Path | str) -> FinishedRun:
     is damaged; the sentence names the file, and the line where that is known.
     """
     folder = Path(folder)
-    if not (folder / "arguments.json").is_file():
-        raise FileNotFoundError(f"{folder} is not a run folder: it has no arguments.json. Give the folder of one run.")
-    if not (folder / "results.json").is_file():
+    request = folder / "arguments.json"
+    if not is_file(request, cure(request)):
+        raise FileNotFoundError(
+            f"{folder} is not a run folder: it has no arguments.json. Give the folder of one run; if it was one, "
+            f"restore {request} from a copy, or move {folder} away and start the run's command again."
+        )
+    if not is_file(folder / "results.json", cure(folder / "results.json")):
         raise FileNotFoundError(
             f"{folder} has no results yet (no results.json): start the same command again to finish the run."
         )
@@ -64,7 +69,7 @@ def read_run(folder: Path | str) -> FinishedRun:
     if sums is None:
         getLogger("tutelage").warning("%s has no checksums: it was not verified.", folder)
     parts = {name: _load(current(folder, f"{name}.json"), sums) for name in PARTS if name != "log"}
-    parts["log"] = _lines(log, sums) if log.is_file() or sums is not None else []
+    parts["log"] = _lines(log, sums) if is_file(log, cure(log)) or sums is not None else []
     return run_from_parts(parts, f"{folder}/")
 
 
@@ -103,8 +108,8 @@ def _lines(file: Path, sums: Sums | None) -> list[Any]:
 
 
 def _content(file: Path, sums: Sums | None) -> bytes:
-    if not file.is_file():
-        raise FileNotFoundError(f"{file} is missing from the run: start the run's command again to write it.")
+    if not is_file(file, cure(file)):
+        raise FileNotFoundError(f"{file} is missing from the run: {cure(file)}.")
     return read_listed(file, sums, cure(file))
 
 

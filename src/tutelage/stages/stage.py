@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -13,13 +14,22 @@ from torch import nn
 from tutelage import group
 from tutelage.checkpoint import copied, load_state, save_state
 from tutelage.data.batches import Batches
-from tutelage.files import remove_leftovers
+from tutelage.files import is_file
 from tutelage.learn import Epoch, Training, train
 from tutelage.learner import Learner
 from tutelage.objective import Clock
 from tutelage.progress import Progress
 from tutelage.stages.signals import obey, stopping_gently
-from tutelage.stages.storage import ONLY, BestSoFar, Record, full_name, interleaved, keep
+from tutelage.stages.storage import (
+    CHECKPOINT,
+    ONLY,
+    BestSoFar,
+    Record,
+    cure_of_checkpoint,
+    full_name,
+    interleaved,
+    keep,
+)
 
 Metrics: TypeAlias = Mapping[str, float]
 """What a validation measured, by metric. The first one decides which epoch is best."""
@@ -123,7 +133,7 @@ class Stage:
 
     @property
     def checkpoint(self) -> Path:
-        return self.folder / "checkpoint.safetensors"
+        return self.folder / CHECKPOINT
 
     def _refuse_strangers(self, models: Mapping[str, nn.Module], validations: Mapping[str, Validate]) -> None:
         if set(models) != set(self.peers):
@@ -133,8 +143,9 @@ class Stage:
             raise ValueError(f"Stage {self.name!r} has no network {unknown} to validate; it has {sorted(models)}.")
 
     def _go_on(self, training: Training) -> None:
-        if group.decided(self._sweep):
-            state = load_state(self.checkpoint, f"remove it, and {self.name!r} is trained from the start")
+        cure = cure_of_checkpoint(self.folder)
+        if group.decided(partial(is_file, self.checkpoint, cure)):
+            state = load_state(self.checkpoint, cure)
             try:
                 if state.get("stage", self.folder.name) != self.folder.name:
                     raise ValueError(f"that in {state['stage']}")
@@ -153,10 +164,6 @@ class Stage:
                 ) from error
         for record in interleaved(self.records):
             self.write(record)
-
-    def _sweep(self) -> bool:
-        remove_leftovers(self.folder)
-        return self.checkpoint.exists()
 
     def _save(self, training: Training, spent: float) -> None:
         state = {"stage": self.folder.name, "training": training.state_dict(), "records": self.records, "spent": spent}

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from tutelage.checkpoint import filled, json_bytes, load_state, load_weights, save_state, save_weights, seal, write_json
 from tutelage.checksums import listed, read_listed_json, refuse_missing
+from tutelage.files import is_file, made_folder, remove_leftovers
 from tutelage.keys import Build
 
 Record: TypeAlias = dict[str, Any]
 """One line of ``log.jsonl``."""
 ONLY = ""
 """The name of a network that has no peers: its files lie in the stage's folder itself."""
-STAGE, LAST, BEST = "stage.json", "last.safetensors", "best.safetensors"
+STAGE, LAST, BEST, CHECKPOINT = "stage.json", "last.safetensors", "best.safetensors", "checkpoint.safetensors"
 
 
 @dataclass(frozen=True)
@@ -55,24 +56,28 @@ def keep(
     """Write it all, ``stage.json`` last; from now on the stage is loaded, not trained, and no checkpoint is needed."""
     weights = {}
     for peer, model in models.items():
-        (folder / peer).mkdir(exist_ok=True)
-        weights[_in(peer, LAST)] = save_weights(folder / peer / LAST, model)
+        place = made_folder(folder / peer) if peer else folder
+        weights[_in(peer, LAST)] = save_weights(place / LAST, model)
         if peer in best:
             state = {"epoch": best[peer].epoch, "weights": best[peer].weights}
-            weights[_in(peer, BEST)] = save_state(folder / peer / BEST, state)
+            weights[_in(peer, BEST)] = save_state(place / BEST, state)
     content = {**content, "weights": weights}
     files = {name: folder / name for name in weights}
     seal(folder, {**files, STAGE: json_bytes(content)})  # before the stage is over: no stage ever lacks its checksums
     write_json(folder / STAGE, content)
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether a stage is over; the checkpoint of a process that was killed in its very last moment is removed."""
-    if not (folder / STAGE).exists():
-        return False
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
-    return True
+    """Whether a stage is over; what processes that were killed left half-written, or in their last moment, is removed.
+
+    Only for whoever holds the stage's lock. Raises ``ValueError`` where something else lies where its files belong.
+    """
+    remove_leftovers(folder)
+    ended, saved = is_file(folder / STAGE, cure(folder)), is_file(folder / CHECKPOINT, cure_of_checkpoint(folder))
+    if ended and saved:
+        (folder / CHECKPOINT).unlink()
+    return ended
 
 
 def finished(folder: Path, name: str, builds: Mapping[str, Build]) -> dict[str, Finished]:
@@ -117,6 +122,11 @@ def notes(folder: Path) -> list[str]:
 def cure(folder: Path) -> str:
     """What helps where a finished stage is damaged, whoever made it."""
     return f"remove {folder}, and the same command makes it anew, to the same bits"
+
+
+def cure_of_checkpoint(folder: Path) -> str:
+    """What helps where the checkpoint of a stage that is not over is damaged."""
+    return f"remove it, and the same command trains {folder} from the start"
 
 
 def full_name(stage: str, peer: str) -> str:
@@ -181,7 +191,7 @@ def _finished(
     last = load_weights(folder / peer / LAST, build(), remedy, weights.get(_in(peer, LAST), ""))
     best_epoch = _best_epoch(records)
     path = folder / peer / BEST
-    if path.exists() != (best_epoch is not None):
+    if is_file(path, remedy) != (best_epoch is not None):
         problem = "is missing" if best_epoch else "is of another stage, since this one has no best epoch"
         raise ValueError(f"{path} {problem}: {remedy}.")
     best = last

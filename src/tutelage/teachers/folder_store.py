@@ -19,7 +19,7 @@ import numpy
 import torch
 
 from tutelage.checkpoint import read_json, write_json
-from tutelage.files import opened, refuse_other_kinds
+from tutelage.files import is_file, opened, refuse_other_kinds, remove_leftovers
 from tutelage.teachers.cache_layout import KNOWN, SUM, AnswerTable, CacheLayout, readable_bytes
 from tutelage.teachers.forms import Row
 from tutelage.teachers.row_sums import RowSums
@@ -45,7 +45,7 @@ class FolderStore:
         return bool(self._about()["format"] != WITHOUT_SUMS)
 
     def find(self, address: str) -> AnswerTable | None:
-        if address not in self.tables and self._description(address).exists():
+        if address not in self.tables and is_file(self._description(address), self._cure):
             self.tables[address] = self._open(address)
         return self.tables.get(address)
 
@@ -56,7 +56,7 @@ class FolderStore:
         demand, size = layout.demand(address, row), layout.num_bytes(row)
         logging.getLogger("tutelage").info("%s.", demand)
         path = self._rows(address)
-        refuse_other_kinds(path)
+        refuse_other_kinds(path, self._cure)
         try:
             _reserve(path, size)
         except OSError as error:
@@ -81,7 +81,8 @@ class FolderStore:
             ) from error
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # the system gives it back, however this process ends
-            if not (self.folder / "cache.json").exists():
+            remove_leftovers(self.folder)
+            if not is_file(self.folder / "cache.json", self._cure):
                 write_json(self.folder / "cache.json", self.about)
             self._about()
             yield
@@ -102,7 +103,7 @@ class FolderStore:
                 raise ValueError
         except (KeyError, TypeError, ValueError):
             raise ValueError(f"{description} does not describe this layer; {self._cure}.") from None
-        refuse_other_kinds(path)
+        refuse_other_kinds(path, self._cure)
         size = path.stat().st_size if path.exists() else 0
         if size != expected:
             raise ValueError(
@@ -128,7 +129,7 @@ class FolderStore:
     def _about(self) -> dict[str, Any]:
         """What ``cache.json`` says, or will say. Raises ``ValueError`` where that is about other answers."""
         path = self.folder / "cache.json"
-        if not path.exists():
+        if not is_file(path, self._cure):
             return self.about
         kept = there = read_json(path, self._cure)
         kept = kept if isinstance(kept, dict) else {}
