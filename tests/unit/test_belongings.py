@@ -3,17 +3,22 @@
 import errno
 import json
 import os
+import re
 import shutil
 from functools import partial
 from pathlib import Path
 
 import pytest
 from test_run import contents, fit, made, net
+from torch import nn
 
-from tutelage.checkpoint import write_json
+from examples import SGD, label, vectors
+from tutelage.checkpoint import save_weights, write_json
 from tutelage.cli.command import main
 from tutelage.cli.events import Events
-from tutelage.files import append, atomically, is_runs, opened, refuse_other_kinds
+from tutelage.files import UNFINISHED, append, atomically, is_runs, opened, refuse_other_kinds
+from tutelage.learner import Learner
+from tutelage.objective import Objective
 from tutelage.progress import Silence
 from tutelage.report.collected import refuse_foreign_results as refuse_others
 from tutelage.report.page import refuse_foreign_place
@@ -250,3 +255,66 @@ def test_events_for_tensorboard_take_away_only_events_of_ours(tmp_path):
     (tmp_path / "link" / "tensorboard").symlink_to(theirs)
     with pytest.raises(ValueError, match="move it away"):
         Events(log, tmp_path / "link", Silence())
+
+
+def mutual(stage, models):
+    learners = {peer: Learner(model, Objective(label=label()), SGD) for peer, model in models.items()}
+    stage.train(learners, vectors(), 1, model=models)
+
+
+def test_the_folder_of_a_peer_is_not_written_to_through_a_link(tmp_path):
+    with pytest.raises(KeyboardInterrupt), made(tmp_path) as run:
+        run.peers("mutual", {"a": net, "b": net}, mutual)
+        raise KeyboardInterrupt
+    (stage,) = (tmp_path / "stages").iterdir()
+    (stage / "stage.json").unlink()
+    (stage / "b").rename(tmp_path / "theirs")
+    (tmp_path / "theirs" / f"{UNFINISHED}theirs").mkdir()
+    (stage / "b").symlink_to(tmp_path / "theirs")
+    before = everything(tmp_path / "theirs")
+    refusal = r"/b is a link where a folder of tutelage belongs; move it away"
+    with pytest.raises(ValueError, match=refusal), made(tmp_path) as run:
+        run.peers("mutual", {"a": net, "b": net}, mutual)
+    assert everything(tmp_path / "theirs") == before
+    (stage / "b").unlink()
+    with made(tmp_path) as run:
+        run.peers("mutual", {"a": net, "b": net}, mutual)
+
+
+def narrowed(network: nn.Module) -> nn.Module:
+    return network
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["over", "not over"])
+def test_what_a_killed_process_left_half_written_is_taken_from_stages_of_every_kind(tmp_path, ended):
+    save_weights(tmp_path / "given.safetensors", net())
+
+    def made_once():
+        with made(tmp_path) as run:
+            trained = run.stage("student", net, fit)
+            run.derive("narrow", narrowed, of=trained)
+            run.given("teacher", net, tmp_path / "given.safetensors")
+
+    made_once()
+    left = contents(tmp_path / "stages")
+    for stage in (tmp_path / "stages").iterdir():
+        (stage / f"{UNFINISHED}x").mkdir()
+        (stage / f"{UNFINISHED}x" / "last.safetensors").write_bytes(b"half")
+        (stage / ".tutelage-notes").write_text("mine")
+        if not ended:
+            (stage / "stage.json").unlink()
+    made_once()
+    assert [name for name in contents(tmp_path / "stages") if not name.endswith("notes")] == left
+
+
+@pytest.mark.parametrize("words", [
+    ["run", TOY, "--runs", "loop"], ["run", TOY, "--runs", "loop/below"], ["run", TOY, "--folder", "loop"],
+    ["run", TOY, "--folder", "loop/a/b"], ["run", "mnist:hinton", "--data", "loop"],
+    ["run", "mnist:hinton", "--data", "loop/below"], ["report", "loop"], ["verify", "loop/below"],
+])  # fmt: skip
+def test_a_link_that_leads_to_itself_is_no_place_and_something_else_is_advised(tmp_path, words, capsys):
+    Path("loop").symlink_to("loop")
+    assert main(words) == 3
+    said = capsys.readouterr().err
+    assert "Errno" not in said and re.search(r"choose another|; name (the|a|one)", said)
+    assert contents(tmp_path) == ["loop"] or "runs" in contents(tmp_path)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from test_run import QUICK, contents, fit, made, net
 import tutelage
 from examples import bits, same
 from tutelage import renewal
+from tutelage.integrity import findings
 from tutelage.report.read import read_run
 from tutelage.run import Run
 
@@ -134,3 +136,60 @@ def test_a_recipe_without_any_stage_can_be_reported(tmp_path):
         run.publish(headline="nothing was trained")
     assert json.loads((run.folder / "stages.json").read_text()) == []
     assert read_run(run.folder).results.headline == "nothing was trained"
+
+
+def flipped(file, words):
+    content = file.read_bytes()
+    place = content.index(words)
+    file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("arguments.json", b'tutelage run'), ("arguments.json", b'quick'), ("environment.json", b'float32'),
+    ("environment.json", b'"processor"'), ("environment.json", b'20'), ("SHA256SUMS", b"log.jsonl"),
+])  # fmt: skip
+def test_what_changed_in_a_run_that_has_not_ended_is_written_anew(tmp_path, name, words):
+    request = replace(QUICK, command="tutelage run toy:one")
+
+    def opened():
+        return Run(request, root=tmp_path / "runs", exact=True, device="cpu")
+
+    with opened() as run:
+        recipe(run, "done")
+    before = files(run.folder)
+    (run.folder / "results.json").unlink()  # as a kill after the checksums leaves it
+    flipped(run.folder / name, words)
+    with opened() as run:
+        recipe(run, "done")
+    dates = [json.loads(made["environment.json"]).pop("date") for made in (before, files(run.folder))]
+    assert dates[0] <= dates[1]
+    environments = [json.loads(made["environment.json"]) | {"date": ""} for made in (before, files(run.folder))]
+    assert environments[0] == environments[1]
+    assert before["arguments.json"] == files(run.folder)["arguments.json"]
+    assert {finding.verdict for finding in findings(tmp_path)} == {"whole"}
+
+
+@pytest.mark.parametrize("step", range(0, 60, 3))
+def test_a_kill_at_any_moment_of_a_start_leaves_what_can_be_gone_on_with_and_is_verified(tmp_path, step, monkeypatch):
+    folder = finished(tmp_path)
+    (folder / "environment.json").unlink()
+    left = [step]
+
+    def perhaps(act):
+        def acting(*words, **named):
+            if left[0] == 0:
+                raise Killed
+            left[0] -= 1
+            return act(*words, **named)
+
+        return acting
+
+    with monkeypatch.context() as patch:
+        for owner, name in ((os, "replace"), (Path, "unlink"), (Path, "rmdir"), (os, "fsync")):
+            patch.setattr(owner, name, perhaps(getattr(owner, name)))
+        patch.setattr("tutelage.folders.RunFolder.withdraw", lambda _self: None)
+        with suppress(Killed):
+            finished(tmp_path, "second")
+    assert "damaged" not in {found.verdict for found in findings(tmp_path) if (folder / "environment.json").exists()}
+    assert finished(tmp_path, "third") == folder and read_run(folder).results.headline == "third"
+    assert {finding.verdict for finding in findings(tmp_path)} == {"whole"}
