@@ -123,19 +123,20 @@ def load_weights(path: Path | str, model: nn.Module, cure: str = RESTORE, expect
 
     Raises ``ValueError`` for another architecture's, else as ``read_tensors`` does.
     """
-    return filled(model, read_tensors(path, cure, expected)[0], path)
+    return filled(model, read_tensors(path, cure, expected)[0], path, cure)
 
 
-def filled(model: nn.Module, weights: Any, path: Path | str) -> nn.Module:
+def filled(model: nn.Module, weights: Any, path: Path | str, cure: str = RESTORE) -> nn.Module:
     """``model`` with ``weights``, which ``path`` holds. Raises ``ValueError`` for those of another architecture."""
     if not isinstance(weights, dict) or not all(isinstance(x, Tensor) for x in weights.values()):
-        raise ValueError(f"{path} holds no weights of a {type(model).__name__}.")
+        raise ValueError(f"{path} holds no weights of a {type(model).__name__}: {cure}.")
     tensors, state = _uncompiled(weights), model.state_dict()
     own = {name: tuple(x.shape) for name, x in _uncompiled(state).items()}
     stored = {name: tuple(x.shape) for name, x in tensors.items()}
     if own != stored:
         raise ValueError(
-            f"{path} holds the weights of another architecture than this {type(model).__name__}: {_gap(own, stored)}."
+            f"{path} holds the weights of another architecture than this {type(model).__name__}: {_gap(own, stored)}; "
+            f"{cure}."
         )
     model.load_state_dict(dict(zip(state, (tensors[name] for name in own), strict=True)))
     return model

@@ -35,7 +35,7 @@ def begun(folder: Path) -> Path:
 def current(folder: Path, name: str) -> Path:
     """Where the file ``name`` of the finished run in ``folder`` lies, though its move were broken off."""
     again = folder / AGAIN
-    if not OURS.fullmatch(name) or not (again / RESULTS).is_file():
+    if not OURS.fullmatch(name) or again.is_symlink() or not (again / RESULTS).is_file():
         return folder / name
     return again / name if (again / LOG).is_file() or (again / name).is_file() else folder / name
 

@@ -199,7 +199,7 @@ def _finished(
         kept = load_state(path, remedy, weights.get(_in(peer, BEST), ""))
         if not isinstance(kept, dict) or kept.get("epoch") != best_epoch:
             raise ValueError(f"{path} is not that of epoch {best_epoch}, the best one: {remedy}.")
-        best = filled(build(), kept.get("weights"), path)
+        best = filled(build(), kept.get("weights"), path, remedy)
     return Finished(name, key, last, best, records, best_epoch)
 
 
