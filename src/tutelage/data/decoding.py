@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from tutelage.data.contents import content_of
 from tutelage.data.crops import Crop, Keys
-from tutelage.data.folder import printable
+from tutelage.data.folder import spelled_out
 from tutelage.data.pictures import HEAVIEST, decoded_images
 
 
@@ -55,7 +55,7 @@ def decoded_batches(jobs: Iterable[Job], decoder: Decoder, workers: int) -> Iter
 
 def decoded(path: Path) -> Tensor:
     """The image (3, H, W) uint8 of a file. Raises ``ValueError`` with its path if it is no sound image."""
-    return decoded_images([content_of(path, HEAVIEST)], lambda _: printable(path))[0]
+    return decoded_images([content_of(path, HEAVIEST)], lambda _: spelled_out(path))[0]
 
 
 def _unchanged(images: Any) -> Any:

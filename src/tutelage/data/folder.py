@@ -28,7 +28,7 @@ def image_folder(folder: Path | str, name: str) -> Labelled:
     files = listed(folder)
     paths = [folder / path for members in files.values() for path in members]
     targets = torch.tensor([target for target, members in enumerate(files.values()) for _ in members])
-    images = decoded_images([content_of(x, HEAVIEST) for x in paths], lambda place: printable(paths[place]))
+    images = decoded_images([content_of(x, HEAVIEST) for x in paths], lambda place: spelled_out(paths[place]))
     return labelled(name, images, targets, tuple(files))
 
 
@@ -43,9 +43,9 @@ def listed(folder: Path) -> dict[str, list[str]]:
     classes = sorted(home.name for home in folder.iterdir() if home.is_dir() and not home.name.startswith("."))
     if not classes:
         raise FileNotFoundError(f"{folder} has no folders; it needs one for each class, with the class's images.")
-    if strange := [name for name in classes if printable(name) != name]:
+    if strange := [name for name in classes if spelled_out(name) != name]:
         raise ValueError(
-            f"{printable(folder / strange[0])} has a name that is no UTF-8 and cannot name a class; rename it."
+            f"{spelled_out(folder / strange[0])} has a name that is no UTF-8 and cannot name a class; rename it."
         )
     files = {home: sorted(_images(folder / home, home), key=_parts) for home in classes}
     if lacking := [home for home, members in files.items() if not members]:
@@ -53,7 +53,7 @@ def listed(folder: Path) -> dict[str, list[str]]:
     return files
 
 
-def printable(path: Path | str) -> str:
+def spelled_out(path: Path | str) -> str:
     """A path as every file and terminal takes it: bytes of a name that are no UTF-8 are spelled out."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
@@ -76,7 +76,7 @@ def _images(home: Path, below: str) -> Iterator[str]:
 def _refuse_no_file(path: Path) -> None:
     if not path.is_file():
         raise ValueError(
-            f"{printable(path)} is called like an image, but is no file, nor a link to one; restore or remove it."
+            f"{spelled_out(path)} is called like an image, but is no file, nor a link to one; restore or remove it."
         )
 
 
