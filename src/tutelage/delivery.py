@@ -14,8 +14,8 @@ from torch import nn
 
 from tutelage.checkpoint import json_bytes, load_weights, save_weights
 from tutelage.checksums import MANIFEST, listed, read_listed_json
-from tutelage.files import atomically, is_file
-from tutelage.keys import Found, called, in_memory, restored
+from tutelage.files import atomically
+from tutelage.keys import Found, already_imported, called, restored
 from tutelage.renewal import current
 from tutelage.tensors import stated_sum
 from tutelage.trust import is_shipped, refuse_package, stored
@@ -48,7 +48,7 @@ def deliver(folder: Path, student: nn.Module, facts: Mapping[str, Any]) -> None:
     if not isinstance(origin, Origin):
         raise ValueError("A run delivers a network that one of its stages made; this one comes from elsewhere.")
     for function in (origin.build, *origin.functions):
-        restored(function, in_memory)
+        restored(function, already_imported)
     derived = {"functions": list(origin.functions)} if origin.functions else {}
     with ExitStack() as unfinished:  # all is written before anything takes its name, the description last
         description = unfinished.enter_context(atomically(folder / DESCRIPTION))

@@ -127,11 +127,14 @@ def maker(description: Any, found: Found) -> Callable[..., Any]:
         raise ValueError(f"{path} builds this network, but it cannot be imported here{cure}")
     made = function if isinstance(function, type) else declared(function, path)
     if not (callable(function) and made is not None and issubclass(made, nn.Module)):
-        raise ValueError(f"{path} is not declared to return an nn.Module, so it is not called; annotate its return.")
+        raise ValueError(
+            f"{path} is not declared to return an nn.Module, so no student is loaded by it; annotate its return, "
+            "or call it in a function of yours that is annotated."
+        )
     return function  # type: ignore[no-any-return]
 
 
-def in_memory(path: str) -> Any:
+def already_imported(path: str) -> Any:
     """What stands at ``module:name`` in a module that is imported already, or ``None``."""
     module, _, names = path.partition(":")
     found: Any = sys.modules.get(module)
@@ -154,7 +157,7 @@ def _path(thing: Any) -> str:
     """``module:name``, if that is where ``thing`` is found: else two different things might have one description."""
     module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
     for path in (f"{module}:{name}", f"{module}:{getattr(thing, '__name__', None)}"):
-        if module and name and in_memory(path) is thing:
+        if module and name and already_imported(path) is thing:
             return path
     raise ValueError(
         f"A {type(thing).__name__} ({module}:{name}) cannot be part of a stage's key: pass plain values, data sets, "

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from examples import cnn, mlp
 from tutelage import keys
 from tutelage.data.labelled import labelled
-from tutelage.keys import MOVED, STAGE_KEY, called, described, home, in_memory, key_of
+from tutelage.keys import MOVED, STAGE_KEY, already_imported, called, described, home, key_of
 
 
 @dataclass(frozen=True)
@@ -168,9 +168,9 @@ def test_what_cannot_be_told_apart_is_refused(thing):
 
 def test_a_described_network_can_be_built_from_its_description_alone():
     description = json.loads(json.dumps(described(partial(net, 3, activation=nn.Tanh))))
-    made = called(description, found=in_memory)
+    made = called(description, found=already_imported)
     assert isinstance(made[1], nn.Tanh) and made[0].weight.shape == (3, 8)
-    assert isinstance(called(described(partial(nn.Linear, 3, 2)), found=in_memory), nn.Linear)
+    assert isinstance(called(described(partial(nn.Linear, 3, 2)), found=already_imported), nn.Linear)
 
 
 @pytest.mark.parametrize(
@@ -186,16 +186,16 @@ def test_a_described_network_can_be_built_from_its_description_alone():
 )
 def test_only_what_is_declared_to_make_a_network_is_called(description):
     with pytest.raises(ValueError, match="not declared to return"):
-        called(description, found=in_memory)
+        called(description, found=already_imported)
 
 
 def test_a_network_that_cannot_be_built_here_is_refused():
     with pytest.raises(
         ValueError, match="here; start Python in the folder that holds nobody_has_this, or put that fold"
     ):
-        called({"function": "nobody_has_this.nets:net"}, found=in_memory)
+        called({"function": "nobody_has_this.nets:net"}, found=already_imported)
     with pytest.raises(ValueError, match="only the recipe can make"):
-        called({"function": f"{__name__}:net", "arguments": [{"stage": "abc"}], "named": {}}, found=in_memory)
+        called({"function": f"{__name__}:net", "arguments": [{"stage": "abc"}], "named": {}}, found=already_imported)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_network_that_cannot_be_built_here_is_refused():
 )
 def test_what_describes_no_network_is_refused_in_one_sentence(description):
     with pytest.raises(ValueError, match=r"names a function|are a list"):
-        called(description, found=in_memory)
+        called(description, found=already_imported)
 
 
 def prune(network: nn.Module, width: int) -> nn.Module:
@@ -215,9 +215,9 @@ def width(network: nn.Module) -> float:
 
 
 def test_a_described_function_is_called_on_a_network_if_it_is_declared_to_make_one():
-    assert called(described(partial(prune, width=2)), mlp(), found=in_memory)(torch.zeros(1, 8)).shape == (1, 2)
+    assert called(described(partial(prune, width=2)), mlp(), found=already_imported)(torch.zeros(1, 8)).shape == (1, 2)
     with pytest.raises(ValueError, match="not declared to return"):
-        called(described(width), mlp(), found=in_memory)
+        called(described(width), mlp(), found=already_imported)
 
 
 def test_every_home_that_was_given_up_leads_to_one_that_is_there(monkeypatch):
@@ -231,12 +231,12 @@ def test_every_home_that_was_given_up_leads_to_one_that_is_there(monkeypatch):
         "old:net": f"{__name__}:net",
     }
     monkeypatch.setattr(keys, "MOVED", moved)
-    assert called({"function": "old.place.net", "arguments": [3]}, found=in_memory)[0].weight.shape == (3, 8)
-    assert called({"function": "old:net", "arguments": [3]}, found=in_memory)[0].weight.shape == (3, 8)
+    assert called({"function": "old.place.net", "arguments": [3]}, found=already_imported)[0].weight.shape == (3, 8)
+    assert called({"function": "old:net", "arguments": [3]}, found=already_imported)[0].weight.shape == (3, 8)
     with pytest.raises(ValueError, match="not declared to return"):
-        called({"function": "old.place.nets:careless", "arguments": [3]}, found=in_memory)
+        called({"function": "old.place.nets:careless", "arguments": [3]}, found=already_imported)
     with pytest.raises(ValueError, match="cannot be imported here"):
-        called({"function": "old:net_of_mine", "arguments": [3]}, found=in_memory)
+        called({"function": "old:net_of_mine", "arguments": [3]}, found=already_imported)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tutelage.keys import called, described, in_memory
+from tutelage.keys import already_imported, called, described
 from tutelage.models.named import known, named
 from tutelage.models.outline import outline
 
@@ -77,7 +77,7 @@ def test_a_network_without_a_head_or_maps_is_refused_once_these_are_asked_for():
 @pytest.mark.parametrize("text", ["resnet8", "resnet(depth=14)", "wide_resnet(10, width=1)", "torch.nn.Linear(3, 4)"])
 def test_a_named_network_is_made_again_from_its_description(text):
     build = named(text, 6)
-    again = called(described(build), found=in_memory)
+    again = called(described(build), found=already_imported)
     assert [p.shape for p in again.parameters()] == [p.shape for p in build().parameters()]
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from examples import SGD, bits, kd, mlp, run, same, vectors
 from tutelage.data.labelled import labelled
-from tutelage.keys import called, described, in_memory, key_of
+from tutelage.keys import already_imported, called, described, key_of
 from tutelage.learn import train
 from tutelage.learner import Learner
 from tutelage.measure.cost import macs
@@ -138,5 +138,5 @@ def five() -> nn.Module:
 def test_an_adapted_build_can_be_part_of_a_key_and_be_built_from_it():
     build = partial(tensor_output, five, at="logits")
     assert key_of(build) != key_of(partial(tensor_output, five, at=0))
-    network = called(described(build), found=in_memory)
+    network = called(described(build), found=already_imported)
     assert isinstance(network, TensorOutput) and network.at == "logits"

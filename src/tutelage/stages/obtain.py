@@ -16,7 +16,7 @@ from torch import nn
 from tutelage import group, results
 from tutelage.checkpoint import file_hash, load_weights
 from tutelage.delivery import ORIGIN, Origin
-from tutelage.keys import STAGE_KEY, Build, described, in_memory, key_of, maker
+from tutelage.keys import STAGE_KEY, Build, already_imported, described, key_of, maker
 from tutelage.progress import Progress
 from tutelage.stages.code import code_of
 from tutelage.stages.locks import locked
@@ -135,7 +135,7 @@ def derived(
     Raises ``ValueError`` for a function that is not declared to return a network, and for a network of unknown origin.
     """
     step, origin, weights = described(function), getattr(of.last, ORIGIN, None), stages / of.key / "last.safetensors"
-    maker(step, in_memory)
+    maker(step, already_imported)
     if not isinstance(origin, Origin):
         raise ValueError(f"{name!r} is derived from what a stage of a run made; {of.name!r} comes from elsewhere.")
 

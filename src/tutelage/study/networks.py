@@ -8,7 +8,7 @@ from functools import partial
 from torch import nn
 
 from tutelage.folders import departures
-from tutelage.keys import Build
+from tutelage.keys import Build, already_imported, described, restored
 from tutelage.methods.by_name import members
 from tutelage.methods.check import check_methods, check_network
 from tutelage.methods.pair import Method, student_for
@@ -55,9 +55,10 @@ class PairOfNetworks:
 
     def refuse_strangers(self, run: Run, plan: Plan, methods: Mapping[str, Method]) -> None:
         """Before hours are spent: raise ``ValueError`` for networks that cannot be built, do not fit the memory, take
-        no such samples or have other classes, and for methods that need a layer which one of them lacks, or several
-        samples where a batch has one.
+        no such samples or have other classes, for a student that could not be loaded again, and for methods that need
+        a layer which one of them lacks, or several samples where a batch has one.
         """
+        restored(described(self.build_student), already_imported)  # the run delivers it in the end
         for network, build in ((self.teacher, self.build_teacher), (self.student, self.build_student)):
             refuse_too_large(network.name, build, self.data, network.training.batch_size)
         device = self.data.train.inputs.device
