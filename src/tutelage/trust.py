@@ -243,8 +243,8 @@ def _is_installed(module: str) -> bool:
 
 
 def _not_allowed(path: str, root: str) -> str:
-    allowed = sorted({*(_allowed or ()), OURS})
+    allowed = sorted({*(_allowed or ())} - {OURS})
     return (
-        f"{path} leads to the package {root!r}, and names may lead to {', '.join(allowed)} alone; "
+        f"{path} leads to the package {root!r}, and names may lead to {', '.join([*allowed, OURS])} alone; "
         f"if you trust it, add --allow {' '.join([*allowed, root])}."
     )

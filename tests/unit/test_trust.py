@@ -254,9 +254,7 @@ class TestUnderARestriction:
             assert named("resnet8", 3) and named("tutelage.models.resnet.resnet(8)", 3)
             assert method("kd+at") and method("tutelage.methods.response:kd") is methods()["kd"]
             for ask in (lambda: named("evil_of_trust.net", 2), lambda: method("kd + evil_of_trust:x")):
-                with pytest.raises(
-                    ValueError, match=r"may lead to tutelage alone; .* add --allow tutelage evil_of_trust"
-                ):
+                with pytest.raises(ValueError, match=r"may lead to tutelage alone; .* add --allow evil_of_trust"):
                     ask()
             with restricted([lab]), pytest.raises(ValueError, match="may lead to tutelage alone"):
                 named(f"{lab}.Small", 2)  # what is within is not less
@@ -321,7 +319,9 @@ class TestAStudentInAFolder:
         before = set(sys.modules)
         with pytest.raises(ValueError):
             tutelage.load(where, allow=["tutelage", "torch"])
-        assert {name for name in set(sys.modules) - before if not name.startswith(("tutelage.", "torch."))} == set()
+        assert {
+            name for name in set(sys.modules) - before if not name.startswith(("tutelage.", "torch.", "encodings."))
+        } == set()
         assert not trace.exists()
 
     @pytest.mark.parametrize(

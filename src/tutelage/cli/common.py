@@ -42,7 +42,7 @@ class Common:
         arg(
             metavar="PACKAGE …",
             help_behavior_hint="",
-            help="Names lead only to networks and methods of these packages, and to ours.",
+            help="Trust these packages: names may lead to them and to tutelage, and nowhere else.",
         ),
     ] = ()
     runs: Annotated[Path, arg(metavar="ROOT", help="Where run folders are made (or TUTELAGE_RUNS).")] = field(
