@@ -77,7 +77,8 @@ def read_tensors(path: Path | str, cure: str = RESTORE, expected: str = "") -> t
             start = file.read(8)
         if is_pickle(start):
             raise ValueError(f"{path} is a pickle, which may hold code: it was not opened; use safetensors.") from None
-        raise ValueError(f"{path} is damaged or cut short ({error}): {cure}.") from None
+        said = str(error).partition(", expected one of")[0]  # a list of all types
+        raise ValueError(f"{path} is damaged or cut short ({said}): {cure}.") from None
     if expected and about.get("sha256") != expected:
         raise ValueError(f"{path} is whole, but not the file that belongs here: {cure}.")
     return tensors, about

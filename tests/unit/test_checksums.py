@@ -20,6 +20,7 @@ import tutelage
 from examples import SGD, bits, label, mlp, same, vectors
 from tutelage.checkpoint import load_state, load_weights, save_state, save_weights, seal
 from tutelage.checksums import MANIFEST, listed
+from tutelage.cli.conclude import conclude
 from tutelage.cli.failures import Usage, exit_code
 from tutelage.cli.verify import verify
 from tutelage.integrity import findings
@@ -295,7 +296,7 @@ class TestStage:
         (teacher / "stage.json").write_text(json.dumps(content))
         said = work(tmp_path / "runs")[0].progress.notes
         assert [note for note in said if "verified" in note] == [
-            f"teacher: {teacher} has no checksums, since an earlier version made it: it was not verified"
+            f"teacher: {teacher} has no checksums: it was not verified"
         ]
         (teacher / "best.safetensors").unlink()
         with pytest.raises(ValueError, match=r"best\.safetensors is missing: remove "):
@@ -349,16 +350,19 @@ class TestRun:
             work(tmp_path / "runs")
         (folder / MANIFEST).unlink()  # it was changed on purpose
 
-    def test_changed_on_purpose_it_is_read_without_checksums_and_said_to_be_unverified(self, done, caplog):
+    def test_changed_on_purpose_it_is_read_without_checksums_and_said_to_be_unverified(self, done, caplog, tmp_path):
         folder, _, _ = done
         path = folder / "environment.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "processor": "mine"}))
         with pytest.raises(ValueError, match=r"if you changed it yourself, remove .*SHA256SUMS"):
             read_run(folder)
         (folder / MANIFEST).unlink()
+        assert read_run(folder).environment["processor"] == "mine"
+        shutil.copytree(folder, tmp_path / "copy")
         with caplog.at_level(logging.WARNING, "tutelage"):
-            assert read_run(folder).environment["processor"] == "mine"
-        assert [record.message for record in caplog.records] == [f"{folder} has no checksums: it was not verified."]
+            conclude([folder, tmp_path / "copy"])
+        (said,) = [record.message for record in caplog.records]  # one sentence, however many there are
+        assert said.startswith(f"2 runs are without checksums and not verified: {folder}, ")
 
 
 class TestDelivered:

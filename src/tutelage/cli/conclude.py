@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from logging import getLogger
 from pathlib import Path
 
 from tutelage.printable import printable
@@ -24,6 +25,7 @@ def conclude(
     from tutelage.report.finished import find_unfinished, finished_at, read_finished
     from tutelage.report.groups import group_runs
     from tutelage.report.page import publish_page, refuse_foreign_place
+    from tutelage.report.read import is_unverified
     from tutelage.report.story import story_of
     from tutelage.report.terminal import print_story
 
@@ -38,10 +40,14 @@ def conclude(
     refuse_foreign_place(place)
     if keep is not None:
         refuse_foreign_results(keep)
+    if unverified := [_short(source) for source in sources if is_unverified(source)]:
+        what = f"{_counted(unverified)} without checksums and not verified: {_first(unverified)}"
+        getLogger("tutelage").warning("%s", printable(what))
     print_story(story, Console())
     page = publish_page(groups, story, place)
     if left_out:
-        print(printable(_unfinished([_short(run) for run in left_out])))
+        short = [_short(run) for run in left_out]
+        print(printable(f"{_counted(short)} unfinished and left out: {_first(short)}"))
     print(printable(f"Report: {_short(page)}"))
     if keep is not None:
         for run in runs:
@@ -50,10 +56,13 @@ def conclude(
     return page
 
 
-def _unfinished(runs: Sequence[Path]) -> str:
-    what = "1 run is unfinished" if len(runs) == 1 else f"{len(runs)} runs are unfinished"
+def _counted(runs: Sequence[Path]) -> str:
+    return "1 run is" if len(runs) == 1 else f"{len(runs)} runs are"
+
+
+def _first(runs: Sequence[Path]) -> str:
     more = [f"and {len(runs) - 5} more"] if len(runs) > 5 else []
-    return f"{what} and left out: {', '.join([*map(str, runs[:5]), *more])}"
+    return ", ".join([*map(str, runs[:5]), *more])
 
 
 def _short(path: Path) -> Path:

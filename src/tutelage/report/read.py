@@ -1,7 +1,6 @@
 """A run folder as typed values: the only door through which a run enters its report."""
 
 from dataclasses import dataclass, field
-from logging import getLogger
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -66,11 +65,14 @@ def read_run(folder: Path | str) -> FinishedRun:
             f"{folder} has no results yet (no results.json): start the same command again to finish the run."
         )
     log, sums = current(folder, "log.jsonl"), listed(current(folder, MANIFEST).parent)
-    if sums is None:
-        getLogger("tutelage").warning("%s has no checksums: it was not verified.", folder)
     parts = {name: _load(current(folder, f"{name}.json"), sums) for name in PARTS if name != "log"}
     parts["log"] = _lines(log, sums) if is_file(log, cure(log)) or sums is not None else []
     return run_from_parts(parts, f"{folder}/")
+
+
+def is_unverified(source: Path) -> bool:
+    """Whether it is the folder of a finished run without checksums, which is read as it is."""
+    return source.is_dir() and listed(current(source, MANIFEST).parent) is None
 
 
 def run_from_parts(parts: dict[str, Any], where: str = "") -> FinishedRun:

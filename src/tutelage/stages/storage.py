@@ -115,7 +115,7 @@ def lines(folder: Path, name: str) -> list[Record]:
 def notes(folder: Path) -> list[str]:
     """Sentences about how a finished stage was made, and whether it could be verified."""
     sentences: list[str] = _content(folder)["notes"]
-    unverified = f"{folder} has no checksums, since an earlier version made it: it was not verified"
+    unverified = f"{folder} has no checksums: it was not verified"
     return sentences if listed(folder) else [*sentences, unverified]
 
 
