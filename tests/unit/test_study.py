@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 from functools import partial
 from shutil import copyfile
+from typing import cast
 
 import pytest
 import torch
@@ -36,7 +37,7 @@ from tutelage.study.claims import cannot_decide
 from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish_comparison
 from tutelage.study.costs import costs_of
 from tutelage.study.evaluated import Evaluated, evaluate, publish_networks, validated
-from tutelage.study.networks import refuse_guessing, teacher_builder, teacher_of
+from tutelage.study.networks import PairOfNetworks, refuse_guessing, teacher_builder, teacher_of
 from tutelage.study.sets import Sets, parted
 from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
 from tutelage.study.trials import Outcome, Trial, run_trial, run_trials
@@ -54,6 +55,19 @@ def finished(model: nn.Module, name: str = "net", records: list | None = None, b
 
 def plan(epochs: int = 1, lr: float = 0.05) -> Plan:
     return Plan(Lesson(TRAIN, TEST, batch_size=50), partial(nesterov, lr=lr), epochs)
+
+
+def undeclared(num_classes: int):
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, num_classes))
+
+
+def test_a_student_that_could_not_be_loaded_again_is_refused_before_anything_is_trained():
+    unsaid, taught = f"{__name__}.undeclared", {"kd": method("kd")}
+    with pytest.raises(ValueError, match=r"undeclared is not declared .* or call it in a function"):
+        PairOfNetworks(MLP, NetworkSettings(name=unsaid), DATA).refuse_strangers(cast(Run, None), plan(), taught)
+    student = NetworkSettings(name=MLP.name)
+    teacher = PairOfNetworks(TeacherSettings(name=unsaid), student, DATA)
+    teacher.refuse_strangers(cast(Run, None), plan(), taught)  # which nobody delivers
 
 
 class Moody(nn.Module):

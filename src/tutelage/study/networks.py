@@ -58,7 +58,8 @@ class PairOfNetworks:
         no such samples or have other classes, for a student that could not be loaded again, and for methods that need
         a layer which one of them lacks, or several samples where a batch has one.
         """
-        restored(described(self.build_student), already_imported)  # the run delivers it in the end
+        for build in (self.build_student, *map(self.student_of, methods.values())):
+            restored(described(build), already_imported)  # the run delivers one of them in the end
         for network, build in ((self.teacher, self.build_teacher), (self.student, self.build_student)):
             refuse_too_large(network.name, build, self.data, network.training.batch_size)
         device = self.data.train.inputs.device
