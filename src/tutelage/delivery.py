@@ -14,7 +14,7 @@ from torch import nn
 
 from tutelage.checkpoint import json_bytes, load_weights, save_weights
 from tutelage.checksums import MANIFEST, listed, read_listed_json
-from tutelage.files import atomically
+from tutelage.files import atomically, is_file
 from tutelage.keys import Found, already_imported, called, restored
 from tutelage.renewal import current
 from tutelage.tensors import stated_sum

@@ -53,8 +53,14 @@ def outcome(folder):
     seen = read_run(folder)
     log = [{**line, "seconds": 0} for line in seen.parts["log"]]
     stages = [(stage.name, stage.key, stage.epochs) for stage in seen.stages]
-    student = tutelage.load(folder, allow=[net.__module__])
-    return seen.request, log, stages, seen.results, sorted(seen.environment), bits(student)
+    return (
+        seen.request,
+        log,
+        stages,
+        seen.results,
+        sorted(seen.environment),
+        bits(tutelage.load(folder, allow=["test_run"])),
+    )
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def refuse_too_large(name: str, build: Build, data: Sets, batch_size: int) -> No
     if there is not None and needed > there:
         raise ValueError(
             f"{name} takes {_gigabytes(needed)} for a step of {samples} samples, and this process may have "
-            f"{_gigabytes(there)}; choose a smaller network or a smaller batch."
+            f"{_gigabytes(there)}; choose a smaller network or a smaller batch size."
         )
 
 
