@@ -1,8 +1,7 @@
 """Whether runs, stages, caches, students and collected results are still what was written."""
 
 import os
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -13,10 +12,9 @@ from tutelage import plain_json
 from tutelage.checkpoint import file_hash, read_json
 from tutelage.checksums import MANIFEST, cure, listed
 from tutelage.delivery import CURE, DESCRIPTION, sums_of
-from tutelage.files import is_file, is_runs
-from tutelage.folders import ENVIRONMENT, ONCE, REQUEST
-from tutelage.renewal import AGAIN, OURS, RESULTS, current
-from tutelage.report import page
+from tutelage.files import UNFINISHED
+from tutelage.folders import ENVIRONMENT, REQUEST
+from tutelage.renewal import AGAIN, LOG, RESULTS, STAGES, current, ours
 from tutelage.report.finished import is_record, read_finished
 from tutelage.stages import storage
 from tutelage.teachers.cache_layout import CacheLayout
@@ -73,7 +71,7 @@ def _kind(folder: Path, names: list[str]) -> str:
         had = {*names, *(listed(folder) or {})}
     except ValueError:  # the checksums are damaged, and will be said to be
         had = set(names)
-    if REQUEST in had:
+    if REQUEST in names or (REQUEST in had and not {RESULTS, LOG, STAGES, ENVIRONMENT}.isdisjoint(names)):
         return "run"
     if {storage.STAGE, storage.CHECKPOINT} & had or (folder.parent.name == "stages" and "lock" in had):
         return "stage"
@@ -84,19 +82,29 @@ def _kind(folder: Path, names: list[str]) -> str:
 
 def _run(folder: Path) -> tuple[Verdict, list[str]]:
     if current(folder, RESULTS).is_file():
-        return _files(folder, lambda name: cure(folder / name))
-    problems = _problems(read_json, folder / REQUEST, cure(folder / REQUEST))
-    if not problems and not is_runs(folder):
-        problems = [f"{folder / REQUEST} is damaged or no run's: {cure(folder / REQUEST)}."]
-    return "unfinished", problems
+        return _files(folder, lambda name: cure(folder / name), _own(folder))
+    return "unfinished", _problems(read_json, folder / REQUEST, cure(folder / REQUEST))
 
 
 def _stage(folder: Path) -> tuple[Verdict, list[str]]:
     if (folder / storage.STAGE).is_file():
-        verdict, problems = _files(folder, lambda _: _how_again(folder))
+        verdict, problems = _files(folder, lambda _: _how_again(folder), _kept(folder))
         return verdict, problems or _problems(_refuse_incomplete, folder)
     path = folder / storage.CHECKPOINT
     return "unfinished", _problems(read_tensors, path, storage.cure_of_checkpoint(folder)) if path.is_file() else []
+
+
+def _own(folder: Path) -> set[str]:
+    """The files of a run, or of a student, that its checksums are of."""
+    made = ours(current(folder, MANIFEST).parent) - {MANIFEST}
+    return made | {name for name in (REQUEST, ENVIRONMENT) if (folder / name).is_file()}
+
+
+def _kept(stage: Path) -> set[str]:
+    """The files of a stage, and of its peers, that its checksums are of."""
+    kept = (storage.STAGE, storage.LAST, storage.BEST)
+    places = [stage, *(place for place in stage.iterdir() if not place.name.startswith(UNFINISHED))]
+    return {(place / x).relative_to(stage).as_posix() for place in places for x in kept if (place / x).is_file()}
 
 
 def _refuse_incomplete(folder: Path) -> None:
@@ -115,7 +123,7 @@ def _how_again(folder: Path) -> str:
 
 def _student(folder: Path) -> tuple[Verdict, list[str]]:
     """One that was copied out of its run."""
-    verdict, problems = _files(folder, lambda _: CURE, gone=False)
+    verdict, problems = _files(folder, lambda _: CURE, _own(folder), gone=False)
     try:
         sums = sums_of(read_json(folder / DESCRIPTION))
     except (ValueError, AttributeError, OSError):
@@ -124,8 +132,13 @@ def _student(folder: Path) -> tuple[Verdict, list[str]]:
     return verdict, list(dict.fromkeys([*problems, *apart]))
 
 
-def _files(folder: Path, how: Callable[[str], str], *, gone: bool = True) -> tuple[Verdict, list[str]]:
-    """What is wrong with the files of a folder that is finished; ``gone`` where it is wrong that one is not there."""
+def _files(
+    folder: Path, how: Callable[[str], str], own: Collection[str], *, gone: bool = True
+) -> tuple[Verdict, list[str]]:
+    """What is wrong with the files of a folder that is finished, of which ``own`` are there and have checksums.
+
+    ``gone`` where it is wrong that one is not there.
+    """
     try:
         sums = listed(current(folder, MANIFEST).parent)
     except ValueError as error:
@@ -137,11 +150,7 @@ def _files(folder: Path, how: Callable[[str], str], *, gone: bool = True) -> tup
             if path.suffix in READERS and path.is_file()
         ]
         return "unverified", [x for path, read in readers for x in _problems(read, path, how(path.name))]
-    problems = [
-        f"{path} has no checksum in {MANIFEST}, which was damaged or changed: {how(path.name)}."
-        for path in sorted(folder.iterdir())
-        if _is_sealed(path.name) and path.name not in sums and path == current(folder, path.name)
-    ]
+    problems = [f"{MANIFEST} lacks {folder / name}: {how(name)}." for name in sorted({*own} - sums.keys())]
     for name, digest in sums.items():
         path = current(folder, name)
         if path.is_file() and file_hash(path) != digest:

@@ -434,6 +434,30 @@ class TestVerify:
             assert verify([str(teacher)]) == 3 * (expected == "damaged")
             assert capsys.readouterr().out.startswith(expected)
 
+    @pytest.mark.parametrize("keep", [0, 1, 2])
+    def test_finds_that_the_checksums_themselves_were_cut_short(self, done, tmp_path, keep, capsys):
+        folder, teacher, _ = done
+        alone = tmp_path / "alone"
+        alone.mkdir()
+        for name in ("student.json", "student.safetensors", "source.safetensors", MANIFEST):
+            shutil.copyfile(folder / name, alone / name)
+        assert verify([str(alone)]) == 0 and "whole       student" in capsys.readouterr().out
+        for place in (folder, teacher, alone):
+            lines = (place / MANIFEST).read_text().splitlines(keepends=True)
+            (place / MANIFEST).write_text("".join(lines[:keep]))
+            assert verify([str(place)]) == 3
+            said = capsys.readouterr().out
+            lacking = [line[66:-1] for line in lines[keep:] if (place / line[66:-1]).exists()]
+            assert lacking and all(f"{MANIFEST} lacks {place / name}: " in said for name in lacking)
+
+    def test_takes_no_checkpoint_that_was_left_for_a_file_without_a_checksum_and_waits_for_no_pipe(self, done, capsys):
+        folder, teacher, _ = done
+        (teacher / "checkpoint.safetensors").write_bytes(b"left by a kill")
+        (teacher / ".tutelage-unfinished-x").mkdir()
+        (teacher / ".tutelage-unfinished-x" / "best.safetensors").write_bytes(b"left by a kill")
+        os.mkfifo(folder / "pipe.json")
+        assert verify([str(folder), str(teacher)]) == 0 and capsys.readouterr().out.endswith("2 whole\n")
+
     def test_a_student_copied_out_of_its_run_is_checked_by_itself(self, done, tmp_path, capsys):
         alone = tmp_path / "alone"
         alone.mkdir()
