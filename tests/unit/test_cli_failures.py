@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from tutelage.cli.failures import Usage, did_you_mean, exit_code, refuse_no_text, sentence
+from tutelage.cli.failures import Usage, begins_with_a_path, did_you_mean, exit_code, refuse_no_text, sentence
 
 
 def raised(failure, module):
@@ -89,3 +89,8 @@ def test_a_word_that_cannot_be_written_is_refused(word):
     refuse_no_text(["run", "é", "a\nb", ""])
     with pytest.raises(Usage, match="is text in UTF-8 without a zero byte; got "):
         refuse_no_text(["run", word])
+
+
+def test_a_sentence_about_the_current_directory_is_about_a_file():
+    assert begins_with_a_path(". holds 'notes' and is not the folder of a run; choose a new or empty one.")
+    assert not begins_with_a_path("..., and nothing else") and not begins_with_a_path("x. y")

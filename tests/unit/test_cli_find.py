@@ -7,6 +7,7 @@ import pytest
 
 from tutelage.cli.failures import USAGE, Usage, exit_code
 from tutelage.cli.find import PLAIN, find, headline, module_named, recipes_in
+from tutelage.cli.flags import flags_of
 
 
 def test_a_dotted_path_finds_a_recipe_with_its_presets():
@@ -144,4 +145,52 @@ def test_a_module_that_cannot_be_imported_is_refused_with_what_failed(tmp_path, 
     monkeypatch.setattr(sys, "path", list(sys.path))
     with pytest.raises(ValueError, match=f"^broken_of_cli_tests:x cannot be imported: .*{said}") as refused:
         find("broken_of_cli_tests:x")
+    assert exit_code(refused.value) == USAGE
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("print 'of another Python'", "cannot be searched for recipes: .*old ends in SyntaxError"),
+        ("x = '\0'", "cannot be searched for recipes: .*old ends in (SyntaxError|ValueError)"),
+        ("# coding: nothing", "cannot be searched for recipes: .*old ends in "),
+        ("raise RuntimeError('boom')\ndef old(run): ...", "cannot be imported: .*old ends in RuntimeError: boom"),
+        ("import no_such_dependency\ndef old(run): ...", "cannot be imported: .*old needs the module 'no_such_depend"),
+    ],
+)
+def test_a_module_of_a_package_that_cannot_be_read_or_imported_is_a_mistake_in_the_command(
+    package, tmp_path, source, said
+):
+    (tmp_path / package / "old.py").write_text(source)
+    with pytest.raises(Usage, match=f"^{package}.* {said}"):
+        find(f"{package}:first")
+    assert find(f"{package}.a_first:first")  # as the sentence advises
+
+
+def test_a_package_with_a_module_that_does_not_say_where_it_is_from_is_searched(package, monkeypatch):
+    without = ModuleType(f"{package}.nets")
+    without.__spec__ = None
+    monkeypatch.setitem(sys.modules, without.__name__, without)
+    assert find(f"{package}:first")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("r_quick = partial(r, nothing=1)", "A partial of .*:r gives it arguments that it does not take"),
+        ("r_quick = partial(r, 1, 2)", "A partial of .*:r gives it arguments that it does not take"),
+        ("def r(run, *, seed): ...", "The flag seed of .*:r needs a type or a default, as in seed: int = 0"),
+        ("def r(run, *, seed: 'Nobody' = 1): ...", "has a flag of the type 'Nobody', which its module lacks"),
+    ],
+)
+def test_a_recipe_that_is_written_wrong_is_said_to_be(tmp_path, monkeypatch, source, said):
+    name = f"wrong_{abs(hash(source))}"
+    (tmp_path / f"{name}.py").write_text(
+        "from functools import partial\ndef r(run, *, seed: int = 0): ...\n"
+        f"other = partial(sorted, 1, 2, 3)\n{source}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(ValueError, match=said) as refused:
+        flags_of(find(f"{name}:r")[0].function)
     assert exit_code(refused.value) == USAGE

@@ -20,7 +20,7 @@ PRESET = "Start from these defaults; --help then shows them."
 
 
 def _root() -> Path:
-    return Path(os.environ.get("TUTELAGE_RUNS", "runs"))
+    return Path(os.environ.get("TUTELAGE_RUNS") or "runs")  # set to nothing is not set
 
 
 @dataclass(frozen=True, kw_only=True)

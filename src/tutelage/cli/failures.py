@@ -70,7 +70,7 @@ def begins_with_a_path(said: str) -> bool:
     (True, False)
     """
     ends = [place for place, letter in enumerate(said) if letter in " \n:;,(" or place == len(said) - 1]
-    return any(_leads_to_a_file(Path(said[:end])) for end in ends if end)
+    return any(said[:end] == "." or _leads_to_a_file(Path(said[:end])) for end in ends if end)
 
 
 def _leads_to_a_file(path: Path) -> bool:

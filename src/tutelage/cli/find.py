@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.abc import InspectLoader
-from importlib.util import find_spec
 from pkgutil import iter_modules
 from types import FunctionType, ModuleType
 from typing import Any, TypeAlias
 
 import tutelage.recipes
-from tutelage.calls import module_of
+from tutelage.calls import module_of, reason
 from tutelage.cli.docstrings import docstring
 from tutelage.cli.failures import Usage, did_you_mean
 from tutelage.study.dotted import root
-from tutelage.trust import imported
 
 Experiment: TypeAlias = Callable[..., Any]
 
@@ -94,10 +92,11 @@ def find(path: str) -> tuple[Recipe, str]:
 def recipes_in(module: ModuleType, short: str) -> Iterator[Recipe]:
     """The recipes of a module in the order of its lines, or of the modules in a package in the order of their names.
 
-    Modules of a package that define none are not even imported. ``Usage`` for two recipes of one name.
+    Modules of a package that define none are not even imported. ``Usage`` for two recipes of one name, and
+    for a module that cannot be read or imported.
     """
     seen: dict[str, Experiment] = {}
-    for part in [module, *map(imported, modules_with_recipes(module))]:
+    for part in [module, *(_module_of(name, short) for name in modules_with_recipes(module))]:
         for recipe in _recipes_of(part, short):
             if recipe.name not in seen:
                 yield recipe
@@ -123,12 +122,21 @@ def _recipe(name: str, function: Experiment, presets: Mapping[str, Experiment], 
 
 
 def modules_with_recipes(package: ModuleType) -> list[str]:
-    """Dotted names of the modules in a package whose source has a function that takes ``run`` alone, or a partial."""
+    """Dotted names of the modules in a package whose source has a function that takes ``run`` alone, or a partial.
+
+    ``Usage`` for a source that cannot be read.
+    """
     found = []
     for info in iter_modules(getattr(package, "__path__", ())):
-        spec = find_spec(f"{package.__name__}.{info.name}")
+        spec = info.module_finder.find_spec(f"{package.__name__}.{info.name}", None)
         if spec is not None and isinstance(spec.loader, InspectLoader) and not info.name.startswith("_"):
-            tree = ast.parse(spec.loader.get_source(spec.name) or "", spec.origin or info.name)
+            try:
+                tree = ast.parse(spec.loader.get_source(spec.name) or "", spec.origin or info.name)
+            except Exception as failure:  # whatever is wrong with a source
+                raise Usage(
+                    f"{package.__name__} cannot be searched for recipes: {spec.name} ends in {reason(failure)}; "
+                    "mend that, or name the module that the recipe is in."
+                ) from failure
             found += [spec.name] if any(map(_may_be_recipe, tree.body)) and not info.ispkg else []
     return sorted(found)
 
@@ -154,14 +162,14 @@ def shipped() -> dict[str, ModuleType]:
 def module_named(short: str, asked: str = "") -> ModuleType:
     """A module of recipes: ours by its short name, any other by its dotted path, from the current directory on.
 
-    ``Usage`` where there is none, and ``ValueError``, with what failed, for one that cannot be imported.
+    ``Usage`` where there is none, and, with what failed, for one that cannot be imported.
     """
     if short in (ours := shipped()):
         return ours[short]
     if all(part.isidentifier() for part in short.split(".")):
         try:
-            return module_of(short, asked or short)
-        except ValueError as failure:
+            return _module_of(short, asked or short)
+        except Usage as failure:
             missing = failure.__cause__
             if not isinstance(missing, ModuleNotFoundError) or not f"{short}.".startswith(f"{missing.name}."):
                 raise  # the module is there, and fails or imports something that is not
@@ -170,16 +178,29 @@ def module_named(short: str, asked: str = "") -> ModuleType:
     raise Usage(f"There is no recipe {asked or short!r}{hint}")
 
 
+def _module_of(name: str, asked: str) -> ModuleType:
+    try:
+        return module_of(name, asked)
+    except ValueError as failure:  # begins with a name that may be a folder's as well: it is no matter of files
+        raise Usage(str(failure)) from failure.__cause__
+
+
 def headline(thing: object) -> str:
     """The first line of a docstring; of a partial without its own, that of its function."""
     return docstring(thing).partition("\n")[0]
 
 
 def _is_recipe(thing: Any) -> bool:
-    """A function, or a partial of one, that takes ``run`` and then keyword arguments only."""
+    """A function, or a partial of one, that takes ``run`` and then keywords only; ``Usage`` for a wrong partial."""
     if not isinstance(root(thing), FunctionType):
         return False
-    first, *others = inspect.signature(thing).parameters.values() or [None]
+    try:
+        first, *others = inspect.signature(thing).parameters.values() or [None]
+    except ValueError:  # of a partial with arguments that there are not
+        if thing is root(thing) or not _is_recipe(root(thing)):
+            return False
+        name = f"{root(thing).__module__}:{root(thing).__name__}"
+        raise Usage(f"A partial of {name} gives it arguments that it does not take: {thing.keywords}.") from None
     flags = all(p.kind is p.KEYWORD_ONLY for p in others if p is not None)
     return first is not None and first.name == "run" and first.kind is not first.KEYWORD_ONLY and flags
 

@@ -85,11 +85,17 @@ class Flag:
 
 
 def flags_of(function: Callable[..., Any]) -> list[Flag]:
-    """The keyword arguments of a recipe, or of a partial of one, whose values are then the defaults."""
+    """The keyword arguments of a recipe, or of a partial of one, whose values are then the defaults.
+
+    Raises ``ValueError`` for one that has neither a type nor a default, or a type that cannot be read.
+    """
     written, hints = root(function), hints_of(function)
     meanings = meanings_in(inspect.getdoc(written) or "")
     parameters = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
     defaults = {p.name: MISSING if p.default is p.empty else p.default for p in parameters}
+    if untyped := [name for name, default in defaults.items() if default is MISSING and name not in hints]:
+        where = f"{written.__module__}:{written.__qualname__}"
+        raise ValueError(f"The flag {untyped[0]} of {where} needs a type or a default, as in {untyped[0]}: int = 0.")
     return [
         Flag(name, hints.get(name, type(default)), default, meanings.get(name, ""))
         for name, default in defaults.items()

@@ -37,11 +37,18 @@ def unflattened(defaults: Mapping[str, Any], dotted: Mapping[str, Any]) -> dict[
 
 
 def hints_of(recipe: Callable[..., Any]) -> dict[str, Any]:
-    """Keyword-only argument -> its annotation, of a function or a partial of one. ``run: "Run"`` need not resolve."""
+    """Keyword-only argument -> its annotation, of a function or a partial of one. ``run: "Run"`` need not resolve.
+
+    Raises ``ValueError`` for an annotation that cannot be read.
+    """
     function = root(recipe)
     keywords = [x for x in inspect.signature(function).parameters.values() if x.kind is x.KEYWORD_ONLY]
     alone = SimpleNamespace(__annotations__={x.name: x.annotation for x in keywords if x.annotation is not x.empty})
-    return get_type_hints(alone, globalns=inspect.unwrap(function).__globals__, include_extras=True)
+    try:
+        return get_type_hints(alone, globalns=inspect.unwrap(function).__globals__, include_extras=True)
+    except NameError as error:
+        where = f"{function.__module__}:{function.__qualname__}"
+        raise ValueError(f"{where} has a flag of the type {error.name!r}, which its module lacks.") from None
 
 
 def root(function: Any) -> Any:
