@@ -97,8 +97,8 @@ def try_terms(state: LearnerState, scene: Scene) -> None:
         with named_in_errors(f"Term {name!r} of learner {state.name!r}"):
             refuse_unfit(objective.terms[name], scene)
             loss = objective(scene, [name])[name]
-            if not isinstance(loss, Tensor) or loss.numel() != 1:
-                kind = f"a tensor {tuple(loss.shape)}" if isinstance(loss, Tensor) else kind_of(loss)
+            if not isinstance(loss, Tensor) or loss.numel() != 1 or loss.is_complex():
+                kind = f"a tensor {tuple(loss.shape)} of {loss.dtype}" if isinstance(loss, Tensor) else kind_of(loss)
                 raise ValueError(f"A loss is one number, a scalar tensor; got {kind}: take its mean.")
 
 

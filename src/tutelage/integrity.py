@@ -41,11 +41,18 @@ class Finding:
 
 
 def findings(folder: Path) -> Iterator[Finding]:
-    """What was found out about everything of ours in ``folder``, itself included; nothing is changed."""
-    for place, inner, names in os.walk(folder):
+    """What was found out about everything of ours in ``folder``, itself included; nothing is changed.
+
+    Links to folders are followed, each folder once: a root's ``stages`` may lie on another disk.
+    """
+    seen: set[Path] = set()
+    for place, inner, names in os.walk(folder, followlinks=True):
         found = Path(place)
-        kind = _kind(found, [*names, *inner])
-        others = _other_kinds(found, [*names, *inner]) if kind else []
+        if found.resolve() in seen:
+            inner.clear()
+            continue
+        seen.add(found.resolve())
+        kind = _kind(found, names)
         if kind in ("stage", "cache"):
             inner.clear()
         inner[:] = sorted(name for name in inner if kind != "run" or name != AGAIN)  # a run's own, made once more

@@ -450,6 +450,14 @@ class TestVerify:
             lacking = [line[66:-1] for line in lines[keep:] if (place / line[66:-1]).exists()]
             assert lacking and all(f"{MANIFEST} lacks {place / name}: " in said for name in lacking)
 
+    def test_follows_links_to_folders_and_comes_to_each_once(self, done, tmp_path, capsys):
+        stages = done[1].parent
+        (tmp_path / "elsewhere").mkdir()
+        stages.rename(tmp_path / "elsewhere" / "stages")
+        stages.symlink_to(tmp_path / "elsewhere" / "stages")
+        (tmp_path / "elsewhere" / "stages" / "round").symlink_to(tmp_path)
+        assert verify([str(stages.parent)]) == 0 and capsys.readouterr().out.endswith("3 whole\n")
+
     def test_takes_no_checkpoint_that_was_left_for_a_file_without_a_checksum_and_waits_for_no_pipe(self, done, capsys):
         folder, teacher, _ = done
         (teacher / "checkpoint.safetensors").write_bytes(b"left by a kill")

@@ -220,3 +220,10 @@ def test_a_run_of_a_sweep_is_asked_to_stop_when_that_is_gone(monkeypatch):
             pass
     assert end.value.code == 143
     os.close(life)
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "2", "7", "-1", "x", "²", "1000000"])
+def test_a_terminal_without_width_hides_nothing(columns, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main(["ls", "fake_recipes"]) == 0 and "fake_recipes:toy" in capsys.readouterr().out
+    assert main(["run", "fake_recipes:toy", "--help"]) == 0 and "--temperature" in capsys.readouterr().out

@@ -74,6 +74,8 @@ def soft(loss=soft_targets, **settings):
         (lambda: Term(soft_targets, "student.output"), r"soft_targets does not fit a term of 1 addresses.*'teacher'"),
         (lambda: fit(objective=Objective(vector=Term(lambda x: x.mean(1), "student.output"))),
          r"Term 'vector' of learner 'student': A loss is one number, a scalar tensor; got a tensor \(8,\)"),
+        (lambda: fit(objective=Objective(imaginary=Term(lambda x: x.sum() * 1j, "student.output"))),
+         r"Term 'imaginary'.*a scalar tensor; got a tensor \(\) of torch.complex64"),
         (lambda: fit(objective=Objective(number=Term(lambda _: 1.0, "student.output"))), "Term 'number'.*got a float"),
         (lambda: fit(objective=soft(), teachers={"teacher": lambda scene, _: mlp()(scene["batch"]["input"])}),
          "Teacher 'teacher' of learner 'student': A teacher answers with a mapping.*got a Tensor"),

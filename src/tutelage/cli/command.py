@@ -21,7 +21,7 @@ from tutelage.cli.failures import (
     refuse_no_text,
     sentence,
 )
-from tutelage.cli.output import steady_output
+from tutelage.cli.output import steady_output, widened
 from tutelage.printable import printable
 
 Command: TypeAlias = Callable[[Sequence[str]], int]
@@ -40,6 +40,7 @@ COMMANDS = {
 def main(words: Sequence[str] | None = None) -> int:
     """Do what the words say and return the exit code; every failure becomes one sentence on standard error."""
     words = list(sys.argv[1:] if words is None else words)
+    widened()
     with steady_output() as lost:
         code = _code_of(words)
         if code == DONE and (reason := lost()):

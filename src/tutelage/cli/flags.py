@@ -17,6 +17,7 @@ import tyro
 
 from tutelage.cli.docstrings import field_meanings, meanings_in
 from tutelage.cli.failures import Usage, did_you_mean, refuse_no_text
+from tutelage.cli.output import NARROWEST
 from tutelage.cli.refusals import refusal, values_of
 from tutelage.cli.values import readable
 from tutelage.study.dotted import dotted_name, fields_of, hints_of, root
@@ -167,7 +168,7 @@ def indented(text: str) -> str:
 
     There is no empty line between them, because tyro would make it two.
     """
-    width = min(shutil.get_terminal_size().columns, 100)
+    width = max(NARROWEST, min(shutil.get_terminal_size().columns, 100))
     paragraphs = [part.splitlines() for part in text.split("\n\n")]
     wrapped = [
         part if any(line[:1] in " >-*" for line in part) else textwrap.wrap(" ".join(part), width - 2)

@@ -9,6 +9,8 @@ from io import StringIO
 from typing import IO, Any
 
 NOBODY_LISTENS = (errno.EPIPE, errno.EIO, errno.EBADF)  # `| head` has enough, a terminal was closed
+NARROWEST = 40
+"""Columns of a line that can be read."""
 
 
 class Steady:
@@ -45,6 +47,13 @@ class Steady:
                 nowhere = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(nowhere, self.stream.fileno())
                 os.close(nowhere)
+
+
+def widened() -> None:
+    """Let ``COLUMNS`` say no fewer than can be read: on 0 of them, rich would print nothing."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said) < NARROWEST:
+        os.environ["COLUMNS"] = str(NARROWEST)
 
 
 @contextmanager

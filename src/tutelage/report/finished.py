@@ -52,7 +52,8 @@ def read_finished(source: Path) -> list[FinishedRun]:
     try:
         return runs_of_record(plain_json.read(source))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{source} is damaged or no result: {error}. Collect its run again.") from None
+        problem = str(error).rstrip(".")
+        raise ValueError(f"{source} is damaged or no result: {problem}; collect its run again.") from None
 
 
 def _is_collected(file: Path) -> bool:
