@@ -50,10 +50,13 @@ class Steady:
 
 
 def widened() -> None:
-    """Let ``COLUMNS`` say no fewer than can be read: on 0 of them, rich would print nothing."""
-    said = os.environ.get("COLUMNS", "")
-    if said.isdecimal() and int(said) < NARROWEST:
-        os.environ["COLUMNS"] = str(NARROWEST)
+    """Let ``COLUMNS`` say what can be read, or nothing: on 0 columns rich prints nothing, on ``²`` it fails."""
+    for name, least in (("COLUMNS", NARROWEST), ("LINES", 1)):
+        said = os.environ.get(name, "")
+        if not said.isdecimal():
+            os.environ.pop(name, None)
+        elif int(said) < least:
+            os.environ[name] = str(least)
 
 
 @contextmanager
