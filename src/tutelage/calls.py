@@ -31,7 +31,10 @@ def call(text: str) -> Call:
         tree = ast.parse(text.strip(), mode="eval").body
         node = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
         arguments = [ast.literal_eval(x) for x in node.args]
-        return Call(_path(node.func), arguments, {_word(x): ast.literal_eval(x.value) for x in node.keywords})
+        options = {_word(x): ast.literal_eval(x.value) for x in node.keywords}
+        if len(options) < len(node.keywords):  # which of two values of one argument is meant?
+            raise ValueError(text)
+        return Call(_path(node.func), arguments, options)
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         raise ValueError(f"Neither a name nor a call with plain values as arguments: {text!r}.") from None
 

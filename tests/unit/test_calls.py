@@ -20,7 +20,8 @@ def test_a_name_or_a_call_with_plain_values_is_read(text, made):
     assert call(text) == made
 
 
-@pytest.mark.parametrize("text", ["", "1", "a(b)", "a(", "a()()", "a[0]", "a(**{'b': 1})", "a(*[1])", "a; b", "f'{a}'"])
+@pytest.mark.parametrize("text", ["", "1", "a(b)", "a(", "a()()", "a[0]", "a(**{'b': 1})", "a(*[1])", "a; b", "f'{a}'",
+                                  "a(b=1, b=1)", "a(b=1, c=2, b=3)"])  # fmt: skip
 def test_whatever_else_is_refused(text):
     with pytest.raises(ValueError, match="Neither a name nor a call"):
         call(text)

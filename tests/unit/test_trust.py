@@ -537,6 +537,12 @@ def test_only_a_package_can_be_allowed(name):
         understood("cifar100:compare", ["--allow", name] if name[:1] != "-" else [f"--allow={name}"])
 
 
+@pytest.mark.parametrize("words", [["--allow"], ["--allow", "--seed", "1"], ["--seed", "1", "--allow"]])
+def test_allowing_nothing_is_no_restriction_and_is_refused(words):
+    with pytest.raises(Usage, match="--allow takes one package or more; --allow tutelage is this one alone"):
+        understood("cifar100:compare", words)
+
+
 def shipped_makers():
     for place in SHIPPED:
         if place.startswith("tutelage."):

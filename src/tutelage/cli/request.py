@@ -85,6 +85,8 @@ def understood(path: str, words: Sequence[str], *, bundle: type[Common] = Common
     arguments, common = parse(flags, bundle, words, prog=prog, description=text)
     refuse_nonsense(recipe.function, arguments)
     refuse_fields(common)
+    if not common.allow and _value_of("--allow", words) is not None:
+        raise Usage(f"--allow takes one package or more; --allow {OURS} is this one alone.")
     if file is not None or common.allow:
         asked = {name: flattened(arguments)[name] for name in _typed(words, leaves(own))}
         common = replace(common, allow=_packages(common, recipe, leaves(own), asked))
