@@ -71,8 +71,6 @@ def cure(file: Path) -> str:
     """What helps where a file of a finished run is damaged, or gone."""
     if file.name == "arguments.json":
         return f"restore it from a copy, or move {file.parent} away and start the run's command again"
-    if file.name == "environment.json" and file.is_file():
-        return "remove it and start the run's command again"
     return "start the run's command again"
 
 

@@ -10,12 +10,12 @@ from tutelage.checkpoint import json_bytes, read_json, seal, write_json
 from tutelage.checksums import cure, listed, read_listed, unseal
 from tutelage.delivery import DESCRIPTION, WEIGHTS
 from tutelage.files import ARGUMENTS, UNFINISHED, is_runs, refuse_other_kinds, remove_leftovers, sync
-from tutelage.renewal import LOG, OURS, RESULTS, STAGES, begun, discard, ours, settle
+from tutelage.renewal import ENVIRONMENT, LOG, OURS, RESULTS, STAGES, begun, discard, ours, settle
 from tutelage.results import Arguments
 from tutelage.stages.locks import is_lock, locked
 
-LOCK, REQUEST, ENVIRONMENT = "lock", ARGUMENTS, "environment.json"
-ONCE = (LOCK, REQUEST, ENVIRONMENT)
+LOCK, REQUEST = "lock", ARGUMENTS
+ONCE = (LOCK, REQUEST)
 """The files that are made when a run begins, and stay."""
 
 
@@ -115,7 +115,7 @@ class RunFolder:
         """Take away what this run made, where it has done nothing."""
         if self.place != self.folder:
             discard(self.place)
-        for name in (REQUEST, ENVIRONMENT, LOCK, *ours(self.folder)) if self._began else ():
+        for name in (REQUEST, LOCK, *ours(self.folder)) if self._began else ():
             (self.folder / name).unlink(missing_ok=True)
         for place in self._new:
             with suppress(OSError):  # somebody else's things lie there
@@ -128,14 +128,11 @@ class RunFolder:
         if not self._began:
             refuse_changed(self.folder)
             _refuse_other(read_json(self.folder / REQUEST), request, self.folder)
-        ended = (self.folder / RESULTS).exists()
-        if not ended:  # what was written before has no checksums yet
+        if not (self.folder / RESULTS).exists():  # what was written before has no checksums yet
             unseal(self.folder)
             write_json(self.folder / REQUEST, request)
-        if not ended or not _is_object(self.folder / ENVIRONMENT):
-            unseal(self.folder)  # its checksums are of another environment
-            write_json(self.folder / ENVIRONMENT, environment())
         self.place = begun(self.folder)
+        write_json(self.place / ENVIRONMENT, environment())  # that of this start, as its numbers are
 
     def _refuse_second(self, pid: str) -> None:
         raise BlockingIOError(f"{self.folder} is in use by process {pid}; wait for it, or choose another --folder.")
@@ -146,19 +143,11 @@ def _missing(*folders: Path) -> list[Path]:
     return sorted(places, key=lambda place: len(place.parts), reverse=True)
 
 
-def _is_object(file: Path) -> bool:
-    try:
-        return isinstance(read_json(file), dict)
-    except (FileNotFoundError, ValueError):
-        return False
-
-
 def refuse_changed(folder: Path) -> None:
     """Raise ``ValueError`` where what only a new run writes has changed since the run in ``folder`` ended."""
     sums = listed(folder) if (folder / RESULTS).exists() else None
-    for name in (REQUEST, ENVIRONMENT):
-        if sums is not None and (folder / name).exists():
-            read_listed(folder / name, sums, cure(folder / name))
+    if sums is not None and (folder / REQUEST).exists():
+        read_listed(folder / REQUEST, sums, cure(folder / REQUEST))
 
 
 def close(folder: Path, place: Path, results: Any) -> None:
@@ -166,9 +155,9 @@ def close(folder: Path, place: Path, results: Any) -> None:
 
     The results come last: a run that has them has its checksums.
     """
-    made = (LOG, STAGES, DESCRIPTION, WEIGHTS)
+    made = (ENVIRONMENT, LOG, STAGES, DESCRIPTION, WEIGHTS)
     files = {x.name: x for x in (*map(place.joinpath, made), *place.glob("source*.safetensors")) if x.is_file()}
-    files |= {name: folder / name for name in (REQUEST, ENVIRONMENT)}
+    files[REQUEST] = folder / REQUEST
     seal(place, {**files, RESULTS: json_bytes(results)})
     write_json(place / RESULTS, results)
 

@@ -20,14 +20,14 @@ def size() -> int:
     """How many processes work together: those of the process group, or of ``torchrun`` where there is none yet."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_world_size()
-    return int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
+    return _launched("WORLD_SIZE", 1) if "RANK" in os.environ else 1
 
 
 def rank() -> int:
     """Which of them this one is; 0 leads."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank()
-    return int(os.environ.get("RANK", "0")) if size() > 1 else 0
+    return _launched("RANK", 0) if size() > 1 else 0
 
 
 @contextmanager
@@ -41,12 +41,22 @@ def joined(device: torch.device) -> Iterator[None]:
         yield
         return
     if device.type == "cuda" and device.index is None:
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(_launched("LOCAL_RANK", 0))
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     try:
         yield
     finally:
         dist.destroy_process_group()
+
+
+def _launched(name: str, usual: int) -> int:
+    """A whole number of those that ``torchrun`` tells its processes. Raises ``ValueError`` for anything else."""
+    text = os.environ.get(name, str(usual))
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(
+            f"The environment variable {name} is set by torchrun to a whole number; got {text!r}: unset it."
+        )
+    return int(text)
 
 
 def decided(decision: Callable[[], T]) -> T:

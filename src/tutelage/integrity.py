@@ -1,6 +1,7 @@
 """Whether runs, stages, caches, students and collected results are still what was written."""
 
 import os
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,10 @@ from tutelage import plain_json
 from tutelage.checkpoint import file_hash, read_json
 from tutelage.checksums import MANIFEST, cure, listed
 from tutelage.delivery import CURE, DESCRIPTION, sums_of
-from tutelage.files import UNFINISHED
-from tutelage.folders import ENVIRONMENT, REQUEST
-from tutelage.renewal import AGAIN, LOG, RESULTS, STAGES, current, ours
+from tutelage.files import UNFINISHED, is_file, is_runs
+from tutelage.folders import ONCE, REQUEST
+from tutelage.renewal import AGAIN, ENVIRONMENT, LOG, OURS, RESULTS, STAGES, current, ours
+from tutelage.report import page
 from tutelage.report.finished import is_record, read_finished
 from tutelage.stages import storage
 from tutelage.teachers.cache_layout import CacheLayout
@@ -24,8 +26,7 @@ from tutelage.tensors import read_tensors
 
 Verdict: TypeAlias = Literal["whole", "unverified", "unfinished", "damaged"]
 CACHE, LAYER = "cache.json", re.compile(r"layer-.*\.(json|rows)")
-SEALED = (REQUEST, ENVIRONMENT, storage.STAGE, storage.LAST, storage.BEST)
-NAMES = (*SEALED, *ONCE, *page.FILES, storage.CHECKPOINT, CACHE)
+NAMES = (*ONCE, storage.STAGE, storage.LAST, storage.BEST, storage.CHECKPOINT, CACHE, *page.FILES)
 """What files of ours are called, beside those that every start of a run makes anew, and those of a cache's layers."""
 AT_ONCE = 4096  # rows of a cache
 
@@ -52,7 +53,8 @@ def findings(folder: Path) -> Iterator[Finding]:
             inner.clear()
             continue
         seen.add(found.resolve())
-        kind = _kind(found, names)
+        kind = _kind(found, [*names, *inner])
+        others = _other_kinds(found, [*names, *inner]) if kind else []
         if kind in ("stage", "cache"):
             inner.clear()
         inner[:] = sorted(name for name in inner if kind != "run" or name != AGAIN)  # a run's own, made once more
@@ -69,8 +71,8 @@ def _judged(kind: str, place: Path, verdict: Verdict, problems: list[str]) -> Fi
 
 def _other_kinds(folder: Path, names: list[str]) -> list[str]:
     """What lies in the way of files of ours: folders, pipes, links that lead to no file."""
-    ours = [name for name in sorted(names) if name in NAMES or OURS.fullmatch(name) or LAYER.fullmatch(name)]
-    return [problem for name in ours for problem in _problems(is_file, folder / name)]
+    known = [name for name in sorted(names) if name in NAMES or OURS.fullmatch(name) or LAYER.fullmatch(name)]
+    return [problem for name in known for problem in _problems(is_file, folder / name)]
 
 
 def _kind(folder: Path, names: list[str]) -> str:
@@ -90,7 +92,10 @@ def _kind(folder: Path, names: list[str]) -> str:
 def _run(folder: Path) -> tuple[Verdict, list[str]]:
     if current(folder, RESULTS).is_file():
         return _files(folder, lambda name: cure(folder / name), _own(folder))
-    return "unfinished", _problems(read_json, folder / REQUEST, cure(folder / REQUEST))
+    problems = _problems(read_json, folder / REQUEST, cure(folder / REQUEST))
+    if not problems and not is_runs(folder):
+        problems = [f"{folder / REQUEST} is damaged or no run's: {cure(folder / REQUEST)}."]
+    return "unfinished", problems
 
 
 def _stage(folder: Path) -> tuple[Verdict, list[str]]:
@@ -104,7 +109,7 @@ def _stage(folder: Path) -> tuple[Verdict, list[str]]:
 def _own(folder: Path) -> set[str]:
     """The files of a run, or of a student, that its checksums are of."""
     made = ours(current(folder, MANIFEST).parent) - {MANIFEST}
-    return made | {name for name in (REQUEST, ENVIRONMENT) if (folder / name).is_file()}
+    return made | {name for name in (REQUEST, ENVIRONMENT) if current(folder, name).is_file()}
 
 
 def _kept(stage: Path) -> set[str]:
@@ -157,7 +162,10 @@ def _files(
             if path.suffix in READERS and path.is_file()
         ]
         return "unverified", [x for path, read in readers for x in _problems(read, path, how(path.name))]
-    problems = [f"{MANIFEST} lacks {folder / name}: {how(name)}." for name in sorted({*own} - sums.keys())]
+    problems = [
+        f"{current(folder, name)} has no checksum in {MANIFEST}, which was damaged or changed: {how(Path(name).name)}."
+        for name in sorted({*own} - sums.keys())
+    ]
     for name, digest in sums.items():
         path = current(folder, name)
         if path.is_file() and file_hash(path) != digest:
@@ -165,10 +173,6 @@ def _files(
         elif gone and not path.is_file():
             problems.append(f"{path} is missing: {how(name)}.")
     return "whole", problems
-
-
-def _is_sealed(name: str) -> bool:
-    return name != MANIFEST and (name in SEALED or OURS.fullmatch(name) is not None)
 
 
 def _cache(folder: Path) -> tuple[Verdict, list[str]]:

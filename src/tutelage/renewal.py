@@ -10,9 +10,9 @@ from pathlib import Path
 
 from tutelage.files import remove_leftovers, sync, write_text
 
-AGAIN, LOG, STAGES, RESULTS = "again", "log.jsonl", "stages.json", "results.json"
+AGAIN, ENVIRONMENT, LOG, STAGES, RESULTS = "again", "environment.json", "log.jsonl", "stages.json", "results.json"
 OURS = re.compile(
-    r"log\.jsonl|(stages|results|student)\.json|student\.safetensors|source(\.\d+)?\.safetensors|SHA256SUMS"
+    r"log\.jsonl|(environment|stages|results|student)\.json|student\.safetensors|source(\.\d+)?\.safetensors|SHA256SUMS"
 )
 """The files that every start of a run makes anew."""
 
@@ -37,7 +37,8 @@ def current(folder: Path, name: str) -> Path:
     again = folder / AGAIN
     if not OURS.fullmatch(name) or again.is_symlink() or not (again / RESULTS).is_file():
         return folder / name
-    return again / name if (again / LOG).is_file() or (again / name).is_file() else folder / name
+    moved = (again / name).is_file() or ((again / LOG).is_file() and name != ENVIRONMENT)
+    return again / name if moved else folder / name  # earlier versions left no environment there
 
 
 def settle(folder: Path) -> None:
@@ -51,7 +52,7 @@ def settle(folder: Path) -> None:
     names = ours(again)
     if RESULTS in names:
         if LOG in names:  # the first to be moved: what the new start did not make is still the old one's
-            for name in ours(folder) - names:
+            for name in ours(folder) - names - {ENVIRONMENT}:
                 (folder / name).unlink()
         for name in sorted(names - {RESULTS}, key=lambda name: (name != LOG, name)):
             os.replace(again / name, folder / name)

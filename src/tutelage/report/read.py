@@ -71,8 +71,8 @@ def read_run(folder: Path | str) -> FinishedRun:
 
 
 def is_unverified(source: Path) -> bool:
-    """Whether it is the folder of a finished run without checksums, which is read as it is."""
-    return source.is_dir() and listed(current(source, MANIFEST).parent) is None
+    """Whether it has no checksums and is read as it is: a run of an earlier version, or a collected result."""
+    return not source.is_dir() or listed(current(source, MANIFEST).parent) is None
 
 
 def run_from_parts(parts: dict[str, Any], where: str = "") -> FinishedRun:
