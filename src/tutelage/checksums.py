@@ -10,7 +10,7 @@ from tutelage import plain_json
 from tutelage.files import is_file
 
 MANIFEST = "SHA256SUMS"
-LINE = re.compile(r"([0-9a-f]{64})  (?!/|.*\.\./)([^\\\n]+)")
+LINE = re.compile(r"([0-9a-f]{64})  (?!/|.*\.\./)([^\\\n\0]+)")
 Sums: TypeAlias = Mapping[str, str]
 """The SHA-256 of files, by their paths in the folder."""
 

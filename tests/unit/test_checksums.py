@@ -607,3 +607,10 @@ def test_the_exit_code_of_what_is_damaged_is_that_of_files(done, name):
         ):
             read()
     assert exit_code(error.value) == 3
+
+
+@pytest.mark.parametrize("name", ["a\0b", "/etc/passwd", "../x", "a\\b", ""])
+def test_a_name_that_no_file_of_the_folder_has_is_damage(tmp_path, name):
+    (tmp_path / MANIFEST).write_text(f"{'0' * 64}  {name}\n")
+    with pytest.raises(ValueError, match="SHA256SUMS is damaged"):
+        listed(tmp_path)
