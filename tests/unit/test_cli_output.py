@@ -20,6 +20,8 @@ from tutelage.cli.run import resumable
 from tutelage.cli.terminal import Terminal
 from tutelage.stages.signals import stopping_gently
 
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
 TOY = "fake_recipes:toy"
 LISTENERS = {"pipe": errno.EPIPE, "terminal": errno.EIO, "disk": errno.ENOSPC, "quota": errno.EDQUOT}
 
@@ -40,14 +42,6 @@ class Failing(io.StringIO):
     def flush(self):
         if self.left < 0:
             raise OSError(self.number, os.strerror(self.number))
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tutelage.machine.tune_allocator", lambda: True)
-    monkeypatch.delenv("TUTELAGE_RUNS", raising=False)
-    monkeypatch.delenv("TUTELAGE_TRACEBACK", raising=False)
 
 
 @pytest.mark.parametrize("after", [0, 1])

@@ -19,16 +19,10 @@ from tutelage.teachers.cached import cached
 from tutelage.teachers.stores import in_folder
 from tutelage.weights.foreign import load_foreign
 
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
 TOY = "fake_recipes:toy"
 RUN = ["run", TOY, "--preset", "quick", "--quiet"]
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tutelage.machine.tune_allocator", lambda: True)
-    monkeypatch.delenv("TUTELAGE_RUNS", raising=False)
-    monkeypatch.delenv("TUTELAGE_TRACEBACK", raising=False)
 
 
 @pytest.fixture(scope="module")

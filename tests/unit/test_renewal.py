@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,10 +80,9 @@ def whole(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("step", range(20))
-def test_a_kill_while_the_new_takes_its_place_leaves_the_new_and_no_mixture(tmp_path, whole, step, monkeypatch):
-    folder = Path(shutil.copytree(whole, tmp_path / "run"))
-    assert (folder / "again" / "results.json").exists() and b"first" in (folder / "results.json").read_bytes()
+@contextmanager
+def killed_after(step, monkeypatch, synced):
+    """What is done within ends as a process does that is killed when it has changed the disk ``step`` times."""
     left = [step]
 
     def perhaps(act):
@@ -95,11 +94,18 @@ def test_a_kill_while_the_new_takes_its_place_leaves_the_new_and_no_mixture(tmp_
 
         return acting
 
-    with monkeypatch.context() as patch:
-        for owner, name in ((os, "replace"), (Path, "unlink"), (Path, "rmdir"), (renewal, "sync")):
+    with monkeypatch.context() as patch, suppress(Killed):
+        for owner, name in ((os, "replace"), (Path, "unlink"), (Path, "rmdir"), synced):
             patch.setattr(owner, name, perhaps(getattr(owner, name)))
-        with suppress(Killed):
-            renewal.settle(folder)
+        yield
+
+
+@pytest.mark.parametrize("step", range(20))
+def test_a_kill_while_the_new_takes_its_place_leaves_the_new_and_no_mixture(tmp_path, whole, step, monkeypatch):
+    folder = Path(shutil.copytree(whole, tmp_path / "run"))
+    assert (folder / "again" / "results.json").exists() and b"first" in (folder / "results.json").read_bytes()
+    with killed_after(step, monkeypatch, (renewal, "sync")):
+        renewal.settle(folder)
     for _ in range(2):
         seen = read_run(folder)
         assert (seen.results.headline, {line.stage for line in seen.log}) == ("second", {"pupil"})
@@ -173,23 +179,10 @@ def test_what_changed_in_a_run_that_has_not_ended_is_written_anew(tmp_path, name
 def test_a_kill_at_any_moment_of_a_start_leaves_what_can_be_gone_on_with_and_is_verified(tmp_path, step, monkeypatch):
     folder = finished(tmp_path)
     (folder / "environment.json").unlink()
-    left = [step]
-
-    def perhaps(act):
-        def acting(*words, **named):
-            if left[0] == 0:
-                raise Killed
-            left[0] -= 1
-            return act(*words, **named)
-
-        return acting
-
-    with monkeypatch.context() as patch:
-        for owner, name in ((os, "replace"), (Path, "unlink"), (Path, "rmdir"), (os, "fsync")):
-            patch.setattr(owner, name, perhaps(getattr(owner, name)))
-        patch.setattr("tutelage.folders.RunFolder.withdraw", lambda _self: None)
-        with suppress(Killed):
-            finished(tmp_path, "second")
+    monkeypatch.setattr("tutelage.folders.RunFolder.withdraw", lambda _self: None)
+    with killed_after(step, monkeypatch, (os, "fsync")):
+        finished(tmp_path, "second")
+    monkeypatch.undo()
     assert "damaged" not in {found.verdict for found in findings(tmp_path) if (folder / "environment.json").exists()}
     assert finished(tmp_path, "third") == folder and read_run(folder).results.headline == "third"
     assert {finding.verdict for finding in findings(tmp_path)} == {"whole"}
