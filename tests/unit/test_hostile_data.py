@@ -4,8 +4,10 @@ import gzip
 import io
 import os
 import pickle
+import resource
 import socket
 import struct
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -48,6 +50,27 @@ def blank(width, height, form="PNG"):
     return b"BM" + struct.pack("<3I3I2H6I", 99, 0, 54, 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0) + b"\0"
 
 
+def peak():
+    """The most bytes of memory that this process ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def saying(width, height, form):
+    """A small picture whose header says another size."""
+    if not form.startswith("WEBP"):
+        return blank(width, height, form)
+    content = bytearray(encoded("WEBP", lossless=form == "WEBP lossless"))
+    if form == "WEBP":
+        content[26:30] = struct.pack("<2H", width, height)
+    elif form == "WEBP lossless":
+        content[21:25] = struct.pack("<I", (width - 1) | (height - 1) << 14)
+    else:
+        sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+        content[12:12] = b"VP8X" + struct.pack("<I4x", 10) + sides
+        content[4:8] = struct.pack("<I", len(content) - 8)
+    return bytes(content)
+
+
 class TestPictures:
     @pytest.mark.parametrize("form", ["PNG", "BMP"])
     @pytest.mark.parametrize("size", [(30_000, 30_000), (2**28 + 1, 1), (1, 70_000), (2**31 - 1, 2**31 - 1)])
@@ -61,7 +84,20 @@ class TestPictures:
     def test_of_a_telephone_are_below_the_limit(self):
         assert pictures.LARGEST >= 16384 * 12288  # 200 megapixels
         with pytest.raises(ValueError, match=r"truncated|cut short"):  # and not too large
-            decoded_images([blank(12_000, 9_000)], str)
+            decoded_images([blank(3_000, 4_000)], str)
+
+    @pytest.mark.parametrize("form", ["PNG", "BMP", "WEBP", "WEBP lossless", "WEBP extended"])
+    def test_of_more_pixels_than_so_few_bytes_can_hold_are_refused_before_room_is_made(self, form):
+        before = peak()
+        with pytest.raises(ValueError, match=r"it says that it has 12000 x 9000 pixels, in \d+ bytes"):
+            decoded_images([saying(12_000, 9_000, form)], str)
+        assert peak() - before < 100e6  # of 324 megabytes
+
+    @pytest.mark.parametrize(("form", "mode"), [("PNG", "1"), ("JPEG", "L"), ("WEBP", "L")])
+    def test_a_large_white_page_is_none_of_them(self, form, mode):
+        file = io.BytesIO()
+        Image.new(mode, (4500, 4500), 255).save(file, form)
+        assert decoded_images([file.getvalue()], str).float().mean() > 250
 
     def test_the_limit_of_everybody_else_is_theirs(self, monkeypatch):
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)

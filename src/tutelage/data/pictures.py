@@ -24,6 +24,9 @@ LARGEST = 2**28
 """Pixels of an image, 16384 x 16384: photographs of telephones have up to 200 million."""
 LONGEST = 2**16
 """Pixels of a side."""
+PLAINEST = 10_000
+"""Pixels a byte, of an image that takes much memory: a white page has up to 5,000 as PNG, 560 as WebP, 260 as JPEG."""
+_MUCH = 2**24  # pixels
 _SCANS = 100  # of a progressive JPEG, which may send each pixel as often; ten are usual
 _OPENING = Lock()
 
@@ -73,7 +76,8 @@ def _decoded(
     try:
         _refuse_damage(content)
         with _opened(image, content) as opened:
-            _refuse_size(*opened.size)
+            width, height = opened.size
+            _refuse_size(width, height, len(content))
             return (opened if opened.mode == "RGB" else opened.convert("RGB")).tobytes(), opened.size
     except Exception as error:  # damage may end anywhere in a decoder
         unknown = isinstance(error, image.UnidentifiedImageError)
@@ -91,15 +95,20 @@ def _opened(image: Any, content: bytes) -> Any:
             image.MAX_IMAGE_PIXELS = usual
 
 
-def _refuse_size(width: int, height: int) -> None:
+def _refuse_size(width: int, height: int, stored: int) -> None:
+    """Raise ``ValueError`` for more pixels than are decoded, or than a picture of ``stored`` bytes has."""
     if width * height > LARGEST or max(width, height) > LONGEST:
         limit = f"at most {LARGEST} pixels, {LONGEST} on a side, are decoded"
         raise ValueError(f"it has {width} x {height} pixels, and {limit}")
+    if width * height > max(_MUCH, PLAINEST * stored):
+        raise ValueError(f"it says that it has {width} x {height} pixels, in {stored} bytes")
 
 
 def _refuse_damage(content: bytes) -> None:
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         _refuse_other_chunks(content)
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        _refuse_size(*_webp_size(content), len(content))  # pillow makes room for the pixels when it opens the file
     if content.startswith(b"\xff\xd8") and content.count(b"\xff\xda") > _SCANS + len(content) // 2**14:
         raise ValueError(f"it says more than {_SCANS} times what its pixels are")  # some bytes only look like a scan
 
@@ -115,6 +124,19 @@ def _refuse_other_chunks(content: bytes) -> None:
         if crc32(memoryview(content)[start:end]) != int.from_bytes(content[end : end + 4], "big"):
             raise ValueError(f"the checksum of its part {kind!r} is wrong")
         place = end + 4
+
+
+def _webp_size(content: bytes) -> tuple[int, int]:
+    """Width and height by the header of a WebP file (RFC 9649): extended, lossless or lossy; of anything else, 0."""
+    kind, body = content[12:16], content[20:30]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little")
+    if kind == b"VP8L":
+        bits = int.from_bytes(body[1:5], "little")
+        return 1 + bits % 2**14, 1 + (bits >> 14) % 2**14
+    if kind == b"VP8 ":
+        return int.from_bytes(body[6:8], "little") % 2**14, int.from_bytes(body[8:10], "little") % 2**14
+    return 0, 0
 
 
 def _room(count: int, shape: tuple[int, int]) -> bytearray:
