@@ -197,6 +197,18 @@ class TestParted:
             [] if asked == kept else ["15 samples are kept for validation, a quarter of the training samples"]
         )
 
+    def test_only_so_many_are_trained_on_the_same_ones_whatever_is_set_apart(self):
+        some = parted(Quiet(), TEST, TEST, 10, 20)
+        assert len(some.train) == 20 and len(some.validation) == 10
+        assert not set(some.train.index.tolist()) & set(some.validation.index.tolist())
+        assert set(some.train.index.tolist()) <= set(parted(Quiet(), TEST, TEST, 10, 30).train.index.tolist())
+        assert parted(Quiet(), TEST, TEST, 10, 10**6).train.checksum == parted(Quiet(), TEST, TEST, 10).train.checksum
+
+    @pytest.mark.parametrize("numbers", [(-1, 0), (0, -1)])
+    def test_numbers_below_zero_are_refused(self, numbers):
+        with pytest.raises(ValueError, match="takes a number of training samples, 0 or more; got -1"):
+            parted(Quiet(), TEST, TEST, *numbers)
+
 
 class Quiet:
     """A run of which only what it notes is kept."""
@@ -370,6 +382,26 @@ def test_a_run_decides_only_if_the_recipe_did_what_the_paper_did(preset, argumen
     assert small_recipe(run, **arguments).endswith(reason)
     if not reason:
         assert small_recipe(run, **arguments) == ""
+
+
+def recipe_with_presets(run, *, temperature=4.0, epochs=240, seed=0):
+    return cannot_decide(run, recipe_with_presets, locals(), deciding={"small": partial(recipe_with_presets, epochs=9)})
+
+
+@pytest.mark.parametrize(
+    ("preset", "arguments", "reason"),
+    [
+        ("paper", {}, ""),
+        ("small", {"epochs": 9, "seed": 3}, ""),
+        ("small", {"epochs": 240}, "the presets paper and small decide, without --epochs"),
+        ("small", {"epochs": 9, "temperature": 1.0}, "the presets paper and small decide, without --temperature"),
+        ("paper", {"epochs": 9}, "the presets paper and small decide, without --epochs"),
+        ("cpu", {}, "the presets paper and small decide"),
+    ],
+)
+def test_other_presets_decide_where_they_are_said_to_be_long_enough(preset, arguments, reason, tmp_path):
+    run = Run(Arguments("lab:presets", preset, "", {"seed": 0}, {"seed": 0}), root=tmp_path, device="cpu")
+    assert recipe_with_presets(run, **arguments) == reason
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
 """What an experiment works on: samples to train on, to choose on, and to read once, at the end; and the task."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from tutelage.data.labelled import Labelled
-from tutelage.data.split import held_out
+from tutelage.data.split import held_out, sample
 from tutelage.data.views import Transform, as_float32, plain
 from tutelage.run import Run
 from tutelage.tasks.classification import CLASSIFICATION
@@ -37,19 +37,25 @@ class Sets:
         return as_float32(self.test_transform(images, view))
 
 
-def parted(run: Run, train: Labelled, test: Labelled, validation: int) -> Sets:
+def parted(run: Run, train: Labelled, test: Labelled, validation: int, most: int = 0) -> Sets:
     """``train`` with ``validation`` of its samples set apart (0: none, and no best epoch), on the run's device.
 
-    As they are, to be classified; ``replace`` says otherwise. A small set gives up a quarter at most. Raises
-    ``ValueError`` for a negative number.
+    Of the rest, ``most`` samples are trained on (0: all of them), the same for every run. As they are, to be
+    classified; ``replace`` says otherwise. A small set gives up a quarter at most. Raises ``ValueError`` for negative
+    numbers.
     """
-    if validation < 0:
-        raise ValueError(f"Validation takes a number of training samples, 0 or more; got {validation}.")
-    train, test = train.to(run.device), test.to(run.device)
+    for what, number in (("Validation", validation), ("Training", most)):
+        if number < 0:
+            raise ValueError(f"{what} takes a number of training samples, 0 or more; got {number}.")
+    data = _set_apart(run, train.to(run.device), test.to(run.device), validation)
+    return replace(data, train=sample(data.train, most)) if 0 < most < len(data.train) else data
+
+
+def _set_apart(run: Run, train: Labelled, test: Labelled, validation: int) -> Sets:
     if validation == 0:
         return Sets(train, None, test)
-    most = max(1, len(train) // 4)
-    if validation > most:
-        run.progress.note(f"{most} samples are kept for validation, a quarter of the training samples")
-    rest, held = held_out(train, min(validation, most))
+    quarter = max(1, len(train) // 4)
+    if validation > quarter:
+        run.progress.note(f"{quarter} samples are kept for validation, a quarter of the training samples")
+    rest, held = held_out(train, min(validation, quarter))
     return Sets(rest, held, test)

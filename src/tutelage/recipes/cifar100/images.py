@@ -21,7 +21,7 @@ def pictures_of(run: Run, images: Images) -> Sets:
     """The pictures, with some of those for training set apart; synthetic ones for a run of seconds."""
     load = {"cifar100": cifar.cifar100, "cifar10": cifar.cifar10}
     train, test = synthetic.photographs() if images.name == "synthetic" else load[images.name](run.data)
-    data = parted(run, train, test, images.validation)
+    data = parted(run, train, test, images.validation, images.train)
     return replace(data, test_transform=NORMALISED, normalisation=(cifar.MEAN, cifar.STD))
 
 

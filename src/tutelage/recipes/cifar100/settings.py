@@ -15,6 +15,8 @@ class Images:
     """cifar100, cifar10, or synthetic ones for a run of seconds"""
     validation: Number = 5000
     """training images kept for validation; 0 trains on all of them, without a best epoch"""
+    train: Number = 0
+    """how many of the other training images are trained on, the same ones in every run; 0 takes them all"""
     cache_views: Annotated[int, Within(0, 162)] = 16
     """up to how many views of them the teacher's small answers are kept and shared by all runs"""
 

@@ -35,7 +35,7 @@ INPUT = "float32 (N, 1, 28, 28), grey levels 0 to 1"
 def digits_of(run: Run, digits: Digits) -> Sets:
     """The digits, with some of the training images set apart."""
     train, test = mnist.mnist(run.data) if digits.name == "mnist" else synthetic.digit_sets()
-    return parted(run, train, test, digits.validation)
+    return parted(run, train, test, digits.validation, digits.train)
 
 
 def build_net(units: int, dropout: float = 0.0) -> Build:

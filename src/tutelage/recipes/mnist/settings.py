@@ -34,6 +34,8 @@ class Digits:
     """mnist, or synthetic digits for a run of seconds"""
     validation: Number = 5000
     """training images kept for validation; 0 trains on all of them, without a best epoch"""
+    train: Number = 0
+    """how many of the other training images are trained on, the same ones in every run; 0 takes them all"""
 
 
 TEACHER = Net(units=1200, training=replace(PLAIN, epochs=100, batch_size=250, lr=0.15))
