@@ -10,23 +10,30 @@ from torch import nn
 
 MANY = 1000
 """Things that are looked at in search of a network."""
+OURS = __name__.partition(".")[0]
+"""The package in whose modules no network stands: its functions hold those that they were given."""
 
 
 def referred_networks(function: Any) -> list[nn.Module]:
     """Networks that a function refers to: by its closure, defaults, arguments of a partial, attributes, globals."""
     found: dict[int, nn.Module] = {}
-    seen: dict[int, Any] = {}  # kept, so that no number is given to another thing
+    seen: dict[tuple[int, ...], Any] = {}  # kept, so that no number is given to another thing
     left = [function]
     while left:
         thing = left.pop()
-        if id(thing) in seen or len(seen) > MANY:
+        if (which := _which(thing)) in seen or len(seen) > MANY:
             continue
-        seen[id(thing)] = thing
+        seen[which] = thing
         if isinstance(thing, nn.Module):
             found[id(thing)] = thing
         else:
             left += _referred(thing)
     return list(found.values())
+
+
+def _which(thing: Any) -> tuple[int, ...]:
+    """A bound method is another thing whenever it is looked up, and yet the same."""
+    return (id(thing.__self__), id(thing.__func__)) if isinstance(thing, MethodType) else (id(thing),)
 
 
 def _referred(thing: Any) -> list[Any]:
@@ -40,10 +47,12 @@ def _referred(thing: Any) -> list[Any]:
         owner = [thing.__self__] if isinstance(thing.__self__, nn.Module) else []
         return [thing.__func__, *owner, *_attributes([thing.__self__], thing.__func__)]
     if isinstance(thing, FunctionType):
-        if str(thing.__module__).partition(".")[0] == "torch":
+        package = str(thing.__module__).partition(".")[0]
+        if package == "torch":
             return []
         cells = list(_contents(thing.__closure__ or ()))
-        named = [thing.__globals__[name] for name in _names(thing.__code__) if name in thing.__globals__]
+        names = () if package == OURS else _names(thing.__code__)
+        named = [thing.__globals__[name] for name in names if name in thing.__globals__]
         defaults = [*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values()]
         return [*cells, *defaults, *named, *_attributes([*cells, *named], thing)]
     return _attributes([thing], vars(type(thing)).get("__call__"))
