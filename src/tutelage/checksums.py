@@ -11,6 +11,8 @@ from tutelage.files import is_file
 
 MANIFEST = "SHA256SUMS"
 LINE = re.compile(r"([0-9a-f]{64})  (?!/|.*\.\./)([^\\\n\0]+)")
+LONGEST_NAME, LONGEST_PATH = 255, 1024
+"""Bytes of a file's name, and characters of its path in the folder."""
 Sums: TypeAlias = Mapping[str, str]
 """The SHA-256 of files, by their paths in the folder."""
 
@@ -31,7 +33,7 @@ def listed(folder: Path) -> Sums | None:
     if not is_file(path, "restore it from a copy, or the folder is read as it is, unverified"):
         return None
     lines = path.read_bytes().decode(errors="replace").split("\n")
-    found = [match for match in map(LINE.fullmatch, lines[:-1]) if match]
+    found = [match for match in map(LINE.fullmatch, lines[:-1]) if match and _can_be_a_name(match[2])]
     sums = {match[2]: match[1] for match in found}
     if lines[-1] or not sums or len(sums) != len(lines) - 1:
         raise ValueError(f"{path} is damaged: restore it from a copy, or {_as_it_is(path)}.")
@@ -72,6 +74,11 @@ def cure(file: Path) -> str:
     if file.name == "arguments.json":
         return f"restore it from a copy, or move {file.parent} away and start the run's command again"
     return "start the run's command again"
+
+
+def _can_be_a_name(path: str) -> bool:
+    """Whether a file can be called so, in any folder: systems refuse longer names in words of their own."""
+    return len(path) < LONGEST_PATH and all(len(part.encode()) <= LONGEST_NAME for part in path.split("/"))
 
 
 def _as_it_is(manifest: Path) -> str:

@@ -183,7 +183,7 @@ def _cache(folder: Path) -> tuple[Verdict, list[str]]:
         about = read_json(folder / CACHE, again)
         layout = CacheLayout(int(about["samples"]), int(about["views"]), form_named(about["form"]), None)
         store = FolderStore(layout, folder, about["key"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = str(error) if str(folder) in str(error) else f"{folder / CACHE} does not describe a cache: {again}."
         return "damaged", [reason]
     problems = [problem for path in sorted(folder.glob("layer-*.json")) if (problem := _layer(store, path, again))]
@@ -194,7 +194,7 @@ def _layer(store: FolderStore, path: Path, again: str) -> str:
     try:
         content = read_json(path, again)
         table = store.find(content["address"]) if isinstance(content, dict) else None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         return str(error) if str(path.parent) in str(error) else f"{path} does not describe a layer: {again}."
     if table is None:
         return f"{path} does not describe a layer: {again}."

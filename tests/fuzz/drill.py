@@ -7,6 +7,7 @@ Whatever goes wrong is printed with its seed, and the files are kept.
 """
 
 import argparse
+import io
 import resource
 import shutil
 import signal
@@ -14,8 +15,8 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -73,7 +74,7 @@ def survived(reader: Reader, seeds: range, keep: Path | None = None, until: floa
 
 
 def fuzzed(
-    reader: Reader, seeds: range, keep: Path | None = None, until: float = float("inf"), last: Any = None
+    reader: Reader, seeds: Sequence[int], keep: Path | None = None, until: float = float("inf"), last: Any = None
 ) -> Row:
     """What became of the inputs that ``seeds`` make, until a moment of the clock ``time.monotonic``.
 
@@ -147,7 +148,7 @@ def _watched() -> Iterator[None]:
     usual = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, 6 * SECONDS)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):  # where readers say what was not verified
             warnings.simplefilter("error")
             yield
     finally:

@@ -11,11 +11,28 @@ from fuzz.readers import READERS
 
 SLOW = {"report of a run": 20, "--from": 20}  # a page, a command line
 
+FOUND = {
+    "run of an earlier version": (1000280, 1005460, 1011704),
+    "stage": (1001698, 1001816, 1003500),
+    "cache": (1001594, 1001999, 1002188),
+    "torch.save before 1.6": (1000842, 1003743, 1021684),
+    "parquet": (1009352, 1012508, 1017393),
+    "parquet, packed": (1001104, 1004730, 1006243),
+}
+"""Seeds of damage that once ended in words of Python's or torch's own."""
+
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
 def test_damage_ends_in_the_right_answer_or_in_a_sentence(reader):
     row = fuzzed(reader, range(SLOW.get(reader.name, 200)))
     assert not row.failures and row.tried == row.right + row.refused and row.refused
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_once_found_stays_mended(name):
+    (reader,) = [reader for reader in READERS if reader.name == name]
+    row = fuzzed(reader, FOUND[name])
+    assert not row.failures and row.tried == len(FOUND[name])
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ def test_what_this_version_wrote_stays_as_it_is(tmp_path):
         (lambda r: r["networks"][1].update(interval=[1]), r"networks\[1\].scores is missing"),
         (lambda r: r["networks"][1].update(count=None), r"networks\[1\].count should be a whole number"),
         (lambda r: r["networks"][1].update(role="boss"), r"role should be one of teacher, .* is 'boss'"),
+        (lambda r: r["networks"][1].update(role=["boss"]), r"role should be one of teacher, .* is \[.boss.\]"),
+        (lambda r: r["networks"][1].update(role={}), r"role should be one of teacher, .* is \{\}"),
         (lambda r: r["claims"][1].update(measured="x"), r"claims\[1\].measured should be a number"),
         (lambda r: r.update(networks=3), r"networks should be a list, but is 3"),
         (lambda r: r.update(claims=[3]), r"claims\[0\] should be an object, but is 3"),

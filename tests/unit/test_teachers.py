@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -459,6 +460,13 @@ class TestFolder:
     def test_with_a_damaged_description_is_refused_by_name(self, folder, name):
         (folder / name).write_text('{"row": [')
         with pytest.raises(ValueError, match=name):
+            self.open(folder)(everyone(), OUTPUT)
+
+    @pytest.mark.parametrize("size", ["1e999", "-1e999", "NaN", "1.5", '"x"', "[]", "null"])
+    def test_with_rows_of_no_size_is_refused_by_name(self, folder, size):
+        description = (folder / "layer-output.json").read_text()
+        (folder / "layer-output.json").write_text(re.sub(r'"row": ?\[\s*\d+', f'"row": [{size}', description))
+        with pytest.raises(ValueError, match=r"layer-output\.json"):
             self.open(folder)(everyone(), OUTPUT)
 
     def test_that_is_not_a_cache_of_this_version_is_refused(self, folder):

@@ -43,9 +43,13 @@ def _batches(path: Path, edition: Edition) -> Iterator[Any]:
         _refuse_unlike(parquet.read_schema(path), edition)
         with parquet.ParquetFile(path) as file:
             _refuse_bomb(file.metadata)
+            rows = 0
             for batch in file.iter_batches(_TOGETHER, columns=["img", edition.column]):
                 _refuse_rows(batch, edition)
+                rows += len(batch)
                 yield batch
+            if rows != file.metadata.num_rows:
+                raise _Unlike(f"says that it has {file.metadata.num_rows} rows, and has {rows}")
     except _Unlike as error:
         raise ValueError(f"{path} {error}. Is it another data set?") from None
     except Exception as error:  # damage may end anywhere in the reader

@@ -49,7 +49,8 @@ def _network(old: Json) -> Json:
     accuracy = [100 * (1 - k / count) for k in (errors, high, low)]
     scores = {"errors": (errors, [low, high]), "accuracy": (accuracy[0], accuracy[1:])}
     rest = {key: value for key, value in old.items() if key not in ("errors", "interval")}
-    new = rest | {"role": ROLES.get(old.get("role", ""), old.get("role"))}
+    role = old.get("role")
+    new = rest | {"role": ROLES.get(role, role) if isinstance(role, str) else role}
     new["scores"] = {name: {"value": value, "interval": interval} for name, (value, interval) in scores.items()}
     if isinstance(best := old.get("best"), dict) and "errors" in best:
         new["best"] = {"epoch": best.get("epoch"), "scores": {"errors": best["errors"]}}

@@ -157,7 +157,7 @@ class Stage:
                     for peer, best in state["best"].items()
                 }
                 self._spent = float(state["spent"])
-            except (KeyError, TypeError, ValueError, RuntimeError, IndexError, AttributeError) as error:
+            except (LookupError, TypeError, ValueError, RuntimeError, OverflowError, AttributeError) as error:
                 raise ValueError(
                     f"{self.checkpoint} is of another training than stage {self.name!r} ({_first_line(error)}); "
                     "remove it to train from the start, or raise the stage's version."

@@ -101,7 +101,7 @@ class FolderStore:
             expected = layout.num_bytes(row)
             if content != _described(address, row, expected):
                 raise ValueError
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise ValueError(f"{description} does not describe this layer; {self._cure}.") from None
         refuse_other_kinds(path, self._cure)
         size = path.stat().st_size if path.exists() else 0

@@ -46,7 +46,7 @@ def _is_mapping(path: Path) -> bool:
         operations = [x for x in islice(_operations(path), 12) if x[0] not in {"PROTO", "FRAME", "MARK"}]
     except Exception:  # of a file that is damaged, too
         return False
-    name, value = operations[0]
+    name, value = operations[0] if operations else ("", None)
     return name in {"EMPTY_DICT", "DICT"} or str(value).startswith("collections")
 
 
