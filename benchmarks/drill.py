@@ -10,7 +10,8 @@ command then goes on, and what it leaves is compared, file by file, with a run t
     traceback    Python's own words, or a crash
     dead end     a refusal without a sentence, one whose advice does not help, or no end
 
-Exit code 0 if the last three are 0 in every row. A trial that failed keeps its folder, and its command is printed.
+With --out, rows of earlier drills with the same seed stay until their kind is tried again. Exit code 0 if the last
+three are 0 in every row. A trial that failed keeps its folder, and its command is printed.
 
 python benchmarks/drill.py [--only KIND …] [--trials 20] [--seed 0] [--jobs 2] [--trial N]
 """
@@ -75,11 +76,12 @@ def main() -> int:
                 found = [(kind, *_row(shelf, kind, wanted, pool))]
             for name, row, failures in found:
                 rows[name] = row
-                print(f"{time.monotonic() - begun:5.0f} s  {name}: {dict(row)}", file=sys.stderr, flush=True)
+                seconds, begun = time.monotonic() - begun, time.monotonic()
+                if wanted.out is not None:
+                    _write(wanted, name, row, seconds)
+                print(f"{seconds:5.0f} s  {name}: {dict(row)}", file=sys.stderr, flush=True)
                 print(*failures, sep="\n", end="\n" * bool(failures), flush=True)
     print(f"\n{_table(rows)}")
-    if wanted.out is not None:
-        _write(wanted, rows, time.monotonic() - begun)
     failed = sum(row[column] for row in rows.values() for column in COLUMNS[2:])
     if not failed:
         shutil.rmtree(folder, onerror=_writable)
@@ -114,7 +116,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--inputs", type=int, default=10_000, help="damaged ones a reader, at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2, help="trials at once")
-    parser.add_argument("--out", type=Path, help="write drill.json and drill.md into this folder")
+    parser.add_argument("--out", type=Path, help="write each row at its end into drill.json and drill.md there")
     return parser.parse_args()
 
 
@@ -140,21 +142,27 @@ def _writable(remove: Callable[[str], Any], path: str, _error: Any) -> None:
     remove(path)
 
 
-def _table(rows: Mapping[str, Counter[str]]) -> str:
+def _table(rows: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [f"| what happens | tried | {' | '.join(COLUMNS)} |", "| :-- |" + " --: |" * (len(COLUMNS) + 1)]
     for kind, row in rows.items():
         lines.append(f"| {kind} | {row['tried']} | {' | '.join(str(row[column]) for column in COLUMNS)} |")
     return "\n".join(lines)
 
 
-def _write(wanted: argparse.Namespace, rows: Mapping[str, Counter[str]], seconds: float) -> None:
+def _write(wanted: argparse.Namespace, kind: str, row: Counter[str], seconds: float) -> None:
+    """Put the row of a kind among those that are there already, of the same seed."""
     from tutelage.machine import environment
 
-    about = {"benchmark": "drill", "environment": environment(), "seed": wanted.seed, "minutes": round(seconds / 60, 1),
-             "small and read-only file systems": can_mount()}  # fmt: skip
-    table = {kind: {column: row[column] for column in ("tried", *COLUMNS)} for kind, row in rows.items()}
     wanted.out.mkdir(parents=True, exist_ok=True)
-    (wanted.out / "drill.json").write_text(json.dumps({**about, "rows": table}, indent=1) + "\n", encoding="utf-8")
+    file = wanted.out / "drill.json"
+    before = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    rows = before.get("rows", {}) if before.get("seed") == wanted.seed else {}
+    here = environment()
+    how = {"minutes": round(seconds / 60, 2), "git_commit": here.pop("git_commit"), "date": here.pop("date")}
+    rows[kind] = {**{column: row[column] for column in ("tried", *COLUMNS)}, **how}
+    about = {"benchmark": "drill", "environment": here, "seed": wanted.seed,
+             "small and read-only file systems": can_mount(), "rows": rows}  # fmt: skip
+    file.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     (wanted.out / "drill.md").write_text(f"# make drill\n\n{_table(rows)}\n", encoding="utf-8")
 
 
