@@ -1,0 +1,54 @@
+"""What speech's recipes ask of an acoustic model and of the recordings."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, TypeAlias
+
+from tyro.conf import arg
+
+from tutelage.study.bounds import Above, AtLeast, AtMost, Names
+from tutelage.study.settings import TrainingSettings
+
+PLAIN = TrainingSettings(epochs=4, batch_size=256, lr=1e-3, schedule="cosine", optimizer="adam", weight_decay=0.0)
+
+Layers: TypeAlias = Annotated[int, Above(0), AtMost(100)]
+"""How many hidden layers there are."""
+Units: TypeAlias = Annotated[int, Above(0), AtMost(10**5)]
+"""The width of a hidden layer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Net:
+    """Hidden layers of rectified linear units, and how they are trained."""
+
+    layers: Layers = 8
+    """its hidden layers"""
+    units: Units = 2560
+    """width of each"""
+    training: Annotated[TrainingSettings, arg(name="")] = PLAIN
+    """how it is trained"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speech:
+    """The recordings, who said them, and what their frames are called."""
+
+    name: Literal["fsdd", "synthetic"] = "fsdd"
+    """the recordings of FSDD, or hummed tunes for a run of seconds"""
+    test: Names = ("theo", "yweweler")
+    """speakers that are heard once, at the end"""
+    validation: Names = ("nicolas",)
+    """speakers by whom an epoch is chosen; those who are left are trained on"""
+    states: Annotated[int, Above(0), AtMost(12)] = 6
+    """states of a word, one after the other"""
+    rounds: Annotated[int, AtLeast(0), AtMost(100)] = 6
+    """of alignment, after a start in equal parts; 0 leaves it at that"""
+
+
+NET = Net()
+SPEECH = Speech()
+HUMMED = Speech(name="synthetic", test=("dee",), validation=("cid",), states=3, rounds=2)
+
+
+def with_training(net: Net, **changes: object) -> Net:
+    """``net`` with other settings of its training."""
+    return replace(net, training=replace(net.training, **changes))  # type: ignore[arg-type]  # the fields' own types
