@@ -4,6 +4,8 @@ import io
 import json
 import pickle
 import tarfile
+import wave
+import zipfile
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
@@ -30,6 +32,8 @@ from tutelage.data.cifar_parquet import from_parquet
 from tutelage.data.decoding import decoded
 from tutelage.data.folder import image_folder
 from tutelage.data.idx import read_idx
+from tutelage.data.recordings import contents_of, recordings_of
+from tutelage.data.waves import read_wave
 from tutelage.delivery import load
 from tutelage.models.mlp import mlp
 from tutelage.printable import printable_in
@@ -262,6 +266,37 @@ def cifar_answer(folder: Path) -> Any:
     return [hashed([part.inputs, part.targets]) for part in cifar10(folder, download=False)]
 
 
+def sound_of(number: int) -> bytes:
+    """A recording of a tenth of a second."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setparams((1, 2, 8000, 0, "NONE", ""))
+        written.writeframes(PIXELS[number].tobytes()[:1600])
+    return file.getvalue()
+
+
+def heard(folder: Path) -> Any:
+    return hashed(read_wave((folder / "x.wav").read_bytes(), f"{folder}/x.wav"))
+
+
+def as_long_as_it_says(answer: Any, _sound: Any, folder: Path) -> bool:
+    """The samples are bytes of the file, in a row; which ones, no checksum says."""
+    kind, (count,), values = answer
+    return kind == "torch.int16" and len(values) == 2 * count and values in (folder / "x.wav").read_bytes()
+
+
+def spoken(folder: Path, packing: int) -> None:
+    with zipfile.ZipFile(folder / "recordings.zip", "w", packing) as archive:
+        for number, name in enumerate(("0_ann_0.wav", "deep/folder/0_bob_0.wav", "7_ann_12.wav")):
+            archive.writestr(zipfile.ZipInfo(name), sound_of(number), packing)
+        archive.writestr(zipfile.ZipInfo("README.md"), "not a recording", packing)
+
+
+def spoken_answer(folder: Path) -> Any:
+    path = folder / "recordings.zip"
+    return [hashed(list(recording)) for recording in recordings_of(contents_of(path), path)]
+
+
 def student(folder: Path) -> None:
     torch.manual_seed(0)
     save_weights(folder / "student.safetensors", mlp((3, 4, 2)))
@@ -347,5 +382,8 @@ DATA = (
     Reader("webp", partial(picture, "x.webp", "WEBP"), picture_answer, of_some_size),
     Reader("bmp", partial(picture, "x.bmp", "BMP"), picture_answer, of_some_size),
     Reader("folder of images", pictures, folder_answer),
+    Reader("wav", lambda folder: (folder / "x.wav").write_bytes(sound_of(0)) and None, heard, as_long_as_it_says),
+    Reader("zip of recordings", partial(spoken, packing=zipfile.ZIP_DEFLATED), spoken_answer, same, in_zip),
+    Reader("zip of recordings, stored", partial(spoken, packing=zipfile.ZIP_STORED), spoken_answer, same, in_zip),
 )
 READERS = (*RUNS, *STORED, *WEIGHTS, *DATA)

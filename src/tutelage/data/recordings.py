@@ -5,13 +5,13 @@ CC BY-SA 4.0.
 """
 
 import re
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from typing import NamedTuple, TypeVar
+from zipfile import ZipFile, ZipInfo
 
 from torch import Tensor
 
@@ -33,9 +33,11 @@ HEAVIEST = 2**20
 """Bytes of a recording as it is unpacked: a minute has 960 thousand."""
 NAME = re.compile(r"([0-9])_([a-z]{1,40})_([0-9]{1,6})\.wav")
 
+T = TypeVar("T")
+
 
 class Recording(NamedTuple):
-    """One word, said once: which of the ten digits, by whom, the how-manieth time, and its samples (int16)."""
+    """One word, said once: which of the ten digits, by whom, the number of this take, and its samples (int16)."""
 
     word: int
     speaker: str
@@ -65,12 +67,11 @@ def contents_of(path: Path) -> dict[str, bytes]:
     for a file that is called other than ``{digit}_{speaker}_{take}.wav`` or as another one, and for none.
     """
     packed = BytesIO(unzipped(path))
-    try:
-        with ZipFile(packed) as archive:
-            members = _members(archive.infolist(), path)
-            return {name: _unpacked(archive, member, path) for name, member in members}
-    except (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, UnicodeError) as error:
-        raise ValueError(f"{path} is not a sound zip archive ({one_line(error).rstrip('.')}). {AGAIN}") from None
+    with _sound(path, partial(ZipFile, packed)) as archive:
+        members = _members(archive.infolist(), path)
+        for other in archive.infolist():  # a name stands twice: where both are one, no recording was renamed by damage
+            _sound(path, partial(archive.open, other)).close()
+        return {name: _unpacked(archive, member, path) for name, member in members}
 
 
 def recordings_of(contents: dict[str, bytes], path: Path) -> list[Recording]:
@@ -83,7 +84,7 @@ def recordings_of(contents: dict[str, bytes], path: Path) -> list[Recording]:
 
 
 def parted(name: str) -> tuple[int, str, int]:
-    """Word, speaker and take, as the name of a file says: ``7_jackson_32.wav`` is the 32nd seven of jackson."""
+    """Word, speaker and take, as the name of a file says: ``7_jackson_32.wav`` is number 32 of jackson's sevens."""
     found = NAME.fullmatch(name)
     if found is None:
         raise ValueError(f"{name!r} is not called as recordings are, digit_speaker_take.wav, such as 7_jackson_32.wav.")
@@ -140,14 +141,22 @@ def _refuse_large(files: Iterable[ZipInfo], path: Path) -> None:
 
 
 def _unpacked(archive: ZipFile, member: ZipInfo, path: Path) -> bytes:
-    with archive.open(member) as file:
-        content = file.read(HEAVIEST + 1)  # whatever its entry says
+    with _sound(path, partial(archive.open, member)) as file:
+        content = _sound(path, partial(file.read, HEAVIEST + 1))  # whatever its entry says
     if len(content) != member.file_size:
         raise ValueError(
             f"{path} says that {PurePosixPath(member.filename).name} has {member.file_size} bytes, and {len(content)} "
             f"are there. {AGAIN}"
         )
     return content
+
+
+def _sound(path: Path, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except Exception as error:  # damage may end anywhere in a decoder
+        words = one_line(error).rstrip(".")
+        raise ValueError(f"{path} is not a sound zip archive ({words}). {AGAIN}") from None
 
 
 def _path(folder: Path | None, download: bool) -> Path:

@@ -25,12 +25,12 @@ def read_wave(content: bytes, name: str, rate: int = RATE, longest: int = LONGES
     try:
         with wave.open(BytesIO(content)) as file:
             channels, width, found, count = file.getparams()[:4]
-            _refuse_form(name, channels, width, found, rate)
-            _refuse_count(name, count, longest)
-            held = file.readframes(count)
-    except (wave.Error, EOFError) as error:
+            held = file.readframes(count)  # of which there may be fewer
+    except Exception as error:  # damage may end anywhere in a decoder
         ends = "its header is cut short" if isinstance(error, EOFError) else one_line(error)
         raise ValueError(f"{name} is not a sound WAV file of PCM ({ends}). {AGAIN}") from None
+    _refuse_form(name, channels, width, found, rate)
+    _refuse_count(name, count, longest)
     size = int.from_bytes(content[4:8], "little") + 8
     if len(held) != 2 * count or not size <= len(content) <= size + size % 2:
         raise ValueError(
