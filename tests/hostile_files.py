@@ -32,6 +32,7 @@ from tutelage.data.cifar import cifar10
 from tutelage.data.folder import image_folder
 from tutelage.data.image_files import image_files
 from tutelage.data.mnist import CHECKSUMS, mnist
+from tutelage.data.recordings import fsdd
 from tutelage.data.safe_pickle import unpickled
 from tutelage.keys import described
 from tutelage.learner import Learner
@@ -208,6 +209,12 @@ def data(root: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
     for name in CHECKSUMS:
         (idx / f"{name}.gz").write_bytes(evil)
     yield "idx", idx, partial(mnist, idx, download=False)
+    for number, names in enumerate((("0_ann_0.wav", "../../escaped"), ("../../escaped/0_ann_0.wav", "/tmp/escaped"))):
+        speech = fresh(folder / f"speech{number}")
+        with zipfile.ZipFile(speech / "recordings.zip", "w") as archive:
+            for name in names:
+                archive.writestr(name, evil)
+        yield f"recordings: {names}", speech, partial(fsdd, speech, download=False)
     pictures = fresh(folder / "pictures")
     fresh(pictures / "cat")
     postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(x) (w) file\n%%EOF\n"

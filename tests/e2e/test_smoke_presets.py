@@ -13,7 +13,7 @@ from tutelage.results import Arguments
 from tutelage.run import Run
 from tutelage.study.dotted import flattened
 
-EXAMPLES = {"mnist": torch.zeros(2, 1, 28, 28), "cifar100": torch.zeros(2, 3, 32, 32)}
+EXAMPLES = {"mnist": torch.zeros(2, 1, 28, 28), "cifar100": torch.zeros(2, 3, 32, 32), "speech": torch.zeros(2, 26, 40)}
 
 
 def performed(recipe: Recipe, root) -> Run:
@@ -41,7 +41,7 @@ def test_the_smoke_preset_leaves_a_student_and_started_again_the_same_results(re
     found = results(first)
     assert found["headline"] and found["networks"] and found["methods"]
     assert found["claims"] == []  # drawn digits say nothing about a published figure
-    assert load(first.folder)(EXAMPLES[recipe.module]).shape == (2, 10)
+    assert load(first.folder)(EXAMPLES[recipe.module]).shape == (2, len(found["classes"]))
     log = (first.folder / "log.jsonl").read_bytes()
     again = performed(recipe, tmp_path)
     assert results(again) == found and (again.folder / "log.jsonl").read_bytes() == log

@@ -2,9 +2,11 @@
 
 import gzip
 import hashlib
+import io
 import os
 import random
 import threading
+import zipfile
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tutelage.data import find as finding
-from tutelage.data import mnist
+from tutelage.data import mnist, recordings
 from tutelage.data.digests import bytes_match, contents_match
 from tutelage.data.fetch import fetch
 
@@ -294,3 +296,42 @@ class TestMnist:
         server.errors = [404]
         with pytest.raises(FileNotFoundError, match=r"none of these has it: .* Fetching it failed too: .* 404"):
             mnist.mnist()
+
+
+class TestRecordings:
+    """A copy of their repository, packed as GitHub does, sent by a server on this machine."""
+
+    WAV = b"RIFF\x28\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0data\4\0\0\0\1\0\2\0"
+
+    @pytest.fixture
+    def bare(self, server, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delenv("TUTELAGE_DATA", raising=False)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        monkeypatch.setattr(finding, "_clone", list)
+        monkeypatch.setattr(recordings, "URL", server.url)
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("repository-26eb9aa/README.md", "which is passed over")
+            archive.writestr("repository-26eb9aa/recordings/7_ann_0.wav", self.WAV)
+        server.content = packed.getvalue()
+
+    @pytest.mark.usefixtures("bare")
+    def test_what_is_nowhere_is_fetched_once(self, server, monkeypatch):
+        monkeypatch.setattr(recordings, "CHECKSUM", recordings.checksum_of({"7_ann_0.wav": self.WAV}))
+        for _ in range(2):
+            (seven,) = recordings.fsdd()
+            assert seven[:3] == (7, "ann", 0) and seven.samples.tolist() == [1, 2]
+        assert len(server.asked) == 1
+
+    @pytest.mark.usefixtures("bare")
+    def test_another_archive_is_not_kept(self, tmp_path):
+        with pytest.raises(ValueError, match=r"sent another file: .*published at the commit"):
+            recordings.fsdd()
+        assert not [x for x in (tmp_path / "cache").rglob("*") if x.suffix == ".zip"]
+
+    @pytest.mark.usefixtures("bare")
+    def test_without_a_network_the_sentence_says_where_they_are_to_be_had(self, server):
+        server.errors = [404]
+        with pytest.raises(FileNotFoundError, match=rf"needs recordings\.zip .* failed too: .*{server.url}"):
+            recordings.fsdd()

@@ -9,6 +9,7 @@ from tutelage.data.cifar import cifar10, cifar100
 from tutelage.data.folder import image_folder
 from tutelage.data.image_files import image_files
 from tutelage.data.mnist import mnist
+from tutelage.data.recordings import fsdd
 from tutelage.teachers.cached import cached
 from tutelage.teachers.frozen import frozen
 from tutelage.teachers.stores import in_folder
@@ -24,7 +25,7 @@ def test_what_was_saved_under_a_text_is_found_under_it(tmp_path):
     assert load_state(state) == {"epoch": 3} and read_json(json) == [1]
 
 
-@pytest.mark.parametrize("read", [mnist, cifar10, cifar100])
+@pytest.mark.parametrize("read", [mnist, cifar10, cifar100, fsdd])
 def test_a_folder_that_is_not_there_is_named(read, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"There is no folder .*nowhere"):
         read(f"{tmp_path}/nowhere")

@@ -20,23 +20,31 @@ from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.study.evaluated import Evaluated, publish_networks
 from tutelage.study.sets import Sets
-from tutelage.tasks.classification import CLASSIFICATION
+from tutelage.tasks.frames import Spoken, frames
 from tutelage.tasks.regression import REGRESSION
 from tutelage.tasks.task import Task
 
+RECORDINGS = torch.arange(60) // 6
+SPEECH = frames(Spoken(RECORDINGS, torch.arange(10) % 3, torch.full((3,), 1 / 3).log(), 3))
 TASKS = [
     pytest.param(task, id=info.name)
     for info in iter_modules(tutelage.tasks.__path__, "tutelage.tasks.")
     for task in vars(import_module(info.name)).values()
     if isinstance(task, Task)
 ]
+TASKS.append(pytest.param(SPEECH, id="tutelage.tasks.frames"))  # a task of the recordings that it is given
+
+
+def test_no_task_is_forgotten():
+    names = {info.name for info in iter_modules(tutelage.tasks.__path__, "tutelage.tasks.")}
+    assert {task.id for task in TASKS} == names - {"tutelage.tasks.task"}
 
 
 def drawn(task: Task, count: int = 60):
     """A set of the task, and answers that are mostly right."""
     inputs = torch.randn(count, 4)
-    if task is CLASSIFICATION:
-        targets = torch.arange(count) % 3
+    if task is not REGRESSION:
+        targets = RECORDINGS % 3 if task is SPEECH else torch.arange(count) % 3
         answers = 4 * nn.functional.one_hot(targets, 3) + torch.randn(count, 3)
         return labelled("drawn", inputs, targets, tuple("abc")), answers
     targets = inputs @ torch.randn(4, 2)
@@ -44,7 +52,7 @@ def drawn(task: Task, count: int = 60):
 
 
 def perfect(task: Task, data):
-    return 99.0 * nn.functional.one_hot(data.targets, 3) if task is CLASSIFICATION else data.targets.clone()
+    return 99.0 * nn.functional.one_hot(data.targets, 3) if task is not REGRESSION else data.targets.clone()
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -84,7 +92,7 @@ class TestEveryTask:
 
     def test_a_validation_begins_with_what_decides_and_counts_its_samples(self, task):
         data, _ = drawn(task)
-        model = mlp((4, 3 if task is CLASSIFICATION else 2))
+        model = mlp((4, 2 if task is REGRESSION else 3))
         figures = task.validation(model, data)
         assert next(iter(figures)) == task.deciding.name and figures["count"] == len(data)
         assert figures["loss"] == pytest.approx(task.loss(predict(model, data), data.targets).item())

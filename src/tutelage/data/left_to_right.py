@@ -13,6 +13,8 @@ from torch.nn.utils.rnn import pad_sequence
 LOWEST = float("-inf")
 SHRUNK = 1e-3
 """Of the mean variance, added to each: a covariance of few frames has an inverse, too."""
+LEAST = 1e-6
+"""And so has one of silence."""
 
 
 def equal_parts(frames: int, states: int) -> Tensor:
@@ -95,7 +97,7 @@ def _gaussian(features: Tensor, targets: Tensor, classes: int) -> Callable[[Tens
     means = features.new_zeros(classes, features.shape[1]).index_add_(0, targets, features) / counts[:, None]
     gaps = features - means[targets]
     covariance = gaps.T @ gaps / len(gaps)
-    covariance += SHRUNK * covariance.diagonal().mean() * torch.eye(len(covariance), dtype=features.dtype)
+    covariance.diagonal().add_(SHRUNK * covariance.diagonal().mean() + LEAST)
     slopes = torch.linalg.solve(covariance, means.T)
     offsets = (means.T * slopes).sum(0) / 2
     return lambda x: x @ slopes - offsets

@@ -45,6 +45,13 @@ def mlp(
     return nn.Sequential(layers)
 
 
+def he_mlp(widths: Sequence[int] = (784, 800, 800, 800, 800, 10)) -> nn.Sequential:
+    """``mlp`` of these widths, its weights drawn by ``he_``: many layers hardly learn from where PyTorch's start."""
+    model = mlp(widths)
+    he_(model)
+    return model
+
+
 def he_(model: nn.Module) -> nn.Module:
     """``model``, its linear and convolutional weights drawn from N(0, 2/fan_in), their biases 0.
 

@@ -101,7 +101,8 @@ def _share_interval(right: list[int], counts: list[int]) -> Interval:
     share = sum(right) / total
     gaps = sum((k - share * n) ** 2 for k, n in zip(right, counts, strict=True))
     variance = gaps * num / max(num - 1, 1) / total**2
-    effective = round(share * (1 - share) / variance) if variance else num
+    mixed = 0 < share < 1
+    effective = round(share * (1 - share) / variance) if variance and mixed else total if mixed else num
     effective = max(1, min(effective, total))
     fewest, most = wilson(round((1 - share) * effective), effective)
     return min(share, 1 - most / effective), max(share, 1 - fewest / effective)

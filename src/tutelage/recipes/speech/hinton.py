@@ -85,8 +85,8 @@ hinton_smoke = partial(
     members=3,
     few=0.1,
     few_epochs=20,
-    net=with_training(Net(layers=2, units=64), epochs=4, batch_size=50),
+    net=with_training(Net(layers=2, units=64), epochs=4, lr=1e-3, batch_size=50),
     speech=HUMMED,
 )
-hinton_quick = partial(hinton, members=3, few_epochs=60, net=with_training(Net(layers=3, units=256), epochs=3))
-hinton_full = partial(hinton, net=Net(layers=4, units=512))
+hinton_quick = partial(hinton, members=3, few_epochs=60, net=with_training(Net(layers=2, units=256), epochs=3))
+hinton_full = partial(hinton, net=Net(layers=2, units=512))

@@ -12,7 +12,7 @@ from tutelage.data.recordings import fsdd
 from tutelage.data.synthetic_speech import hummed
 from tutelage.keys import Build
 from tutelage.losses.kd import arithmetic
-from tutelage.models.mlp import mlp
+from tutelage.models.mlp import he_mlp
 from tutelage.recipes.speech.settings import Net, Speech
 from tutelage.results import Network
 from tutelage.run import Run
@@ -39,7 +39,7 @@ def speech_of(run: Run, speech: Speech) -> Corpus:
 def build_net(net: Net, data: Sets) -> Build:
     """From 26 frames of 40 filters, through the hidden layers, to the states."""
     inputs = (BEFORE + 1 + AFTER) * FILTERS
-    return partial(mlp, (inputs, *[net.units] * net.layers, len(data.train.classes)))
+    return partial(he_mlp, (inputs, *[net.units] * net.layers, len(data.train.classes)))
 
 
 def refuse_too_large(net: Net, data: Sets) -> None:

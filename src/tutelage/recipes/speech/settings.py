@@ -1,4 +1,8 @@
-"""What speech's recipes ask of an acoustic model and of the recordings."""
+"""What speech's recipes ask of an acoustic model and of the recordings.
+
+The paper says how large its nets are, and nothing of FSDD's 3,000 recordings, of which it takes smaller ones: rates,
+epochs and states are those that did best on the validation speaker, nets of 2 × 512 units better than deeper ones.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypeAlias
@@ -8,7 +12,7 @@ from tyro.conf import arg
 from tutelage.study.bounds import Above, AtLeast, AtMost, Names
 from tutelage.study.settings import TrainingSettings
 
-PLAIN = TrainingSettings(epochs=4, batch_size=256, lr=1e-3, schedule="cosine", optimizer="adam", weight_decay=0.0)
+PLAIN = TrainingSettings(epochs=4, batch_size=256, lr=5e-4, schedule="cosine", optimizer="adam", weight_decay=0.0)
 
 Layers: TypeAlias = Annotated[int, Above(0), AtMost(100)]
 """How many hidden layers there are."""
@@ -44,7 +48,7 @@ class Speech:
     """of alignment, after a start in equal parts; 0 leaves it at that"""
 
 
-NET = Net()
+NET = Net(training=replace(PLAIN, lr=1e-4))
 SPEECH = Speech()
 HUMMED = Speech(name="synthetic", test=("dee",), validation=("cid",), states=3, rounds=2)
 
