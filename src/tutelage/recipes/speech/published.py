@@ -39,9 +39,10 @@ class Overfit:
 
 @dataclass(frozen=True)
 class InOne:
-    """Table 1: a single net, as the mean of several, all of these together, and one student of theirs."""
+    """Table 1: a single net, as the mean of several; one for as long as the student; all together; their student."""
 
     single: Heard
+    longer: Heard
     together: Heard
     student: Heard
 
@@ -50,10 +51,9 @@ class InOne:
         """Of the ensemble over a single net, in points of frame accuracy."""
         return self.together.frames - self.single.frames
 
-    @property
-    def kept(self) -> float:
-        """The share of it that the student has; 0 where there is none to have."""
-        return (self.student.frames - self.single.frames) / self.gain if self.gain > 0 else 0.0
+    def share(self, one: Heard) -> float:
+        """The share of it that somebody has; 0 where there is none to have."""
+        return (one.frames - self.single.frames) / self.gain if self.gain > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ def in_one(networks: Mapping[str, Network], student: str, answers: Tensor, data:
     scores = data.task.score(answers, data.test)
     return InOne(
         Heard(mean(one.frames for one in members), mean(one.words for one in members)),
+        heard(networks["baseline"]),
         Heard(scores[FRAMES.name].value, scores[WORDS.name].value),
         heard(networks[student]),
     )
@@ -96,11 +97,12 @@ def heard(network: Network) -> Heard:
 
 
 def table_1(found: InOne, members: int, temperature: float, recordings: int) -> Table:
-    one, many, student = found.single, found.together, found.student
+    one, longer, many, student = found.single, found.longer, found.together, found.student
     rows = (
         (f"a single net, mean of {members}", one.frames, one.words, 0.0),
-        (f"{members} nets together", many.frames, many.words, 1.0 if found.gain > 0 else 0.0),
-        (f"one student of theirs at T = {temperature:g}", student.frames, student.words, found.kept),
+        ("a single net, for as long as the student", longer.frames, longer.words, found.share(longer)),
+        (f"{members} nets together", many.frames, many.words, found.share(many)),
+        (f"one student of theirs at T = {temperature:g}", student.frames, student.words, found.share(student)),
     )
     return Table(
         title="What many know, in one",
@@ -145,43 +147,36 @@ def temperatures(networks: Mapping[str, Network], students: Mapping[str, float])
 
 
 def claim_tables(run: Run, one: InOne, few: OfFew, reason: str) -> None:
-    """What can be repeated with other recordings and nets: who is better, and the shares."""
-    direction = "from other recordings and a larger net: only who is better can be repeated"
+    """What can be repeated with other recordings and nets: who is better, and the shares.
+
+    The paper's accuracies are of 2,000 hours of other speech and are no claim about FSDD. Of a difference, its sign
+    counts. A share is held against what the paper says of it (more than 80 %), or against a half where it says nothing.
+    """
+    direction = "of other recordings and a larger net: who is better counts"
     points = partial(Claim, unit="points", low=0.01, note=direction, reason=reason, paired=True)
-    run.claim(points("ten nets name more frames right than one", 2.2, round(one.gain, 2), source=f"{SOURCE} 1"))
-    run.claim(
-        points("ten nets take fewer words for others than one", 0.2, round(one.single.words - one.together.words, 2),
-               source=f"{SOURCE} 1")
-    )  # fmt: skip
-    run.claim(
-        points("their student takes fewer words for others than one", 0.2,
-               round(one.single.words - one.student.words, 2), source=f"{SOURCE} 1")
-    )  # fmt: skip
-    run.claim(
-        Claim("their student keeps most of the gain in frames", 0.86, round(one.kept, 2), "of the gain", f"{SOURCE} 1",
-              low=0.8, note="the paper says: more than 80 %", reason=reason)
-    )  # fmt: skip
-    run.claim(
-        points("of few recordings, more is learnt from soft targets than from labels", 12.5,
-               round(few.soft.test - few.labels.test, 2), source=f"{SOURCE} 5")
-    )  # fmt: skip
-    run.claim(
-        points("soft targets of few recordings overfit less", 14.4, round(few.labels.gap - few.soft.gap, 2),
-               source=f"{SOURCE} 5")
-    )  # fmt: skip
-    run.claim(
-        Claim("soft targets close most of the gap between few recordings and all", 0.87, round(few.closed, 2),
-              "of the gap", f"{SOURCE} 5", low=0.5, note="the paper gives no spread; more than half counts",
-              reason=reason)
-    )  # fmt: skip
+    first, fifth = partial(points, source=f"{SOURCE} 1"), partial(points, source=f"{SOURCE} 5")
+    share = partial(Claim, reason=reason)
+    for claim in (
+        first("ten nets name more frames right than one", 2.2, round(one.gain, 2)),
+        first("ten nets mistake fewer words than one", 0.2, round(one.single.words - one.together.words, 2)),
+        first("their student mistakes fewer words than one", 0.2, round(one.single.words - one.student.words, 2)),
+        share("their student keeps most of the gain in frames", 0.86, round(one.share(one.student), 2), "of the gain",
+              f"{SOURCE} 1", low=0.8, note="the paper says: more than 80 %"),
+        fifth("few recordings teach more by soft targets than by labels", 12.5,
+              round(few.soft.test - few.labels.test, 2)),
+        fifth("few recordings are overfitted less by soft targets", 14.4, round(few.labels.gap - few.soft.gap, 2)),
+        share("soft targets close most of the gap between few recordings and all", 0.87, round(few.closed, 2),
+              "of the gap", f"{SOURCE} 5", low=0.5, note="the paper gives no spread; half of it counts"),
+    ):  # fmt: skip
+        run.claim(claim)
 
 
 def in_words(one: InOne, few: OfFew, members: int, some: str) -> str:
     """Both tables in two sentences."""
     return (
         f"A single net names {one.single.frames:.1f} % of the frames right, {members} together "
-        f"{one.together.frames:.1f} %, and one student of theirs {one.student.frames:.1f} %; they take "
-        f"{one.single.words:.1f}, {one.together.words:.1f} and {one.student.words:.1f} % of the words for others. "
+        f"{one.together.frames:.1f} %, and one student of theirs {one.student.frames:.1f} %; they mistake "
+        f"{one.single.words:.1f}, {one.together.words:.1f} and {one.student.words:.1f} % of the words. "
         f"From {some} of the recordings, labels make {few.labels.test:.1f} % of the frames right, soft targets "
         f"{few.soft.test:.1f} %."
     )
