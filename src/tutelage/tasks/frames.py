@@ -60,15 +60,14 @@ def frames_and_words(logits: Tensor, data: Labelled, *, spoken: Spoken) -> dict[
     """
     order = data.index.argsort()
     recording = spoken.recording.to(order.device)[data.index[order]]
-    numbers, lengths = recording.unique_consecutive(return_counts=True)
-    right = (logits.argmax(-1) == data.targets)[order].double()
-    share = right.mean().item()
-    low, high = _share_interval([int(part.sum()) for part in right.split(lengths.tolist())], lengths.tolist())
+    numbers, place, lengths = recording.unique_consecutive(return_inverse=True, return_counts=True)
+    right = (logits.argmax(-1) == data.targets)[order].long()
+    low, high = _share_interval(torch.zeros_like(lengths).index_add_(0, place, right).tolist(), lengths.tolist())
     heard = recognised(logits[order], lengths, spoken)
     wrong = int((heard != spoken.words.to(order.device)[numbers]).sum())
     fewest, most = (_percent(x / len(numbers)) for x in wilson(wrong, len(numbers)))
     return {
-        FRAMES.name: Score(_percent(share), (_percent(low), _percent(high))),
+        FRAMES.name: Score(_percent(int(right.sum()) / len(right)), (_percent(low), _percent(high))),
         WORDS.name: Score(_percent(wrong / len(numbers)), (fewest, most)),
     }
 

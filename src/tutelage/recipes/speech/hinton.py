@@ -31,10 +31,9 @@ def hinton(
     """Ten acoustic models name frames of speech together, and one net learns what they know; 86 % of it in the paper.
 
     Each names the state of a spoken digit from 26 frames. All have the same size and recordings, and differ in their
-    seeds. The student learns from labels and from the mean of their softened answers, and longer than a member, which
-    would get worse by it: a baseline shows that. Then a net learns from 3 % of
-    the recordings, once by labels and once by soft targets of a net that knew all: these keep it from overfitting.
-    Speakers of the test are heard nowhere else.
+    seeds. The student learns from labels and from the mean of their softened answers, for longer than a member; so does
+    a baseline, from labels alone. Then a net learns from 3 % of the recordings, once by labels and once by soft targets
+    of a net that knew all: these keep it from overfitting. Speakers of the test are heard nowhere else.
 
     Args:
         members: how many nets answer together
@@ -55,11 +54,12 @@ def hinton(
     reason = cannot_decide(run, hinton, locals(), free=("others",), deciding={"full": hinton_full})
     corpus = nets.speech_of(run, speech)
     data, scarce = corpus.sets, corpus.few(few)
-    nets.refuse_too_large(net, data)
+    longer = replace(net, training=student)
+    nets.refuse_too_large(data, net, longer)
     single = [nets.train(run, data, net, 100 * seed + k, f"member {k}") for k in range(1, members + 1)]
     teachers = [one.last for one in single]
     networks = {one.name: Evaluated("member", f"{nets.deep(net)}, labels", one) for one in single}
-    longer, students = replace(net, training=student), {f"student at T = {t:g}": t for t in (temperature, *others)}
+    students = {f"student at T = {t:g}": t for t in (temperature, *others)}
     alone = nets.train(run, data, longer, seed, "baseline")
     networks["baseline"] = Evaluated("baseline", f"{nets.deep(net)}, labels, for as long as the student", alone)
     for name, t in students.items():

@@ -42,9 +42,10 @@ def build_net(net: Net, data: Sets) -> Build:
     return partial(he_mlp, (inputs, *[net.units] * net.layers, len(data.train.classes)))
 
 
-def refuse_too_large(net: Net, data: Sets) -> None:
-    """Raise ``ValueError``, before hours are spent, for a net that does not fit the memory."""
-    memory.refuse_too_large(f"A net of {deep(net)} units", build_net(net, data), data, net.training.batch_size)
+def refuse_too_large(data: Sets, *some: Net) -> None:
+    """Raise ``ValueError``, before hours are spent, for nets that do not fit the memory."""
+    for net in some:
+        memory.refuse_too_large(f"A net of {deep(net)} units", build_net(net, data), data, net.training.batch_size)
 
 
 def train(run: Run, data: Sets, net: Net, seed: int, name: str, taught: Callable[..., None] = supervised) -> Finished:

@@ -2,8 +2,7 @@
 
 The paper says how large its nets are, and nothing of FSDD's 3,000 recordings, of which it takes smaller ones: rates,
 epochs and states are those that did best on the validation speaker, nets of 2 × 512 units better than deeper ones.
-Labels alone are learnt by heart after a few epochs, and then the validation falls; soft targets are not, so that their
-student goes on for longer.
+A student of soft targets gains from more epochs than labels alone do, and so has more of them.
 """
 
 from dataclasses import dataclass, replace
