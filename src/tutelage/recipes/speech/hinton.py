@@ -99,7 +99,7 @@ hinton_quick = partial(
     hinton,
     members=3,
     few_epochs=60,
-    net=with_training(Net(layers=2, units=256), epochs=3),
+    net=Net(layers=2, units=256),
     student=replace(TAUGHT, epochs=8),
 )
 hinton_full = partial(hinton, others=(1.0, 5.0, 10.0), net=Net(layers=2, units=512))
