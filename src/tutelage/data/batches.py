@@ -57,14 +57,14 @@ def named_batch(batch: Any) -> Batch:
     raise ValueError(f"A batch is a mapping with an 'input', or a pair (input, target); the loader gave {kind}.")
 
 
-def input_of(batch: Batch) -> Any:
-    """``batch["input"]``. Raises ``ValueError`` with the names that there are."""
-    if "input" not in batch:
+def input_of(batch: Batch, name: str = "input") -> Any:
+    """``batch[name]``. Raises ``ValueError`` with the names that there are."""
+    if name not in batch:
         raise ValueError(
-            f"The network is called with the batch's 'input'; this batch has {sorted(map(str, batch))}: rename one, or "
-            f"say how it is called, such as call=lambda model, scene: model(scene['batch'][{_first(batch)!r}])."
+            f"The network is called with the batch's {name!r}; this batch has {sorted(map(str, batch))}: rename one, "
+            f"or say how it is called, such as call=lambda model, scene: model(scene['batch'][{_first(batch)!r}])."
         )
-    return batch["input"]
+    return batch[name]
 
 
 def num_samples(batch: Batch) -> int:

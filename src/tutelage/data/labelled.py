@@ -1,11 +1,15 @@
 """A data set in memory."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 
 import torch
 from torch import Tensor
+
+RESERVED = ("input", "target", "index", "view")
+"""What batches call what they hold of every set: no further input is called so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,9 +18,11 @@ class Labelled:
 
     Images are uint8 ``(N, C, H, W)`` with grey levels 0 to 255. ``targets`` are int64 positions in ``classes`` (any
     tensor of length N where ``classes`` is empty). A subset keeps ``index``, so that a view or a teacher's cached
-    answer belongs to the sample, not to the place it happens to have.
+    answer belongs to the sample, not to the place it happens to have. ``others`` are further inputs of the same
+    samples, such as depth beside colour, by the names that they have in a batch.
 
-    Raises ``ValueError`` if the lengths, devices or types do not fit together or a target is no class.
+    Raises ``ValueError`` if the lengths, devices or types do not fit together, a target is no class, or another input
+    is called what a batch has already.
     """
 
     name: str
@@ -24,12 +30,17 @@ class Labelled:
     targets: Tensor
     index: Tensor
     classes: tuple[str, ...]
+    others: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        lengths = {"inputs": len(self.inputs), "targets": len(self.targets), "index": len(self.index)}
+        if taken := sorted({*RESERVED, "inputs", "targets"} & self.others.keys()):
+            raise ValueError(f"Batches of {self.name!r} have {taken} already; give its other inputs other names.")
+        parts = {"inputs": self.inputs, "targets": self.targets, "index": self.index, **self.others}
+        lengths = {what: len(x) for what, x in parts.items()}
         if len(set(lengths.values())) > 1:
-            raise ValueError(f"Every sample needs an input, a target and an index; {self.name!r} has {lengths}.")
-        devices = {str(x.device) for x in (self.inputs, self.targets, self.index)}
+            more = ", and one of each further input" if self.others else ""
+            raise ValueError(f"Every sample needs an input, a target and an index{more}; {self.name!r} has {lengths}.")
+        devices = {str(x.device) for x in parts.values()}
         if len(devices) > 1:
             raise ValueError(f"The parts of {self.name!r} lie on {sorted(devices)}; put all of them on one device.")
         if self.index.dtype != torch.int64 or self.index.ndim != 1:
@@ -45,13 +56,36 @@ class Labelled:
     def __getitem__(self, positions: Tensor) -> "Labelled":
         """The samples at ``positions`` (int64), or where ``positions`` (bool) holds, in that order."""
         inputs, targets, index = (x[positions] for x in (self.inputs, self.targets, self.index))
-        return replace(self, inputs=inputs, targets=targets, index=index)
+        others = {name: x[positions] for name, x in self.others.items()}
+        return replace(self, inputs=inputs, targets=targets, index=index, others=others)
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether there is anything to be told about a sample; ``unlabelled`` says how there is not."""
+        return 0 not in self.targets.shape[1:]
+
+    def unlabelled(self) -> "Labelled":
+        """The same samples without targets and classes: nobody who is given them can learn a label.
+
+        Their batches have no ``target``, and a loss that wants one is refused before anything is trained.
+
+        >>> data = labelled("mine", torch.rand(2, 3), torch.tensor([0, 1]), ("cat", "dog")).unlabelled()
+        >>> data.has_targets, data.targets.shape, data.classes
+        (False, torch.Size([2, 0]), ())
+        """
+        return replace(self, targets=self.targets.new_empty(len(self), 0), classes=())
+
+    def seen_as(self, name: str) -> "Labelled":
+        """The same samples for a network that sees the other input ``name`` alone. Raises ``ValueError`` without it."""
+        if name not in self.others:
+            raise ValueError(f"{self.name!r} has no other input {name!r}; it has {sorted(self.others) or 'none'}.")
+        return replace(self, inputs=self.others[name], others={})
 
     @cached_property
     def checksum(self) -> str:
         """The sha-256 over name, classes, inputs, targets and index: part of the key of every stage that sees them."""
-        digest = sha256(repr((self.name, self.classes)).encode())
-        for part in (self.inputs, self.targets, self.index):
+        digest = sha256(repr((self.name, self.classes, *self.others)).encode())
+        for part in (self.inputs, self.targets, self.index, *self.others.values()):
             digest.update(f"{part.dtype} {list(part.shape)}".encode())
             digest.update(part.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
         return digest.hexdigest()
@@ -59,21 +93,22 @@ class Labelled:
     def to(self, device: torch.device | str) -> "Labelled":
         """The same set on ``device``: batches come from where the set lies."""
         inputs, targets, index = (x.to(device) for x in (self.inputs, self.targets, self.index))
-        return replace(self, inputs=inputs, targets=targets, index=index)
+        others = {name: x.to(device) for name, x in self.others.items()}
+        return replace(self, inputs=inputs, targets=targets, index=index, others=others)
 
     def numbered_from(self, first: int) -> "Labelled":
         """The same set with ``first`` added to each index, so that two sets in one batch do not share numbers."""
         return replace(self, index=self.index + first)
 
 
-def labelled(name: str, inputs: Tensor, targets: Tensor, classes: tuple[str, ...] = ()) -> Labelled:
-    """A whole set, numbered as it comes.
+def labelled(name: str, inputs: Tensor, targets: Tensor, classes: tuple[str, ...] = (), **others: Tensor) -> Labelled:
+    """A whole set, numbered as it comes; ``others`` are further inputs of the same samples, by their names.
 
     >>> data = labelled("mine", torch.rand(3, 2), torch.tensor([0, 1, 0]), ("cat", "dog"))
     >>> data[data.targets == 0].index.tolist()
     [0, 2]
     """
-    return Labelled(name, inputs, targets, torch.arange(len(inputs), device=inputs.device), classes)
+    return Labelled(name, inputs, targets, torch.arange(len(inputs), device=inputs.device), classes, others)
 
 
 def _refuse_unknown_targets(name: str, targets: Tensor, num_classes: int) -> None:

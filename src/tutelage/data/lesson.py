@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tutelage.data.batches import Batches
 from tutelage.data.labelled import Labelled
-from tutelage.data.views import Choose, Transform, in_turn, parts, plain, views
+from tutelage.data.views import Choose, Show, in_turn, parts, plain, views
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,12 @@ class Lesson:
 
     train: Labelled
     validation: Labelled | None = None
-    transform: Transform = plain
+    transform: Show = plain
     num_views: int = 1
     batch_size: int = 125
     seed: int = 0
     choose: Choose = in_turn
-    test_transform: Transform = plain
+    test_transform: Show = plain
 
     def batches(self) -> Batches:
         return views(

@@ -4,7 +4,7 @@ So a resumed run sees the same pictures as an uninterrupted one, two students wi
 teacher's answers can be kept per view.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TypeAlias
 
@@ -20,6 +20,12 @@ from tutelage.data.labelled import Labelled
 
 Transform: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """``transform(inputs, view)``: what a batch of inputs looks like, each in its own view (int64)."""
+Show: TypeAlias = Callable[[Tensor, Tensor], Tensor | Mapping[str, Tensor]] | Mapping[str, Transform]
+"""How a batch is made of what a set holds, with one view for all that belongs to a sample.
+
+A ``Transform`` is applied to each input of the set; transforms by name, to the inputs of these names. A function that
+answers with several tensors by name splits one input into several: a picture into luminance and chrominance.
+"""
 Choose: TypeAlias = Callable[[int, int, Tensor, int], Tensor]
 """``choose(seed, epoch, index, num_views)``: the view of each sample in an epoch."""
 
@@ -30,17 +36,19 @@ CROP_FLIPS = 162
 
 
 def views(
-    data: Labelled, transform: Transform, *, num_views: int, batch_size: int, seed: int = 0, choose: Choose = draw
+    data: Labelled, transform: Show, *, num_views: int, batch_size: int, seed: int = 0, choose: Choose = draw
 ) -> Batches:
     """Shuffled batches of ``data``, each sample in a view of its own; grey levels 0 … 255 as float32 0 … 1.
 
-    A batch holds ``input, target, index, view`` where the set lies. The last one of an epoch may be short; a single
+    A batch holds ``input, target, index, view`` where the set lies, and the set's other inputs by their names, all of a
+    sample in the same view; no ``target`` if the set has none. The last one of an epoch may be short; a single
     sample, of which a BatchNorm can make nothing, joins the batch before it. The order follows from (seed, epoch), a
     view from (seed, epoch, index) alone: whoever enters an epoch at batch ``first`` sees its rest to the bit, and a
     subset shows each sample in the view that the whole set would. With ``choose=in_turn`` each sample meets all views
     equally often.
 
-    Raises ``ValueError`` for an empty set, fewer than 1 view or sample a batch, and a negative seed.
+    Raises ``ValueError`` for an empty set, fewer than 1 view or sample a batch, and a negative seed; when a batch is
+    taken, for transforms that do not fit the inputs, and inputs that end up with fewer samples than there are.
 
     >>> from tutelage.data.synthetic import digits
     >>> source = views(digits(20, seed=0), jitter, num_views=JITTERS, batch_size=8, seed=1)
@@ -73,7 +81,7 @@ def plain(images: Tensor, _view: Tensor) -> Tensor:
     return images
 
 
-def in_order(data: Labelled, *, batch_size: int, transform: Transform = plain) -> Batches:
+def in_order(data: Labelled, *, batch_size: int, transform: Show = plain) -> Batches:
     """All of ``data`` in its own order and in view 0, as ``views`` gives batches: for measuring.
 
     Raises ``ValueError`` for an empty set and for fewer than 1 sample a batch.
@@ -157,6 +165,33 @@ def spread(count: int, num_views: int) -> tuple[int, ...]:
     return tuple(hashed(num_views, torch.arange(num_views)).argsort(stable=True)[:count].tolist())
 
 
+def split(transform: Transform, **parts: tuple[int, ...]) -> Show:
+    """Inputs of the channels that ``parts`` names, of pictures (N, C, H, W) as ``transform`` shows them.
+
+    >>> apart = split(plain, input=(1, 2), luminance=(0,))
+    >>> {name: tuple(x.shape) for name, x in apart(torch.zeros(5, 3, 4, 4), torch.zeros(5)).items()}
+    {'input': (5, 2, 4, 4), 'luminance': (5, 1, 4, 4)}
+    """
+    return partial(_split, transform=transform, parts=parts)
+
+
+def shown(inputs: Mapping[str, Tensor], view: Tensor, transform: Show) -> dict[str, Tensor]:
+    """The inputs of a batch, by name, of those that a set keeps; all of a sample in the same view.
+
+    Raises ``ValueError`` for transforms of other names, and for an input without a row for each sample.
+    """
+    ways = transform if isinstance(transform, Mapping) else dict.fromkeys(inputs, transform)
+    if ways.keys() != inputs.keys():
+        raise ValueError(f"Each of the inputs {sorted(inputs)} has its transform; there are some for {sorted(ways)}.")
+    batch: dict[str, Tensor] = {}
+    for name, x in inputs.items():
+        answer = ways[name](x, view)
+        batch |= answer if isinstance(answer, Mapping) else {name: answer}
+    if wrong := {name: len(x) for name, x in batch.items() if len(x) != len(view)}:
+        raise ValueError(f"A batch of {len(view)} samples has inputs of other lengths, {wrong}; transforms keep them.")
+    return {name: as_float32(x) for name, x in batch.items()}
+
+
 def as_float32(images: Tensor) -> Tensor:
     """Grey levels (uint8) 0 … 255 as 0 … 1, other fractions as they are; whole numbers such as tokens stay whole."""
     if images.dtype == torch.uint8:
@@ -179,13 +214,23 @@ def _some_of(images: Tensor, view: Tensor, transform: Transform, numbers: tuple[
     return transform(images, torch.tensor(numbers, device=view.device)[view])
 
 
+def _split(
+    images: Tensor, view: Tensor, transform: Transform, parts: Mapping[str, tuple[int, ...]]
+) -> dict[str, Tensor]:
+    pictures = transform(images, view)
+    return {name: pictures[:, list(channels)] for name, channels in parts.items()}
+
+
 def _batches(
-    data: Labelled, places: Tensor, index: Tensor, view: Tensor, transform: Transform, batch_size: int, first: int
+    data: Labelled, places: Tensor, index: Tensor, view: Tensor, transform: Show, batch_size: int, first: int
 ) -> Iterator[Batch]:
-    target = data.targets[places]
+    known = {"target": data.targets[places]} if data.has_targets else {}
+    known |= {"index": index, "view": view}
+    kept = {"input": data.inputs, **data.others}
     for part in parts(len(places), batch_size)[first:]:
-        inputs = transform(data.inputs.index_select(0, places[part]), view[part])
-        yield {"input": as_float32(inputs), "target": target[part], "index": index[part], "view": view[part]}
+        rows = places[part]
+        inputs = shown({name: x.index_select(0, rows) for name, x in kept.items()}, view[part], transform)
+        yield {**inputs, **{name: x[part] for name, x in known.items()}}
 
 
 def _offsets(view: Tensor, side: int) -> tuple[Tensor, Tensor]:

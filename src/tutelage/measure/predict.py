@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from tutelage.data.batches import Batch, input_of, moved, num_samples
 from tutelage.data.labelled import Labelled
-from tutelage.data.views import Transform, in_order, plain
+from tutelage.data.views import Show, in_order, plain
 from tutelage.outputs import refuse_no_tensor
 from tutelage.shapes import Logits, at_least_float32
 
 
-def predict(model: nn.Module, data: Labelled, *, transform: Transform = plain, batch_size: int = 1000) -> Logits:
+def predict(model: nn.Module, data: Labelled, *, transform: Show = plain, batch_size: int = 1000) -> Logits:
     """The logits for every sample of ``data`` in its order: (N, C), float32 or wider, where the data lies.
 
     In eval mode and without gradient; afterwards each part of the model is in the mode it was in before. The model may

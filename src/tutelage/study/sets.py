@@ -7,7 +7,7 @@ from torch import Tensor
 
 from tutelage.data.labelled import Labelled
 from tutelage.data.split import held_out, sample
-from tutelage.data.views import Transform, as_float32, plain
+from tutelage.data.views import Show, plain, shown
 from tutelage.run import Run
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.task import Task
@@ -20,7 +20,7 @@ class Sets:
     train: Labelled
     validation: Labelled | None
     test: Labelled
-    test_transform: Transform = plain
+    test_transform: Show = plain
     task: Task = CLASSIFICATION
     normalisation: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())  # means and deviations of the channels
 
@@ -32,9 +32,9 @@ class Sets:
     @property
     def example(self) -> Tensor:
         """Two samples as a network sees them when it is measured."""
-        images = self.train.inputs[:2]
-        view = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-        return as_float32(self.test_transform(images, view))
+        kept = {name: x[:2] for name, x in {"input": self.train.inputs, **self.train.others}.items()}
+        view = torch.zeros(len(kept["input"]), dtype=torch.int64, device=self.train.index.device)
+        return shown(kept, view, self.test_transform)["input"]
 
 
 def parted(run: Run, train: Labelled, test: Labelled, validation: int, most: int = 0) -> Sets:

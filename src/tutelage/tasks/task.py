@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from torch import Tensor, nn
 
 from tutelage.data.labelled import Labelled
-from tutelage.data.views import Transform, plain
+from tutelage.data.views import Show, plain
 from tutelage.measure.predict import predict
 from tutelage.objective import Loss, Term, Weight
 from tutelage.results import Example, Metric, Score
@@ -53,7 +53,7 @@ class Task:
         """The loss of the student's answers with the targets, as a term of an objective."""
         return Term(self.loss, "student.output", "batch.target", weight=weight)
 
-    def validation(self, model: nn.Module, data: Labelled, transform: Transform = plain) -> dict[str, float]:
+    def validation(self, model: nn.Module, data: Labelled, transform: Show = plain) -> dict[str, float]:
         """The metrics on ``data``, the deciding one first, their ``count`` of samples, and the mean ``loss``."""
         answers = self.predict(model, data, transform=transform)
         values = {name: score.value for name, score in self.score(answers, data).items()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
@@ -20,9 +21,9 @@ Call: TypeAlias = Callable[[nn.Module, Scene], Activations]
 """How a network is called; it answers with its activations, because it is tapped."""
 
 
-def on_input(model: nn.Module, scene: Scene) -> Activations:
+def on_input(model: nn.Module, scene: Scene, name: str = "input") -> Activations:
     """The usual call: ``model(batch.input)``. Raises ``ValueError`` if there is none, or none that it takes."""
-    x = input_of(scene["batch"])
+    x = input_of(scene["batch"], name)
     try:
         activations: Activations = model(x)
     except (TypeError, AttributeError) as error:
@@ -30,10 +31,20 @@ def on_input(model: nn.Module, scene: Scene) -> Activations:
             raise
         stars = "**" if isinstance(x, Mapping) else "*"
         raise ValueError(
-            f"The network does not take the batch's input as it is, {in_words(x)} ({error}); say how it is called, "
-            f"such as call=lambda model, scene: model({stars}scene['batch']['input'])."
+            f"The network does not take the batch's {name} as it is, {in_words(x)} ({error}); say how it is called, "
+            f"such as call=lambda model, scene: model({stars}scene['batch'][{name!r}])."
         ) from error
     return activations
+
+
+def on(name: str) -> Call:
+    """How a network is called that sees the batch's ``name``: ``frozen(teacher, call=on("luminance"))``.
+
+    >>> scene = {"batch": {"input": torch.zeros(1, 2), "luminance": torch.ones(1, 2)}}
+    >>> on("luminance")(nn.Identity(), scene)
+    tensor([[1., 1.]])
+    """
+    return on_input if name == "input" else partial(on_input, name=name)
 
 
 def networks_of(teacher: Any) -> tuple[nn.Module, ...]:
