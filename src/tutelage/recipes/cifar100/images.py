@@ -1,10 +1,25 @@
 """CIFAR's pictures for an experiment, and what a network makes of its settings there."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeAlias
 
 from tutelage.data import cifar, synthetic
+from tutelage.data.lab import COLOUR, LIGHTNESS, in_lab
 from tutelage.data.lesson import Lesson
-from tutelage.data.views import CROP_FLIPS, crop_flip, draw, in_turn, normalised, plain, some_of, spread
+from tutelage.data.views import (
+    CROP_FLIPS,
+    Show,
+    Transform,
+    crop_flip,
+    draw,
+    in_turn,
+    normalised,
+    plain,
+    some_of,
+    split,
+    spread,
+)
 from tutelage.recipes.cifar100.settings import Images
 from tutelage.run import Run
 from tutelage.schemes.plan import Plan
@@ -13,8 +28,34 @@ from tutelage.study.settings import NetworkSettings
 from tutelage.study.training import plan_of
 
 INPUT = "float32 (N, 3, 32, 32): (x / 255 - mean) / std, the mean and std of CIFAR-100's channels"
-NORMALISED = normalised(plain, cifar.MEAN, cifar.STD)
-CROPPED = normalised(crop_flip, cifar.MEAN, cifar.STD)
+LAB_MEAN = (51.65, 1.484, 7.634)
+"""The mean of L*, a* and b* over CIFAR-100's training images, measured."""
+LAB_STD = (25.24, 13.07, 18.62)
+"""The standard deviation of each, likewise."""
+LUMINANCE = "luminance"
+"""What batches call the lightness beside the colours."""
+Look: TypeAlias = Callable[[Transform], Show]
+"""How a network sees pictures that a transform has moved: in which channels, and normalised."""
+
+
+def in_rgb(transform: Transform) -> Transform:
+    """The three channels as they are kept."""
+    return normalised(transform, cifar.MEAN, cifar.STD)
+
+
+def in_lightness(transform: Transform) -> Show:
+    """L* alone, a network's ``input``."""
+    return split(normalised(in_lab(transform), LAB_MEAN, LAB_STD), input=LIGHTNESS)
+
+
+def in_colours(transform: Transform) -> Show:
+    """a* and b* alone, a network's ``input``."""
+    return split(normalised(in_lab(transform), LAB_MEAN, LAB_STD), input=COLOUR)
+
+
+def in_both(transform: Transform) -> Show:
+    """a* and b*, a network's ``input``, and beside them L* of the same picture in the same view, for another one."""
+    return split(normalised(in_lab(transform), LAB_MEAN, LAB_STD), **{"input": COLOUR, LUMINANCE: LIGHTNESS})
 
 
 def pictures_of(run: Run, images: Images) -> Sets:
@@ -22,18 +63,24 @@ def pictures_of(run: Run, images: Images) -> Sets:
     load = {"cifar100": cifar.cifar100, "cifar10": cifar.cifar10}
     train, test = synthetic.photographs() if images.name == "synthetic" else load[images.name](run.data)
     data = parted(run, train, test, images.validation, images.train)
-    return replace(data, test_transform=NORMALISED, normalisation=(cifar.MEAN, cifar.STD))
+    return replace(data, test_transform=in_rgb(plain), normalisation=(cifar.MEAN, cifar.STD))
 
 
-def plan_for(data: Sets, network: NetworkSettings, seed: int) -> Plan:
+def of_lightness(data: Sets) -> Sets:
+    """``data`` for a network that sees lightness alone; means and deviations are those of L* over 100."""
+    normalisation = (LAB_MEAN[0] / 100,), (LAB_STD[0] / 100,)
+    return replace(data, test_transform=in_lightness(plain), normalisation=normalisation)
+
+
+def plan_for(data: Sets, network: NetworkSettings, seed: int, look: Look = in_rgb) -> Plan:
     """How ``network`` learns: crops and flips, all of them at random or some in turn, and its own training."""
     if network.views:
-        transform = normalised(some_of(crop_flip, spread(network.views, CROP_FLIPS)), cifar.MEAN, cifar.STD)
+        transform: Transform = some_of(crop_flip, spread(network.views, CROP_FLIPS))
         choose = in_turn
     else:
-        transform, choose = CROPPED, draw
+        transform, choose = crop_flip, draw
     training, views = network.training, network.views or CROP_FLIPS
     lesson = Lesson(
-        data.train, data.validation, transform, views, training.batch_size, seed, choose, data.test_transform
+        data.train, data.validation, look(transform), views, training.batch_size, seed, choose, data.test_transform
     )
     return plan_of(lesson, training, data.task)
