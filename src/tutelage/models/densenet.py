@@ -48,40 +48,51 @@ class Bottlenecked(nn.Module):
         return torch.cat([x, self.dropout2(self.conv2(self.relu2(self.norm2(y))))], 1)
 
 
-def densenet(depth: int = 40, growth: int = 12, num_classes: int = 100, *, dropout: float = 0.0) -> nn.Sequential:
+def densenet(
+    depth: int = 40, growth: int = 12, num_classes: int = 100, *, dropout: float = 0.0, num_channels: int = 3
+) -> nn.Sequential:
     """DenseNet-depth-growth: ``depth = 3n + 4`` layers in three blocks of n, each layer with ``growth`` channels more.
 
     The stem has 16 channels, transitions keep theirs; ``dropout`` follows every convolution but the first (0.2 in the
     paper where images are not augmented). Layers: ``stem, layer1, transition1, layer2, transition2, layer3, norm,
     relu, pool, flatten, head``; convolutions start from N(0, 2/fan_out), the head's bias at 0.
-    Raises ``ValueError`` for another depth, a growth or number of classes below 1, or a dropout not in [0, 1).
+    Raises ``ValueError`` for another depth, a growth or number of classes or channels below 1, or a dropout not in
+    [0, 1).
 
     >>> sum(p.numel() for p in densenet(40, 12, num_classes=10).parameters())
     1019722
     """
     refuse_depth("densenet", depth, least=7, step=3)
-    refuse_counts("densenet", growth=growth, num_classes=num_classes)
+    refuse_counts("densenet", growth=growth, num_classes=num_classes, num_channels=num_channels)
     refuse_dropout("densenet", dropout=dropout)
-    return _dense(Plain, 16, (depth - 4) // 3, growth, 1.0, num_classes, dropout)
+    stem = nn.Conv2d(num_channels, 16, 3, 1, 1, bias=False)
+    return _dense(Plain, stem, (depth - 4) // 3, growth, 1.0, num_classes, dropout)
 
 
 def densenet_bc(
-    depth: int = 40, growth: int = 12, num_classes: int = 100, *, compression: float = 0.5, dropout: float = 0.0
+    depth: int = 40,
+    growth: int = 12,
+    num_classes: int = 100,
+    *,
+    compression: float = 0.5,
+    dropout: float = 0.0,
+    num_channels: int = 3,
 ) -> nn.Sequential:
     """DenseNet-BC-depth-growth: ``depth = 6n + 4`` layers in three blocks of n bottlenecks.
 
     The stem has ``2 · growth`` channels, and a transition leaves the part ``compression`` of its channels, rounded
     down to one at least. Layers, start and dropout are those of ``densenet``. Raises ``ValueError`` for another depth,
-    a growth or number of classes below 1, a compression not in [0.01, 1], or a dropout not in [0, 1).
+    a growth or number of classes or channels below 1, a compression not in [0.01, 1], or a dropout not in [0, 1).
 
     >>> sum(p.numel() for p in densenet_bc(100, 12, num_classes=10).parameters())
     769162
     """
     refuse_depth("densenet_bc", depth, least=10, step=6)
-    refuse_counts("densenet_bc", growth=growth, num_classes=num_classes)
+    refuse_counts("densenet_bc", growth=growth, num_classes=num_classes, num_channels=num_channels)
     refuse_dropout("densenet_bc", dropout=dropout)
     refuse_beyond("densenet_bc", "compression", compression, 0.01, 1)
-    return _dense(Bottlenecked, 2 * growth, (depth - 4) // 6, growth, compression, num_classes, dropout)
+    stem = nn.Conv2d(num_channels, 2 * growth, 3, 1, 1, bias=False)
+    return _dense(Bottlenecked, stem, (depth - 4) // 6, growth, compression, num_classes, dropout)
 
 
 densenet_bc_100_12 = partial(densenet_bc, 100, 12)
@@ -94,14 +105,15 @@ def example_inputs(count: int) -> Tensor:
 
 def _dense(
     unit: type[Plain] | type[Bottlenecked],
-    channels: int,
+    stem: nn.Conv2d,
     count: int,
     growth: int,
     compression: float,
     num_classes: int,
     dropout: float,
 ) -> nn.Sequential:
-    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=nn.Conv2d(3, channels, 3, 1, 1, bias=False))
+    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=stem)
+    channels = stem.out_channels
     for stage in (1, 2, 3):
         units: OrderedDict[str, nn.Module] = OrderedDict()
         for place in range(count):

@@ -42,20 +42,20 @@ class InvertedResidual(nn.Module):
         return linear
 
 
-def mobilenet_v2(num_classes: int = 100, *, width: float = 0.5) -> nn.Sequential:
+def mobilenet_v2(num_classes: int = 100, *, width: float = 0.5, num_channels: int = 3) -> nn.Sequential:
     """MobileNetV2 with its channels multiplied by ``width`` and rounded down; 1280 at the end, more only above 1.
 
     The stem and three stages halve the resolution. Layers: ``stem, layer1, …, layer7, last, pool, flatten, head``;
     the output of a stage is linear. Convolutions start from N(0, 2/fan_out), the head from N(0, 0.01²), biases at 0.
-    Raises ``ValueError`` for a width that leaves no channel, or no class.
+    Raises ``ValueError`` for a width that leaves no channel, no class, or no channel of the pictures.
 
     >>> sum(p.numel() for p in mobilenet_v2().parameters())
     812836
     """
-    refuse_counts("mobilenet_v2", num_classes=num_classes)
+    refuse_counts("mobilenet_v2", num_classes=num_classes, num_channels=num_channels)
     refuse_beyond("mobilenet_v2", "width", width, 1 / 16, MOST_TIMES)
     channels = int(32 * width)
-    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=_convolved(3, channels, 3, 2))
+    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=_convolved(num_channels, channels, 3, 2))
     for stage, (expansion, wide, count, stride) in enumerate(STAGES, start=1):
         blocks: OrderedDict[str, nn.Module] = OrderedDict()
         for place in range(1, count + 1):

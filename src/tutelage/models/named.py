@@ -17,6 +17,8 @@ from tutelage.trust import refuse_other
 
 CLASSES = ("num_classes", "classes")
 """What the argument is called that the number of classes is handed to."""
+CHANNELS = ("num_channels", "in_chans", "in_channels")
+"""What the argument is called that the number of channels of a picture is handed to."""
 
 _NUMBERS: Mapping[Any, tuple[tuple[type, ...], str]] = {
     int: ((int,), "a whole number"),
@@ -42,13 +44,15 @@ class Builder(partial[nn.Module]):
         return network
 
 
-def named(text: str, num_classes: int) -> Builder:
+def named(text: str, num_classes: int, num_channels: int = 0) -> Builder:
     """The function that builds the network ``text`` speaks of, for ``num_classes`` classes.
 
     ``resnet8`` and ``wide_resnet(16, 2)`` are of this package; anything else goes by its dotted path, looked for in the
     current directory too, with the arguments that it wants: ``my_lab.nets.small(width=3)``. ``num_classes`` is handed
-    on unless ``text`` says it, to whatever takes ``num_classes`` or ``classes``. Arguments are plain values. The path
-    leads to a class of networks, or to a function that is annotated to return one or stands in a module of your own.
+    on unless ``text`` says it, to whatever takes ``num_classes`` or ``classes``; so is ``num_channels``, of a picture,
+    unless it is 0 or what the network has anyway, to whatever takes ``num_channels``, ``in_chans`` or ``in_channels``.
+    Arguments are plain values. The path leads to a class of networks, or to a function that is annotated to return one
+    or stands in a module of your own.
 
     Raises ``ValueError`` for a name that nobody knows, with the nearest ones, for text that is not a name or call, for
     a path that leads to something else, and for arguments that do not fit; the function itself, for what then makes no
@@ -59,7 +63,7 @@ def named(text: str, num_classes: int) -> Builder:
     """
     path, arguments, options = _read(text)
     function = _lookup(path)
-    options = _with_classes(path, function, arguments, options, num_classes)
+    options = _with_counts(path, function, arguments, options, num_classes, num_channels)
     if isinstance(function, partial):  # one partial, so that the network has one description
         return Builder(function.func, *function.args, *arguments, **{**function.keywords, **options})
     return Builder(function, *arguments, **options)
@@ -109,10 +113,15 @@ def _lookup(path: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def _with_classes(
-    path: str, function: Callable[..., Any], arguments: Sequence[Any], options: dict[str, Any], num_classes: int
+def _with_counts(
+    path: str,
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+    options: dict[str, Any],
+    num_classes: int,
+    num_channels: int,
 ) -> dict[str, Any]:
-    """``options`` with the number of classes, if the function takes it and was not given it already."""
+    """``options`` with the numbers of classes and channels, if the function takes them and was not given them."""
     try:
         signature = inspect.signature(function)
     except ValueError:  # what is compiled need not tell
@@ -122,6 +131,10 @@ def _with_classes(
         words = {*signature.bind_partial(*arguments, **options).arguments, *options}
         if word is not None and not words & {*CLASSES}:
             options = {**options, word: num_classes}
+        channels = next((word for word in CHANNELS if word in signature.parameters), None)
+        if channels is not None and num_channels and not words & {*CHANNELS}:
+            own = signature.parameters[channels].default
+            options = options if own == num_channels else {**options, channels: num_channels}
         bound = signature.bind(*arguments, **options)
     except TypeError as misfit:
         takes = ", ".join(signature.parameters) or "nothing"

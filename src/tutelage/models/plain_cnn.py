@@ -40,27 +40,28 @@ FOR_100_CLASSES = {
 """The networks of the paper for CIFAR-100."""
 
 
-def narrow_cnn(depth: int = 2, num_classes: int = 10) -> nn.Sequential:
+def narrow_cnn(depth: int = 2, num_classes: int = 10, *, num_channels: int = 3) -> nn.Sequential:
     """The plain network of 2, 4, 6, 8 or 10 convolutions that the paper uses on CIFAR-10: (N, 3, 32, 32) images.
 
     Layers: ``layer1, pool1, layer2, pool2, …, flatten, head``, from depth 8 on ``hidden, relu`` before the head;
-    weights start as PyTorch's layers do. Raises ``ValueError`` for another depth or no class.
+    weights start as PyTorch's layers do. Raises ``ValueError`` for another depth, no class or no channel.
 
     >>> sum(p.numel() for p in narrow_cnn(2).parameters())
     13082
     """
-    return _plain("narrow_cnn", FOR_10_CLASSES, depth, num_classes)
+    return _plain("narrow_cnn", FOR_10_CLASSES, depth, num_classes, num_channels)
 
 
-def wide_cnn(depth: int = 2, num_classes: int = 100) -> nn.Sequential:
+def wide_cnn(depth: int = 2, num_classes: int = 100, *, num_channels: int = 3) -> nn.Sequential:
     """The plain network of 2, 4, 6, 8 or 10 convolutions that the paper uses on CIFAR-100: (N, 3, 32, 32) images.
 
-    Layers as in ``narrow_cnn``, but for ``pool3`` at depth 6. Raises ``ValueError`` for another depth or no class.
+    Layers as in ``narrow_cnn``, but for ``pool3`` at depth 6. Raises ``ValueError`` for another depth, no class or no
+    channel.
 
     >>> sum(p.numel() for p in wide_cnn(2).parameters())
     215172
     """
-    return _plain("wide_cnn", FOR_100_CLASSES, depth, num_classes)
+    return _plain("wide_cnn", FOR_100_CLASSES, depth, num_classes, num_channels)
 
 
 def example_inputs(count: int) -> Tensor:
@@ -68,10 +69,10 @@ def example_inputs(count: int) -> Tensor:
     return torch.rand(count, 3, 32, 32)
 
 
-def _plain(network: str, plans: dict[int, Widths], depth: int, num_classes: int) -> nn.Sequential:
+def _plain(network: str, plans: dict[int, Widths], depth: int, num_classes: int, num_channels: int) -> nn.Sequential:
     refuse_other_depths(network, depth, plans)
-    refuse_counts(network, num_classes=num_classes)
-    plan, inputs = plans[depth], 3
+    refuse_counts(network, num_classes=num_classes, num_channels=num_channels)
+    plan, inputs = plans[depth], num_channels
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for stage, widths in enumerate(plan.stages, start=1):
         layers[f"layer{stage}"] = _stage(inputs, widths)

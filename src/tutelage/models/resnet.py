@@ -2,8 +2,9 @@
 
 All are what the CIFAR-100 tables of distillation were measured with: projection shortcuts (a 1 × 1 convolution with
 batch normalisation) wherever the shape changes, where He et al. pad the shortcut of the thin ones with zeros. They
-take images of any size. ``layer2`` is the address of a stage's output, ``layer2.block3.relu2:input`` that of the sum
-before its last rectification in a stage of three basic blocks, ``head:input`` that of the embedding.
+take images of any size, of ``num_channels`` channels. ``layer2`` is the address of a stage's output,
+``layer2.block3.relu2:input`` that of the sum before its last rectification in a stage of three basic blocks,
+``head:input`` that of the embedding.
 
 He, Zhang, Ren & Sun, "Deep residual learning for image recognition", 2016, arXiv:1512.03385; the protocol is that of
 Tian, Krishnan & Isola, "Contrastive representation distillation", 2020, arXiv:1910.10699.
@@ -74,36 +75,38 @@ class Bottleneck(nn.Module):
 Block: TypeAlias = type[Basic] | type[Bottleneck]
 
 
-def resnet(depth: int = 8, num_classes: int = 100, *, width: int = 1) -> nn.Sequential:
+def resnet(depth: int = 8, num_classes: int = 100, *, width: int = 1, num_channels: int = 3) -> nn.Sequential:
     """The thin network of ``depth = 6n + 2`` layers: three stages of n basic blocks, 16, 32 and 64 channels wide.
 
     ``width`` multiplies them, and a network wider than 1 has a stem of 32 channels, as resnet8x4 and resnet32x4 do.
     Layers: ``stem, layer1, layer2, layer3, pool, flatten, head``; convolutions start from N(0, 2/fan_out).
-    Raises ``ValueError`` for another depth, or a width or number of classes below 1.
+    Raises ``ValueError`` for another depth, or a width or number of classes or channels below 1.
 
     >>> sum(p.numel() for p in resnet(20).parameters())
     278324
     """
     refuse_depth("resnet", depth, least=8, step=6)
-    refuse_counts("resnet", num_classes=num_classes)
+    refuse_counts("resnet", num_classes=num_classes, num_channels=num_channels)
     refuse_counts("resnet", MOST_TIMES, width=width)
     first = 16 if width == 1 else 32
-    stem = _convolved(3, first, 3, 1)
+    stem = _convolved(num_channels, first, 3, 1)
     return _residual(stem, first, Basic, [16 * width, 32 * width, 64 * width], [(depth - 2) // 6] * 3, num_classes)
 
 
-def four_stages(depth: int = 18, num_classes: int = 100) -> nn.Sequential:
+def four_stages(depth: int = 18, num_classes: int = 100, *, num_channels: int = 3) -> nn.Sequential:
     """ResNet-18, 34, 50, 101 or 152 for small images: a 3 × 3 stem that keeps their size, stages 64 to 512 wide.
 
-    Layers: ``stem, layer1, …, layer4, pool, flatten, head``. Raises ``ValueError`` for another depth or no class.
+    Layers: ``stem, layer1, …, layer4, pool, flatten, head``. Raises ``ValueError`` for another depth, no class or
+    no channel.
 
     >>> sum(p.numel() for p in four_stages(18, num_classes=10).parameters())
     11173962
     """
-    return _four_stages("four_stages", _convolved(3, 64, 3, 1), depth, num_classes)
+    refuse_counts("four_stages", num_channels=num_channels)
+    return _four_stages("four_stages", _convolved(num_channels, 64, 3, 1), depth, num_classes)
 
 
-def imagenet_resnet(depth: int = 18, num_classes: int = 1000) -> nn.Sequential:
+def imagenet_resnet(depth: int = 18, num_classes: int = 1000, *, num_channels: int = 3) -> nn.Sequential:
     """ResNet-18, 34, 50, 101 or 152 for ImageNet: a 7 × 7 stem and a pooling that leave a quarter of each side.
 
     The stride of a bottleneck is in its 3 × 3 convolution, as in common use ("v1.5"), not in the first one. Layers:
@@ -112,7 +115,8 @@ def imagenet_resnet(depth: int = 18, num_classes: int = 1000) -> nn.Sequential:
     >>> sum(p.numel() for p in imagenet_resnet(18).parameters())
     11689512
     """
-    stem = OrderedDict(_convolved(3, 64, 7, 2), shrink=nn.MaxPool2d(3, 2, 1))
+    refuse_counts("imagenet_resnet", num_channels=num_channels)
+    stem = OrderedDict(_convolved(num_channels, 64, 7, 2), shrink=nn.MaxPool2d(3, 2, 1))
     return _four_stages("imagenet_resnet", stem, depth, num_classes)
 
 

@@ -85,16 +85,16 @@ class Down(nn.Module):
         return shuffled
 
 
-def shufflenet_v1(num_classes: int = 100) -> nn.Sequential:
+def shufflenet_v1(num_classes: int = 100, *, num_channels: int = 3) -> nn.Sequential:
     """ShuffleNetV1 with 3 groups: stages of 4, 8 and 4 units, 240, 480 and 960 channels wide, each at half the size.
 
-    Layers: ``stem, layer1, layer2, layer3, pool, flatten, head``. Raises ``ValueError`` for no class.
+    Layers: ``stem, layer1, layer2, layer3, pool, flatten, head``. Raises ``ValueError`` for no class or no channel.
 
     >>> sum(p.numel() for p in shufflenet_v1().parameters())
     949258
     """
-    refuse_counts("shufflenet_v1", num_classes=num_classes)
-    layers, inputs = OrderedDict(stem=_convolved(3, 24)), 24
+    refuse_counts("shufflenet_v1", num_classes=num_classes, num_channels=num_channels)
+    layers, inputs = OrderedDict(stem=_convolved(num_channels, 24)), 24
     for stage, (channels, count) in enumerate(((240, 4), (480, 8), (960, 4)), start=1):
         units: OrderedDict[str, nn.Module] = OrderedDict()
         for place in range(1, count + 1):
@@ -104,19 +104,19 @@ def shufflenet_v1(num_classes: int = 100) -> nn.Sequential:
     return _headed(layers, inputs, num_classes)
 
 
-def shufflenet_v2(num_classes: int = 100, *, width: float = 1.0) -> nn.Sequential:
+def shufflenet_v2(num_classes: int = 100, *, width: float = 1.0, num_channels: int = 3) -> nn.Sequential:
     """ShuffleNetV2 ×0.5, ×1, ×1.5 or ×2: stages of 4, 8 and 4 units, each at half the size of the one before.
 
-    Layers: ``stem, layer1, layer2, layer3, last, pool, flatten, head``. Raises ``ValueError`` for another width or no
-    class.
+    Layers: ``stem, layer1, layer2, layer3, last, pool, flatten, head``. Raises ``ValueError`` for another width, no
+    class or no channel.
 
     >>> sum(p.numel() for p in shufflenet_v2().parameters())
     1355528
     """
-    refuse_counts("shufflenet_v2", num_classes=num_classes)
+    refuse_counts("shufflenet_v2", num_classes=num_classes, num_channels=num_channels)
     if not is_real(width) or width not in WIDTHS:
         raise ValueError(f"shufflenet_v2 takes {', '.join(map(str, WIDTHS))} as its width; got {width!r}.")
-    layers, inputs = OrderedDict(stem=_convolved(3, 24)), 24
+    layers, inputs = OrderedDict(stem=_convolved(num_channels, 24)), 24
     *widths, last = WIDTHS[width]
     for stage, (channels, count) in enumerate(zip(widths, (4, 8, 4), strict=True), start=1):
         units: OrderedDict[str, nn.Module] = OrderedDict(block1=Down(inputs, channels))

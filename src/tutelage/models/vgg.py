@@ -18,20 +18,20 @@ CONVOLUTIONS = {8: (1, 1, 1, 1, 1), 11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16
 """Depth as it is named -> convolutions in each of the five stages."""
 
 
-def vgg(depth: int = 8, num_classes: int = 100) -> nn.Sequential:
+def vgg(depth: int = 8, num_classes: int = 100, *, num_channels: int = 3) -> nn.Sequential:
     """VGG-8, 11, 13, 16 or 19: five stages 64, 128, 256, 512 and 512 wide, pooled after the first three.
 
     The sides of an image are 8 or more. Layers: ``layer1, pool1, …, layer3, pool3, layer4, layer5, pool, flatten,
     head``; convolutions start from N(0, 2/fan_out), the head from N(0, 0.01²), all biases at 0.
-    Raises ``ValueError`` for another depth or no class.
+    Raises ``ValueError`` for another depth, no class or no channel.
 
     >>> sum(p.numel() for p in vgg(8).parameters())
     3965028
     """
     refuse_other_depths("vgg", depth, CONVOLUTIONS)
-    refuse_counts("vgg", num_classes=num_classes)
+    refuse_counts("vgg", num_classes=num_classes, num_channels=num_channels)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    inputs = 3
+    inputs = num_channels
     for stage, (channels, count) in enumerate(zip((64, 128, 256, 512, 512), CONVOLUTIONS[depth], strict=True), start=1):
         layers[f"layer{stage}"] = _stage(inputs, channels, count)
         if stage < 4:

@@ -38,21 +38,24 @@ class PreActivated(nn.Module):
         return total
 
 
-def wide_resnet(depth: int = 16, width: int = 1, num_classes: int = 100, *, dropout: float = 0.0) -> nn.Sequential:
+def wide_resnet(
+    depth: int = 16, width: int = 1, num_classes: int = 100, *, dropout: float = 0.0, num_channels: int = 3
+) -> nn.Sequential:
     """WRN-depth-width: ``depth = 6n + 4`` layers in three stages of n blocks, 16, 32 and 64 times ``width`` wide.
 
     ``dropout`` is of the activations between the two convolutions of a block. Layers: ``stem, layer1, layer2, layer3,
     norm, relu, pool, flatten, head``; convolutions start from N(0, 2/fan_out), the head's bias at 0.
-    Raises ``ValueError`` for another depth, a width or number of classes below 1, or a dropout not in [0, 1).
+    Raises ``ValueError`` for another depth, a width or number of classes or channels below 1, or a dropout not
+    in [0, 1).
 
     >>> sum(p.numel() for p in wide_resnet(16, 2).parameters())
     703284
     """
     refuse_depth("wide_resnet", depth, least=10, step=6)
-    refuse_counts("wide_resnet", num_classes=num_classes)
+    refuse_counts("wide_resnet", num_classes=num_classes, num_channels=num_channels)
     refuse_counts("wide_resnet", MOST_TIMES, width=width)
     refuse_dropout("wide_resnet", dropout=dropout)
-    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=nn.Conv2d(3, 16, 3, 1, 1, bias=False))
+    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=nn.Conv2d(num_channels, 16, 3, 1, 1, bias=False))
     inputs = 16
     for stage, channels in enumerate((16 * width, 32 * width, 64 * width), start=1):
         blocks: OrderedDict[str, nn.Module] = OrderedDict()
