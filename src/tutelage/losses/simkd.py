@@ -97,13 +97,13 @@ def bottleneck(student: Size, teacher: Size, factor: int = 2) -> nn.Module:
 def borrowing(student: Callable[[], nn.Module], teacher: Callable[[], nn.Module], size: int) -> nn.Module:
     """A student for SimKD: the body of one network, a projector, the head of the other; for images of ``size``.
 
-    Both end in layers called ``pool, flatten, head``, as all networks of this package do.
+    Both end in layers called ``pool, flatten, head``, as all networks of this package do; each gets pictures of as many
+    channels as its first convolution takes.
     Raises ``ValueError`` for others.
     """
     body, whole = _body(student()), teacher()
-    example = torch.zeros(1, 3, size, size)
     with torch.no_grad():
-        shapes = body.eval()(example).shape, _body(whole).eval()(example).shape
+        shapes = [part.eval()(_example(part, size)).shape for part in (body, _body(whole))]
     return Reused(body.train(), bottleneck(*shapes), whole.get_submodule("head"))
 
 
@@ -114,6 +114,11 @@ def _body(model: nn.Module) -> nn.Sequential:
             f"SimKD cuts networks that end in pool, flatten, head; {type(model).__name__} ends in {names[-3:]}."
         )
     return nn.Sequential(OrderedDict(list(model.named_children())[:-3]))
+
+
+def _example(model: nn.Module, size: int) -> Tensor:
+    convolutions = (module.in_channels for module in model.modules() if isinstance(module, nn.Conv2d))
+    return torch.zeros(1, next(convolutions, 3), size, size)
 
 
 def _layer(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:

@@ -12,6 +12,7 @@ from tutelage.calls import reason
 from tutelage.checks import named_in_errors
 from tutelage.methods.by_name import members
 from tutelage.methods.pair import Method, Pair
+from tutelage.methods.transfer import as_labels_allow
 from tutelage.objective import Objective
 from tutelage.outputs import in_words, kind_of
 from tutelage.teachers.frozen import frozen
@@ -59,14 +60,11 @@ def _check(pair: Pair, method: Method) -> None:
     objective = method(pair)
     if not isinstance(objective, Objective):
         raise ValueError(f"it returns {kind_of(objective)}, and a method returns an Objective.")
+    objective = as_labels_allow(objective, pair.lesson.train)
     reads = objective.reads(list(objective.terms))
-    for who, network in (("student", pair.student), ("teacher", pair.teacher)):
+    for who in ("student", "teacher"):
         if wanted := [what for owner, what in sorted(reads) if owner == who]:
-            _read(network, pair.example, *wanted)
-
-
-def _read(network: nn.Module, example: Tensor, *wanted: str) -> Mapping[str, Tensor]:
-    return frozen(network)({"batch": {"input": example}}, frozenset(wanted))
+            pair.shows(who, wanted)
 
 
 class _NoTensorError(ValueError):

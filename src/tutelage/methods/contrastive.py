@@ -14,6 +14,7 @@ from tutelage.objective import Objective, Term
 def crd(pair: Pair) -> Objective:
     """Contrastive representation distillation as published: CE + 0.8 CRD, 16384 negatives of other classes a sample.
 
+    Where there are no labels a sample's negatives are any others, as in the paper's transfer between modalities.
     github.com/HobbitLong/RepDistiller.
     """
     return Objective(label=pair.labels(), contrast=_contrast(pair, own_negatives))
@@ -32,8 +33,9 @@ def crd_kd(pair: Pair) -> Objective:
 
 def _contrast(pair: Pair, draw: Draw) -> Term:
     train = pair.lesson.train
-    others = len(train) - int(train.targets.bincount().max())
-    loss = CRD(*pair.widths(), train.targets.cpu(), negatives=min(16384, others), draw=draw)
+    classes = train.targets.cpu() if train.has_targets else torch.arange(len(train))  # each is all of its class
+    others = len(train) - int(classes.bincount().max())
+    loss = CRD(*pair.widths(), classes, negatives=min(16384, others), draw=draw)
     return Term(_Numbered(loss, train.index.cpu()), *pair.embeddings(), "batch.index", weight=0.8)
 
 

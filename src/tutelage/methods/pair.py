@@ -1,6 +1,6 @@
 """A teacher, a student, and what a method has to know of them before it can say what is to be learned."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TypeAlias
@@ -8,10 +8,12 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from tutelage.data.batches import input_of
 from tutelage.data.lesson import Lesson
 from tutelage.keys import Build
 from tutelage.models.outline import Outline, outline
 from tutelage.objective import Clock, Objective, Term, Weight
+from tutelage.taps import Activations
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.task import Task
 from tutelage.teachers.frozen import frozen
@@ -23,7 +25,8 @@ class Pair:
 
     ``student_maps`` and ``teacher_maps`` are the layers to learn from, shallow to deep; they are found where they are
     not given. Where one network has more of them, its deepest ones are paired. A method asks for the layers that it
-    reads, and only these have to exist: ``ValueError`` says which network lacks them.
+    reads, and only these have to exist: ``ValueError`` says which network lacks them. The student sees a batch's
+    ``input``, the teacher what ``teacher_sees`` names.
     """
 
     teacher: nn.Module
@@ -34,23 +37,31 @@ class Pair:
     teacher_maps: tuple[str, ...] = ()
     student_maps: tuple[str, ...] = ()
     task: Task = CLASSIFICATION
+    teacher_sees: str = "input"
 
     def labels(self, weight: Weight = 1.0) -> Term:
         """The term of the true labels: the loss of the task."""
         return self.task.labels(weight)
 
     @cached_property
+    def examples(self) -> tuple[Tensor, Tensor]:
+        """Two samples as the teacher and as the student see them."""
+        batch = next(iter(self.lesson.batches()(0, 0)))
+        teacher, student = (input_of(batch, name)[:2] for name in (self.teacher_sees, "input"))
+        return teacher, student
+
+    @property
     def example(self) -> Tensor:
-        """Two samples as the networks see them."""
-        batch: Tensor = next(iter(self.lesson.batches()(0, 0)))["input"][:2]
-        return batch
+        """Two samples as the student sees them."""
+        return self.examples[1]
 
     @cached_property
     def outlines(self) -> tuple[Outline, Outline]:
         """Of the teacher and of the student, each with all that it has."""
+        of_teacher, of_student = self.examples
         return (
-            outline(self.teacher, self.example, self.teacher_maps),
-            outline(self.student, self.example, self.student_maps),
+            outline(self.teacher, of_teacher, self.teacher_maps),
+            outline(self.student, of_student, self.student_maps),
         )
 
     @cached_property
@@ -116,12 +127,17 @@ class Pair:
         share = epochs / of * self.epochs
         return lambda clock: min(1.0, (clock.epoch + 1) / share)
 
+    def shows(self, who: str, names: Iterable[str]) -> Activations:
+        """The layers ``names`` of the ``teacher`` or the ``student``, on two samples."""
+        of_teacher, of_student = self.examples
+        network, example = (self.student, of_student) if who == "student" else (self.teacher, of_teacher)
+        return frozen(network)({"batch": {"input": example}}, frozenset(names))
+
     @torch.no_grad()
     def _activations(self, who: str, preactivations: bool) -> list[Tensor]:
         layers = self.of_student if who == "student" else self.of_teacher
         names = layers.preactivations if preactivations else layers.maps
-        ask = frozen(self.student if who == "student" else self.teacher)
-        answers = ask({"batch": {"input": self.example}}, frozenset(names))
+        answers = self.shows(who, names)
         return [answers[name] for name in names]
 
 

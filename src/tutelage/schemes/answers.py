@@ -34,11 +34,14 @@ class Conditions:
     exact: bool
 
 
-def remembered(teacher: Teacher, network: nn.Module, lesson: Lesson, conditions: Conditions, keep: Keep) -> Teacher:
+def remembered(
+    teacher: Teacher, network: nn.Module, lesson: Lesson, conditions: Conditions, keep: Keep, sees: str = "input"
+) -> Teacher:
     """``teacher``, asked once about each view in half precision, for every run of the root that asks the same.
 
-    The key holds what an answer follows from: the network, the samples and how they are shown, precision, exactness
-    (folding, layout), device and torch. Not the number of threads, nor the rows that are asked about together.
+    The key holds what an answer follows from: the network and which input it ``sees``, the samples and how they are
+    shown, precision, exactness (folding, layout), device and torch. Not the number of threads, nor the rows that are
+    asked about together.
     """
     key = {
         "teacher": str(getattr(network, STAGE_KEY)),
@@ -47,6 +50,7 @@ def remembered(teacher: Teacher, network: nn.Module, lesson: Lesson, conditions:
         "precision": f"{conditions.precision}{', exact' * conditions.exact}",
         "machine": f"torch {torch.__version__} on {device_of(network).type}",
         "revision": str(REVISION),
+        **({} if sees == "input" else {"sees": sees}),
         **{path: str(code) for path, code in code_of(lesson.transform).items()},
     }
     name = f"{key['teacher'].replace('/', '-')}-{key_of(key)}"

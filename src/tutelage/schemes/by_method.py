@@ -12,11 +12,12 @@ from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.losses.simkd import Reused
 from tutelage.methods.pair import Method, Pair
 from tutelage.methods.sums import stronger
+from tutelage.methods.transfer import as_labels_allow
 from tutelage.objective import Objective
 from tutelage.schemes.answers import Conditions, Keep, kept_for, remembered
 from tutelage.schemes.plan import Plan
 from tutelage.stages.stage import Stage
-from tutelage.teachers.frozen import Teacher, folded, frozen
+from tutelage.teachers.frozen import Teacher, folded, frozen, on
 from tutelage.teachers.stores import over_folder
 
 SMALL = 8192
@@ -32,7 +33,7 @@ class Teaching:
 
     ``names`` is what the networks are called, the teacher first. With no more than ``cache_views`` views the teacher's
     small answers are kept, beside the stages and in half precision, for every run that needs them. ``combine`` makes
-    one gradient of the losses.
+    one gradient of the losses. The teacher sees that input of a batch which ``teacher_sees`` names.
     """
 
     method: Method
@@ -43,10 +44,15 @@ class Teaching:
     student_layers: tuple[str, ...] = ()
     cache_views: int = 16
     combine: Callable[[], Combine] = WeightedSum
+    teacher_sees: str = "input"
 
 
 def by_method(stage: Stage, model: nn.Module, *, plan: Plan, teaching: Teaching) -> None:
-    """Fit the objective of ``teaching``."""
+    """Fit the objective of ``teaching``; where the samples have no labels, all of it but the labels.
+
+    So the student of another modality learns: its lesson shows it ``input``, and shows the teacher another input of the
+    same sample. Raises ``ValueError`` for a method that compares with labels where there are none.
+    """
     conditions = Conditions(stage.shared, stage.precision, stage.exact)
     objective, teacher = prepared(model, teaching, plan, conditions, kept_for(stage))
     plan.train(stage, plan.learner(model, objective, {"teacher": teacher}, teaching.combine()))
@@ -62,10 +68,11 @@ def prepared(
     if isinstance(model, Reused):
         model.head.load_state_dict(teaching.teacher.get_submodule("head").state_dict())
     pair = pair_of(model, teaching, plan)
-    objective = stronger(teaching.method(pair), teaching.strength)
-    teacher = frozen(teaching.teacher) if conditions.exact else folded(teaching.teacher)
+    objective = as_labels_allow(stronger(teaching.method(pair), teaching.strength), plan.lesson.train)
+    call = on(teaching.teacher_sees)
+    teacher = frozen(teaching.teacher, call) if conditions.exact else folded(teaching.teacher, call)
     if plan.lesson.num_views <= teaching.cache_views and _is_small(objective, pair):
-        teacher = remembered(teacher, teaching.teacher, plan.lesson, conditions, keep)
+        teacher = remembered(teacher, teaching.teacher, plan.lesson, conditions, keep, teaching.teacher_sees)
     return objective, teacher
 
 
@@ -79,10 +86,10 @@ def is_cached(model: nn.Module, teaching: Teaching, plan: Plan) -> bool:
 def pair_of(model: nn.Module, teaching: Teaching, plan: Plan) -> Pair:
     """The two networks as a method looks at them."""
     t = teaching
-    return Pair(t.teacher, model, plan.lesson, plan.epochs, t.names, t.teacher_layers, t.student_layers, plan.task)
+    layers = t.teacher_layers, t.student_layers
+    return Pair(t.teacher, model, plan.lesson, plan.epochs, t.names, *layers, plan.task, t.teacher_sees)
 
 
 def _is_small(objective: Objective, pair: Pair) -> bool:
     layers = {what for who, what in objective.reads(list(objective.terms)) if who == "teacher"}
-    activations = frozen(pair.teacher)({"batch": {"input": pair.example}}, frozenset(layers))
-    return all(prod(x.shape[1:]) <= SMALL for x in activations.values())
+    return all(prod(x.shape[1:]) <= SMALL for x in pair.shows("teacher", layers).values())

@@ -11,6 +11,7 @@ from tutelage.combine.base import Combine
 from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.data.lesson import Lesson
 from tutelage.learner import Learner
+from tutelage.methods.transfer import refuse_unlabelled
 from tutelage.objective import Objective
 from tutelage.optimizers.factory import Factory
 from tutelage.optimizers.scheduled import scheduled
@@ -48,7 +49,11 @@ class Plan:
         teachers: Mapping[str, Teacher] | None = None,
         combine: Combine | None = None,
     ) -> Learner:
-        """``model`` with what it must get right and who teaches it; by the weighted sum if no rule is given."""
+        """``model`` with what it must get right and who teaches it; by the weighted sum if no rule is given.
+
+        Raises ``ValueError`` for an objective that compares with labels where the lesson's samples have none.
+        """
+        refuse_unlabelled(objective, self.lesson.train)
         return Learner(
             model,
             objective,
