@@ -23,7 +23,7 @@ class Milliseconds(TypedDict):
 
 def latency(
     models: Mapping[str, nn.Module],
-    example: Tensor,
+    example: Tensor | Mapping[str, Tensor],
     *,
     batch_sizes: Sequence[int] = (1, 64),
     rounds: int = 50,
@@ -32,30 +32,37 @@ def latency(
     """For each model, batch size (as text) -> milliseconds of one forward pass in eval mode, without gradient.
 
     The models take turns, beginning with another one each round, so that whatever else the machine does hits all of
-    them alike: compare the numbers of one call only. Batches repeat the samples of ``example``. The number of threads
-    is left as it is. On an accelerator the clock waits for the answer.
-    Raises ``ValueError`` if there is no model or sample, the example is no tensor, or a number is below 1 (``rounds``:
-    below 2).
+    them alike: compare the numbers of one call only. Batches repeat the samples of ``example``, by the models' names
+    where they see different inputs. The number of threads is left as it is. On an accelerator the clock waits for the
+    answer.
+    Raises ``ValueError`` if there is no model or sample, an example is missing or no tensor, or a number is below 1
+    (``rounds``: below 2).
     """
-    if not isinstance(example, Tensor):
-        raise ValueError(f"Latency is measured on an example that is a tensor of samples; got {in_words(example)}.")
-    if not models or not len(example) or min(batch_sizes, default=0) < 1 or rounds < 2 or warm_up < 0:
+    examples = example if isinstance(example, Mapping) else dict.fromkeys(models, example)
+    if strange := next((x for x in examples.values() if not isinstance(x, Tensor)), None):
+        raise ValueError(f"Latency is measured on an example that is a tensor of samples; got {in_words(strange)}.")
+    if lacking := sorted(models.keys() - examples.keys()):
+        raise ValueError(f"Latency is measured on an example for each model; there is none for {lacking}.")
+    samples = min((len(examples[name]) for name in models), default=0)
+    if not models or not samples or min(batch_sizes, default=0) < 1 or rounds < 2 or warm_up < 0:
         raise ValueError(
             f"Latency takes one model or more, an example of one sample or more, batch sizes from 1 and 2 rounds or "
-            f"more; got {len(models)} models, {len(example)} samples, batch sizes {list(batch_sizes)}, {rounds} rounds."
+            f"more; got {len(models)} models, {samples} samples, batch sizes {list(batch_sizes)}, {rounds} rounds."
         )
     measured = {name: dict[str, Milliseconds]() for name in models}
     for size in batch_sizes:
-        batch = example[torch.arange(size, device=example.device) % len(example)]
-        for name, clock in _in_turn(models, batch, rounds, warm_up).items():
+        batches = {name: examples[name][torch.arange(size) % len(examples[name])] for name in models}
+        for name, clock in _in_turn(models, batches, rounds, warm_up).items():
             q1, median, q3 = quantiles(clock, n=4, method="inclusive")
             measured[name][str(size)] = Milliseconds(median=median, q1=q1, q3=q3, threads=torch.get_num_threads())
     return measured
 
 
-def _in_turn(models: Mapping[str, nn.Module], batch: Tensor, rounds: int, warm_up: int) -> dict[str, list[float]]:
+def _in_turn(
+    models: Mapping[str, nn.Module], batches: Mapping[str, Tensor], rounds: int, warm_up: int
+) -> dict[str, list[float]]:
     names = list(models)
-    batches = {name: batch.to(device_of(model)) for name, model in models.items()}
+    batches = {name: batches[name].to(device_of(model)) for name, model in models.items()}
     clocks: dict[str, list[float]] = {name: [] for name in names}
     for count in range(warm_up + rounds):
         first = count % len(names)

@@ -22,29 +22,34 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Evaluated:
-    """A network of the report: who it is in the story, in a few words, and the stage that holds it."""
+    """A network of the report: who it is in the story, in a few words, and the stage that holds it.
+
+    ``data`` is where it is measured if it sees the samples otherwise than the others do.
+    """
 
     role: Role
     label: str
     finished: Finished
+    data: Sets | None = None
 
 
 def evaluate(networks: Mapping[str, Evaluated], data: Sets) -> tuple[list[Network], list[Example]]:
     """Every network measured on the test set, and the samples on which the first teacher and student differ most.
 
-    Each network is asked once; latencies are measured together. What cannot be measured is noted, not raised.
-    Raises ``ValueError`` if there is no network.
+    Each network is asked once, about what it sees; latencies are measured together. What cannot be measured is noted,
+    not raised. Raises ``ValueError`` if there is no network.
     """
     if not networks:
         raise ValueError("A report needs one network or more to measure; got none.")
-    task, test = data.task, data.test
-    answers = {name: task.predict(one.finished.last, test, transform=data.test_transform)
+    seen = {name: one.data or data for name, one in networks.items()}
+    answers = {name: seen[name].task.predict(one.finished.last, seen[name].test, transform=seen[name].test_transform)
                for name, one in networks.items()}  # fmt: skip
     teacher, student = (_first(role, networks, answers) for role in ("teacher", "student"))
-    example = next(iter(in_order(test, batch_size=64, transform=data.test_transform)(0, 0)))["input"]
-    clocks, slow = _attempted("latency", partial(_clocked, networks, example))
+    examples_of = {id(sets): _example(sets) for sets in seen.values()}
+    samples = {name: examples_of[id(sets)] for name, sets in seen.items()}
+    clocks, slow = _attempted("latency", partial(_clocked, networks, samples))
     measured = [
-        _measured(name, one, data, answers[name], teacher, example[:1], (clocks or {}).get(name))
+        _measured(name, one, seen[name], answers[name], teacher, samples[name][:1], (clocks or {}).get(name))
         for name, one in networks.items()
     ]
     if slow:
@@ -153,8 +158,13 @@ def _first(role: Role, networks: Mapping[str, Evaluated], answers: Mapping[str, 
     return next((answers[name] for name, one in networks.items() if one.role == role), None)
 
 
-def _clocked(networks: Mapping[str, Evaluated], example: Tensor) -> dict[str, dict[str, Latency]]:
-    clocks = latency({name: one.finished.last for name, one in networks.items()}, example)
+def _example(data: Sets) -> Tensor:
+    example: Tensor = next(iter(in_order(data.test, batch_size=64, transform=data.test_transform)(0, 0)))["input"]
+    return example
+
+
+def _clocked(networks: Mapping[str, Evaluated], examples: Mapping[str, Tensor]) -> dict[str, dict[str, Latency]]:
+    clocks = latency({name: one.finished.last for name, one in networks.items()}, examples)
     return {name: {size: Latency(**x) for size, x in sizes.items()} for name, sizes in clocks.items()}
 
 

@@ -31,19 +31,29 @@ from tutelage.teachers.frozen import frozen
 
 @dataclass(frozen=True)
 class PairOfNetworks:
-    """A teacher and a student as settings name them, for the classes and pictures of ``data``."""
+    """A teacher and a student as settings name them, for the classes and pictures of ``data``.
+
+    A teacher that sees the samples otherwise has data of its own, ``shown_to_teacher``, and ``teacher_sees`` says what
+    batches for the student call it.
+    """
 
     teacher: TeacherSettings
     student: NetworkSettings
     data: Sets
+    shown_to_teacher: Sets | None = None
+    teacher_sees: str = "input"
+
+    @property
+    def teacher_data(self) -> Sets:
+        return self.shown_to_teacher or self.data
 
     @property
     def build_teacher(self) -> Build:
-        return teacher_builder(self.teacher, self.data)
+        return teacher_builder(self.teacher, self.teacher_data)
 
     @property
     def build_student(self) -> Build:
-        return named(self.student.name, len(self.data.train.classes))
+        return named(self.student.name, len(self.data.train.classes), _channels(self.data))
 
     def student_of(self, method: Method) -> Build:
         """How the student is built that learns by ``method``."""
@@ -51,7 +61,8 @@ class PairOfNetworks:
 
     def teaching(self, method: Method, teacher: nn.Module, cache_views: int) -> Teaching:
         names = self.teacher.name, self.student.name
-        return Teaching(method, teacher, names, 1.0, self.teacher.layers, self.student.layers, cache_views)
+        layers = self.teacher.layers, self.student.layers
+        return Teaching(method, teacher, names, 1.0, *layers, cache_views, teacher_sees=self.teacher_sees)
 
     def refuse_strangers(self, run: Run, plan: Plan, methods: Mapping[str, Method]) -> None:
         """Before hours are spent: raise ``ValueError`` for networks that cannot be built, do not fit the memory, take
@@ -60,13 +71,17 @@ class PairOfNetworks:
         """
         for build in (self.build_student, *map(self.student_of, methods.values())):
             restored(described(build), already_imported)  # the run delivers one of them in the end
-        for network, build in ((self.teacher, self.build_teacher), (self.student, self.build_student)):
-            refuse_too_large(network.name, build, self.data, network.training.batch_size)
+        cast = (
+            (self.teacher, self.build_teacher, self.teacher_data),
+            (self.student, self.build_student, self.data),
+        )
+        for network, build, data in cast:
+            refuse_too_large(network.name, build, data, network.training.batch_size)
         device = self.data.train.inputs.device
         teacher, student = (build().to(device) for build in (self.build_teacher, self.build_student))
-        refuse_stranger(self.teacher.name, teacher, self.data)
+        refuse_stranger(self.teacher.name, teacher, self.teacher_data)
         refuse_stranger(self.student.name, student, self.data)
-        refuse_unknown_layers(self.teacher, teacher, self.data)
+        refuse_unknown_layers(self.teacher, teacher, self.teacher_data)
         refuse_unknown_layers(self.student, student, self.data)
         for name, method in methods.items():
             own = self.student_of(method)().to(device)
@@ -97,7 +112,7 @@ def refuse_unknown_layers(network: NetworkSettings, model: nn.Module, data: Sets
 
 def teacher_builder(network: TeacherSettings, data: Sets) -> Build:
     """How the teacher is built, with the size and the normalisation of its own pictures in front."""
-    build = named(network.name, len(data.train.classes))
+    build = named(network.name, len(data.train.classes), _channels(data))
     scale: tuple[float, ...] = ()
     shift: tuple[float, ...] = ()
     if network.mean or network.std:
@@ -105,6 +120,11 @@ def teacher_builder(network: TeacherSettings, data: Sets) -> Build:
     if not (scale or network.size):
         return build
     return partial(adapted, build, scale=scale, shift=shift, size=network.size)
+
+
+def _channels(data: Sets) -> int:
+    """Of the pictures as a network sees them; 0 where they are none."""
+    return data.example.shape[1] if data.example.ndim == 4 else 0
 
 
 def teacher_of(run: Run, data: Sets, network: TeacherSettings, plan: Plan, name: str = "teacher") -> Finished:
