@@ -233,3 +233,11 @@ def test_weights_that_cannot_be_read_are_a_matter_of_files():
 def test_a_name_that_means_no_network_is_refused_in_one_sentence(text, sentence):
     with pytest.raises(ValueError, match=sentence):
         named(text, 10)
+
+
+def test_the_number_of_channels_is_handed_on_where_the_network_has_another():
+    assert named("resnet8", 10, 3).keywords == named("resnet8", 10).keywords == {"num_classes": 10}  # keys stay
+    assert named("resnet8", 10, 2).keywords == {"num_classes": 10, "num_channels": 2}
+    assert named("resnet8(num_channels=1)", 10, 2).keywords == {"num_classes": 10, "num_channels": 1}
+    assert named("lenet5", 10, 1).keywords == {"num_classes": 10}
+    assert named("lenet5", 10, 3).keywords["num_channels"] == 3
