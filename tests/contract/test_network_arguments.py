@@ -23,7 +23,8 @@ NUMBERS = st.sampled_from(
 )
 ANYTHING = NUMBERS | st.sampled_from([None, True, "", "8", "a", b"8", (), (1, 2), [784, 10], (8, 0), ("a", "b"), {}])
 CALLS = st.fixed_dictionaries({}, optional=dict.fromkeys(
-    ["depth", "width", "growth", "num_classes", "num_channels", "compression", "dropout", "input_dropout", "widths"], ANYTHING
+    ["depth", "width", "growth", "num_classes", "num_channels", "compression", "dropout", "input_dropout", "widths"],
+    ANYTHING,
 ))  # fmt: skip
 
 

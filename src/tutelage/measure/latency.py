@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from statistics import quantiles
 from time import perf_counter
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -38,11 +38,10 @@ def latency(
     Raises ``ValueError`` if there is no model or sample, an example is missing or no tensor, or a number is below 1
     (``rounds``: below 2).
     """
-    examples = example if isinstance(example, Mapping) else dict.fromkeys(models, example)
+    by_name = isinstance(example, Mapping) and models.keys() <= example.keys()
+    examples: Mapping[str, Any] = example if by_name else dict.fromkeys(models, example)  # type: ignore[assignment]
     if strange := next((x for x in examples.values() if not isinstance(x, Tensor)), None):
         raise ValueError(f"Latency is measured on an example that is a tensor of samples; got {in_words(strange)}.")
-    if lacking := sorted(models.keys() - examples.keys()):
-        raise ValueError(f"Latency is measured on an example for each model; there is none for {lacking}.")
     samples = min((len(examples[name]) for name in models), default=0)
     if not models or not samples or min(batch_sizes, default=0) < 1 or rounds < 2 or warm_up < 0:
         raise ValueError(
