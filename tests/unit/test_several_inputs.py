@@ -38,7 +38,8 @@ BATCHES = partial(views, num_views=CROP_FLIPS, batch_size=5, seed=2)
 
 def net(channels, classes=3):
     torch.manual_seed(channels)
-    layers = nn.Conv2d(channels, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    conv = nn.Conv2d(channels, 4, 3, padding=1, bias=False)
+    layers = conv, nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     return nn.Sequential(*layers, nn.Linear(4, classes))
 
 
@@ -147,6 +148,18 @@ def test_a_teacher_sees_the_input_that_it_is_called_on(ask):
     shown = ask(teacher, on("depth"))({"batch": batch}, frozenset({"0", "output"}))
     torch.testing.assert_close(shown["output"], teacher(batch["depth"]))
     assert on("input") is not on("depth") and on("input") is on("input")
+
+
+def test_peers_that_see_different_inputs_learn_from_each_other():
+    def peer(channels, name, other):
+        soft = Term(soft_targets, "student.output", f"{other}.output")
+        return Learner(net(channels), Objective(soft=soft), SGD, call=on(name))
+
+    cast = {"colour": peer(3, "input", "depth"), "depth": peer(1, "depth", "colour")}
+    before = {name: [p.clone() for p in learner.student.parameters()] for name, learner in cast.items()}
+    list(train(cast, BATCHES(SET.unlabelled(), crop_flip), 1))
+    for name, learner in cast.items():
+        assert all(not torch.equal(p, q) for p, q in zip(learner.student.parameters(), before[name], strict=True))
 
 
 def test_a_teacher_of_an_input_that_is_not_there_is_refused_before_anything_is_trained():
