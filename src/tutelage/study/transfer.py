@@ -24,7 +24,10 @@ WAYS = ("probe", "tuned")
 
 @dataclass(frozen=True)
 class Transfer:
-    """The students of ``outcome``, built otherwise by ``build``, and the plans by which labels show what they know."""
+    """The students of ``outcome``, ``build`` for one that nobody taught, and plans by which labels show what they know.
+
+    ``student`` is what they are called.
+    """
 
     build: Build
     probe: Plan
@@ -34,11 +37,11 @@ class Transfer:
 
 
 def judged(run: Run, transfer: Transfer, data: Sets) -> dict[str, Evaluated]:
-    """A linear layer on each student's features, and each student tuned; the untaught one first.
+    """A linear layer on each student's features, and each student tuned; the untaught one among them.
 
     All linear layers, and all tuned students, learn from the same labels in the same views and order. Those of the
-    untaught student are fitted to features at random, and trained on labels alone. The first student of the report is
-    the tuned one that is best on validation.
+    untaught student are fitted to features at random, and trained on labels alone. First of all stands the tuned one
+    that is best on validation, of those that were taught: the report speaks of it, and it is delivered.
     """
     seed = transfer.tuning.lesson.seed
     probe, tune = partial(probed, plan=transfer.probe), partial(tuned, plan=transfer.tuning)
@@ -50,10 +53,10 @@ def judged(run: Run, transfer: Transfer, data: Sets) -> dict[str, Evaluated]:
     for name, (build, *both) in fits.items():
         for way, fit in zip(WAYS, both, strict=True):
             role: Role = "baseline" if name == RANDOM else "student"
-            label = f"{transfer.student} on colours, {name}, {way}"
+            label = f"{transfer.student}, {name}, {way}"
             found[f"{name}, {way}"] = Evaluated(role, label, run.stage(f"{name}, {way}", build, fit, seed=seed))
-    tuned_ones = [x for x in found if x.endswith(WAYS[1])]
-    first = min(tuned_ones, key=lambda name: validated(found[name].finished, data))
+    candidates = [f"{name}, {WAYS[1]}" for name in transfer.outcome.students or (RANDOM,)]
+    first = min(candidates, key=lambda name: validated(found[name].finished, data))
     return {first: found[first], **found}
 
 

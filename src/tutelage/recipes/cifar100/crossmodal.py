@@ -81,6 +81,7 @@ def crossmodal(
     plan = looks.plan_for(paired, student, seed, looks.in_both)
     pair.refuse_strangers(run, plan, chosen)
 
+    called = f"{student.name} on colours"
     labels = partial(looks.plan_for, seed=seed, look=looks.in_colours)
     probing, tuned = (replace(student, training=training) for training in (probe, tuning))
     of_lightness = looks.plan_for(lightness, teacher, teacher.seed, looks.in_lightness)
@@ -90,12 +91,12 @@ def crossmodal(
         for name, how in chosen.items()
     }
     outcome = run_trials(run, data, trials)
-    transfer = Transfer(pair.build_student, labels(colours, probing), labels(colours, tuned), outcome, student.name)
+    transfer = Transfer(pair.build_student, labels(colours, probing), labels(colours, tuned), outcome, called)
     everything = partial(supervised, plan=labels(replace(colours, train=data.train), tuned))
     networks = {
         "teacher": Evaluated("teacher", f"{teacher.name} on lightness, {len(few)} labels", trained, lightness),
         **judged(run, transfer, colours),
-        ALL: Evaluated("student", f"{student.name} on colours, {len(data.train)} labels",
+        ALL: Evaluated("student", f"{called}, {len(data.train)} labels",
                        run.stage(ALL, pair.build_student, everything, seed=seed)),
     }  # fmt: skip
     measured = publish_transfer(run, colours, transfer, networks, INPUT)
