@@ -57,7 +57,8 @@ def judged(run: Run, transfer: Transfer, data: Sets) -> dict[str, Evaluated]:
             found[f"{name}, {way}"] = Evaluated(role, label, run.stage(f"{name}, {way}", build, fit, seed=seed))
     candidates = [f"{name}, {WAYS[1]}" for name in transfer.outcome.students or (RANDOM,)]
     first = min(candidates, key=lambda name: validated(found[name].finished, data))
-    return {first: found[first], **found}
+    untaught = f"{RANDOM}, {WAYS[1]}"  # the report compares with the first baseline
+    return {first: found[first], untaught: found[untaught], **found}
 
 
 def publish_transfer(
