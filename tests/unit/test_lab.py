@@ -17,7 +17,7 @@ KNOWN = {
     (255, 255, 255): (100.0, 0.0, 0.0),
     (0, 0, 0): (0.0, 0.0, 0.0),
 }
-"""From LINDBLOOM, four decimals."""
+"""From LINDBLOOM, four decimals, as scikit-image's tests quote them (test_rgb2lab_brucelindbloom)."""
 SKIMAGE = {
     (0.2, 0.4, 0.6): (42.00800059, -0.1540412, -32.84289742),
     (1.0, 0.0, 0.0): (53.24058794, 80.09230823, 67.20275104),
