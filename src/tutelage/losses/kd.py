@@ -121,7 +121,8 @@ def averaged_targets(
     r"""``T² · mean_n KL(average_m softmax(t_mn/T) ‖ softmax(s_n/T))``: each member is tempered, then they are averaged.
 
     ``average`` is ``arithmetic`` or ``geometric``; ``weights``, one a member, are scaled to the sum 1. ``dim`` is that
-    of the classes in the student's logits, as in ``soft_targets``; the teachers' have the members in front.
+    of the classes in the student's logits, as in ``soft_targets``; the teachers' have the members in front, or are a
+    list with one tensor a member, as a list of addresses gives them.
     Raises ``ValueError`` as ``soft_targets`` does, and if the weights are not one non-negative number a member.
 
     Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv:1503.02531, §1 (either mean).
@@ -130,15 +131,36 @@ def averaged_targets(
     >>> averaged_targets(torch.tensor([[0.0, 2.0]]), two, average=geometric, weights=(1, 0))
     tensor(0.)
     """
-    if teacher.ndim != student.ndim + 1 or not len(teacher):
-        raise ValueError(
-            f"Averaged targets want the logits of at least one teacher, stacked as (members, {_sizes(student.shape)}); "
-            f"got ({_sizes(teacher.shape)})."
-        )
-    dim = class_dim(student, teacher[0], dim)
-    log_s = tempered(student.movedim(dim, -1), temperature, -1)
-    log_t = tempered(teacher.movedim(dim if dim < 0 else dim + 1, -1), temperature, -1)
+    log_s, log_t = tempered_members(student, teacher, temperature, dim)
     return _divergence(log_s, average(log_t, weights), temperature, -1)
+
+
+def tempered_members(
+    student: Tensor, teacher: Tensor | Sequence[Tensor], temperature: float, dim: int | None
+) -> tuple[Tensor, Tensor]:
+    """Tempered log-probabilities (…, classes) of the student, and (members, …, classes) of its teachers.
+
+    The teachers' logits are stacked, or a list of one tensor a member, as a list of addresses gives them. Raises
+    ``ValueError`` as ``averaged_targets`` does, and where the members differ in their samples or classes.
+    """
+    stacked = teacher if isinstance(teacher, Tensor) else _stacked(teacher)
+    if stacked.ndim != student.ndim + 1 or not len(stacked):
+        raise ValueError(
+            f"Soft targets of several want the logits of at least one teacher, stacked as (members, "
+            f"{_sizes(student.shape)}); got ({_sizes(stacked.shape)})."
+        )
+    dim = class_dim(student, stacked[0], dim)
+    log_s = tempered(student.movedim(dim, -1), temperature, -1)
+    return log_s, tempered(stacked.movedim(dim if dim < 0 else dim + 1, -1), temperature, -1)
+
+
+def _stacked(members: Sequence[Tensor]) -> Tensor:
+    if not members:
+        raise ValueError("Soft targets of several want the logits of at least one teacher; got none.")
+    if len({member.shape for member in members}) > 1:
+        shapes = " and ".join(f"({_sizes(shape)})" for shape in dict.fromkeys(member.shape for member in members))
+        raise ValueError(f"All teachers must give logits for the same samples and classes; got {shapes}.")
+    return torch.stack([at_least_float32(member) for member in members])
 
 
 def weighted(probabilities: Tensor, values: Tensor) -> Tensor:

@@ -43,6 +43,42 @@ def soft_cross_entropy(student: Logits, teacher: Logits, dim: int | None = None)
     return -weighted(F.softmax(at_least_float32(teacher), dim=dim), log_q).sum(dim).mean()
 
 
+class Classifier(nn.Module):
+    """A frozen copy of a network's last linear layer, which reads maps by their means over all places.
+
+    Gradients pass through it, nothing of it trains, and no file holds it. ``forward`` gives logits. Raises
+    ``ValueError`` where the channels are not those that the layer reads.
+
+    >>> import torch
+    >>> classifier = Classifier(nn.Linear(4, 3))
+    >>> tuple(classifier(torch.randn(2, 4, 5, 5)).shape), len(list(classifier.parameters()))
+    ((2, 3), 0)
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(self, head: nn.Linear) -> None:
+        super().__init__()
+        bias: Tensor | None = head.bias
+        self.register_buffer("weight", head.weight.detach().clone(), persistent=False)
+        self.register_buffer("bias", None if bias is None else bias.detach().clone(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.pooled(x)
+        bias = None if self.bias is None else self.bias.to(features.dtype)
+        return F.linear(features, self.weight.to(features.dtype), bias)
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """The means over all places, at least in float32."""
+        if x.ndim not in (2, 4) or x.shape[1] != self.weight.shape[1]:
+            raise ValueError(
+                f"The teacher's classifier reads {self.weight.shape[1]} channels of (samples, channels) or (samples, "
+                f"channels, H, W); got {tuple(x.shape)}."
+            )
+        return at_least_float32(x).flatten(2).mean(2) if x.ndim == 4 else at_least_float32(x)
+
+
 class SoftmaxRegression(nn.Module):
     r"""Features that the teacher's classifier reads alike: ``α · match(h_s, h_t) + β · judge(W h_s, W h_t)``.
 
@@ -63,9 +99,6 @@ class SoftmaxRegression(nn.Module):
     (tensor(0.), 0)
     """
 
-    weight: Tensor
-    bias: Tensor | None
-
     def __init__(
         self,
         head: nn.Linear,
@@ -79,26 +112,16 @@ class SoftmaxRegression(nn.Module):
         refuse_no_weights(feature_weight=feature_weight, regression_weight=regression_weight)
         self.judge, self.match = judge, match
         self.feature_weight, self.regression_weight = feature_weight, regression_weight
-        bias: Tensor | None = head.bias
-        self.register_buffer("weight", head.weight.detach().clone(), persistent=False)
-        self.register_buffer("bias", None if bias is None else bias.detach().clone(), persistent=False)
+        self.classifier = Classifier(head)
 
     @classmethod
     def example(cls, sizes: dict[str, int]) -> "SoftmaxRegression":
         return cls(nn.Linear(sizes["D"], sizes["C"]))
 
     def forward(self, student: FeatureMap, teacher: FeatureMap) -> Scalar:
-        features = [self._pooled(x) for x in (student, teacher)]
-        logits = [F.linear(x, self.weight.to(x.dtype), _as(self.bias, x)) for x in features]
+        features = [self.classifier.pooled(x) for x in (student, teacher)]
+        logits = [self.classifier(x) for x in features]
         return self.feature_weight * self.match(*features) + self.regression_weight * self.judge(*logits)
-
-    def _pooled(self, x: Tensor) -> Tensor:
-        if x.ndim not in (2, 4) or x.shape[1] != self.weight.shape[1]:
-            raise ValueError(
-                f"The teacher's classifier reads {self.weight.shape[1]} channels of (samples, channels) or (samples, "
-                f"channels, H, W); got {tuple(x.shape)}."
-            )
-        return at_least_float32(x).flatten(2).mean(2) if x.ndim == 4 else at_least_float32(x)
 
 
 def connector(student: Size, teacher: Size) -> nn.Module:
@@ -114,7 +137,3 @@ def connector(student: Size, teacher: Size) -> nn.Module:
     pointwise = nn.Conv2d(student[1], teacher[1], 1, bias=False)
     nn.init.normal_(pointwise.weight, std=sqrt(2 / teacher[1]))
     return nn.Sequential(pointwise, nn.BatchNorm2d(teacher[1]), nn.ReLU())
-
-
-def _as(bias: Tensor | None, x: Tensor) -> Tensor | None:
-    return None if bias is None else bias.to(x.dtype)
