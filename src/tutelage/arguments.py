@@ -21,7 +21,7 @@ MANY = 4
 def refuse_unfit(term: Term, scene: Scene) -> None:
     """Raises ``ValueError`` for probabilities where logits are wanted, for a single class, and for no labels."""
     dim, arguments = _dim(term.loss), []
-    for hint, address in _hinted(term).values():
+    for hint, address in _hinted(term):
         who, _, what = address.partition(".")
         if what in scene.get(who, {}):  # what is nowhere is refused as that
             arguments.append((hint, address, scene[who][what]))
@@ -37,8 +37,11 @@ def refuse_unfit(term: Term, scene: Scene) -> None:
             _refuse_no_labels(term.loss, address, x, logits[0][1], dim)
 
 
-def _hinted(term: Term) -> dict[str, tuple[Any, str]]:
-    """Of each argument of the term's loss that is fed from one address: the shape it promises, and the address."""
+def _hinted(term: Term) -> list[tuple[Any, str]]:
+    """The shape that an argument of the term's loss promises, and the address it is fed from.
+
+    A list of addresses is looked at where it stands for stacked logits: each is then one member's.
+    """
     call = term.loss.forward if isinstance(term.loss, nn.Module) else term.loss
     function: Any = call
     while isinstance(function, partial):
@@ -47,10 +50,14 @@ def _hinted(term: Term) -> dict[str, tuple[Any, str]]:
         fed = signature(call).bind_partial(*term.addresses).arguments
         hints = get_type_hints(function, include_extras=True)
     except (TypeError, ValueError, NameError):
-        return {}
+        return []
     if _is_cross_entropy(term.loss):
         hints = {"input": Logits, "target": Labels}
-    return {name: (hints[name], x) for name, x in fed.items() if isinstance(x, str) and name in hints}
+    hinted = [(hints[name], x) for name, x in fed.items() if name in hints]
+    single = [(hint, x) for hint, x in hinted if isinstance(x, str)]
+    return single + [
+        (Logits, one) for hint, x in hinted if hint == MemberLogits and not isinstance(x, str) for one in x
+    ]
 
 
 def _is_cross_entropy(loss: Any) -> bool:

@@ -106,8 +106,8 @@ def least_norm_weights(gradients: Tensor, tolerance: float = 1.0) -> Tensor:
     weights = solved[:, :members]
     norms = torch.einsum("wm,mk,wk->w", weights, gramian, weights)
     within = ((weights >= -ROUNDING) & (weights <= tolerance + ROUNDING)).all(1)
-    best = weights[torch.where(within, norms, inf).argmin()].clamp(0, tolerance)
-    return best.to(gradients.dtype)
+    best: Tensor = weights[torch.where(within, norms, inf).argmin()].clamp(0, tolerance).to(gradients.dtype)
+    return best
 
 
 @cache

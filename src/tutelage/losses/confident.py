@@ -1,4 +1,4 @@
-"""Several teachers, each heard about a sample as far as it is right about it: confidence-aware distillation (CA-MKD)."""
+"""Several teachers, each heard about a sample as far as it is right: confidence-aware distillation (CA-MKD)."""
 
 from collections.abc import Sequence
 from typing import Annotated, TypeAlias
@@ -66,7 +66,7 @@ def confidence_weights(logits: Tensor, target: Tensor) -> Tensor:
 
 
 class ConfidentFeatures(nn.Module):
-    r"""``mean_n Σ_k w_nk · mean_chw (r_k(s) − t_k)²``: the student's last map, mapped to that of each of ``K`` teachers.
+    r"""``mean_n Σ_k w_nk · mean_chw (r_k(s) − t_k)²``: the student's last map against that of each of ``K`` teachers.
 
     ``w_nk = (1 − softmax_k(CE(W_k r_k(s_n), target_n))) / (K − 1)``: what teacher k's classifier ``W_k``, a frozen copy
     of its last layer in ``heads``, makes of the student's mapped features says how much that teacher counts. ``maps``

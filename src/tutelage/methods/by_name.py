@@ -1,4 +1,4 @@
-"""Methods by name, and several at once: ``kd``, ``at``, ``0.9*kd + 0.5*at``, ``my_lab.methods:mine``."""
+"""Methods by name, for one teacher and for several: ``kd``, ``0.9*kd + 0.5*at``, ``my_lab.methods:mine``."""
 
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
@@ -7,11 +7,13 @@ from importlib import import_module
 from inspect import getmembers, isfunction, signature
 from math import isfinite
 from pkgutil import iter_modules
+from typing import Any
 
 import tutelage.methods
 from tutelage.calls import lookup
-from tutelage.methods.pair import Method
-from tutelage.methods.sums import added, sum_of_methods
+from tutelage.methods.pair import Method, Pair
+from tutelage.methods.several import Joint, from_each
+from tutelage.methods.sums import added, members
 from tutelage.objective import Objective
 from tutelage.trust import refuse_other
 
@@ -44,14 +46,28 @@ def expanded(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(one for name in names for one in members.get(name, [name])))
 
 
+def joint(text: str) -> Joint:
+    """How a student learns from several teachers: by a joint method (``arithmetic``, ``adaptive``, …), or from each.
+
+    Whatever else ``method`` takes is learnt from each of them. Raises ``ValueError`` as that does.
+    """
+    known = joints()
+    if text.strip() in known:
+        return known[text.strip()]
+    try:
+        return partial(from_each, method=method(text))
+    except ValueError as error:
+        raise ValueError(f"{error} From several teachers at once there are {', '.join(known)}.") from None
+
+
 def methods() -> dict[str, Method]:
     """Every method of this package by its name, in the order of its files and of their lines."""
-    return dict(sorted(_shipped(), key=lambda pair: (family(pair[1]), pair[1].__code__.co_firstlineno)))
+    return dict(sorted(_shipped(Pair), key=lambda pair: (family(pair[1]), pair[1].__code__.co_firstlineno)))
 
 
-def members(method: Method) -> tuple[Method, ...]:
-    """The methods that a sum adds up; of any other, itself."""
-    return method.keywords["methods"] if isinstance(method, partial) and method.func is sum_of_methods else (method,)
+def joints() -> dict[str, Joint]:
+    """Every method of this package that is for several teachers at once, by its name, in the order of their lines."""
+    return dict(sorted(_shipped(Sequence[Pair]), key=lambda pair: pair[1].__code__.co_firstlineno))
 
 
 def family(method: Method) -> str:
@@ -112,14 +128,13 @@ def _refuse_loss(name: str, own: Callable[..., object]) -> None:
         ) from None
 
 
-def _shipped() -> Iterator[tuple[str, Method]]:
+def _shipped(given: Any) -> Iterator[tuple[str, Any]]:
+    """The public functions of this package's methods that make an objective of ``given`` alone."""
     for info in iter_modules(tutelage.methods.__path__, "tutelage.methods."):
         module = import_module(info.name)
         for name, function in getmembers(module, isfunction):
-            here = function.__module__ == info.name and not name.startswith("_")
-            if (
-                here
-                and len(signature(function).parameters) == 1
-                and signature(function).return_annotation in (Objective, Objective.__name__)
-            ):
+            if function.__module__ != info.name or name.startswith("_"):
+                continue
+            takes = [parameter.annotation for parameter in signature(function).parameters.values()]
+            if takes == [given] and signature(function).return_annotation is Objective:
                 yield name, function

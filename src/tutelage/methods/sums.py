@@ -41,6 +41,11 @@ def sum_of_methods(pair: Pair, *, methods: tuple[Method, ...], strengths: tuple[
     return Objective(**terms)
 
 
+def members(method: Method) -> tuple[Method, ...]:
+    """The methods that a sum adds up; of any other, itself."""
+    return method.keywords["methods"] if isinstance(method, partial) and method.func is sum_of_methods else (method,)
+
+
 def _times(weight: Weight, strength: float) -> Weight:
     if not callable(weight):
         return checked_weight(weight * strength)

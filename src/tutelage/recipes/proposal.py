@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from tutelage.methods import attention
-from tutelage.methods.by_name import members
+from tutelage.methods.sums import members
 from tutelage.results import Claim, Network
 from tutelage.run import Run
+from tutelage.schemes.by_method import Teaching
 from tutelage.study.conflicts import SUM
 from tutelage.study.evaluated import validated
 from tutelage.study.sets import Sets
@@ -73,4 +74,4 @@ def _claim(name: str, gain: float, source: str, reason: str, note: str = "no fig
 
 def _is_fixed(trained: Trained) -> bool:
     teaching = trained.trial.teaching
-    return teaching is not None and all(member in attention.FIXED for member in members(teaching.method))
+    return isinstance(teaching, Teaching) and all(member in attention.FIXED for member in members(teaching.method))

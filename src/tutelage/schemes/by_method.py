@@ -1,8 +1,9 @@
-"""Any published method on any two networks: one fit."""
+"""Any published method on any two networks, or on a student and several teachers: one fit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import TypeAlias
 
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from tutelage.combine.base import Combine
 from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.losses.simkd import Reused
 from tutelage.methods.pair import Method, Pair
+from tutelage.methods.several import TEACHER, Joint, called
 from tutelage.methods.sums import stronger
 from tutelage.methods.transfer import as_labels_allow
 from tutelage.objective import Objective
@@ -46,41 +48,90 @@ class Teaching:
     combine: Callable[[], Combine] = WeightedSum
     teacher_sees: str = "input"
 
+    def pairs(self, model: nn.Module, plan: Plan) -> dict[str, Pair]:
+        """The one teacher and ``model``, by what the teacher is called in addresses."""
+        return {TEACHER: pair_of(model, self, plan)}
 
-def by_method(stage: Stage, model: nn.Module, *, plan: Plan, teaching: Teaching) -> None:
-    """Fit the objective of ``teaching``; where the samples have no labels, all of it but the labels.
+    def objective(self, pairs: Mapping[str, Pair]) -> Objective:
+        return stronger(self.method(pairs[TEACHER]), self.strength)
 
-    So the student of another modality learns: its lesson shows it ``input``, and shows the teacher another input of the
-    same sample. Raises ``ValueError`` for a method that compares with labels where there are none.
+
+@dataclass(frozen=True)
+class JointTeaching:
+    """The same for several teachers at once, each of which is asked once a batch, or once a view.
+
+    ``method`` gets a pair for each of them: ``arithmetic``, ``adaptive``, ``partial(from_each, method=crd)`` and others
+    of ``methods.several``. ``names`` is what the networks are called, the teachers in order and the student last;
+    ``teacher_layers`` are those of every teacher. ``strength``, ``cache_views`` and ``combine`` are as in ``Teaching``.
+    Raises ``ValueError`` for no teacher, and unless there is one name for each network.
     """
+
+    method: Joint
+    teachers: tuple[nn.Module, ...]
+    names: tuple[str, ...]
+    strength: float = 1.0
+    teacher_layers: tuple[str, ...] = ()
+    student_layers: tuple[str, ...] = ()
+    cache_views: int = 16
+    combine: Callable[[], Combine] = WeightedSum
+
+    def __post_init__(self) -> None:
+        called(len(self.teachers))  # refuses none
+        if len(self.names) != len(self.teachers) + 1:
+            raise ValueError(
+                f"Names are one for each teacher, and the student's last: {len(self.teachers) + 1} of them; "
+                f"got {list(self.names)}."
+            )
+
+    def pairs(self, model: nn.Module, plan: Plan) -> dict[str, Pair]:
+        """Each teacher and ``model``, by what the teachers are called in addresses."""
+        *names, student = self.names
+        networks = zip(self.teachers, names, strict=True)
+        layers = self.teacher_layers, self.student_layers
+        pairs = [Pair(t, model, plan.lesson, plan.epochs, (name, student), *layers, plan.task) for t, name in networks]
+        return dict(zip(called(len(pairs)), pairs, strict=True))
+
+    def objective(self, pairs: Mapping[str, Pair]) -> Objective:
+        return stronger(self.method(list(pairs.values())), self.strength)
+
+
+AnyTeaching: TypeAlias = Teaching | JointTeaching
+
+
+def by_method(stage: Stage, model: nn.Module, *, plan: Plan, teaching: AnyTeaching) -> None:
+    """Fit the objective of ``teaching``."""
+    if isinstance(teaching, JointTeaching) and len(teaching.teachers) == 1:
+        stage.progress.note(f"{stage.name}: an ensemble of one teacher, which is that teacher alone")
     conditions = Conditions(stage.shared, stage.precision, stage.exact)
-    objective, teacher = prepared(model, teaching, plan, conditions, kept_for(stage))
-    plan.train(stage, plan.learner(model, objective, {"teacher": teacher}, teaching.combine()))
+    objective, teachers = prepared(model, teaching, plan, conditions, kept_for(stage))
+    plan.train(stage, plan.learner(model, objective, teachers, teaching.combine()))
 
 
 def prepared(
-    model: nn.Module, teaching: Teaching, plan: Plan, conditions: Conditions, keep: Keep = over_folder
-) -> tuple[Objective, Teacher]:
-    """What ``model`` has to get right, and its teacher, whose small answers are those in the folder that all share.
+    model: nn.Module, teaching: AnyTeaching, plan: Plan, conditions: Conditions, keep: Keep = over_folder
+) -> tuple[Objective, dict[str, Teacher]]:
+    """What ``model`` has to get right, and its teachers, whose small answers are those in the folder that all share.
 
     Only a stage's own ``keep`` adds to that folder; whoever else asks, to measure, leaves it as it is.
     """
+    pairs = teaching.pairs(model, plan)
     if isinstance(model, Reused):
-        model.head.load_state_dict(teaching.teacher.get_submodule("head").state_dict())
-    pair = pair_of(model, teaching, plan)
-    objective = as_labels_allow(stronger(teaching.method(pair), teaching.strength), plan.lesson.train)
-    call = on(teaching.teacher_sees)
-    teacher = frozen(teaching.teacher, call) if conditions.exact else folded(teaching.teacher, call)
-    if plan.lesson.num_views <= teaching.cache_views and _is_small(objective, pair):
-        teacher = remembered(teacher, teaching.teacher, plan.lesson, conditions, keep, teaching.teacher_sees)
-    return objective, teacher
+        model.head.load_state_dict(next(iter(pairs.values())).teacher.get_submodule("head").state_dict())
+    objective = teaching.objective(pairs)
+    teachers = {}
+    for name, pair in pairs.items():
+        teacher = frozen(pair.teacher) if conditions.exact else folded(pair.teacher)
+        if plan.lesson.num_views <= teaching.cache_views and _is_small(objective, {name: pair}):
+            teacher = remembered(teacher, pair.teacher, plan.lesson, conditions, keep)
+        teachers[name] = teacher
+    return objective, teachers
 
 
-def is_cached(model: nn.Module, teaching: Teaching, plan: Plan) -> bool:
-    """Whether the teacher is asked but once about each view, for this method."""
-    pair = pair_of(model, teaching, plan)
+def is_cached(model: nn.Module, teaching: AnyTeaching, plan: Plan) -> bool:
+    """Whether the teachers are asked but once about each view, for this method."""
+    pairs = teaching.pairs(model, plan)
     with torch.random.fork_rng(devices=[]):  # a method may draw the weights of a projector
-        return plan.lesson.num_views <= teaching.cache_views and _is_small(teaching.method(pair), pair)
+        return plan.lesson.num_views <= teaching.cache_views and _is_small(teaching.objective(pairs), pairs)
 
 
 def pair_of(model: nn.Module, teaching: Teaching, plan: Plan) -> Pair:
@@ -90,6 +141,15 @@ def pair_of(model: nn.Module, teaching: Teaching, plan: Plan) -> Pair:
     return Pair(t.teacher, model, plan.lesson, plan.epochs, t.names, *layers, plan.task, t.teacher_sees)
 
 
-def _is_small(objective: Objective, pair: Pair) -> bool:
-    layers = {what for who, what in objective.reads(list(objective.terms)) if who == "teacher"}
-    return all(prod(x.shape[1:]) <= SMALL for x in pair.shows("teacher", layers).values())
+def read_of(objective: Objective, who: str) -> frozenset[str]:
+    """What the terms of ``objective`` look at of ``who``."""
+    return frozenset(what for one, what in objective.reads(list(objective.terms)) if one == who)
+
+
+def _is_small(objective: Objective, pairs: Mapping[str, Pair]) -> bool:
+    return all(all(prod(x.shape[1:]) <= SMALL for x in _shown(objective, name, pair)) for name, pair in pairs.items())
+
+
+def _shown(objective: Objective, name: str, pair: Pair) -> Iterable[torch.Tensor]:
+    ask = frozen(pair.teacher)
+    return ask({"batch": {"input": pair.example}}, read_of(objective, name)).values()

@@ -20,7 +20,7 @@ from tutelage.objective import Clock, Objective
 from tutelage.optimizers.factory import Factory, Named
 from tutelage.run import Run
 from tutelage.schemes.answers import Conditions
-from tutelage.schemes.by_method import is_cached, prepared
+from tutelage.schemes.by_method import is_cached, prepared, read_of
 from tutelage.study.trials import Trial
 from tutelage.teachers.frozen import Teacher
 
@@ -53,11 +53,10 @@ def stepping(run: Run, trial: Trial) -> Stepping:
         learner = Learner(model, Objective(label=trial.plan.task.labels()), optimizer, call=trial.plan.task.call)
     else:
         conditions = Conditions(run.root, run.precision, run.exact)
-        objective, teacher = prepared(model, trial.teaching, trial.plan, conditions)
-        combine, teachers = trial.teaching.combine(), {"teacher": teacher}
-        learner = Learner(model, objective, optimizer, combine, teachers, call=trial.plan.task.call)
+        objective, teachers = prepared(model, trial.teaching, trial.plan, conditions)
+        learner = Learner(model, objective, optimizer, trial.teaching.combine(), teachers, call=trial.plan.task.call)
         if is_cached(model, trial.teaching, trial.plan):
-            _ask(run, teacher, objective, lesson)
+            _ask(run, teachers, objective, lesson)
     training = train({"student": learner}, partial(_endless, lesson), 1, precision=run.precision, pause=_always)
     return Stepping(learner.objective, iter(training))
 
@@ -92,12 +91,13 @@ def _endless(lesson: Lesson, _epoch: int, _first: int) -> Iterator[Batch]:
         yield from islice(lesson.batches()(0, 0), STEPS)
 
 
-def _ask(run: Run, teacher: Teacher, objective: Objective, lesson: Lesson) -> None:
+def _ask(run: Run, teachers: Mapping[str, Teacher], objective: Objective, lesson: Lesson) -> None:
     """Whatever the steps will want to know."""
-    wanted = frozenset(what for who, what in objective.reads(list(objective.terms)) if who == "teacher")
     with torch.no_grad(), Loop(precision=run.precision).autocast(run.device.type):
         for batch in islice(lesson.batches()(0, 0), STEPS):
-            teacher({"batch": on_device(run.device, batch)}, wanted)
+            scene = {"batch": on_device(run.device, batch)}
+            for name, teacher in teachers.items():
+                teacher(scene, read_of(objective, name))
 
 
 def _at_rest(named: Named, optimizer: Factory) -> Optimizer:

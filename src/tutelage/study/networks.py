@@ -9,9 +9,9 @@ from torch import nn
 
 from tutelage.folders import departures
 from tutelage.keys import Build, already_imported, described, restored
-from tutelage.methods.by_name import members
 from tutelage.methods.check import check_methods, check_network
 from tutelage.methods.pair import Method, student_for
+from tutelage.methods.sums import members
 from tutelage.models.named import named
 from tutelage.models.trained import comes_trained
 from tutelage.run import Run

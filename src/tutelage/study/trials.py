@@ -6,7 +6,7 @@ from functools import partial
 
 from tutelage.keys import Build
 from tutelage.run import Run
-from tutelage.schemes.by_method import Teaching, by_method
+from tutelage.schemes.by_method import AnyTeaching, by_method
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.stages.storage import Finished
@@ -20,7 +20,7 @@ class Trial:
 
     build: Build
     plan: Plan
-    teaching: Teaching | None = None
+    teaching: AnyTeaching | None = None
     family: str = "labels"
 
 
