@@ -100,7 +100,7 @@ def least_norm_weights(gradients: Tensor, tolerance: float = 1.0) -> Tensor:
     rows = torch.cat([rows, -free[:, :, None].to(wide)], dim=2)  # what all free ones share is unknown too
     total = torch.cat([torch.ones_like(one[:1]), torch.zeros_like(one[:1, :1])], dim=1)
     systems = torch.cat([rows, total.expand(len(places), 1, -1)], dim=1)  # (ways, M + 1, M + 1)
-    values = torch.where(places == 2, tolerance, 0.0).to(wide)
+    values = (places == 2).to(wide) * tolerance
     wanted = torch.cat([values, torch.ones_like(values[:, :1])], dim=1)
     solved, _ = torch.linalg.solve_ex(systems, wanted)
     weights = solved[:, :members]
