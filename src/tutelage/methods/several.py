@@ -95,6 +95,11 @@ def camkd(pairs: Sequence[Pair]) -> Objective:
     return Objective(label=first.labels(), soft=soft, features=features)
 
 
+def alone(pair: Pair, *, joint: Joint) -> Objective:
+    """A joint method with ``pair`` as its only one: whether it suits two networks is found out by this."""
+    return joint([pair])
+
+
 def called(count: int) -> list[str]:
     """What so many teachers are called in addresses. Raises ``ValueError`` for none.
 

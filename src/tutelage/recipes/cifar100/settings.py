@@ -3,7 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
-from tutelage.study.bounds import Number, Within
+from tyro.conf import arg
+
+from tutelage.study.bounds import Number, Seed, Within
 from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
 
 
@@ -47,3 +49,44 @@ The student that nobody teaches did no better at twice the rate of 0.4, where ma
 SUBSET = Images(train=10_000)
 ON_SUBSET = replace(SMALL, epochs=60, lr=0.1)
 """How small networks learn ``SUBSET``: so long that twice the epochs move their accuracy by less than 1.5 points."""
+
+
+TRAINING = TrainingSettings()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Members:
+    """Networks of one kind that answer and teach together; they differ in their seeds alone."""
+
+    name: str = "resnet20"
+    """resnet20, wrn_16_2, …, or a dotted path with arguments"""
+    count: Annotated[int, Within(1, 8)] = 8
+    """how many of them are trained"""
+    views: Annotated[int, Within(0, 162)] = 0
+    """how many of the 162 crops and flips each sees, in turn; 0 draws any of them at random"""
+    seed: Seed = 0
+    """member k has the seed 100 · (this + 1) + k: of its weights, order and views"""
+    training: Annotated[TrainingSettings, arg(name="")] = TRAINING
+    """how each of them is trained"""
+
+    def settings(self) -> list[TeacherSettings]:
+        """Those of each member, the first one's first."""
+        shared = {"name": self.name, "views": self.views, "training": self.training}
+        return [TeacherSettings(**shared, seed=100 * (self.seed + 1) + k) for k in range(1, self.count + 1)]  # type: ignore[arg-type]
+
+
+MEMBERS = Members()
+SMOKE_OF_SEVERAL: dict[str, Any] = {
+    "members": Members(name="resnet8", count=2, training=replace(BRIEF, epochs=1, lr=0.1)),
+    "student": SMOKE["student"],
+    "images": SMOKE["images"],
+}
+CPU_OF_SEVERAL: dict[str, Any] = {
+    "members": Members(name="resnet8", count=3, views=3, training=CPU["student"].training),
+    "student": CPU["student"],
+}
+SUBSET_OF_SEVERAL: dict[str, Any] = {
+    "members": Members(name="resnet8", views=16, training=ON_SUBSET),
+    "student": NetworkSettings(name="resnet8", views=16, training=ON_SUBSET),
+    "images": SUBSET,
+}
