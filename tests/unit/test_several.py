@@ -26,6 +26,7 @@ from tutelage.models.resnet import resnet8
 from tutelage.objective import Clock, Objective, Term
 from tutelage.optimizers.usual import sgd
 from tutelage.run import Run
+from tutelage.schemes import by_method as scheme
 from tutelage.schemes.by_method import JointTeaching, Teaching, by_method, is_cached
 from tutelage.schemes.plan import Plan
 from tutelage.study import costs as study_costs
@@ -255,11 +256,14 @@ def test_so_many_teachers_cost_as_many_passes_a_step_and_no_more(tmp_path, how, 
 
 
 @pytest.mark.parametrize("how", ["arithmetic", "camkd"])
-def test_answers_of_each_teacher_are_kept_by_an_argument_and_serve_the_next_student(tmp_path, how):
+def test_answers_of_each_teacher_are_kept_by_an_argument_and_serve_the_next_student(tmp_path, monkeypatch, how):
     shown = {"transform": in_three_views, "num_views": 3, "choose": in_turn}
     taught = teaching(how, 3)
     assert is_cached(BUILD(), taught, plan(**shown))
     assert not is_cached(BUILD(), teaching(how, 3, cache_views=2), plan(**shown))
+    monkeypatch.setattr(scheme, "SMALL", 3 * (5 if how == "arithmetic" else 256) - 1)  # logits, and maps of 64 × 2 × 2
+    assert not is_cached(BUILD(), taught, plan(**shown))
+    monkeypatch.undo()
     counts = []
     for seed in (0, 1):
         taught = teaching(how, 3)

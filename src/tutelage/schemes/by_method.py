@@ -1,6 +1,6 @@
 """Any published method on any two networks, or on a student and several teachers: one fit."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import TypeAlias
@@ -25,7 +25,8 @@ from tutelage.teachers.stores import over_folder
 SMALL = 8192
 """Numbers a sample: what is no larger is remembered, as logits, embeddings, middle and last maps are.
 
-Three views of 45,000 middle maps take 2.2 GB on disk, and spare each student a third of its steps' time.
+Three views of 45,000 middle maps take 2.2 GB on disk, and spare each student a third of its steps' time. Of ``n``
+teachers each has the ``n``-th part of that: the logits and embeddings of eight are remembered, and not their maps.
 """
 
 
@@ -121,7 +122,7 @@ def prepared(
     teachers = {}
     for name, pair in pairs.items():
         teacher = frozen(pair.teacher) if conditions.exact else folded(pair.teacher)
-        if plan.lesson.num_views <= teaching.cache_views and _is_small(objective, {name: pair}):
+        if plan.lesson.num_views <= teaching.cache_views and _is_small(objective, name, pair, SMALL // len(pairs)):
             teacher = remembered(teacher, pair.teacher, plan.lesson, conditions, keep)
         teachers[name] = teacher
     return objective, teachers
@@ -129,9 +130,12 @@ def prepared(
 
 def is_cached(model: nn.Module, teaching: AnyTeaching, plan: Plan) -> bool:
     """Whether the teachers are asked but once about each view, for this method."""
+    if plan.lesson.num_views > teaching.cache_views:
+        return False
     pairs = teaching.pairs(model, plan)
     with torch.random.fork_rng(devices=[]):  # a method may draw the weights of a projector
-        return plan.lesson.num_views <= teaching.cache_views and _is_small(teaching.objective(pairs), pairs)
+        objective = teaching.objective(pairs)
+    return all(_is_small(objective, name, pair, SMALL // len(pairs)) for name, pair in pairs.items())
 
 
 def pair_of(model: nn.Module, teaching: Teaching, plan: Plan) -> Pair:
@@ -146,10 +150,6 @@ def read_of(objective: Objective, who: str) -> frozenset[str]:
     return frozenset(what for one, what in objective.reads(list(objective.terms)) if one == who)
 
 
-def _is_small(objective: Objective, pairs: Mapping[str, Pair]) -> bool:
-    return all(all(prod(x.shape[1:]) <= SMALL for x in _shown(objective, name, pair)) for name, pair in pairs.items())
-
-
-def _shown(objective: Objective, name: str, pair: Pair) -> Iterable[torch.Tensor]:
-    ask = frozen(pair.teacher)
-    return ask({"batch": {"input": pair.example}}, read_of(objective, name)).values()
+def _is_small(objective: Objective, name: str, pair: Pair, most: int) -> bool:
+    shown = frozen(pair.teacher)({"batch": {"input": pair.example}}, read_of(objective, name))
+    return all(prod(x.shape[1:]) <= most for x in shown.values())

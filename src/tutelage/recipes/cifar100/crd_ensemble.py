@@ -80,7 +80,7 @@ SOFT = "soft targets"
 
 crd_ensemble_smoke = partial(crd_ensemble, methods=("crd", "at"), numbers=(1, 2), **SMOKE_OF_SEVERAL)
 crd_ensemble_cpu = partial(crd_ensemble, methods=("crd_shared",), numbers=(1, 3), **CPU_OF_SEVERAL)
-crd_ensemble_subset = partial(crd_ensemble, methods=("crd_shared",), **SUBSET_OF_SEVERAL)
+crd_ensemble_subset = partial(crd_ensemble, **SUBSET_OF_SEVERAL)
 
 
 def claim_contrast(
