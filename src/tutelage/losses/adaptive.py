@@ -94,7 +94,7 @@ def least_norm_weights(gradients: Tensor, tolerance: float = 1.0) -> Tensor:
     mean = gramian.diagonal().mean()
     one = torch.eye(members, dtype=wide, device=flat.device)
     gramian = gramian / torch.where(mean > 0, mean, 1) + RIDGE * one
-    places = _places(members, int(1 / tolerance + ROUNDING)).to(flat.device)  # (ways, M)
+    places = _places(members, int(1 / tolerance + ROUNDING), flat.device)  # (ways, M)
     free = places == 1
     rows = torch.where(free[:, :, None], gramian, one)
     rows = torch.cat([rows, -free[:, :, None].to(wide)], dim=2)  # what all free ones share is unknown too
@@ -111,7 +111,7 @@ def least_norm_weights(gradients: Tensor, tolerance: float = 1.0) -> Tensor:
 
 
 @cache
-def _places(members: int, most: int) -> Tensor:
+def _places(members: int, most: int, device: torch.device) -> Tensor:
     """(ways, members): 0 at 0, 1 in between, 2 at the upper bound, of which there are ``most`` or fewer."""
     ways = [way for way in product((0, 1, 2), repeat=members) if 1 in way and way.count(2) <= most]
-    return torch.tensor(ways, dtype=torch.int8)
+    return torch.tensor(ways, dtype=torch.int8, device=device)

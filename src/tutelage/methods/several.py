@@ -14,7 +14,7 @@ from torch import Size
 from tutelage.losses import kd as answers
 from tutelage.losses.adaptive import adaptive_targets
 from tutelage.losses.confident import ConfidentFeatures, confident_targets
-from tutelage.losses.kd import averaged_targets
+from tutelage.losses.kd import Average, averaged_targets
 from tutelage.losses.srrl import connector
 from tutelage.methods.pair import STUDENT, Method, Pair
 from tutelage.methods.response import kd
@@ -51,14 +51,26 @@ def from_each(pairs: Sequence[Pair], *, method: Method) -> Objective:
     return Objective(**terms)
 
 
+def averaged(
+    pairs: Sequence[Pair], *, average: Average = answers.arithmetic, weights: tuple[float, ...] | None = None
+) -> Objective:
+    """Soft targets, any mean of the teachers' at T = 4, each with its own of ``weights``: 0.1 CE + 0.9 KD.
+
+    Of one teacher it is ``kd``. Raises ``ValueError`` unless there is a weight for each teacher, if there are any.
+    """
+    if weights is not None and len(weights) != len(pairs):
+        raise ValueError(f"Weights are one for each of the {len(pairs)} teachers; got {list(weights)}.")
+    return _targets(pairs, partial(averaged_targets, average=average, weights=weights))
+
+
 def arithmetic(pairs: Sequence[Pair]) -> Objective:
     """Soft targets, the arithmetic mean of the teachers' at T = 4: 0.1 CE + 0.9 KD. Of one teacher it is ``kd``."""
-    return _targets(pairs, partial(averaged_targets, average=answers.arithmetic))
+    return averaged(pairs)
 
 
 def geometric(pairs: Sequence[Pair]) -> Objective:
     """Soft targets, the geometric mean of the teachers' at T = 4: 0.1 CE + 0.9 KD. Of one teacher it is ``kd``."""
-    return _targets(pairs, partial(averaged_targets, average=answers.geometric))
+    return averaged(pairs, average=answers.geometric)
 
 
 def adaptive(pairs: Sequence[Pair]) -> Objective:
