@@ -67,7 +67,7 @@ def adaptive_targets(
         weights = least_norm_weights(gaps, tolerance).to(log_s.dtype)
     positions = log_s.numel() / log_s.shape[-1]
     each = not_negative(weighted(log_t.exp(), log_t - log_s).flatten(1).sum(1))  # (members,)
-    return temperature**2 / positions * (weights * each).sum()
+    return temperature**2 / positions * weighted(weights, each).sum()
 
 
 @torch.no_grad()
