@@ -11,7 +11,7 @@ from tutelage.losses.dkd import target_index
 from tutelage.losses.hint import mean_squares
 from tutelage.losses.kd import not_negative, tempered_members, weighted
 from tutelage.losses.srrl import Classifier
-from tutelage.shapes import Divergence, FeatureMap, Labels, Logits, MemberLogits, Scalar, at_least_float32
+from tutelage.shapes import Divergence, Embedding, Labels, Logits, MemberLogits, Scalar, at_least_float32
 
 ZHANG = r"""@inproceedings{zhang2022confidence,
   title     = {Confidence-Aware Multi-Teacher Knowledge Distillation},
@@ -22,7 +22,7 @@ ZHANG = r"""@inproceedings{zhang2022confidence,
 }"""
 CITATIONS = {"confident_targets": ZHANG, "ConfidentFeatures": ZHANG}
 
-MemberMaps: TypeAlias = Annotated[Tensor, "M N D H W"]
+MemberEmbeddings: TypeAlias = Annotated[Tensor, "M N D"]
 
 
 def confident_targets(
@@ -71,8 +71,9 @@ class ConfidentFeatures(nn.Module):
     ``w_nk = (1 − softmax_k(CE(W_k r_k(s_n), target_n))) / (K − 1)``: what teacher k's classifier ``W_k``, a frozen copy
     of its last layer in ``heads``, makes of the student's mapped features says how much that teacher counts. ``maps``
     are the learned ``r_k``, published as a 1×1 convolution, batch norm and ReLU (``tutelage.losses.srrl.connector``);
-    before them the student's map is averaged down to the teacher's size, or interpolated up to it. ``teacher`` is
-    stacked, or a list of one map a teacher. As in the authors' code, gradients pass the weights as well.
+    before them the student's map is averaged down to the teacher's size, or interpolated up to it. Layers are maps
+    (N, C, H, W) as published, or vectors (N, C); ``teacher`` is stacked, or a list of one layer a teacher. As in the
+    authors' code, gradients pass the weights as well.
     Raises ``ValueError`` for no teacher, for another number of heads, maps or teachers, for channels that do not fit,
     and for labels that are not one class a sample.
 
@@ -100,9 +101,9 @@ class ConfidentFeatures(nn.Module):
     def example(cls, sizes: dict[str, int]) -> "ConfidentFeatures":
         width = sizes["D"]
         heads = [nn.Linear(width, sizes["C"]) for _ in range(sizes["M"])]
-        return cls(heads, [nn.Conv2d(width, width, 1) for _ in heads])
+        return cls(heads, [nn.Linear(width, width) for _ in heads])
 
-    def forward(self, student: FeatureMap, teacher: MemberMaps, target: Labels) -> Scalar:
+    def forward(self, student: Embedding, teacher: MemberEmbeddings, target: Labels) -> Scalar:
         _refuse_no_labels(target, student.shape[:1])
         if len(teacher) != len(self.maps):
             raise ValueError(f"There are maps to the features of {len(self.maps)} teachers; got {len(teacher)}.")
