@@ -107,7 +107,8 @@ def least_norm_weights(gradients: Tensor, tolerance: float = 1.0) -> Tensor:
     norms = torch.einsum("wm,mk,wk->w", weights, gramian, weights)
     within = ((weights >= -ROUNDING) & (weights <= tolerance + ROUNDING)).all(1)
     best = torch.where(within, norms, inf).argmin(0, keepdim=True)  # an index of its own would make the host wait
-    return weights.index_select(0, best)[0].clamp(0, tolerance).to(gradients.dtype)
+    chosen: Tensor = weights.index_select(0, best)[0].clamp(0, tolerance).to(gradients.dtype)
+    return chosen
 
 
 @cache

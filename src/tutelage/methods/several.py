@@ -31,9 +31,11 @@ def from_each(pairs: Sequence[Pair], *, method: Method) -> Objective:
 
     ``L = L_label + Σ_i λ L_i``. Each teacher's terms have losses of their own, projectors and memories included, and
     names that end in the teacher's, such as ``contrast_teacher2``, so that a rule can tell them apart. Of one teacher
-    it is ``method`` itself. For CRD this is the published form for ensembles (Tian, Krishnan & Isola 2020,
-    arXiv:1910.10699: ``CE + β Σ_i L_i``, β = 0.8 whatever the number); a mean is this at 1/n of the strength.
-    Raises ``ValueError`` for no teacher, and for a method whose student borrows from one teacher, with several.
+    it is ``method`` itself; a mean over n teachers is this at 1/n of the strength. Raises ``ValueError`` for no
+    teacher, and for several with a method whose student borrows from its teacher.
+
+    Tian, Krishnan & Isola, "Contrastive Representation Distillation", ICLR 2020, arXiv:1910.10699: ``CE + β Σ_i L_i``
+    for CRD, with β = 0.8 whatever the number of teachers.
     """
     own = next((one for one in members(method) if hasattr(getattr(one, "func", one), STUDENT)), None)
     if own is not None and len(pairs) > 1:
