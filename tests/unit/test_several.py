@@ -191,9 +191,12 @@ def test_a_step_by_every_method_from_two_moves_the_student_and_no_teacher(how):
 def test_a_student_that_borrows_has_one_teacher():
     build = student_for([method("simkd")], BUILD, BUILD, 8)
     assert build.func is borrowing
-    with pytest.raises(ValueError, match=r"learns by simkd borrows from its teacher.* one only; got 2 teachers"):
-        joint("simkd")(pairs(2, build()))
-    assert set(joint("simkd")(pairs(1, build())).terms) == {"fed"}
+    words = r"learns by simkd borrows from its teacher, and can have one only"
+    with pytest.raises(ValueError, match=words):
+        joint("0.5*kd+simkd")
+    with pytest.raises(ValueError, match=words):
+        from_each(pairs(2, build()), method=method("simkd"))
+    assert set(from_each(pairs(1, build()), method=method("simkd")).terms) == {"fed"}
 
 
 def test_names_that_are_none_are_answered_with_those_there_are():

@@ -12,7 +12,7 @@ from typing import Any
 import tutelage.methods
 from tutelage.calls import lookup
 from tutelage.methods.pair import Method, Pair
-from tutelage.methods.several import Joint, from_each
+from tutelage.methods.several import Joint, from_each, refuse_borrowing
 from tutelage.methods.sums import added, members
 from tutelage.objective import Objective
 from tutelage.trust import refuse_other
@@ -49,15 +49,18 @@ def expanded(names: Sequence[str]) -> list[str]:
 def joint(text: str) -> Joint:
     """How a student learns from several teachers: by a joint method (``arithmetic``, ``adaptive``, …), or from each.
 
-    Whatever else ``method`` takes is learnt from each of them. Raises ``ValueError`` as that does.
+    Whatever else ``method`` takes is learnt from each of them. Raises ``ValueError`` as that does, and for a method
+    whose student borrows from its one teacher.
     """
     known = joints()
     if text.strip() in known:
         return known[text.strip()]
     try:
-        return partial(from_each, method=method(text))
+        one = method(text)
     except ValueError as error:
         raise ValueError(f"{error} From several teachers at once there are {', '.join(known)}.") from None
+    refuse_borrowing(one)
+    return partial(from_each, method=one)
 
 
 def methods() -> dict[str, Method]:

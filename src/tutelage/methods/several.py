@@ -37,12 +37,8 @@ def from_each(pairs: Sequence[Pair], *, method: Method) -> Objective:
     Tian, Krishnan & Isola, "Contrastive Representation Distillation", ICLR 2020, arXiv:1910.10699: ``CE + β Σ_i L_i``
     for CRD, with β = 0.8 whatever the number of teachers.
     """
-    own = next((one for one in members(method) if hasattr(getattr(one, "func", one), STUDENT)), None)
-    if own is not None and len(pairs) > 1:
-        raise ValueError(
-            f"A student that learns by {getattr(own, '__name__', 'this method')} borrows from its teacher, and can "
-            f"have one only; got {len(pairs)} teachers."
-        )
+    if len(pairs) > 1:
+        refuse_borrowing(method)
     terms: dict[str, Term] = {}
     for name, pair in zip(called(len(pairs)), pairs, strict=True):
         for what, term in method(pair).terms.items():
@@ -51,6 +47,15 @@ def from_each(pairs: Sequence[Pair], *, method: Method) -> Objective:
             else:
                 terms[what if name == TEACHER else f"{what}_{name}"] = _readdressed(term, name)
     return Objective(**terms)
+
+
+def refuse_borrowing(method: Method) -> None:
+    """Raise ``ValueError`` for a method that wants a student of its own, made with a part of its one teacher."""
+    for one in members(method):
+        function = getattr(one, "func", one)
+        if hasattr(function, STUDENT):
+            name = getattr(function, "__name__", "this method")
+            raise ValueError(f"A student that learns by {name} borrows from its teacher, and can have one only.")
 
 
 def averaged(
