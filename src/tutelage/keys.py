@@ -30,6 +30,7 @@ MOVED = {
     "tutelage.recipes.parts.rules:": "tutelage.combine.by_name:",
     "tutelage.recipes.parts.rules:proposal": "tutelage.combine.by_name:pcgrad",
     "tutelage.recipes.parts.rules:proposal_in_turn": "tutelage.combine.by_name:sequential",
+    "tutelage.schemes.hints:falling": "tutelage.methods.weights:falling",
     "tutelage.speakers.": "tutelage.teachers.",
 }
 """Where files of earlier versions say that a function is, and where it is now: names, and how they begin."""

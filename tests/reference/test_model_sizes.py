@@ -16,6 +16,7 @@ from torch import nn
 
 from tutelage.measure.cost import macs, parameters
 from tutelage.models.densenet import densenet, densenet_bc, densenet_bc_100_12
+from tutelage.models.fitnet import fitnet1, fitnet2, fitnet4, thin_deep
 from tutelage.models.lenet import lenet5
 from tutelage.models.mobilenet import mobilenet_v2
 from tutelage.models.plain_cnn import narrow_cnn, wide_cnn
@@ -113,6 +114,9 @@ PUBLISHED = [
 ]
 """Builder, millions of parameters as printed: arXiv:1512.03385 table 6, 1605.07146 table 1, 1608.06993 table 2."""
 
+THIN = [(fitnet1, 249_576, 250e3), (fitnet2, 861_928, 862e3), (fitnet4, 2_544_712, 2.5e6)]
+"""Builder, weights as github.com/adri-romsor/FitNets counts them (no biases), and as arXiv:1412.6550 table 1 prints."""
+
 
 def hollow(build):
     with torch.device("meta"):
@@ -138,6 +142,12 @@ def test_parameters_and_multiplications(name):
 @pytest.mark.parametrize(("build", "depth", "count"), PLAIN)
 def test_the_plain_networks_of_the_teacher_assistants(build, depth, count):
     assert parameters(hollow(partial(build, depth))) == count
+
+
+@pytest.mark.parametrize(("build", "count", "printed"), THIN)
+def test_the_thin_and_deep_networks_of_fitnets(build, count, printed):
+    weights = sum(p.numel() for p in hollow(partial(build, 10)).parameters() if p.ndim > 1)
+    assert weights == count == pytest.approx(printed, rel=0.02)
 
 
 @pytest.mark.parametrize(("build", "millions"), PUBLISHED)
@@ -168,6 +178,12 @@ def test_what_the_papers_print(build, millions):
         (partial(densenet_bc, 41), "densenet_bc takes a depth of 10, 16, 22, .*; got 41"),
         (partial(densenet_bc, growth=0), "as its growth; got 0"),
         (partial(densenet_bc, compression=0.0), "from 0.01 to 1 as its compression; got 0.0"),
+        (partial(thin_deep, ()), r"such as \(\(16, 16\), \(32, 32\)\), up to 2000 of them; got \(\)"),
+        (partial(thin_deep, ((16,), ())), "thin_deep takes the widths"),
+        (partial(thin_deep, ((16, 0),)), "thin_deep takes the widths"),
+        (partial(thin_deep, (("16",),)), "thin_deep takes the widths"),
+        (partial(thin_deep, 16), "thin_deep takes the widths of its convolutions, .*; got 16"),
+        (partial(thin_deep, hidden=0), "thin_deep takes a whole number from 1 to 1000000 as its hidden; got 0"),
         (partial(lenet5, 0), "takes a whole number from 1 to 1000000 as its num_classes; got 0"),
     ],
 )

@@ -26,7 +26,7 @@ def ships_fakes(monkeypatch):
         ("tutelage run fake:pair --preset ", ["paper", "smoke"]),
         ("tutelage run fake:pair --student.na", ["--student.name"]),
         ("tutelage sweep fake:pair --student.l", ["--student.layers", "--student.lr"]),
-        ("tutelage run fake:pair --student.schedule ", ["steps", "one-cycle", "cosine"]),
+        ("tutelage run fake:pair --student.schedule ", ["steps", "one-cycle", "cosine", "constant"]),
         ("tutelage run fake:pair --teacher.weights ", []),
         ("tutelage run fake:toy --te", ["--temperature", "--teacher", "--tensorboard"]),
         ("tutelage run fake:toy --no-", ["--no-jitter"]),

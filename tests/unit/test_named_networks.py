@@ -92,7 +92,8 @@ def test_classes_are_handed_on_unless_said():
 def test_the_first_number_that_a_name_leaves_open_is_that_of_the_classes(name):
     """``resnet8(7)`` has seven classes, as everybody means it; depth, width and growth that a name has are not open."""
     family = {"resnet": (8,), "four_stages": (18,), "imagenet_resnet": (18,), "wide_resnet": (10, 1), "vgg": (8,),
-              "densenet": (7, 4), "densenet_bc": (10, 4), "narrow_cnn": (2,), "wide_cnn": (2,)}  # fmt: skip
+              "densenet": (7, 4), "densenet_bc": (10, 4), "narrow_cnn": (2,), "wide_cnn": (2,),
+              "thin_deep": (((4,), (4,)),)}  # fmt: skip
     with torch.device("meta"):
         network = known()[name](*family.get(name, ()), 7)
     assert list(network.parameters())[-1].shape[0] == 7

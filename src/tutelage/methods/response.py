@@ -15,7 +15,12 @@ from tutelage.objective import Loss, Objective, Term, Weight
 
 def kd(pair: Pair) -> Objective:
     """Soft targets at T = 4: 0.1 CE + 0.9 KD. github.com/HobbitLong/RepDistiller."""
-    return Objective(label=pair.labels(0.1), soft=_logits(partial(soft_targets, temperature=4.0), 0.9))
+    return softened(pair, temperature=4.0, label=0.1, soft=0.9)
+
+
+def softened(pair: Pair, *, temperature: float, label: Weight, soft: Weight) -> Objective:
+    """Soft targets at any temperature and weights: ``label · CE + soft · KD``. A partial of it is a method."""
+    return Objective(label=pair.labels(label), soft=_logits(partial(soft_targets, temperature=temperature), soft))
 
 
 def dkd(pair: Pair) -> Objective:

@@ -1,10 +1,11 @@
-"""A method's terms, weighed otherwise than published, and those of several methods at once."""
+"""A method's terms, weighed otherwise than published or for some epochs only, and those of several at once."""
 
 from collections.abc import Sequence
 from copy import copy
 from functools import partial
 
 from tutelage.methods.pair import Method, Pair
+from tutelage.methods.weights import until
 from tutelage.objective import Clock, Objective, Term, Weight, checked_weight
 
 
@@ -41,9 +42,34 @@ def sum_of_methods(pair: Pair, *, methods: tuple[Method, ...], strengths: tuple[
     return Objective(**terms)
 
 
-def members(method: Method) -> tuple[Method, ...]:
-    """The methods that a sum adds up; of any other, itself."""
-    return method.keywords["methods"] if isinstance(method, partial) and method.func is sum_of_methods else (method,)
+def stopped(method: Method, epoch: int) -> Method:
+    """``method`` for ``epoch`` epochs; from then on labels alone, of weight 1: exactly their loss, and no teacher.
+
+    What a term of weight 0 would have read is neither computed nor asked for. The method refuses, with ``ValueError``,
+    a training that ends before the switch, and to be stopped where it has no labels to go on with.
+
+    Cho & Hariharan, "On the Efficacy of Knowledge Distillation", ICCV 2019, arXiv:1910.01348 (early-stopped KD).
+    """
+    return partial(stopped_method, method=method, epoch=epoch)
+
+
+def stopped_method(pair: Pair, *, method: Method, epoch: int) -> Objective:
+    """The terms of ``method`` in the first ``epoch`` epochs, then the labels alone."""
+    refuse_no_switch(epoch, pair.epochs)
+    terms = {name: copy(term) for name, term in method(pair).terms.items()}
+    if "label" not in terms:
+        raise ValueError(f"A method is stopped to go on with the labels, and this one has none; it has {list(terms)}.")
+    for name, term in terms.items():
+        term.weight = partial(until, epoch=epoch, before=term.weight, after=float(name == "label"))
+    return Objective(**terms)
+
+
+def refuse_no_switch(epoch: int, epochs: int) -> None:
+    """Raise ``ValueError`` unless something can be switched off after ``epoch`` epochs of ``epochs``."""
+    if not 0 < epoch < epochs:
+        raise ValueError(
+            f"KD is switched off after an epoch within the training, from 1 to {epochs - 1} of {epochs}; got {epoch}."
+        )
 
 
 def _times(weight: Weight, strength: float) -> Weight:

@@ -44,3 +44,27 @@ def one_cycle(steps: int, rise: float = 0.2) -> Callable[[int], float]:
     """
     top = max(rise * steps, 1e-9)
     return lambda step: max(min((step + 0.5) / top, (steps - step - 0.5) / max(steps - top, 1e-9)), 0.0)
+
+
+def constant(_steps: int) -> Callable[[int], float]:
+    """1 at every step.
+
+    >>> [constant(3)(step) for step in range(3)]
+    [1.0, 1.0, 1.0]
+    """
+    return lambda _step: 1.0
+
+
+def truncated(steps: int, schedule: Schedule, share: float) -> Callable[[int], float]:
+    """How ``schedule`` begins: the first ``share`` of a training of ``steps / share`` steps, which ends there.
+
+    A training that is cut off has made fewer of the schedule's drops, or none; a shorter training with ``schedule``
+    itself makes them all. Cho & Hariharan, "On the Efficacy of Knowledge Distillation", ICCV 2019, arXiv:1910.01348,
+    stop teachers early in the latter way. Raises ``ValueError`` for a share that is not above 0 and at most 1.
+
+    >>> [round(truncated(3, cosine, share=0.75)(step), 2) for step in range(3)]
+    [1.0, 0.85, 0.5]
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"A training is cut off after a share of more than 0 and at most 1 of it; got {share}.")
+    return schedule(round(steps / share))

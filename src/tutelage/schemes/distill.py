@@ -1,12 +1,14 @@
 """Offline distillation: finished teachers, one student, soft targets beside the labels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from torch import nn
 
+from tutelage.combine.base import Combine
+from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.losses.kd import Average, averaged_targets, soft_targets
-from tutelage.objective import Loss, Objective, Term
+from tutelage.objective import Loss, Objective, Term, Weight
 from tutelage.schemes.answers import remembered_in_memory
 from tutelage.schemes.plan import Plan
 from tutelage.stages.stage import Stage
@@ -15,11 +17,24 @@ from tutelage.teachers.frozen import Teacher
 
 
 def distilled(
-    stage: Stage, model: nn.Module, *, plan: Plan, teacher: nn.Module, temperature: float, label: float, soft: float
+    stage: Stage,
+    model: nn.Module,
+    *,
+    plan: Plan,
+    teacher: nn.Module,
+    temperature: float,
+    label: Weight,
+    soft: Weight,
+    combine: Callable[[], Combine] = WeightedSum,
 ) -> None:
-    """Fit ``label · L(labels) + soft · soft_targets(teacher, temperature)``; the teacher is asked once a view."""
+    """Fit ``label · L(labels) + soft · soft_targets(teacher, temperature)``; the teacher is asked once a view.
+
+    Weights may follow the clock: with ``methods.weights.until`` the soft targets end at an epoch, and the teacher is
+    no longer asked.
+    """
     loss = partial(soft_targets, temperature=temperature)
-    _fit(stage, model, plan, remembered_in_memory(stage, teacher, plan.lesson), _objective(plan, loss, label, soft))
+    answers = remembered_in_memory(stage, teacher, plan.lesson)
+    _fit(stage, model, plan, answers, _objective(plan, loss, label, soft), combine)
 
 
 def distilled_from_many(
@@ -42,9 +57,16 @@ def distilled_from_many(
     _fit(stage, model, plan, teacher, _objective(plan, loss, label, soft))
 
 
-def _objective(plan: Plan, loss: Loss, label: float, soft: float) -> Objective:
+def _objective(plan: Plan, loss: Loss, label: Weight, soft: Weight) -> Objective:
     return Objective(label=plan.task.labels(label), soft=Term(loss, "student.output", "teacher.output", weight=soft))
 
 
-def _fit(stage: Stage, model: nn.Module, plan: Plan, teacher: Teacher, objective: Objective) -> None:
-    plan.train(stage, plan.learner(model, objective, {"teacher": teacher}))
+def _fit(
+    stage: Stage,
+    model: nn.Module,
+    plan: Plan,
+    teacher: Teacher,
+    objective: Objective,
+    combine: Callable[[], Combine] = WeightedSum,
+) -> None:
+    plan.train(stage, plan.learner(model, objective, {"teacher": teacher}, combine()))

@@ -1,28 +1,50 @@
 """FitNets in their two stages: first the lower half of the student by hints, then all of it by soft targets."""
 
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from torch import nn
 
+from tutelage.combine.base import Combine
+from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.losses.hint import half_squares_by_place, regressor
 from tutelage.losses.kd import soft_targets
 from tutelage.matching.projected import projected
-from tutelage.objective import Clock, Objective, Term
+from tutelage.methods.weights import falling
+from tutelage.objective import Loss, Objective, Term
 from tutelage.schemes.plan import Plan
 from tutelage.stages.stage import Stage
 from tutelage.teachers.frozen import frozen
 
 
-def hinted(stage: Stage, model: nn.Module, *, plan: Plan, teacher: nn.Module, guided: str, hint: str) -> None:
-    """Stage 1: the student's layer ``guided`` learns the teacher's layer ``hint``, through a regressor that is dropped.
+def regressed() -> Loss:
+    """The paper's loss of two layers: half the squared distance a place, through a regressor of its own."""
+    return projected(half_squares_by_place, regressor)
 
-    ``½ · mean ‖r(guided) − hint‖²`` as the authors' code has it. What lies above ``guided`` is not run and not moved,
-    so there is nothing to validate.
+
+def hinted(
+    stage: Stage,
+    model: nn.Module,
+    *,
+    plan: Plan,
+    teacher: nn.Module,
+    guided: str | Sequence[str],
+    hint: str | Sequence[str],
+    match: Callable[[], Loss] = regressed,
+    weight: float = 1.0,
+    combine: Callable[[], Combine] = WeightedSum,
+) -> None:
+    """Stage 1: the student's layer ``guided`` learns the teacher's layer ``hint``, or each of several its own.
+
+    ``match`` makes the loss of two layers; any feature loss will do. Without it, it is ``½ · mean ‖r(guided) − hint‖²``
+    as the authors' code has it, through a regressor that is dropped afterwards. What lies above the last guided layer
+    is not run and not moved, so there is nothing to validate. Raises ``ValueError`` where not each guided layer has a
+    hint, for layers that do not exist, and for two that ``match`` cannot compare.
 
     Romero et al., "FitNets: Hints for Thin Deep Nets", 2015, arXiv:1412.6550.
     """
-    term = Term(projected(half_squares_by_place, regressor), f"student.{guided}", f"teacher.{hint}")
-    learner = plan.learner(model, Objective(hint=term), {"teacher": frozen(teacher)})
+    objective = hints(guided, hint, match, weight)
+    learner = plan.learner(model, objective, {"teacher": frozen(teacher)}, combine())
     stage.train({"student": learner}, plan.lesson.batches(), plan.epochs, model=model)
 
 
@@ -36,6 +58,7 @@ def faded(
     temperature: float,
     first: float,
     last: float,
+    combine: Callable[[], Combine] = WeightedSum,
 ) -> None:
     """Stage 2, from the weights of ``start`` if any: ``H(y, p) + λ H(p_T^τ, p^τ)``, λ from ``first`` to ``last``.
 
@@ -47,13 +70,16 @@ def faded(
     share = partial(falling, first=first, last=last, epochs=plan.epochs, scale=temperature**-2)
     loss = partial(soft_targets, temperature=temperature)
     objective = Objective(label=plan.task.labels(), soft=Term(loss, "student.output", "teacher.output", weight=share))
-    plan.train(stage, plan.learner(model, objective, {"teacher": frozen(teacher)}))
+    plan.train(stage, plan.learner(model, objective, {"teacher": frozen(teacher)}, combine()))
 
 
-def falling(clock: Clock, *, first: float, last: float, epochs: int, scale: float = 1.0) -> float:
-    """``scale`` times a straight line from ``first`` in the first epoch to ``last`` after ``epochs``.
-
-    >>> [falling(Clock(epoch, 0, 0.0), first=4, last=1, epochs=500) for epoch in (0, 100, 250, 500, 600)]
-    [4.0, 3.4, 2.5, 1.0, 1.0]
-    """
-    return scale * (first + (last - first) * min(clock.epoch / epochs, 1.0))
+def hints(
+    guided: str | Sequence[str], hint: str | Sequence[str], match: Callable[[], Loss] = regressed, weight: float = 1.0
+) -> Objective:
+    """A term of ``weight`` for each guided layer and its hint: what ``hinted`` fits. Raises ``ValueError`` as it does."""
+    ours, theirs = ([names] if isinstance(names, str) else list(names) for names in (guided, hint))
+    if len(ours) != len(theirs) or not ours:
+        raise ValueError(f"Each guided layer of the student has its hint; got {ours} and {theirs}.")
+    names = ["hint"] if len(ours) == 1 else [f"hint{place}" for place in range(1, len(ours) + 1)]
+    pairs = zip(names, ours, theirs, strict=True)
+    return Objective(**{name: Term(match(), f"student.{s}", f"teacher.{t}", weight=weight) for name, s, t in pairs})

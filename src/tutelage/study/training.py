@@ -4,7 +4,7 @@ from functools import partial
 
 from tutelage.data.lesson import Lesson
 from tutelage.optimizers.factory import Factory
-from tutelage.optimizers.schedules import Schedule, cosine, one_cycle, stepwise
+from tutelage.optimizers.schedules import Schedule, constant, cosine, one_cycle, stepwise
 from tutelage.optimizers.usual import adam, nesterov, sgd
 from tutelage.schemes.plan import Plan
 from tutelage.study.settings import TrainingSettings
@@ -14,6 +14,7 @@ SCHEDULES: dict[str, Schedule] = {
     "steps": partial(stepwise, at=(150 / 240, 180 / 240, 210 / 240)),
     "one-cycle": one_cycle,
     "cosine": cosine,
+    "constant": constant,
 }
 OPTIMIZERS = {"sgd": sgd, "nesterov": nesterov, "adam": adam}
 

@@ -1,0 +1,27 @@
+"""How much a term counts in which epoch: weights that follow the clock of a training."""
+
+from tutelage.objective import Clock, Weight
+
+
+def falling(clock: Clock, *, first: float, last: float, epochs: int, scale: float = 1.0) -> float:
+    """``scale`` times a straight line from ``first`` in the first epoch to ``last`` after ``epochs``.
+
+    >>> [falling(Clock(epoch, 0, 0.0), first=4, last=1, epochs=500) for epoch in (0, 100, 250, 500, 600)]
+    [4.0, 3.4, 2.5, 1.0, 1.0]
+    """
+    return scale * (first + (last - first) * min(clock.epoch / epochs, 1.0))
+
+
+def until(clock: Clock, *, epoch: int, before: Weight, after: float = 0.0) -> float:
+    """``before``, a number or itself a function of the clock, in the first ``epoch`` epochs; then ``after``.
+
+    With 0 afterwards a term is no longer evaluated, and a teacher that nothing else reads is no longer asked.
+
+    Cho & Hariharan, "On the Efficacy of Knowledge Distillation", ICCV 2019, arXiv:1910.01348: KD stopped early.
+
+    >>> [until(Clock(epoch, 0, 0.0), epoch=120, before=0.9) for epoch in (0, 119, 120, 199)]
+    [0.9, 0.9, 0.0, 0.0]
+    """
+    if clock.epoch >= epoch:
+        return after
+    return before(clock) if callable(before) else before
