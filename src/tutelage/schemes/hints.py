@@ -7,6 +7,7 @@ from torch import nn
 
 from tutelage.combine.base import Combine
 from tutelage.combine.weighted_sum import WeightedSum
+from tutelage.losses.attention import attention_maps
 from tutelage.losses.hint import half_squares_by_place, regressor
 from tutelage.losses.kd import soft_targets
 from tutelage.matching.projected import projected
@@ -20,6 +21,15 @@ from tutelage.teachers.frozen import frozen
 def regressed() -> Loss:
     """The paper's loss of two layers: half the squared distance a place, through a regressor of its own."""
     return projected(half_squares_by_place, regressor)
+
+
+def attended() -> Loss:
+    """A loss of two layers that compresses what they know: their attention maps, whatever their channels.
+
+    Stage 1 with it, on several pairs of layers, is what the lecture notes call knowledge compression: a map is smaller
+    than all features, holds less that is redundant, and is easier to learn. The published weight is 1000.
+    """
+    return attention_maps
 
 
 def hinted(
@@ -43,7 +53,7 @@ def hinted(
 
     Romero et al., "FitNets: Hints for Thin Deep Nets", 2015, arXiv:1412.6550.
     """
-    objective = hints(guided, hint, match, weight)
+    objective = hint_terms(guided, hint, match, weight)
     learner = plan.learner(model, objective, {"teacher": frozen(teacher)}, combine())
     stage.train({"student": learner}, plan.lesson.batches(), plan.epochs, model=model)
 
@@ -73,10 +83,10 @@ def faded(
     plan.train(stage, plan.learner(model, objective, {"teacher": frozen(teacher)}, combine()))
 
 
-def hints(
+def hint_terms(
     guided: str | Sequence[str], hint: str | Sequence[str], match: Callable[[], Loss] = regressed, weight: float = 1.0
 ) -> Objective:
-    """A term of ``weight`` for each guided layer and its hint: what ``hinted`` fits. Raises ``ValueError`` as it does."""
+    """A term of ``weight`` for each guided layer and its hint: what ``hinted`` fits, and refuses."""
     ours, theirs = ([names] if isinstance(names, str) else list(names) for names in (guided, hint))
     if len(ours) != len(theirs) or not ours:
         raise ValueError(f"Each guided layer of the student has its hint; got {ours} and {theirs}.")
