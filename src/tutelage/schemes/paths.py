@@ -35,23 +35,31 @@ def paths(sizes: Sequence[Size]) -> list[Path[Size]]:
     return [(first, *some) for count in range(1, len(sizes)) for some in combinations(others, count)]
 
 
+def trainings(sizes: Sequence[Size]) -> str:
+    """How many trainings all paths take together, in words. Raises ``ValueError`` as ``paths`` does.
+
+    >>> trainings([10, 8, 6, 4, 2])
+    '8 paths from 10 to 2: 15 trainings beside the teacher, since what paths share is trained once; apart, 20'
+    """
+    ways = paths(sizes)
+    ends = [path for path in ways if path[-1] == sizes[-1]]
+    return (
+        f"{len(ends)} paths from {sizes[0]} to {sizes[-1]}: {len(ways)} trainings beside the teacher, since what paths "
+        f"share is trained once; apart, {sum(len(path) - 1 for path in ends)}"
+    )
+
+
 def taught_along_paths(
     run: Run, first: nn.Module, sizes: Sequence[Size], link: Callable[[Path[Size]], Link]
 ) -> Iterator[tuple[Path[Size], Finished]]:
     """Each of ``paths(sizes)`` and its last network, taught by the last one of the path without it.
 
     ``first`` is the trained network of the first size; ``link(path)`` says how the last network of a path is built and
-    taught. What several paths begin with is trained once. How many trainings that makes is said before the first.
-    Raises ``ValueError`` as ``paths`` does.
+    taught. What several paths begin with is trained once; ``trainings`` says how many that are. Raises ``ValueError``
+    as ``paths`` does.
     """
-    ways, ends = paths(sizes), [path for path in paths(sizes) if path[-1] == sizes[-1]]
-    apart = sum(len(path) - 1 for path in ends)
-    run.progress.note(
-        f"{len(ends)} paths from {sizes[0]} to {sizes[-1]}: {len(ways)} trainings, since what paths share is trained "
-        f"once; apart they would be {apart}"
-    )
     reached = {tuple(sizes[:1]): first}
-    for path in ways:
+    for path in paths(sizes):
         (finished,) = chain(run, reached[path[:-1]], [link(path)])
         reached[path] = finished.last
         yield path, finished

@@ -39,6 +39,10 @@ def best_teachers_in_words(
                   if (name := f"{method} from {teacher}") in networks}  # fmt: skip
         if values:
             best = max(values, key=lambda teacher: metric.gain(values[teacher], over=0.0))
-            parts.append(f"by {method} it learns most from {best} ({values[best]:.1f} {metric.unit})")
+            parts.append(f"by {method} it learns most from {best} ({_in_words(values[best], metric)})")
     alone = networks[BASELINE].scores[metric.name].value
-    return "; ".join([f"{student} alone: {alone:.1f} {metric.unit}", *parts]) + "."
+    return "; ".join([f"{student} alone: {_in_words(alone, metric)}", *parts]) + "."
+
+
+def _in_words(value: float, metric: Metric) -> str:
+    return f"{value:.1f} {metric.unit}" if metric.unit else f"{value:g} {metric.name}"
