@@ -77,11 +77,13 @@ def assistants(
     from tutelage.schemes.paths import Path, paths, taught_along_paths, trainings
     from tutelage.study.assistants import Cast, alone, publish_ways, refuse_disorder, sizes_of
     from tutelage.study.claims import cannot_decide
+    from tutelage.study.efficacy import refuse_no_choice
     from tutelage.study.networks import PairOfNetworks, teacher_of
     from tutelage.study.ways import ARROW
     from tutelage.tasks.classification import ACCURACY
 
     refuse_nonsense(assistants, locals())
+    refuse_no_choice(images.validation, "--images.validation")
     free = ("networks.seed", "networks.names", "images.name", "images.cache_views")
     reason = cannot_decide(run, assistants, locals(), free, {"subset": assistants_subset})
     method = partial(softened, temperature=temperature, label=label, soft=1 - label)

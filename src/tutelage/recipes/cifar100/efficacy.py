@@ -46,7 +46,7 @@ def efficacy(
         seed: of the students' weights, order and views
     """
     from tutelage.methods.response import softened
-    from tutelage.methods.sums import stopped
+    from tutelage.methods.sums import refuse_no_switch, stopped
     from tutelage.recipes.cifar100.images import INPUT, pictures_of, plan_for
     from tutelage.recipes.efficacy import claim_size, claim_stops
     from tutelage.schemes.supervised import supervised
@@ -60,6 +60,8 @@ def efficacy(
 
     refuse_nonsense(efficacy, locals())
     refuse_no_choice(images.validation, "--images.validation")
+    for stop in stops:
+        refuse_no_switch(stop, student.training.epochs)
     free = ("images.cache_views", "teachers.seed")
     reason = cannot_decide(run, efficacy, locals(), free, {"subset": efficacy_subset})
     data = pictures_of(run, images)
