@@ -32,17 +32,16 @@ Without biases and norms and for ten classes they have 249,576, 861,928 and 2,54
 
 
 class Maxout(nn.Module):
-    """The largest of ``PIECES`` neighbouring channels, or units: ``max(x_2k, x_2k+1)``.
+    """The larger of two pieces of each channel, or unit: ``max(x_k, x_(k + n))`` of ``2n``.
 
     Goodfellow et al., "Maxout Networks", ICML 2013, arXiv:1302.4389.
 
     >>> Maxout()(torch.tensor([[1.0, 3.0, -2.0, -1.0]]))
-    tensor([[ 3., -1.]])
+    tensor([[1., 3.]])
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        pieces: Tensor = x.unflatten(1, (-1, PIECES))
-        return pieces.amax(2)
+        return torch.maximum(*x.chunk(PIECES, 1))  # keeps the layout, and is twice as fast as a largest of a dimension
 
 
 def thin_deep(stages: Stages = FITNETS[1], num_classes: int = 100, *, hidden: int = 500) -> nn.Sequential:

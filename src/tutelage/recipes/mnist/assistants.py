@@ -22,7 +22,7 @@ def assistants(
     *,
     temperature: Temperature = 4.0,
     label: Share = 0.1,
-    units: Annotated[tuple[Units, ...], NotEmpty(), Distinct()] = (300, 100, 30, 10),
+    units: Annotated[tuple[Units, ...], NotEmpty(), Distinct()] = (600, 300, 100),
     teacher: Net = TEACHER,
     training: TrainingSettings = TAUGHT,
     digits: Digits = DIGITS,
@@ -84,4 +84,4 @@ assistants_smoke = partial(
     training=replace(TAUGHT, epochs=1),
     digits=DRAWN,
 )
-assistants_quick = partial(assistants, units=(100, 30, 10), teacher=QUICK_TEACHER, training=replace(TAUGHT, epochs=5))
+assistants_quick = partial(assistants, units=(400, 200, 100), teacher=QUICK_TEACHER, training=replace(TAUGHT, epochs=8))

@@ -24,13 +24,13 @@ PAPER = "Cho & Hariharan 2019, arXiv:1910.01348"
 class Teachers:
     """Nets from narrow to wide with dropout, on images that move, all trained alike."""
 
-    units: Annotated[tuple[Units, ...], NotEmpty(), Distinct()] = (100, 300, 1200)
+    units: Annotated[tuple[Units, ...], NotEmpty(), Distinct()] = (200, 400, 1200)
     """widths of their two hidden layers"""
     training: Annotated[TrainingSettings, arg(name="")] = TEACHER.training
     """how each of them is trained"""
 
 
-TEACHERS, STUDENT = Teachers(), Net(units=30, training=TAUGHT)
+TEACHERS, STUDENT = Teachers(), Net(units=100, training=TAUGHT)
 
 
 def efficacy(
@@ -139,8 +139,8 @@ efficacy_smoke = partial(
 )
 efficacy_quick = partial(
     efficacy,
-    stops=(2, 4),
+    stops=(3, 6),
     short=(3, 6),
-    teachers=Teachers(units=(100, 800), training=replace(TEACHER.training, epochs=10)),
-    student=Net(units=30, training=replace(TAUGHT, epochs=6)),
+    teachers=Teachers(units=(200, 800), training=replace(TEACHER.training, epochs=10)),
+    student=Net(units=100, training=replace(TAUGHT, epochs=8)),
 )
