@@ -93,7 +93,8 @@ def efficacy(
     trials |= {f"kd from {name}": trial(pairs[largest], kd, one) for name, one in stages.items()}
     outcome = run_trials(run, data, trials)
 
-    teaching = {f"teacher {name}": one for name, one in {**trained, **stages}.items()}
+    first = {largest: trained[largest]}  # the teacher that a report compares students with
+    teaching = {f"teacher {name}": one for name, one in {**first, **trained, **stages}.items()}
     labels = {f"teacher {name}": name for name in (*named, *early)}
     labels |= {name: f"{student.name}, {name}" for name in (BASELINE, *trials)}
     compared = Compared("Students", ACCURACY, teaching, baseline, outcome, labels)
