@@ -105,9 +105,8 @@ def efficacy(
     students = {name: nets.train_student(run, data, student, seed, name, how) for name, how in lessons.items()}
 
     best = min(students, key=lambda name: validated(students[name], data))
-    networks = {
-        f"teacher {name}": Evaluated("teacher", f"{name}, dropout, jittered", one) for name, one in trained.items()
-    }
+    first = {widest: trained[widest], **trained}  # the teacher that a report compares students with
+    networks = {f"teacher {name}": Evaluated("teacher", f"{name}, jittered", one) for name, one in first.items()}
     networks[best] = Evaluated("student", f"{nets.wide(student.units)}, {best}", students[best])
     networks[BASELINE] = Evaluated("baseline", f"{nets.wide(student.units)}, labels only", alone)
     for name, one in students.items():
