@@ -44,7 +44,8 @@ class Term(nn.Module):
     of all ranks together, and refuses to be accumulated.
 
     Raises ``ValueError`` for a weight that is negative or not finite, for an address that does not read ``who.what``,
-    for a loss that takes more or fewer arguments, and for one that returns ``Relational`` without ``across=True``.
+    for a loss that takes more or fewer arguments, and for one that returns ``Relational`` or ``BatchScalar`` without
+    ``across=True``.
 
     >>> from torch.nn.functional import cross_entropy
     >>> label = Term(cross_entropy, "student.output", "batch.target", weight=lambda clock: 1 - clock.fraction)
@@ -188,7 +189,7 @@ def _relates_samples(loss: Loss) -> bool:
             return True
     function = type(loss).forward if isinstance(loss, nn.Module) else loss
     promise = getattr(function, "__annotations__", {}).get("return")
-    return promise == "Relational" or ACROSS in getattr(promise, "__metadata__", ())
+    return promise in ("Relational", "BatchScalar") or ACROSS in getattr(promise, "__metadata__", ())
 
 
 def _name(loss: Loss) -> str:

@@ -14,10 +14,21 @@ import tutelage.losses
 from contract.find import members, modules, returned
 from tutelage.combine.resolve import ResolveConflicts
 from tutelage.losses.kd import averaged_targets, soft_targets
-from tutelage.shapes import Divergence, Embedding, Labels, Logits, Relational, Scalar, at_least_float32
+from tutelage.shapes import (
+    ACROSS,
+    BatchScalar,
+    Divergence,
+    Embedding,
+    Labels,
+    Logits,
+    Relational,
+    Scalar,
+    at_least_float32,
+)
 
 SIZES = {"M": 3, "N": 6, "C": 5, "D": 8, "H": 4, "W": 4}
-LOSSES = members(tutelage.losses, Scalar, Divergence, Relational)
+PROMISES = Scalar, BatchScalar, Divergence, Relational
+LOSSES = members(tutelage.losses, *PROMISES)
 
 
 class Case:
@@ -55,6 +66,10 @@ class Case:
         return [name for name in self.arguments if "int" in self.letters(name)]
 
     @property
+    def is_a_distance(self):
+        return self.promise in (Divergence, Relational)
+
+    @property
     def compares_classes(self):
         return "student" in self.logits
 
@@ -83,7 +98,7 @@ def gives_a_finite_scalar_with_a_gradient_for_the_student(loss):
 
 def is_zero_at_the_teacher_and_positive_elsewhere_if_it_promises_that(loss):
     case = Case(loss)
-    assert case.promise == Scalar or case.at_the_teacher().abs() < 1e-9 < case()
+    assert not case.is_a_distance or case.at_the_teacher().abs() < 1e-9 < case()
 
 
 def ignores_the_order_of_the_batch(loss):
@@ -94,7 +109,7 @@ def ignores_the_order_of_the_batch(loss):
 def is_the_mean_of_its_halves_unless_it_says_that_it_relates_samples(loss):
     case = Case(loss)
     halves = torch.stack([case.pick(half) for half in torch.arange(SIZES["N"]).chunk(2)])
-    assert torch.allclose(halves.mean(), case()) != (case.promise == Relational)
+    assert torch.allclose(halves.mean(), case()) != (ACROSS in case.promise.__metadata__)
 
 
 def matches_finite_differences(loss):
@@ -172,7 +187,7 @@ def test_every_loss(loss, law):
 def test_every_citation_is_of_a_loss_and_is_one_bibtex_entry_or_more():
     for module in modules(tutelage.losses):
         for name, entry in module.CITATIONS.items():
-            assert returned(vars(module)[name]) in (Scalar, Divergence, Relational)
+            assert returned(vars(module)[name]) in PROMISES
             assert entry.startswith("@") and entry.count("{") == entry.count("}") and "year" in entry
 
 
@@ -208,6 +223,10 @@ def relates_samples_in_secret(student: Embedding, teacher: Embedding) -> Diverge
 
 
 def claims_to_relate_samples(student: Logits, teacher: Logits) -> Relational:
+    return soft_targets(student, teacher)
+
+
+def claims_to_be_of_the_whole_batch(student: Logits, teacher: Logits) -> BatchScalar:
     return soft_targets(student, teacher)
 
 
@@ -261,6 +280,7 @@ BROKEN = [
     (sum_over_the_batch, does_not_grow_with_the_batch),
     (relates_samples_in_secret, is_the_mean_of_its_halves_unless_it_says_that_it_relates_samples),
     (claims_to_relate_samples, is_the_mean_of_its_halves_unless_it_says_that_it_relates_samples),
+    (claims_to_be_of_the_whole_batch, is_the_mean_of_its_halves_unless_it_says_that_it_relates_samples),
     (wrong_gradient, matches_finite_differences),
     (stays_in_half_precision, lifts_half_precision),
     (lifts_too_late, lifts_half_precision),

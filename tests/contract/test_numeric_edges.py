@@ -102,11 +102,11 @@ def is_what_it_is_in_float64(loss, edge, exactly):
         case = usual.at(edge, who)
         exact = case.computed()
         assert all(x.isfinite().all() for x in exact), who
-        assert case.promise == Scalar or exact[0] >= 0
+        assert not case.is_a_distance or exact[0] >= 0
         for dtype in (torch.float32, torch.bfloat16):
             computed = case.computed(dtype)
             assert all(x.isfinite().all() for x in computed), (who, dtype)
-            assert case.promise == Scalar or computed[0] >= 0, (who, dtype)
+            assert not case.is_a_distance or computed[0] >= 0, (who, dtype)
             if dtype is torch.bfloat16 and isinstance(case.loss, nn.Module):
                 continue  # its weights multiply in bfloat16, and may
             far = [size(x - y) for x, y in zip(computed, exact, strict=True)]
