@@ -29,8 +29,8 @@ def compare(
     same budget: it is trained at each of them, and the one that does best on validation images is reported.
 
     Args:
-        methods: names, sums such as 0.9*kd+at, families (response, feature, relation, contrastive, attention), or all
-            but attention
+        methods: names, sums such as 0.9*kd+at, families (response, feature, relation, contrastive, attention,
+            generations), or all but the last two families
         strengths: factors of each method's published weight; of several, the best on validation counts
         seed: of the students' weights, order and views
     """
