@@ -35,9 +35,14 @@ class Conditions:
 
 
 def remembered(
-    teacher: Teacher, network: nn.Module, lesson: Lesson, conditions: Conditions, keep: Keep, sees: str = "input"
+    teacher: Teacher,
+    network: nn.Module,
+    lesson: Lesson,
+    conditions: Conditions,
+    keep: Keep,
+    kept: torch.dtype = torch.float16,
 ) -> Teacher:
-    """``teacher``, asked once about each view in half precision, for every run of the root that asks the same.
+    """``teacher``, asked once about each view for every run of the root that asks the same; ``kept`` in that type.
 
     The key holds what an answer follows from: the network and which input it ``sees``, the samples and how they are
     shown, precision, exactness (folding, layout), device and torch. Not the number of threads, nor the rows that are
@@ -50,7 +55,7 @@ def remembered(
         "precision": f"{conditions.precision}{', exact' * conditions.exact}",
         "machine": f"torch {torch.__version__} on {device_of(network).type}",
         "revision": str(REVISION),
-        **({} if sees == "input" else {"sees": sees}),
+        **({} if kept == torch.float16 else {"kept": str(kept)}),
         **{path: str(code) for path, code in code_of(lesson.transform).items()},
     }
     name = f"{key['teacher'].replace('/', '-')}-{key_of(key)}"
@@ -58,7 +63,7 @@ def remembered(
         teacher,
         samples=samples_of(lesson),
         views=lesson.num_views,
-        form=dense(torch.float16),
+        form=dense(kept),
         place=keep(conditions.shared / "answers" / name, key),
         choose=only_unseen,
     )

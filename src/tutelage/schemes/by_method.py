@@ -35,8 +35,8 @@ class Teaching:
     """Who teaches what: a method, all but its label weighed ``strength`` times as published, and two networks' layers.
 
     ``names`` is what the networks are called, the teacher first. With no more than ``cache_views`` views the teacher's
-    small answers are kept, beside the stages and in half precision, for every run that needs them. ``combine`` makes
-    one gradient of the losses. The teacher sees that input of a batch which ``teacher_sees`` names.
+    small answers are kept, beside the stages and as numbers of the type ``kept``, for every run that needs them: half
+    precision takes little room, float32 is what the teacher said. ``combine`` makes one gradient of the losses.
     """
 
     method: Method
@@ -47,14 +47,7 @@ class Teaching:
     student_layers: tuple[str, ...] = ()
     cache_views: int = 16
     combine: Callable[[], Combine] = WeightedSum
-    teacher_sees: str = "input"
-
-    def pairs(self, model: nn.Module, plan: Plan) -> dict[str, Pair]:
-        """The one teacher and ``model``, by what the teacher is called in addresses."""
-        return {TEACHER: pair_of(model, self, plan)}
-
-    def objective(self, pairs: Mapping[str, Pair]) -> Objective:
-        return stronger(self.method(pairs[TEACHER]), self.strength)
+    kept: torch.dtype = torch.float16
 
 
 @dataclass(frozen=True)
@@ -117,15 +110,13 @@ def prepared(
     """
     pairs = teaching.pairs(model, plan)
     if isinstance(model, Reused):
-        model.head.load_state_dict(next(iter(pairs.values())).teacher.get_submodule("head").state_dict())
-    objective = teaching.objective(pairs)
-    teachers = {}
-    for name, pair in pairs.items():
-        teacher = frozen(pair.teacher) if conditions.exact else folded(pair.teacher)
-        if plan.lesson.num_views <= teaching.cache_views and _is_small(objective, name, pair, SMALL // len(pairs)):
-            teacher = remembered(teacher, pair.teacher, plan.lesson, conditions, keep)
-        teachers[name] = teacher
-    return objective, teachers
+        model.head.load_state_dict(teaching.teacher.get_submodule("head").state_dict())
+    pair = pair_of(model, teaching, plan)
+    objective = stronger(teaching.method(pair), teaching.strength)
+    teacher = frozen(teaching.teacher) if conditions.exact else folded(teaching.teacher)
+    if plan.lesson.num_views <= teaching.cache_views and _is_small(objective, pair):
+        teacher = remembered(teacher, teaching.teacher, plan.lesson, conditions, keep, teaching.kept)
+    return objective, teacher
 
 
 def is_cached(model: nn.Module, teaching: AnyTeaching, plan: Plan) -> bool:
