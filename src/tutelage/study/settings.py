@@ -35,8 +35,9 @@ class TrainingSettings:
     """samples a step"""
     lr: Rate = 0.05
     """first or highest learning rate"""
-    schedule: Literal["steps", "one-cycle", "cosine", "constant"] = "steps"
-    """a tenth after 5/8, 6/8, 7/8 of the epochs; up for a fifth of the steps, then down to 0; half a cosine; or none"""
+    schedule: Literal["steps", "two-steps", "one-cycle", "cosine"] = "steps"
+    """a tenth after 5/8, 6/8 and 7/8 of the epochs, or after 1/2 and 3/4; up for a fifth of the steps, then down to 0;
+    or half a cosine"""
     optimizer: Literal["sgd", "nesterov", "adam"] = "sgd"
     """gradient descent with a momentum of 0.9, with Nesterov's, or Adam"""
     weight_decay: Annotated[float, AtLeast(0), AtMost(100)] = 5e-4
@@ -84,3 +85,13 @@ class Rules:
     """how often gradients are compared, in steps"""
     time_ratio: Annotated[float, AtLeast(1), AtMost(100)] = 2.8
     """how many times as long as the sum's a step of a rule takes; 1 leaves out the student with more time"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generations:
+    """Networks in a row, each taught by the one before it."""
+
+    most: Annotated[int, Above(0), AtMost(99)] = 3
+    """how many of them, or how many at most"""
+    until: Literal["most", "no-better"] = "most"
+    """train all of them, or none after the first that does no better on validation than every one before it"""

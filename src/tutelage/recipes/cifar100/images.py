@@ -1,31 +1,23 @@
 """CIFAR's pictures for an experiment, and what a network makes of its settings there."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
 from tutelage.data import cifar, synthetic
 from tutelage.data.lab import COLOUR, LIGHTNESS, in_lab
 from tutelage.data.lesson import Lesson
-from tutelage.data.views import (
-    CROP_FLIPS,
-    Show,
-    Transform,
-    crop_flip,
-    draw,
-    in_turn,
-    normalised,
-    plain,
-    some_of,
-    split,
-    spread,
-)
+from tutelage.data.views import CROP_FLIPS, crop_flip, draw, in_turn, normalised, plain, some_of, spread
+from tutelage.methods.pair import Method
 from tutelage.recipes.cifar100.settings import Images
+from tutelage.recipes.generations import Kind
 from tutelage.run import Run
 from tutelage.schemes.plan import Plan
+from tutelage.study.networks import PairOfNetworks
 from tutelage.study.sets import Sets, parted
-from tutelage.study.settings import NetworkSettings
+from tutelage.study.settings import NetworkSettings, TeacherSettings
 from tutelage.study.training import plan_of
+from tutelage.tasks.classification import ACCURACY
 
 INPUT = "float32 (N, 3, 32, 32): (x / 255 - mean) / std, the mean and std of CIFAR-100's channels"
 LAB_MEAN = (51.65, 1.484, 7.634)
@@ -84,3 +76,12 @@ def plan_for(data: Sets, network: NetworkSettings, seed: int, look: Look = in_rg
         data.train, data.validation, look(transform), views, training.batch_size, seed, choose, data.test_transform
     )
     return plan_of(lesson, training, data.task)
+
+
+def kind_of(run: Run, network: NetworkSettings, images: Images, seed: int, methods: Mapping[str, Method]) -> Kind:
+    """The network whose generations are trained. Refuses what ``PairOfNetworks`` does, if it teaches its own kind."""
+    data = pictures_of(run, images)
+    plan = plan_for(data, network, seed)
+    pair = PairOfNetworks(TeacherSettings(**vars(network)), network, data)
+    pair.refuse_strangers(run, plan, methods)
+    return Kind(network.name, pair.build_student, plan, data, ACCURACY, INPUT, network.layers, images.cache_views)

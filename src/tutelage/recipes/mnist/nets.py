@@ -13,9 +13,11 @@ from tutelage.data.lesson import Lesson
 from tutelage.data.views import JITTERS, jitter
 from tutelage.keys import Build
 from tutelage.losses.kd import Average
+from tutelage.methods.pair import Method
 from tutelage.models.mlp import mlp
 from tutelage.optimizers.factory import Factory, Named
 from tutelage.optimizers.max_norm import max_norm
+from tutelage.recipes.generations import Kind
 from tutelage.recipes.mnist.settings import Digits, Net
 from tutelage.results import Network
 from tutelage.run import Run
@@ -28,6 +30,7 @@ from tutelage.study.evaluated import Evaluated, publish_networks
 from tutelage.study.sets import Sets, parted
 from tutelage.study.settings import TrainingSettings
 from tutelage.study.training import plan_of
+from tutelage.tasks.classification import ERRORS
 
 INPUT = "float32 (N, 1, 28, 28), grey levels 0 to 1"
 
@@ -69,7 +72,7 @@ def bounded(named: Named, *, factory: Factory, squared_norm: float) -> Optimizer
     return max_norm(factory, sqrt(squared_norm), hidden)(named)
 
 
-def train_teacher(run: Run, data: Sets, net: Net, seed: int) -> Finished:
+def train_teacher(run: Run, data: Sets, net: Net, seed: int, name: str = "teacher") -> Finished:
     """Two hidden layers with dropout 0.5 and max-norm 15, trained on images that move by up to two pixels."""
     return train_large(run, net, plan_of_teacher(data, net, seed), seed, "teacher")
 
@@ -77,11 +80,7 @@ def train_teacher(run: Run, data: Sets, net: Net, seed: int) -> Finished:
 def plan_of_teacher(data: Sets, net: Net, seed: int) -> Plan:
     """How a teacher learns: on images that move, with max-norm 15."""
     plan = plan_for(data, net.training, seed, jittered=True)
-    return replace(plan, optimizer=partial(bounded, factory=plan.optimizer, squared_norm=15.0))
-
-
-def train_large(run: Run, net: Net, plan: Plan, seed: int, name: str) -> Finished:
-    """Two hidden layers with dropout 0.5, trained on labels as ``plan`` says."""
+    plan = replace(plan, optimizer=partial(bounded, factory=plan.optimizer, squared_norm=15.0))
     return run.stage(name, build_net(net.units, dropout=0.5), partial(supervised, plan=plan), seed=seed)
 
 
@@ -124,3 +123,11 @@ def errors_of(networks: Mapping[str, Network]) -> dict[str, int]:
 def wide(units: int) -> str:
     """How a net of two hidden layers is called."""
     return f"{units}-{units}"
+
+
+def kind_of(data: Sets, net: Net, seed: int, methods: Mapping[str, Method]) -> Kind:
+    """The net whose generations learn from moving images. Raises ``ValueError`` for ``methods`` it cannot learn by."""
+    build, plan = build_net(net.units), plan_for(data, net.training, seed, jittered=True)
+    kind = Kind(wide(net.units), build, plan, data, ERRORS, INPUT, cache_views=JITTERS)
+    kind.refuse_unfit(methods)
+    return kind
