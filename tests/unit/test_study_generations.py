@@ -117,9 +117,7 @@ def test_settings_choose_between_so_many_and_as_long_as_they_improve(monkeypatch
 def test_generations_that_are_to_improve_on_nothing_are_refused_by_the_flag():
     refuse_blind(Generations(), 0, "--images.validation")
     refuse_blind(Generations(until="no-better"), 1, "--images.validation")
-    with pytest.raises(
-        ValueError, match=r"--images\.validation must be more than 0 with --generations"
-    ):
+    with pytest.raises(ValueError, match=r"--images\.validation must be more than 0 with --generations"):
         refuse_blind(Generations(until="no-better"), 0, "--images.validation")
 
 

@@ -14,7 +14,10 @@ REFINED = "refined by stronger"
 
 
 def claim_born_again(run: Run, found: Mapping[str, Score], names: Sequence[str], reason: str) -> None:
-    """What holds for all four DenseNets of the paper's table, with the gains of DenseNet-112-33, in points."""
+    """What holds for all four DenseNets of the paper's table, with the gains of DenseNet-112-33, in points.
+
+    Of one of them the third member of the ensemble is its teacher.
+    """
     pairs = {
         ("generation 1 beats its teacher", names[0], TEACHER): 18.25 - 17.61,
         ("without labels beats with labels", names[0], "ban_labels"): 17.68 - 16.95,

@@ -12,10 +12,9 @@ from tutelage.tasks.task import Task
 
 SCHEDULES: dict[str, Schedule] = {
     "steps": partial(stepwise, at=(150 / 240, 180 / 240, 210 / 240)),
-    "two-steps": partial(stepwise, at=(1 / 2, 3 / 4)),
     "one-cycle": one_cycle,
     "cosine": cosine,
-    "constant": constant,
+    "two-steps": partial(stepwise, at=(1 / 2, 3 / 4)),
 }
 OPTIMIZERS = {"sgd": sgd, "nesterov": nesterov, "adam": adam}
 
