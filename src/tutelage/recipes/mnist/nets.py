@@ -128,6 +128,6 @@ def wide(units: int) -> str:
 def kind_of(data: Sets, net: Net, seed: int, methods: Mapping[str, Method]) -> Kind:
     """The net whose generations learn from moving images. Raises ``ValueError`` for ``methods`` it cannot learn by."""
     build, plan = build_net(net.units), plan_for(data, net.training, seed, jittered=True)
-    kind = Kind(wide(net.units), build, plan, data, ERRORS, INPUT, cache_views=JITTERS)
+    kind = Kind(wide(net.units), build, plan, data, ERRORS, INPUT)
     kind.refuse_unfit(methods)
     return kind
