@@ -28,7 +28,7 @@ from tutelage.schemes.answers import Conditions
 from tutelage.schemes.by_method import Teaching, by_method, prepared
 from tutelage.schemes.generations import first, generations, improving, of_generation
 from tutelage.schemes.plan import Plan
-from tutelage.schemes.static_labels import once_an_image, with_static_labels
+from tutelage.schemes.static_labels import can_be_static, once_an_image, with_static_labels
 from tutelage.schemes.supervised import supervised
 from tutelage.stages.storage import Finished
 from tutelage.tasks.classification import CLASSIFICATION
@@ -365,3 +365,9 @@ def test_where_there_is_one_view_static_labels_are_those_of_the_view():
     teacher = exact(net())
     batch = next(iter(plan.lesson.batches()(0, 0)))
     assert torch.equal(once_an_image(teacher, plan)({"batch": batch}, OUTPUT)["output"], teacher(batch["input"]))
+
+
+def test_a_method_that_reads_a_layer_of_the_teacher_cannot_do_with_static_labels():
+    names = ("refinery", "ban_labels", "dkpp", "rkd", "0.5*kd + rkd")
+    static = [can_be_static(replace(LIVE, method=method(name), teacher=net()), net(), PLAN) for name in names]
+    assert static == [True, True, True, False, False]

@@ -17,7 +17,7 @@ from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching, pair_of
 from tutelage.schemes.generations import of_generation
 from tutelage.schemes.plan import Plan
-from tutelage.schemes.static_labels import with_static_labels
+from tutelage.schemes.static_labels import can_be_static, with_static_labels
 from tutelage.stages.storage import Finished
 from tutelage.study.comparison import BASELINE
 from tutelage.study.evaluated import Evaluated, publish_networks
@@ -119,17 +119,18 @@ def refinery_of(
     baseline = run_trial(run, BASELINE, kind.trial(0)).finished
     teaching = kind.teaching(how, baseline.last)
     row = generations_of(run, kind.build, kind.plan, teaching, settings, baseline.last, "generation")
-    once = of_generation(kind.plan, 1)
-    fit = partial(with_static_labels, plan=once, teaching=teaching)
-    static = run.stage(STATIC, kind.build, fit, seed=once.lesson.seed)
     refined = run_trial(run, REFINED, kind.trial(1, kind.teaching(how, stronger.last, label, layers))).finished
 
     best, scores = best_of(row, kind.data), together(row, kind.data)
     cast = {STRONGER: Evaluated("teacher", f"{label}, labels only", stronger)}
     cast |= _generations(kind, best, row)
     cast |= {BASELINE: Evaluated("baseline", f"{kind.label}, labels only", baseline)}
-    cast |= {STATIC: Evaluated("other", f"{kind.label}, a label for each image", static)}
     cast |= {REFINED: Evaluated("student", f"{kind.label}, refined by {label}", refined)}
+    if can_be_static(teaching, baseline.last, kind.plan):
+        once = of_generation(kind.plan, 1)
+        fit = partial(with_static_labels, plan=once, teaching=teaching)
+        static = run.stage(STATIC, kind.build, fit, seed=once.lesson.seed)
+        cast[STATIC] = Evaluated("other", f"{kind.label}, a label for each image", static)
     networks = publish_networks(run, kind.data, cast, losses_of([how], baseline.last, teaching, kind.plan))
     names, first = [one.name for one in row], row[0].name
     words = {BASELINE: "labels", STATIC: "the baseline's answer for each image", first: "its answer for each view",
@@ -139,9 +140,12 @@ def refinery_of(
             table_of_generations(networks, BASELINE, names, scores, kind.metric),
             table_of_controls("Sources of labels", networks, words, [BASELINE], kind.metric),
         ],
-        headline=f"{_alone(kind, networks, BASELINE, best)} With static labels: "
-        f"{_words(kind.metric, networks[STATIC].scores)}; refined by {label}: "
-        f"{_words(kind.metric, networks[REFINED].scores)}.",
+        headline=_alone(kind, networks, BASELINE, best)
+        + "".join(
+            f" {what}: {_words(kind.metric, networks[name].scores)}."
+            for name, what in ((STATIC, "With static labels"), (REFINED, f"Refined by {label}"))
+            if name in networks
+        ),
     )
     run.deliver(best.last, classes=kind.data.test.classes, input=kind.input)
     if not kind.data.synthetic:

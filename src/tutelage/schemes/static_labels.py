@@ -27,6 +27,13 @@ def with_static_labels(stage: Stage, model: nn.Module, *, plan: Plan, teaching: 
     plan.train(stage, plan.learner(model, objective, {"teacher": teacher}, teaching.combine()))
 
 
+def can_be_static(teaching: Teaching, model: nn.Module, plan: Plan) -> bool:
+    """Whether the method reads nothing of the teacher but its output."""
+    with torch.random.fork_rng(devices=[]):  # a method may draw the weights of a projector
+        objective = teaching.method(pair_of(model, teaching, plan))
+    return {what for who, what in objective.reads(list(objective.terms)) if who == "teacher"} == {OUTPUT}
+
+
 def once_an_image(network: nn.Module, plan: Plan) -> Teacher:
     """A teacher that answers by a sample's number alone, with what ``network`` says of it as it is measured."""
     lesson = plan.lesson
