@@ -23,8 +23,8 @@ def distilled(
     plan: Plan,
     teacher: nn.Module,
     temperature: float,
-    label: Weight,
-    soft: Weight,
+    label: float,
+    soft: float,
     combine: Callable[[], Combine] = WeightedSum,
 ) -> None:
     """Fit ``label · L(labels) + soft · soft_targets(teacher, temperature)``; the teacher is asked once a view.
@@ -33,8 +33,8 @@ def distilled(
     no longer asked.
     """
     loss = partial(soft_targets, temperature=temperature)
-    answers = remembered_in_memory(stage, teacher, plan.lesson)
-    _fit(stage, model, plan, answers, _objective(plan, loss, label, soft), combine)
+    asked = remembered_in_memory(stage, teacher, plan.lesson)
+    _fit(stage, model, plan, asked, _objective(plan, loss, label, soft), combine)
 
 
 def distilled_from_many(
@@ -47,6 +47,7 @@ def distilled_from_many(
     temperature: float,
     label: float,
     soft: float,
+    combine: Callable[[], Combine] = WeightedSum,
 ) -> None:
     """Fit ``label · L(labels) + soft · averaged_targets(teachers, temperature, average)``.
 
@@ -54,7 +55,7 @@ def distilled_from_many(
     """
     loss = partial(averaged_targets, temperature=temperature, average=average)
     teacher = ensemble([remembered_in_memory(stage, one, plan.lesson) for one in teachers])
-    _fit(stage, model, plan, teacher, _objective(plan, loss, label, soft))
+    _fit(stage, model, plan, teacher, _objective(plan, loss, label, soft), combine)
 
 
 def _objective(plan: Plan, loss: Loss, label: Weight, soft: Weight) -> Objective:
@@ -62,11 +63,6 @@ def _objective(plan: Plan, loss: Loss, label: Weight, soft: Weight) -> Objective
 
 
 def _fit(
-    stage: Stage,
-    model: nn.Module,
-    plan: Plan,
-    teacher: Teacher,
-    objective: Objective,
-    combine: Callable[[], Combine] = WeightedSum,
+    stage: Stage, model: nn.Module, plan: Plan, teacher: Teacher, objective: Objective, combine: Callable[[], Combine]
 ) -> None:
     plan.train(stage, plan.learner(model, objective, {"teacher": teacher}, combine()))

@@ -16,7 +16,7 @@ from tutelage.objective import Objective
 from tutelage.optimizers.factory import Factory
 from tutelage.optimizers.scheduled import scheduled
 from tutelage.optimizers.schedules import Schedule, cosine
-from tutelage.stages.stage import Stage
+from tutelage.stages.stage import Stage, Validate
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.task import Task
 from tutelage.teachers.frozen import Teacher
@@ -63,15 +63,19 @@ class Plan:
             call=self.task.call,
         )
 
+    def validation(self, model: nn.Module) -> Validate | None:
+        """What measures ``model`` on the lesson's validation samples, if it has any."""
+        data, task = self.lesson.validation, self.task
+        return None if data is None else partial(task.validation, model, data, self.lesson.test_transform)
+
     def train(self, stage: Stage, learner: Learner) -> None:
         """``learner`` to the end in ``stage``, with the validation that the lesson provides for."""
-        model, data = learner.student, self.lesson.validation
-        validate = None if data is None else partial(self.task.validation, model, data, self.lesson.test_transform)
+        model = learner.student
         stage.train(
             {"student": learner},
             self.lesson.batches(),
             self.epochs,
             model=model,
-            validate=validate,
+            validate=self.validation(model),
             better=self.task.deciding.better,
         )
