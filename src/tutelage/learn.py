@@ -20,7 +20,7 @@ from tutelage.loop import never as never
 from tutelage.loop import simultaneous as simultaneous
 from tutelage.objective import Clock
 from tutelage.rehearsal import refuse_unfit, rehearse, rehearse_alone, tapped
-from tutelage.scenes import Taught, ask_teachers, play
+from tutelage.scenes import Kept, Taught, ask_teachers, play
 from tutelage.sharing import refuse_shared_memory, refuse_shared_students
 from tutelage.statistics import read_all
 
@@ -155,11 +155,14 @@ class Training:
         for state in self._states.values():
             state.begin(self.clock)
         turns = self.loop.turns(list(self._states))
+        # Of several batches, what is kept from one turn to the next would take as much memory as one large batch.
+        kept: Kept | None = {} if len(group) == 1 and len(turns) > 1 else None
         # Teachers are asked once a batch: with a second turn, tee keeps their answers, with only one it does not.
-        for movers, answers in zip(turns, tee(map(self._answers, group), len(turns)), strict=True):
+        for turn, answers in enumerate(tee(map(self._answers, group), len(turns)), 1):
+            movers, later = turns[turn - 1], turns[turn:]
             for batch, share, taught in zip(group, shares, answers, strict=True):
                 with self._autocast():
-                    scenes = play(self._states, batch, taught, movers)
+                    scenes = play(self._states, batch, taught, movers, later=later, kept=kept)
                     losses = {me: self._states[me].losses(scenes[me]) for me in movers}
                 for me in movers:
                     self._states[me].add(losses[me], scenes[me], share, self.step)

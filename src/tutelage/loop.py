@@ -90,13 +90,26 @@ def leaving_no_trace(model: nn.Module) -> Iterator[None]:
 @contextmanager
 def without_trace(model: nn.Module) -> Iterator[None]:
     """``leaving_no_trace``, and unmeasured: buffers that were replaced and running means are put back as well."""
-    buffers = [(module._buffers, name, x) for module in model.modules() for name, x in module._buffers.items()]
-    means = [(module, module.get_extra_state()) for module in model.modules() if isinstance(module, RunningMeans)]
-    with leaving_no_trace(model):
-        try:
+    put_back = as_it_was(model)
+    try:
+        with torch.no_grad():
             yield
-        finally:
-            for names, name, buffer in buffers:
-                names[name] = buffer
-            for module, state in means:
-                module.set_extra_state(state)
+    finally:
+        put_back()
+
+
+def as_it_was(model: nn.Module) -> Callable[[], None]:
+    """What puts back the buffers and running means that ``model`` has now."""
+    buffers = [(m._buffers, name, x, None if x is None else x.clone()) for m in model.modules()
+               for name, x in m._buffers.items()]  # fmt: skip
+    means = [(module, module.get_extra_state()) for module in model.modules() if isinstance(module, RunningMeans)]
+
+    def put_back() -> None:
+        for names, name, buffer, before in buffers:
+            names[name] = buffer
+            if buffer is not None and before is not None:
+                buffer.copy_(before)
+        for module, state in means:
+            module.set_extra_state(state)
+
+    return put_back

@@ -1,22 +1,24 @@
 """What everybody gets to see in a step: teachers are asked, students play, peers are seen without a trace."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 
 from tutelage.checks import named_in_errors, refuse_no_activations
 from tutelage.data.batches import Batch
 from tutelage.learner import LearnerState
-from tutelage.loop import leaving_no_trace
+from tutelage.loop import as_it_was, generators, leaving_no_trace, restore_generators
 from tutelage.objective import Scene
-from tutelage.taps import Activations
+from tutelage.taps import OUTPUT, Activations
 from tutelage.teachers.frozen import Teacher
 
 States: TypeAlias = Mapping[str, LearnerState]
 Taught: TypeAlias = dict[str, dict[str, Activations]]
 """Learner -> its teachers -> what they showed."""
+Kept: TypeAlias = dict[str, Activations]
+"""Learner -> what it showed in an earlier turn of the step, true until it moves."""
 
 
 @torch.no_grad()
@@ -42,24 +44,33 @@ def ask_teachers(states: States, batch: Batch) -> Taught:
 
 
 def play(
-    states: States, batch: Batch, taught: Taught, movers: Sequence[str], also: Sequence[str] = ()
+    states: States,
+    batch: Batch,
+    taught: Taught,
+    movers: Sequence[str],
+    also: Sequence[str] = (),
+    later: Sequence[Sequence[str]] = (),
+    kept: Kept | None = None,
 ) -> dict[str, Scene]:
-    """What each of ``movers`` gets to see; peers who do not move show themselves without leaving a trace."""
+    """What each of ``movers`` gets to see; peers who do not move show themselves without leaving a trace.
+
+    With ``later`` turns of the same step, ``kept`` carries on what stays true until its network moves.
+    """
     activations: dict[str, Activations] = {}
     peers: dict[str, Activations] = {}  # the same, without gradient
+    turns = [movers, *later]
     for name, state in states.items():
-        wanted = read_of(states, name, {me: states[me].active for me in movers})
+        wanted = _read_in(states, name, movers)
         if not wanted:
             continue
-        if (wanted := wanted.union(also)) != state.tapped.wanted:  # setting an attribute of a module is slow
-            state.tapped.wanted = frozenset(wanted)
-        scene = {"batch": batch, **taught[name], **peers}
-        with (
-            named_in_errors(f"Learner {name!r}"),
-            nullcontext() if name in movers else leaving_no_trace(state.learner.student),
-        ):
-            activations[name] = state.learner.call(state.forward, scene)
-        peers[name] = {what: x.detach() for what, x in activations[name].items()}
+        with named_in_errors(f"Learner {name!r}"):
+            scene = {"batch": batch, **taught[name], **peers}
+            shown = None if kept is None else _kept(states, name, scene, turns, kept)
+            if shown is None:
+                with nullcontext() if name in movers else leaving_no_trace(state.learner.student):
+                    shown = _called(state, scene, wanted.union(also))
+        activations[name] = shown
+        peers[name] = {what: x.detach() for what, x in shown.items()}
     return {me: {"batch": batch, **taught[me], **peers, "student": activations.get(me, {})} for me in movers}
 
 
@@ -67,3 +78,69 @@ def read_of(states: States, name: str, terms: Mapping[str, Sequence[str]]) -> se
     """What of ``name`` the given terms of each learner look at, under its own name or as their ``student``."""
     reads = [(me, who, what) for me, names in terms.items() for who, what in states[me].reads(names)]
     return {what for me, who, what in reads if who == name or (who == "student" and me == name)}
+
+
+def _read_in(states: States, name: str, movers: Sequence[str]) -> set[str]:
+    return read_of(states, name, {me: states[me].active for me in movers})
+
+
+def _called(state: LearnerState, scene: Scene, wanted: set[str]) -> Activations:
+    if wanted != state.tapped.wanted:  # setting an attribute of a module is slow
+        state.tapped.wanted = frozenset(wanted)
+    return state.learner.call(state.forward, scene)
+
+
+def _kept(states: States, name: str, scene: Scene, turns: Sequence[Sequence[str]], kept: Kept) -> Activations | None:
+    """What ``name`` shows in the first of ``turns`` and again in others, of one pass; nothing where that needs two.
+
+    One pass serves until it moves, with its gradient in the turn in which it does: every alternating turn but its own
+    would otherwise pass through it once more.
+    """
+    state, movers = states[name], turns[0]
+    if name in kept:
+        return kept.pop(name) if name in movers else kept[name]
+    if name in movers or not state.repeats:
+        return None
+    until = next((at for at, moving in enumerate(turns) if name in moving), len(turns))
+    own = _read_in(states, name, turns[until]) if until < len(turns) else set()
+    wanted = own.union(*(_read_in(states, name, moving) for moving in turns[:until]))
+    moves = bool(own) and (OUTPUT in own or own == wanted)  # else its own pass would end before the others' does
+    if not moves and not any(_read_in(states, name, moving) for moving in turns[1:until]):
+        return None
+    shown = _once(state, scene, wanted, moves=moves)
+    if shown is not None:
+        kept[name] = shown
+    return shown
+
+
+def _once(state: LearnerState, scene: Scene, wanted: set[str], *, moves: bool) -> Activations | None:
+    """What a pass shows that a second one would show as well; else nothing, as if there had been no pass."""
+    before, put_back, watched = generators(), as_it_was(state.learner.student), _Watched(scene)
+    with torch.set_grad_enabled(moves):
+        shown = _called(state, watched, wanted)
+    after = generators()
+    state.repeats = before.keys() == after.keys() and all(map(torch.equal, before.values(), after.values()))
+    state.repeats = state.repeats and watched.looked <= {"batch", *state.learner.teachers}
+    if not (state.repeats and moves):
+        put_back()
+    if not state.repeats:
+        restore_generators(before)
+        return None
+    return shown
+
+
+class _Watched(Mapping[str, Mapping[str, Any]]):
+    """A scene that remembers who was looked at."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene, self.looked = scene, set[str]()
+
+    def __getitem__(self, who: str) -> Mapping[str, Any]:
+        self.looked.add(who)
+        return self.scene[who]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.scene)
+
+    def __len__(self) -> int:
+        return len(self.scene)
