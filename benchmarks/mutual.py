@@ -109,7 +109,18 @@ def ours(kind: str, turns: Turns) -> Iterator[object]:
     return _ours(kind, pair(kind), turns)
 
 
+def ours_alone(kind: str) -> Iterator[object]:
+    """Two students' steps, each of a training of its own."""
+    return zip(*(_trained(kind, {"student": Learner(x, _labels(), SGD)}) for x in pair(kind).values()), strict=True)
+
+
 def _ours(kind: str, networks: Mapping[str, nn.Module], turns: Turns) -> Iterator[object]:
+    peers = {"a": from_each(["b"]), "b": from_each(["a"])}
+    learners = {me: Learner(network, _labels(peers=peers[me]), SGD) for me, network in networks.items()}
+    return _trained(kind, learners, turns=turns)
+
+
+def _trained(kind: str, learners: Mapping[str, Learner], **settings: Any) -> Iterator[object]:
     data, per = batches(kind), KINDS[kind][4]
 
     def endless(_epoch: int, _first: int) -> Iterator[Batch]:
@@ -118,13 +129,11 @@ def _ours(kind: str, networks: Mapping[str, nn.Module], turns: Turns) -> Iterato
     def paused(clock: Clock) -> bool:
         return clock.step % per == 0
 
-    learners = {me: Learner(network, _objective(me), SGD) for me, network in networks.items()}
-    return iter(train(learners, endless, 1, turns=turns, pause=paused))
+    return iter(train(learners, endless, 1, pause=paused, **settings))
 
 
-def _objective(me: str) -> Objective:
-    label = Term(cross_entropy, "student.output", "batch.target")
-    return Objective(label=label, peers=from_each(["b" if me == "a" else "a"]))
+def _labels(**terms: Term) -> Objective:
+    return Objective(label=Term(cross_entropy, "student.output", "batch.target"), **terms)
 
 
 def refuse_different_weights(kind: str) -> None:
@@ -160,6 +169,7 @@ def _subjects(kind: str) -> dict[str, Callable[[], object]]:
     loops: dict[str, Iterator[object]] = {
         "two students' steps": by_hand(kind, alone),
         "two students' steps again": by_hand(kind, alone),
+        "two students' steps, ours": ours_alone(kind),
         "simultaneous": ours(kind, simultaneous),
         "simultaneous, by hand": by_hand(kind, at_once),
         "alternating": ours(kind, alternating),
@@ -172,6 +182,8 @@ def _figures() -> dict[str, Figure]:
     floor = "two students' steps"
     return {
         f"A/A: {floor} again / {floor}": partial(_ratio, f"{floor} again", floor),
+        f"{floor}, ours / {floor}": partial(_ratio, f"{floor}, ours", floor),
+        **{f"{turns} / {floor}, ours": partial(_ratio, turns, f"{floor}, ours") for turns in LIMITS},
         **{
             f"{name} / {floor}": partial(_ratio, name, floor)
             for turns in LIMITS

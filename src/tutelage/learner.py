@@ -97,7 +97,8 @@ class LearnerState:
         self._reads: dict[tuple[str, ...], set[tuple[str, str]]] = {}  # asked several times a step, always the same
         self.learns = False  # until a loss has had a gradient
         self.pulled = False  # until one was not 0
-        self.repeats = True  # until a second look at it in one step would show something else
+        self.repeats = True  # until a second pass over a batch shows, or would show, something else
+        self.repeated: set[bool] = set()  # whether a second pass was tried, beside one with and one without gradient
         self._spoilt: Spoilt | None = None
         self._bad = torch.full((), -1, device=self.device)  # on an accelerator: step and place of the first, or -1
 

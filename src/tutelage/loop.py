@@ -100,15 +100,16 @@ def without_trace(model: nn.Module) -> Iterator[None]:
 
 def as_it_was(model: nn.Module) -> Callable[[], None]:
     """What puts back the buffers and running means that ``model`` has now."""
-    buffers = [(m._buffers, name, x, None if x is None else x.clone()) for m in model.modules()
-               for name, x in m._buffers.items()]  # fmt: skip
-    means = [(module, module.get_extra_state()) for module in model.modules() if isinstance(module, RunningMeans)]
+    modules = list(model.modules())
+    buffers = [(m._buffers, name, x) for m in modules if m._buffers for name, x in m._buffers.items()]
+    values = [(x, x.clone()) for _, _, x in buffers if x is not None]
+    means = [(module, module.get_extra_state()) for module in modules if isinstance(module, RunningMeans)]
 
     def put_back() -> None:
-        for names, name, buffer, before in buffers:
+        for names, name, buffer in buffers:
             names[name] = buffer
-            if buffer is not None and before is not None:
-                buffer.copy_(before)
+        for buffer, before in values:
+            buffer.copy_(before)
         for module, state in means:
             module.set_extra_state(state)
 

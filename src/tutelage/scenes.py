@@ -114,13 +114,23 @@ def _kept(states: States, name: str, scene: Scene, turns: Sequence[Sequence[str]
 
 
 def _once(state: LearnerState, scene: Scene, wanted: set[str], *, moves: bool) -> Activations | None:
-    """What a pass shows that a second one would show as well; else nothing, as if there had been no pass."""
+    """What a pass shows that a second one would show as well; else nothing, as if there had been no pass.
+
+    A second one would not where random numbers are drawn or peers looked at, and where it is tried, the first time, and
+    does not: an LSTM has kernels of its own without gradient.
+    """
     before, put_back, watched = generators(), as_it_was(state.learner.student), _Watched(scene)
+    tried: Activations = {}
+    if moves not in state.repeated:
+        with leaving_no_trace(state.learner.student):
+            tried = _called(state, scene, wanted)
+        torch.clear_autocast_cache()  # weights that were cast without gradient would be taken for the next pass
+        state.repeated.add(moves)
     with torch.set_grad_enabled(moves):
         shown = _called(state, watched, wanted)
-    after = generators()
-    state.repeats = before.keys() == after.keys() and all(map(torch.equal, before.values(), after.values()))
-    state.repeats = state.repeats and watched.looked <= {"batch", *state.learner.teachers}
+    alike = all(torch.equal(x, shown[what]) for what, x in tried.items())
+    drawn = not all(torch.equal(x, before[which]) for which, x in generators().items() if which in before)
+    state.repeats = alike and not drawn and watched.looked <= {"batch", *state.learner.teachers}
     if not (state.repeats and moves):
         put_back()
     if not state.repeats:

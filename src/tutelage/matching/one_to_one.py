@@ -32,7 +32,7 @@ class OneToOne(nn.Module):
             )
         values = [loss(s, t) for loss, s, t in zip(losses, student, teacher, strict=True)]
         if not self.weights:
-            return torch.stack(values).mean()
+            return torch.stack(values).mean() if len(values) > 1 else values[0]
         if len(self.weights) != len(values):
             raise ValueError(f"Weights are one a pair of layers; got {len(self.weights)} for {len(values)} pairs.")
         return torch.stack([weight * value for weight, value in zip(self.weights, values, strict=True)]).sum()
