@@ -23,8 +23,8 @@ def distilled(
     plan: Plan,
     teacher: nn.Module,
     temperature: float,
-    label: float,
-    soft: float,
+    label: Weight,
+    soft: Weight,
     combine: Callable[[], Combine] = WeightedSum,
 ) -> None:
     """Fit ``label · L(labels) + soft · soft_targets(teacher, temperature)``; the teacher is asked once a view.
@@ -33,8 +33,8 @@ def distilled(
     no longer asked.
     """
     loss = partial(soft_targets, temperature=temperature)
-    asked = remembered_in_memory(stage, teacher, plan.lesson)
-    _fit(stage, model, plan, asked, _objective(plan, loss, label, soft), combine)
+    answers = remembered_in_memory(stage, teacher, plan.lesson)
+    _fit(stage, model, plan, answers, _objective(plan, loss, label, soft), combine)
 
 
 def distilled_from_many(
@@ -63,6 +63,11 @@ def _objective(plan: Plan, loss: Loss, label: Weight, soft: Weight) -> Objective
 
 
 def _fit(
-    stage: Stage, model: nn.Module, plan: Plan, teacher: Teacher, objective: Objective, combine: Callable[[], Combine]
+    stage: Stage,
+    model: nn.Module,
+    plan: Plan,
+    teacher: Teacher,
+    objective: Objective,
+    combine: Callable[[], Combine] = WeightedSum,
 ) -> None:
     plan.train(stage, plan.learner(model, objective, {"teacher": teacher}, combine()))

@@ -1,0 +1,185 @@
+"""What every scheme must do, whoever teaches whom in it: run, go on after a stop, take any rule, leave teachers alone.
+
+A new scheme is a line of ``SCHEMES``: how it is called in a run, by a rule or by none, which is the sum.
+"""
+
+import inspect
+import os
+import signal
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import tutelage.schemes
+from contract.find import modules, own
+from examples import bits, same
+from tutelage.checkpoint import load_state
+from tutelage.combine.by_name import Given, upgrad
+from tutelage.data.labelled import Labelled, labelled
+from tutelage.data.lesson import Lesson
+from tutelage.data.views import jitter
+from tutelage.loop import simultaneous
+from tutelage.losses.kd import arithmetic
+from tutelage.methods.response import kd
+from tutelage.optimizers.usual import sgd
+from tutelage.run import Run
+from tutelage.schemes.by_method import Teaching, by_method
+from tutelage.schemes.distill import distilled, distilled_from_many
+from tutelage.schemes.hints import faded, hinted
+from tutelage.schemes.mutual import from_mean, mutual
+from tutelage.schemes.plan import Plan
+from tutelage.schemes.supervised import supervised
+from tutelage.stages.storage import Finished
+
+pytestmark = pytest.mark.filterwarnings("ignore:Nothing to merge")  # of schemes with one loss, which no rule changes
+BATCHES, EPOCHS = 4, 2
+LEFT: list[int] = []  # batches that are shown before the process is asked to stop, once
+
+
+def shown(x: Tensor, view: Tensor) -> Tensor:
+    """A view of some samples; and a signal, where one is due."""
+    if LEFT:
+        LEFT[0] -= 1
+        if not LEFT[0]:
+            LEFT.clear()
+            os.kill(os.getpid(), signal.SIGTERM)
+    return jitter(x, view)
+
+
+def drawn(count: int, seed: int) -> Labelled:
+    g = torch.Generator().manual_seed(seed)
+    pictures = torch.randint(0, 256, (count, 1, 6, 6), dtype=torch.uint8, generator=g)
+    return labelled("drawn", pictures, torch.randint(5, (count,), generator=g), tuple("abcde"))
+
+
+def net(width: int, dropout: float = 0.0) -> nn.Module:
+    layers: dict[str, nn.Module] = {"middle": nn.Conv2d(1, width, 3, padding=1), "norm": nn.BatchNorm2d(width)}
+    layers |= {"relu": nn.ReLU(), "pool": nn.AdaptiveAvgPool2d(2), "flatten": nn.Flatten()}
+    return nn.Sequential(OrderedDict(layers, dropout=nn.Dropout(dropout), head=nn.Linear(4 * width, 5)))
+
+
+LESSON = Lesson(drawn(40, 0), drawn(20, 1), shown, 25, batch_size=40 // BATCHES, seed=3)
+PLAN = Plan(LESSON, partial(sgd, lr=0.02), EPOCHS)
+LARGE, SMALL = partial(net, 16), partial(net, 8, dropout=0.2)
+
+
+def teachers(run: Run, count: int = 1) -> list[nn.Module]:
+    """Trained on other views: no signal is meant for them."""
+    plan = Plan(Lesson(drawn(40, 0), batch_size=20), partial(sgd, lr=0.05), 1)
+    return [run.stage(f"teacher {k}", LARGE, partial(supervised, plan=plan), seed=k).last for k in range(count)]
+
+
+def student(run: Run, scheme: Callable[..., None], **settings: Any) -> dict[str, Finished]:
+    return {"student": run.stage("student", SMALL, partial(scheme, plan=PLAN, **settings), seed=7)}
+
+
+def of_one(run: Run, scheme: Callable[..., None], **settings: Any) -> dict[str, Finished]:
+    return student(run, scheme, teacher=teachers(run)[0], **settings)
+
+
+def taught(run: Run, **settings: Any) -> dict[str, Finished]:
+    return student(run, by_method, teaching=Teaching(kd, teachers(run)[0], ("net", "net"), **settings))
+
+
+def peers(run: Run, **settings: Any) -> dict[str, Finished]:
+    builds = {"a": SMALL, "b": LARGE, "c": SMALL}
+    return run.peers("peers", builds, partial(mutual, plans=dict.fromkeys(builds, PLAN), **settings), seed=7)
+
+
+SOFT = {"temperature": 4.0, "label": 0.1, "soft": 0.9}
+FADING = {"temperature": 3.0, "first": 4.0, "last": 1.0, "start": None}
+SCHEMES: dict[str, Callable[..., dict[str, Finished]]] = {
+    "supervised": lambda run, **by: student(run, supervised, **by),
+    "distilled": lambda run, **by: of_one(run, distilled, **SOFT, **by),
+    "distilled_from_many": lambda run, **by: student(
+        run, distilled_from_many, teachers=teachers(run, 3), average=arithmetic, **SOFT, **by
+    ),
+    "by_method": taught,
+    "hinted": lambda run, **by: of_one(run, hinted, guided="middle", hint="middle", **by),
+    "faded": lambda run, **by: of_one(run, faded, **FADING, **by),
+    "mutual": peers,
+    "mutual, at once": partial(peers, turns=simultaneous),
+    "mutual, from the mean": partial(peers, learn=from_mean),
+}
+RULES: dict[str, dict[str, Any]] = {"sum": {}, "upgrad": {"combine": upgrad(Given())}}
+
+
+def opened(root: Path, name: str) -> Run:
+    return Run(f"toy:{name}", root=root, exact=True, device="cpu")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[nn.Module]]:
+    """The networks of the teachers that the run trains, with every tensor that could have had a gradient watched."""
+    known: list[nn.Module] = []
+    train = Run.stage
+
+    def remembering(run: Run, name: str, *arguments: Any, **settings: Any) -> Finished:
+        finished = train(run, name, *arguments, **settings)
+        known.extend([finished.last] * name.startswith("teacher"))
+        return finished
+
+    monkeypatch.setattr(Run, "stage", remembering)
+    yield known
+    LEFT.clear()
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_scheme_goes_on_to_the_same_bits_and_leaves_its_teachers_alone(scheme, rule, tmp_path, asked):
+    perform, by = SCHEMES[scheme], RULES[rule]
+    with opened(tmp_path / "straight", scheme) as run:
+        expected = perform(run, **by)
+    weights = [bits(network) for network in asked]
+    with opened(tmp_path / "broken", scheme) as run:
+        teachers(run, 3)
+    LEFT[:] = [BATCHES + 2]  # the first batch is rehearsed; so this is in the second epoch, behind its first step
+    with pytest.raises(SystemExit), opened(tmp_path / "broken", scheme) as run:
+        perform(run, **by)
+    (checkpoint,) = (tmp_path / "broken").rglob("checkpoint.safetensors")
+    assert 0 < load_state(checkpoint)["training"]["position"]["batch"] < BATCHES  # in the middle of an epoch
+    with opened(tmp_path / "broken", scheme) as run:
+        found = perform(run, **by)
+    for name, one in expected.items():
+        assert same(bits(found[name].last), bits(one.last)) and same(bits(found[name].best), bits(one.best))
+        assert any(value != 0 for losses in one.records[-1]["losses"].values() for value in losses.values())
+    assert all(p.grad is None for network in asked for p in network.parameters())
+    assert all(same(bits(network), before) for network, before in zip(asked, weights, strict=False))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_rule_is_obeyed(scheme, tmp_path):
+    """Of one loss, every rule makes the same; of several, another gradient than their sum."""
+    with opened(tmp_path, scheme) as run:
+        by_sum, by_rule = (SCHEMES[scheme](run, **by) for by in RULES.values())
+    for name, one in by_sum.items():
+        losses = next(iter(one.records[-1]["losses"].values()))
+        assert same(bits(one.last), bits(by_rule[name].last)) == (len(losses) == 1)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_sum_is_the_rule_where_none_is_given(scheme, tmp_path):
+    """And is in no key: what was trained before schemes took rules is found again."""
+    with opened(tmp_path, scheme) as run:
+        for one in SCHEMES[scheme](run).values():
+            folder = run.root / "stages" / one.key.partition("/")[0]
+            assert "WeightedSum" not in (folder / "stage.json").read_text()
+
+
+def is_a_scheme(member: Any) -> bool:
+    """Whether it trains in a stage, and does nothing else."""
+    if not inspect.isfunction(member):
+        return False
+    signature = inspect.signature(member)
+    return next(iter(signature.parameters), "") == "stage" and signature.return_annotation is None
+
+
+def test_no_scheme_is_left_out():
+    found = {name for module in modules(tutelage.schemes) for name, member in own(module) if is_a_scheme(member)}
+    assert len(found) >= 7 and found <= {name.partition(",")[0] for name in SCHEMES}
