@@ -21,6 +21,16 @@ from tutelage.objective import Loss, Objective, Term, Weight
 from tutelage.schemes.plan import Plan
 from tutelage.stages.stage import Stage
 
+CITATIONS = {
+    "mutual": r"""@inproceedings{zhang2018deep,
+  title     = {Deep Mutual Learning},
+  author    = {Zhang, Ying and Xiang, Tao and Hospedales, Timothy M. and Lu, Huchuan},
+  booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition},
+  year      = {2018},
+  url       = {https://arxiv.org/abs/1706.00384}
+}"""
+}
+
 Learn: TypeAlias = Callable[[Sequence[str]], Term]
 """The names of a network's peers -> what it has to get right about them."""
 DIVERGENCE = partial(soft_targets, temperature=1.0)

@@ -35,8 +35,9 @@ class TrainingSettings:
     """samples a step"""
     lr: Rate = 0.05
     """first or highest learning rate"""
-    schedule: Literal["steps", "one-cycle", "cosine", "two-steps"] = "steps"
-    """a tenth after 5/8, 6/8, 7/8 of the epochs; up for 1/5 of the steps, then down; half a cosine; after 1/2, 3/4"""
+    schedule: Literal["steps", "even-steps", "one-cycle", "cosine"] = "steps"
+    """a tenth after 5/8, 6/8 and 7/8 of the epochs, or after 3/10, 6/10 and 9/10; up for a fifth of the steps, then
+    down to 0; or half a cosine"""
     optimizer: Literal["sgd", "nesterov", "adam"] = "sgd"
     """gradient descent with a momentum of 0.9, with Nesterov's, or Adam"""
     weight_decay: Annotated[float, AtLeast(0), AtMost(100)] = 5e-4
