@@ -46,6 +46,7 @@ bench: $(READY)  ## speed: minutes, never part of the tests
 	$(BIN)/python benchmarks/methods.py --rounds 30
 	$(BIN)/python benchmarks/attention.py
 	$(BIN)/python benchmarks/conflicts.py
+	$(BIN)/python benchmarks/mutual.py
 
 drill: $(READY)  ## runs that are killed, damaged, out of room, moved, two at once: half an hour
 	$(BIN)/python benchmarks/drill.py --out benchmarks/results

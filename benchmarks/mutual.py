@@ -139,7 +139,7 @@ def _labels(**terms: Term) -> Objective:
 def refuse_different_weights(kind: str) -> None:
     """A faster wrong step would prove nothing."""
     for turns, step in ((simultaneous, at_once), (alternating, in_turn)):
-        networks, kept = pair(kind), {}
+        networks, kept = pair(kind), dict[str, Any]()
         loop = _ours(kind, networks, turns)
         hand = by_hand(kind, partial(_keeping, step, kept))
         for _ in range(3):

@@ -23,7 +23,11 @@ def simultaneous(learners: Sequence[str]) -> list[list[str]]:
 
 
 def alternating(learners: Sequence[str]) -> list[list[str]]:
-    """One steps after the other, and each sees its peers as they are by then."""
+    """One steps after the other, and each sees its peers as they are by then.
+
+    Of K networks, K − 1 are passed through once more in a step: those that have moved and are looked at again. What the
+    others showed is kept until they move, in as much memory as ``simultaneous`` takes; not where steps accumulate.
+    """
     return [[name] for name in learners]
 
 

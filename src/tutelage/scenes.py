@@ -9,7 +9,7 @@ import torch
 from tutelage.checks import named_in_errors, refuse_no_activations
 from tutelage.data.batches import Batch
 from tutelage.learner import LearnerState
-from tutelage.loop import as_it_was, generators, leaving_no_trace, restore_generators
+from tutelage.loop import as_it_was, generators, leaving_no_trace, restore_generators, without_trace
 from tutelage.objective import Scene
 from tutelage.taps import OUTPUT, Activations
 from tutelage.teachers.frozen import Teacher
@@ -17,8 +17,8 @@ from tutelage.teachers.frozen import Teacher
 States: TypeAlias = Mapping[str, LearnerState]
 Taught: TypeAlias = dict[str, dict[str, Activations]]
 """Learner -> its teachers -> what they showed."""
-Kept: TypeAlias = dict[str, Activations]
-"""Learner -> what it showed in an earlier turn of the step, true until it moves."""
+Kept: TypeAlias = dict[str, tuple[Activations, bool]]
+"""Learner -> what it showed in an earlier turn of the step, true until it moves; and whether it can move by that."""
 
 
 @torch.no_grad()
@@ -93,12 +93,12 @@ def _called(state: LearnerState, scene: Scene, wanted: set[str]) -> Activations:
 def _kept(states: States, name: str, scene: Scene, turns: Sequence[Sequence[str]], kept: Kept) -> Activations | None:
     """What ``name`` shows in the first of ``turns`` and again in others, of one pass; nothing where that needs two.
 
-    One pass serves until it moves, with its gradient in the turn in which it does: every alternating turn but its own
-    would otherwise pass through it once more.
+    One pass serves until it moves, and in that turn too if it has a gradient: each turn would need another otherwise.
     """
     state, movers = states[name], turns[0]
     if name in kept:
-        return kept.pop(name) if name in movers else kept[name]
+        shown, moves = kept.pop(name) if name in movers else kept[name]
+        return shown if moves or name not in movers else None
     if name in movers or not state.repeats:
         return None
     until = next((at for at, moving in enumerate(turns) if name in moving), len(turns))
@@ -107,10 +107,10 @@ def _kept(states: States, name: str, scene: Scene, turns: Sequence[Sequence[str]
     moves = bool(own) and (OUTPUT in own or own == wanted)  # else its own pass would end before the others' does
     if not moves and not any(_read_in(states, name, moving) for moving in turns[1:until]):
         return None
-    shown = _once(state, scene, wanted, moves=moves)
-    if shown is not None:
-        kept[name] = shown
-    return shown
+    activations = _once(state, scene, wanted, moves=moves)
+    if activations is not None:
+        kept[name] = activations, moves
+    return activations
 
 
 def _once(state: LearnerState, scene: Scene, wanted: set[str], *, moves: bool) -> Activations | None:
@@ -122,7 +122,7 @@ def _once(state: LearnerState, scene: Scene, wanted: set[str], *, moves: bool) -
     before, put_back, watched = generators(), as_it_was(state.learner.student), _Watched(scene)
     tried: Activations = {}
     if moves not in state.repeated:
-        with leaving_no_trace(state.learner.student):
+        with without_trace(state.learner.student):
             tried = _called(state, scene, wanted)
         torch.clear_autocast_cache()  # weights that were cast without gradient would be taken for the next pass
         state.repeated.add(moves)

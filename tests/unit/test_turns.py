@@ -94,6 +94,10 @@ CASES = {
     "b shows more than it learns by": {
         "builds": of("a", "b"), "reads": {"a": ["b.output"], "b": ["a.0"]}, "only": ("b",),
     },
+    "b shows more than it learns by, twice": {
+        "builds": of("a", "b", "c"), "reads": {"a": ["b.output"], "b": ["a.0"], "c": ["b.output"]}, "only": ("b",),
+        "turns": lambda _: [["a"], ["c"], ["b"]],
+    },
     "a call that looks": {"builds": of("a", "b", "c"), "calls": {"b": looking}},
     "both at once, then one": {"builds": of("a", "b", "c"), "turns": lambda _: [["a", "b"], ["c"]]},
     "backwards": {"builds": of("a", "b", "c"), "turns": lambda names: [[name] for name in reversed(names)]},
