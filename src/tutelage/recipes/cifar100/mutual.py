@@ -91,7 +91,7 @@ mutual_cpu = partial(
 )
 mutual_subset = partial(
     mutual,
-    cohorts=("resnet8+resnet8", "resnet14+resnet8", "resnet8+resnet8+resnet8+resnet8"),
+    cohorts=("resnet8+resnet8", "resnet14+resnet8", "resnet8+resnet8+resnet8"),
     ways=("alternating", "simultaneous", "mean"),
     training=ON_SUBSET,
     images=SUBSET,
