@@ -16,9 +16,12 @@ from tutelage.taps import Tapped
 
 
 def is_a_builder(member):
-    """A function from plain numbers to a network; one whose name ends in ``_`` changes a network instead."""
+    """A function from plain numbers to a network; one whose name ends in ``_`` changes a network instead, and one that
+    takes a ``build`` has others build it."""
     promise = returned(member) if inspect.isfunction(member) else None
-    return inspect.isclass(promise) and issubclass(promise, nn.Module) and not member.__name__.endswith("_")
+    if not (inspect.isclass(promise) and issubclass(promise, nn.Module)) or member.__name__.endswith("_"):
+        return False
+    return "build" not in inspect.signature(member).parameters
 
 
 BUILDERS = [

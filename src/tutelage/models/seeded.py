@@ -9,7 +9,7 @@ from torch import nn
 def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     """What ``build`` makes right after ``torch.manual_seed(seed)``; nobody else's random numbers move.
 
-    A network alone, as a stage of the seed, then starts from the very weights that it has among peers of other seeds.
+    Among peers of other seeds a network then starts from the weights that it has alone, in a stage of this seed.
 
     >>> alike = [seeded(lambda: nn.Linear(3, 2), 5).weight for _ in range(2)]
     >>> torch.equal(*alike)

@@ -67,8 +67,8 @@ def mutual(
 
     ``alternating``, as in the paper: each steps before the next one looks at it. ``simultaneous``: all look, then all
     step. The plans, by the networks' names, may differ in optimizer and schedule. Networks that start alike stay alike:
-    build each of its own seed. Raises ``ValueError`` for less than two networks, for plans of others or that differ in
-    more, and for answers that cannot be compared.
+    build each of a seed of its own, as ``models.seeded`` does. Raises ``ValueError`` for less than two networks, for
+    plans of others or that differ in more, and for answers that cannot be compared.
     """
     plan = _common(models, plans)
     peers = {me: [peer for peer in models if peer != me] for me in models}

@@ -49,7 +49,7 @@ def mutual(
     from tutelage.tasks.classification import ERRORS
 
     refuse_nonsense(mutual, locals())
-    reason = cannot_decide(run, mutual, locals(), free=("cohorts", "ways"))
+    reason = cannot_decide(run, mutual, locals(), free=("cohorts", "ways"), deciding={"few": mutual_few})
     widths = {cohort: [_width(name, cohort) for name in names_in(cohort)] for cohort in cohorts}
     data = nets.digits_of(run, digits)
     plan = nets.plan_for(data, training, seed)
@@ -72,6 +72,8 @@ mutual_smoke = partial(
     digits=DRAWN,
 )
 mutual_quick = partial(mutual, cohorts=("300+300", "300+300+300"), training=replace(PLAIN, epochs=5))
+mutual_few = partial(mutual, training=replace(PLAIN, epochs=60), digits=replace(DIGITS, train=1000))
+"""Few images, which a net alone learns by heart."""
 
 
 def claim_fewer(run: "Run", taught: "Sequence[Taught]", networks: "dict[str, Network]", reason: str) -> None:
