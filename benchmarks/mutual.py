@@ -35,7 +35,9 @@ KINDS: dict[str, tuple[Callable[[], nn.Module], int, tuple[int, ...], int, int]]
     "800-800": (partial(mlp, (784, 800, 800, 10)), 100, (1, 28, 28), 10, 4),
 }
 """How a network is built, its batch, the shape of a sample, its classes, and steps in one call of a subject."""
-TARGETS = {f"{kind}: {turns} / two students' steps": x for kind in KINDS for turns, x in LIMITS.items()}
+FLOORS = ("two students' steps", "two students' steps, ours")
+TARGETS = {f"{kind}: {turns} / {floor}": x for kind in KINDS for floor in FLOORS for turns, x in LIMITS.items()}
+"""Against the hand-written loop, and against what ``train`` takes for the same networks alone."""
 
 
 def batches(kind: str) -> list[Batch]:
