@@ -83,7 +83,17 @@ def test_a_number_that_makes_no_sense_is_refused_before_anything_is_trained(reci
 def test_what_has_to_be_there_is_not_zero(recipe, tmp_path):
     preset = recipe.with_preset("smoke")
     settings = {flag.name: flag.default for flag in flags_of(preset)}
-    may_be = ("label", "validation", "jittered_epochs", "views", "weight_decay", "cache_views", "size", "train")
+    may_be = (
+        "label",
+        "validation",
+        "jittered_epochs",
+        "views",
+        "weight_decay",
+        "cache_views",
+        "size",
+        "rounds",
+        "train",
+    )
     numbers = [name for name in numbers_of(recipe) if not name.endswith(may_be)]
     with Run(recipe.name, "smoke", root=tmp_path, device="cpu") as run:
         for name in numbers:

@@ -8,6 +8,7 @@ import os
 import signal
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,16 +25,23 @@ from tutelage.combine.by_name import Given, upgrad
 from tutelage.data.labelled import Labelled, labelled
 from tutelage.data.lesson import Lesson
 from tutelage.data.views import jitter
+from tutelage.keys import Build
 from tutelage.loop import simultaneous
 from tutelage.losses.kd import arithmetic
+from tutelage.methods.by_name import joint, method
 from tutelage.methods.response import kd
 from tutelage.optimizers.usual import sgd
 from tutelage.run import Run
-from tutelage.schemes.by_method import Teaching, by_method
+from tutelage.schemes.by_method import JointTeaching, Teaching, by_method
+from tutelage.schemes.chain import Link
 from tutelage.schemes.distill import distilled, distilled_from_many
+from tutelage.schemes.generations import first, generations
 from tutelage.schemes.hints import faded, hinted
 from tutelage.schemes.mutual import from_mean, mutual
+from tutelage.schemes.paths import taught_along_paths
 from tutelage.schemes.plan import Plan
+from tutelage.schemes.probe import probed, tuned
+from tutelage.schemes.static_labels import with_static_labels
 from tutelage.schemes.supervised import supervised
 from tutelage.stages.storage import Finished
 
@@ -66,13 +74,14 @@ def net(width: int, dropout: float = 0.0) -> nn.Module:
 
 LESSON = Lesson(drawn(40, 0), drawn(20, 1), shown, 25, batch_size=40 // BATCHES, seed=3)
 PLAN = Plan(LESSON, partial(sgd, lr=0.02), EPOCHS)
+SOFT = {"temperature": 4.0, "label": 0.1, "soft": 0.9}
 LARGE, SMALL = partial(net, 16), partial(net, 8, dropout=0.2)
 
 
-def teachers(run: Run, count: int = 1) -> list[nn.Module]:
+def teachers(run: Run, count: int = 1, build: Build = LARGE) -> list[nn.Module]:
     """Trained on other views: no signal is meant for them."""
     plan = Plan(Lesson(drawn(40, 0), batch_size=20), partial(sgd, lr=0.05), 1)
-    return [run.stage(f"teacher {k}", LARGE, partial(supervised, plan=plan), seed=k).last for k in range(count)]
+    return [run.stage(f"teacher {k}", build, partial(supervised, plan=plan), seed=k).last for k in range(count)]
 
 
 def student(run: Run, scheme: Callable[..., None], **settings: Any) -> dict[str, Finished]:
@@ -87,12 +96,30 @@ def taught(run: Run, **settings: Any) -> dict[str, Finished]:
     return student(run, by_method, teaching=Teaching(kd, teachers(run)[0], ("net", "net"), **settings))
 
 
+def without_labels(run: Run, **settings: Any) -> dict[str, Finished]:
+    plan = replace(PLAN, lesson=replace(LESSON, train=LESSON.train.unlabelled()))
+    teaching = Teaching(method("kd+at"), teachers(run)[0], ("net", "net"), **settings)
+    return {"student": run.stage("student", SMALL, partial(by_method, plan=plan, teaching=teaching), seed=7)}
+
+
+def born_again(run: Run, **settings: Any) -> dict[str, Finished]:
+    teaching = Teaching(method("ban_labels"), teachers(run)[0], ("net", "net"), **settings)
+    return {one.name: one for one in first(generations(run, SMALL, PLAN, teaching), 2)}
+
+
+def assisted(run: Run, **settings: Any) -> dict[str, Finished]:
+    def link(path: tuple[int, ...]) -> Link:
+        soft = partial(distilled, plan=PLAN, **SOFT, **settings)
+        return Link(f"{path}", partial(net, path[-1]), lambda teacher: partial(soft, teacher=teacher))
+
+    return {str(path): one for path, one in taught_along_paths(run, teachers(run)[0], (16, 8, 4), link)}
+
+
 def peers(run: Run, **settings: Any) -> dict[str, Finished]:
     builds = {"a": SMALL, "b": LARGE, "c": SMALL}
     return run.peers("peers", builds, partial(mutual, plans=dict.fromkeys(builds, PLAN), **settings), seed=7)
 
 
-SOFT = {"temperature": 4.0, "label": 0.1, "soft": 0.9}
 FADING = {"temperature": 3.0, "first": 4.0, "last": 1.0, "start": None}
 SCHEMES: dict[str, Callable[..., dict[str, Finished]]] = {
     "supervised": lambda run, **by: student(run, supervised, **by),
@@ -101,6 +128,17 @@ SCHEMES: dict[str, Callable[..., dict[str, Finished]]] = {
         run, distilled_from_many, teachers=teachers(run, 3), average=arithmetic, **SOFT, **by
     ),
     "by_method": taught,
+    "by_method, of several teachers": lambda run, **by: student(
+        run, by_method, teaching=JointTeaching(joint("kd"), tuple(teachers(run, 3)), ("net",) * 4, **by)
+    ),
+    "by_method, without labels": without_labels,
+    "with_static_labels": lambda run, **by: student(
+        run, with_static_labels, teaching=Teaching(kd, teachers(run)[0], ("net", "net"), **by)
+    ),
+    "probed": lambda run, **by: student(run, probed, start=None, **by),
+    "tuned": lambda run, **by: student(run, tuned, start=teachers(run, build=SMALL)[0], **by),
+    "generations": born_again,
+    "taught_along_paths": assisted,
     "hinted": lambda run, **by: of_one(run, hinted, guided="middle", hint="middle", **by),
     "faded": lambda run, **by: of_one(run, faded, **FADING, **by),
     "mutual": peers,
@@ -139,7 +177,7 @@ def test_every_scheme_goes_on_to_the_same_bits_and_leaves_its_teachers_alone(sch
     weights = [bits(network) for network in asked]
     with opened(tmp_path / "broken", scheme) as run:
         teachers(run, 3)
-    LEFT[:] = [BATCHES + 2]  # the first batch is rehearsed; so this is in the second epoch, behind its first step
+    LEFT[:] = [BATCHES + 3]  # one batch or two are shown before; so this is in the second epoch, behind its first step
     with pytest.raises(SystemExit), opened(tmp_path / "broken", scheme) as run:
         perform(run, **by)
     (checkpoint,) = (tmp_path / "broken").rglob("checkpoint.safetensors")
@@ -182,4 +220,4 @@ def is_a_scheme(member: Any) -> bool:
 
 def test_no_scheme_is_left_out():
     found = {name for module in modules(tutelage.schemes) for name, member in own(module) if is_a_scheme(member)}
-    assert len(found) >= 7 and found <= {name.partition(",")[0] for name in SCHEMES}
+    assert len(found) >= 10 and found <= {name.partition(",")[0] for name in SCHEMES}

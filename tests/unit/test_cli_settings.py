@@ -254,7 +254,7 @@ def test_explicit_flags_win_over_a_file_and_the_file_over_the_preset_field_by_fi
         (["--student.epochs", "many"], "--student.epochs"),
         (
             ["--student.schedule", "line"],
-            "--student.schedule must be one of steps, one-cycle, cosine, even-steps; got 'line'.",
+            "--student.schedule must be one of steps, one-cycle, cosine, constant, two-steps, even-steps; got 'line'.",
         ),
         (["--student.batch-size", "0"], "--student.batch-size must be more than 0; got 0."),
         (["--teacher.lr", "nan"], "--teacher.lr must be at least 1e-09; got nan."),

@@ -174,7 +174,8 @@ def test_kept_answers_are_the_teachers_about_lightness_in_each_view(tmp_path):
     plan, teacher = plan_of(REST.unlabelled(), some_of(crop_flip, (0, 80, 81)), views=3), TEACHER().eval()
     teacher._tutelage_stage_key = "teacher"
     conditions = Conditions(tmp_path, torch.float32, exact=True)
-    _, kept = prepared(STUDENT(), teaching("kd", teacher), plan, conditions, in_folder)
+    _, asked = prepared(STUDENT(), teaching("kd", teacher), plan, conditions, in_folder)
+    kept = asked["teacher"]
     live = frozen(teacher, on("luminance"))
     for batch in (batch for epoch in range(4) for batch in plan.lesson.batches()(epoch, 0)):
         scene, wanted = {"batch": batch}, frozenset({"output"})
@@ -192,7 +193,8 @@ def test_answers_about_another_input_are_kept_elsewhere(tmp_path):
     batch = next(iter(plan.lesson.batches()(0, 0)))
     for sees in ("input", "other"):
         taught = Teaching(method("kd"), teacher, ("t", "s"), teacher_sees=sees)
-        _, kept = prepared(resnet8(5), taught, plan, conditions, in_folder)
+        _, asked = prepared(resnet8(5), taught, plan, conditions, in_folder)
+        kept = asked["teacher"]
         live = frozen(teacher, on(sees))({"batch": batch}, frozenset({"output"}))["output"]
         torch.testing.assert_close(kept({"batch": batch}, frozenset({"output"}))["output"], live, atol=2e-3, rtol=2e-3)
     assert len(list((tmp_path / "answers").iterdir())) == 2

@@ -19,11 +19,11 @@ from tutelage.data.synthetic import digits
 from tutelage.data.views import JITTERS, jitter
 from tutelage.learn import train
 from tutelage.learner import Learner
-from tutelage.methods.by_name import family, members, method
+from tutelage.methods.by_name import family, method
 from tutelage.methods.feature import simkd
 from tutelage.methods.pair import Pair
 from tutelage.methods.response import kd, softened
-from tutelage.methods.sums import added, stopped
+from tutelage.methods.sums import added, members, stopped
 from tutelage.methods.weights import until
 from tutelage.models.mlp import mlp
 from tutelage.objective import Clock, Objective

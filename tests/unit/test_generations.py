@@ -235,7 +235,7 @@ def test_two_views_of_an_image_have_two_labels_and_static_ones_have_one(tmp_path
         teacher = taught_first(run)
         conditions = Conditions(tmp_path, run.precision, True)
         _, dynamic = prepared(net(), replace(KEPT, teacher=teacher), PLAN, conditions)
-    for ask in (dynamic, frozen(teacher)):
+    for ask in (dynamic["teacher"], frozen(teacher)):
         moving = ask(views_of(**WHERE), OUTPUT)["output"]
         assert not torch.equal(moving[0], moving[1]) and not torch.equal(moving[2], moving[3])
     still = once_an_image(teacher, PLAN)(views_of(**WHERE), OUTPUT)["output"]
@@ -247,7 +247,8 @@ def test_two_views_of_an_image_have_two_labels_and_static_ones_have_one(tmp_path
 def test_what_is_kept_of_a_view_is_what_would_be_said_of_it_now(tmp_path):
     teacher = exact(net())
     teacher._tutelage_stage_key = "0123456789abcdef"
-    _, kept = prepared(net(), replace(KEPT, teacher=teacher), PLAN, Conditions(tmp_path, torch.float32, True))
+    _, asked = prepared(net(), replace(KEPT, teacher=teacher), PLAN, Conditions(tmp_path, torch.float32, True))
+    kept = asked["teacher"]
     scenes = [{"batch": batch} for epoch in range(6) for batch in LESSON.batches()(epoch, 0)]
     live = [frozen(teacher)(scene, OUTPUT)["output"] for scene in scenes]
     assert all(torch.equal(kept(scene, OUTPUT)["output"], x) for scene, x in zip(scenes, live, strict=True))
@@ -261,7 +262,7 @@ def test_the_teacher_sees_the_very_batch_that_the_student_sees(tmp_path):
     objective, asked = prepared(
         student, replace(LIVE, teacher=teacher), PLAN, Conditions(tmp_path, torch.float32, True)
     )
-    list(train({"student": PLAN.learner(student, objective, {"teacher": asked})}, LESSON.batches(), 2))
+    list(train({"student": PLAN.learner(student, objective, asked)}, LESSON.batches(), 2))
     assert len(seen["student"]) == len(seen["teacher"]) == 1 + 2 * 2  # the rehearsal, and two epochs of two batches
     assert all(map(torch.equal, seen["student"], seen["teacher"]))
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import tutelage.methods
 from tutelage.calls import lookup
-from tutelage.methods.pair import Method
-from tutelage.methods.sums import added, stopped_method, sum_of_methods
+from tutelage.methods.pair import Method, Pair
+from tutelage.methods.several import Joint, from_each, refuse_borrowing
+from tutelage.methods.sums import added, members
 from tutelage.objective import Objective
 from tutelage.trust import refuse_other
 
@@ -67,11 +68,9 @@ def methods() -> dict[str, Method]:
     return dict(sorted(_shipped(Pair), key=lambda pair: (family(pair[1]), pair[1].__code__.co_firstlineno)))
 
 
-def members(method: Method) -> tuple[Method, ...]:
-    """The methods that a sum adds up, whether or not it is stopped on the way; of any other, itself."""
-    if isinstance(method, partial) and method.func is stopped_method:
-        return members(method.keywords["method"])
-    return method.keywords["methods"] if isinstance(method, partial) and method.func is sum_of_methods else (method,)
+def joints() -> dict[str, Joint]:
+    """Every method of this package that is for several teachers at once, by its name, in the order of their lines."""
+    return dict(sorted(_shipped(Sequence[Pair]), key=lambda pair: pair[1].__code__.co_firstlineno))
 
 
 def family(method: Method) -> str:

@@ -12,6 +12,7 @@ from tutelage.calls import reason
 from tutelage.checks import named_in_errors
 from tutelage.methods.pair import Method, Pair
 from tutelage.methods.sums import members
+from tutelage.methods.transfer import as_labels_allow
 from tutelage.objective import Objective
 from tutelage.outputs import in_words, kind_of
 from tutelage.teachers.frozen import frozen

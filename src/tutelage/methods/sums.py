@@ -72,6 +72,13 @@ def refuse_no_switch(epoch: int, epochs: int) -> None:
         )
 
 
+def members(method: Method) -> tuple[Method, ...]:
+    """The methods that a sum adds up, whether or not it is stopped on the way; of any other, itself."""
+    if isinstance(method, partial) and method.func is stopped_method:
+        return members(method.keywords["method"])
+    return method.keywords["methods"] if isinstance(method, partial) and method.func is sum_of_methods else (method,)
+
+
 def _times(weight: Weight, strength: float) -> Weight:
     if not callable(weight):
         return checked_weight(weight * strength)

@@ -44,21 +44,23 @@ class Maxout(nn.Module):
         return torch.maximum(*x.chunk(PIECES, 1))  # keeps the layout, and is twice as fast as a largest of a dimension
 
 
-def thin_deep(stages: Stages = FITNETS[1], num_classes: int = 100, *, hidden: int = 500) -> nn.Sequential:
+def thin_deep(
+    stages: Stages = FITNETS[1], num_classes: int = 100, *, hidden: int = 500, num_channels: int = 3
+) -> nn.Sequential:
     """A maxout network of any depth and width: one convolution for each number of ``stages``.
 
-    Images (N, 3, H, W); each stage but the last is pooled by 2. Layers: ``layer1, pool1, layer2, …, pool, flatten,
-    hidden, maxout, head``; weights of convolutions start from N(0, 2/fan_out). Raises ``ValueError`` for stages that
-    are no numbers of channels, none at all, and more than 2000 of them.
+    Images (N, ``num_channels``, H, W); each stage but the last is pooled by 2. Layers: ``layer1, pool1, layer2, …,
+    pool, flatten, hidden, maxout, head``; weights of convolutions start from N(0, 2/fan_out). Raises ``ValueError`` for
+    stages that are no numbers of channels, none at all, and more than 2000 of them.
 
     >>> model = thin_deep(((8, 8), (16, 16)), 10)
     >>> sum(isinstance(layer, torch.nn.Conv2d) for layer in model.modules()), model(torch.rand(2, 3, 16, 16)).shape
     (4, torch.Size([2, 10]))
     """
     _refuse_no_stages(stages)
-    refuse_counts("thin_deep", num_classes=num_classes, hidden=hidden)
+    refuse_counts("thin_deep", num_classes=num_classes, hidden=hidden, num_channels=num_channels)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    inputs = 3
+    inputs = num_channels
     for place, widths in enumerate(stages, start=1):
         layers[f"layer{place}"] = _stage(inputs, widths)
         if place < len(stages):

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from tutelage.keys import Build
-from tutelage.methods.by_name import members, method
+from tutelage.methods.by_name import method
 from tutelage.methods.check import check_methods
 from tutelage.methods.pair import Method, student_for
+from tutelage.methods.sums import members
 from tutelage.recipes.generation_claims import REFINED, STATIC, TEACHER, accuracies, claim_born_again, claim_refinery
 from tutelage.results import Metric, Network, Score
 from tutelage.run import Run

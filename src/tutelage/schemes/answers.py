@@ -40,6 +40,8 @@ def remembered(
     lesson: Lesson,
     conditions: Conditions,
     keep: Keep,
+    *,
+    sees: str = "input",
     kept: torch.dtype = torch.float16,
 ) -> Teacher:
     """``teacher``, asked once about each view for every run of the root that asks the same; ``kept`` in that type.
@@ -55,6 +57,7 @@ def remembered(
         "precision": f"{conditions.precision}{', exact' * conditions.exact}",
         "machine": f"torch {torch.__version__} on {device_of(network).type}",
         "revision": str(REVISION),
+        **({} if sees == "input" else {"sees": sees}),
         **({} if kept == torch.float16 else {"kept": str(kept)}),
         **{path: str(code) for path, code in code_of(lesson.transform).items()},
     }

@@ -36,7 +36,8 @@ class Teaching:
 
     ``names`` is what the networks are called, the teacher first. With no more than ``cache_views`` views the teacher's
     small answers are kept, beside the stages and as numbers of the type ``kept``, for every run that needs them: half
-    precision takes little room, float32 is what the teacher said. ``combine`` makes one gradient of the losses.
+    precision takes little room, float32 is what the teacher said. ``combine`` makes one gradient of the losses. The
+    teacher sees that input of a batch which ``teacher_sees`` names.
     """
 
     method: Method
@@ -47,7 +48,15 @@ class Teaching:
     student_layers: tuple[str, ...] = ()
     cache_views: int = 16
     combine: Callable[[], Combine] = WeightedSum
+    teacher_sees: str = "input"
     kept: torch.dtype = torch.float16
+
+    def pairs(self, model: nn.Module, plan: Plan) -> dict[str, Pair]:
+        """The one teacher and ``model``, by what the teacher is called in addresses."""
+        return {TEACHER: pair_of(model, self, plan)}
+
+    def objective(self, pairs: Mapping[str, Pair]) -> Objective:
+        return stronger(self.method(pairs[TEACHER]), self.strength)
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ class JointTeaching:
 
     ``method`` gets a pair for each of them: ``arithmetic``, ``adaptive``, ``partial(from_each, method=crd)`` and others
     of ``methods.several``. ``names`` is what the networks are called, the teachers in order and the student last;
-    ``teacher_layers`` are those of every teacher. ``strength``, ``cache_views`` and ``combine`` are as in ``Teaching``.
+    ``teacher_layers`` are those of every teacher; what ``Teaching`` has too is as it is there.
     Raises ``ValueError`` for no teacher, and unless there is one name for each network.
     """
 
@@ -68,6 +77,7 @@ class JointTeaching:
     student_layers: tuple[str, ...] = ()
     cache_views: int = 16
     combine: Callable[[], Combine] = WeightedSum
+    kept: torch.dtype = torch.float16
 
     def __post_init__(self) -> None:
         called(len(self.teachers))  # refuses none
@@ -93,7 +103,11 @@ AnyTeaching: TypeAlias = Teaching | JointTeaching
 
 
 def by_method(stage: Stage, model: nn.Module, *, plan: Plan, teaching: AnyTeaching) -> None:
-    """Fit the objective of ``teaching``."""
+    """Fit the objective of ``teaching``; where the samples have no labels, all of it but the labels.
+
+    So the student of another modality learns: its lesson shows it ``input``, and shows the teacher another input of the
+    same sample. Raises ``ValueError`` for a method that compares with labels where there are none.
+    """
     if isinstance(teaching, JointTeaching) and len(teaching.teachers) == 1:
         stage.progress.note(f"{stage.name}: an ensemble of one teacher, which is that teacher alone")
     conditions = Conditions(stage.shared, stage.precision, stage.exact)
@@ -110,13 +124,18 @@ def prepared(
     """
     pairs = teaching.pairs(model, plan)
     if isinstance(model, Reused):
-        model.head.load_state_dict(teaching.teacher.get_submodule("head").state_dict())
-    pair = pair_of(model, teaching, plan)
-    objective = stronger(teaching.method(pair), teaching.strength)
-    teacher = frozen(teaching.teacher) if conditions.exact else folded(teaching.teacher)
-    if plan.lesson.num_views <= teaching.cache_views and _is_small(objective, pair):
-        teacher = remembered(teacher, teaching.teacher, plan.lesson, conditions, keep, teaching.kept)
-    return objective, teacher
+        model.head.load_state_dict(next(iter(pairs.values())).teacher.get_submodule("head").state_dict())
+    objective = as_labels_allow(teaching.objective(pairs), plan.lesson.train)
+    teachers = {}
+    for name, pair in pairs.items():
+        sees = pair.teacher_sees
+        call = on(sees)
+        teacher = frozen(pair.teacher, call) if conditions.exact else folded(pair.teacher, call)
+        if plan.lesson.num_views <= teaching.cache_views and _is_small(objective, name, pair, SMALL // len(pairs)):
+            own = plan.lesson, conditions, keep
+            teacher = remembered(teacher, pair.teacher, *own, sees=sees, kept=teaching.kept)
+        teachers[name] = teacher
+    return objective, teachers
 
 
 def is_cached(model: nn.Module, teaching: AnyTeaching, plan: Plan) -> bool:
@@ -142,5 +161,4 @@ def read_of(objective: Objective, who: str) -> frozenset[str]:
 
 
 def _is_small(objective: Objective, name: str, pair: Pair, most: int) -> bool:
-    shown = frozen(pair.teacher)({"batch": {"input": pair.example}}, read_of(objective, name))
-    return all(prod(x.shape[1:]) <= most for x in shown.values())
+    return all(prod(x.shape[1:]) <= most for x in pair.shows("teacher", read_of(objective, name)).values())

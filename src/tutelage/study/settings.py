@@ -35,9 +35,9 @@ class TrainingSettings:
     """samples a step"""
     lr: Rate = 0.05
     """first or highest learning rate"""
-    schedule: Literal["steps", "one-cycle", "cosine", "even-steps"] = "steps"
-    """a tenth after 5/8, 6/8 and 7/8 of the epochs; up for a fifth of the steps, then down to 0; half a cosine; or a
-    tenth after 3/10, 6/10 and 9/10"""
+    schedule: Literal["steps", "one-cycle", "cosine", "constant", "two-steps", "even-steps"] = "steps"
+    """a tenth after 5/8, 6/8 and 7/8 of the epochs; up for a fifth of the steps, then down to 0; half a cosine; the
+    same rate all along; a tenth after 1/2 and 3/4; or after 3/10, 6/10 and 9/10"""
     optimizer: Literal["sgd", "nesterov", "adam"] = "sgd"
     """gradient descent with a momentum of 0.9, with Nesterov's, or Adam"""
     weight_decay: Annotated[float, AtLeast(0), AtMost(100)] = 5e-4

@@ -14,6 +14,8 @@ SCHEDULES: dict[str, Schedule] = {
     "steps": partial(stepwise, at=(150 / 240, 180 / 240, 210 / 240)),
     "one-cycle": one_cycle,
     "cosine": cosine,
+    "constant": constant,
+    "two-steps": partial(stepwise, at=(1 / 2, 3 / 4)),
     "even-steps": partial(stepwise, at=(3 / 10, 6 / 10, 9 / 10)),
 }
 OPTIMIZERS = {"sgd": sgd, "nesterov": nesterov, "adam": adam}

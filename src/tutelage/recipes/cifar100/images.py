@@ -1,13 +1,25 @@
 """CIFAR's pictures for an experiment, and what a network makes of its settings there."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
 from tutelage.data import cifar, synthetic
 from tutelage.data.lab import COLOUR, LIGHTNESS, in_lab
 from tutelage.data.lesson import Lesson
-from tutelage.data.views import CROP_FLIPS, crop_flip, draw, in_turn, normalised, plain, some_of, spread
+from tutelage.data.views import (
+    CROP_FLIPS,
+    Show,
+    Transform,
+    crop_flip,
+    draw,
+    in_turn,
+    normalised,
+    plain,
+    some_of,
+    split,
+    spread,
+)
 from tutelage.methods.pair import Method
 from tutelage.recipes.cifar100.settings import Images
 from tutelage.recipes.generations import Kind

@@ -74,13 +74,17 @@ def bounded(named: Named, *, factory: Factory, squared_norm: float) -> Optimizer
 
 def train_teacher(run: Run, data: Sets, net: Net, seed: int, name: str = "teacher") -> Finished:
     """Two hidden layers with dropout 0.5 and max-norm 15, trained on images that move by up to two pixels."""
-    return train_large(run, net, plan_of_teacher(data, net, seed), seed, "teacher")
+    return train_large(run, net, plan_of_teacher(data, net, seed), seed, name)
 
 
 def plan_of_teacher(data: Sets, net: Net, seed: int) -> Plan:
     """How a teacher learns: on images that move, with max-norm 15."""
     plan = plan_for(data, net.training, seed, jittered=True)
-    plan = replace(plan, optimizer=partial(bounded, factory=plan.optimizer, squared_norm=15.0))
+    return replace(plan, optimizer=partial(bounded, factory=plan.optimizer, squared_norm=15.0))
+
+
+def train_large(run: Run, net: Net, plan: Plan, seed: int, name: str) -> Finished:
+    """Two hidden layers with dropout 0.5, trained on labels as ``plan`` says."""
     return run.stage(name, build_net(net.units, dropout=0.5), partial(supervised, plan=plan), seed=seed)
 
 
