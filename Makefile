@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: setup demo test test-everywhere unit e2e lint docs bench drill clean
+.PHONY: setup demo test test-everywhere units unit e2e lint docs bench drill clean
 
 setup: $(READY)  ## the environment, and nothing else
 
@@ -19,10 +19,15 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## teacher, baseline and distilled student on real MNIST, next to the published figures
 	$(BIN)/tutelage run mnist:hinton --preset quick
 
-test: lint unit e2e  ## every test
+UNITS := tests/unit tests/contract tests/reference src
 
-unit: $(READY)
-	$(BIN)/python -m pytest -n auto tests/unit tests/contract tests/reference src
+test: lint units e2e  ## every test
+
+units: $(READY)
+	$(BIN)/python -m pytest -n auto $(UNITS)
+
+unit: $(READY)  ## without those that take long: between two edits
+	$(BIN)/python -m pytest -n auto -m "not slow" $(UNITS)
 
 test-everywhere: $(READY)  ## the unit tests with other instructions, threads and seeds: many minutes, before a release
 	$(BIN)/python tests/everywhere.py

@@ -27,6 +27,8 @@ from tutelage.objective import Objective
 from tutelage.report.read import read_run
 from tutelage.run import Run
 
+pytestmark = pytest.mark.slow
+
 TOY = "fake_recipes:toy"
 
 

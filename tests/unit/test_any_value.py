@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from any_value import check, command_lines, flags, nothing_trains, spelled, values
 from contract.test_recipes import WRITTEN
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True, scope="module")
 def folder():

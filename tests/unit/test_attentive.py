@@ -41,6 +41,8 @@ from tutelage.matching.similarities import (
 from tutelage.objective import Objective, Term
 from tutelage.teachers.frozen import frozen
 
+pytestmark = pytest.mark.slow
+
 SIMILARITIES = {
     "dot": inner_product,
     "scaled dot": scaled_dot,

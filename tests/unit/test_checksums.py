@@ -39,6 +39,8 @@ from tutelage.teachers.row_sums import RowSums
 from tutelage.teachers.stores import in_folder
 from tutelage.tensors import is_pickle, read_tensors
 
+pytestmark = pytest.mark.slow
+
 STATE = {"step": 3, "x": torch.arange(3.0), "best": [("a", float("inf"))]}
 
 

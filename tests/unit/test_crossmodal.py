@@ -39,6 +39,8 @@ from tutelage.schemes.supervised import supervised
 from tutelage.teachers.frozen import frozen, on
 from tutelage.teachers.stores import in_folder
 
+pytestmark = pytest.mark.slow
+
 G = torch.Generator().manual_seed(9)
 PICTURES = torch.randint(0, 256, (40, 3, 16, 16), dtype=torch.uint8, generator=G)
 WHOLE = labelled("pictures", PICTURES, torch.arange(40) % 5, tuple("abcde"))

@@ -9,6 +9,8 @@ from fuzz.drill import fuzzed, sound, survived, table
 from fuzz.reader import Reader
 from fuzz.readers import READERS
 
+pytestmark = pytest.mark.slow
+
 SLOW = {"report of a run": 20, "--from": 20}  # a page, a command line
 
 FOUND = {

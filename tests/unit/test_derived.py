@@ -20,6 +20,8 @@ from tutelage.objective import Objective
 from tutelage.run import Run
 from tutelage.stages.storage import Finished
 
+pytestmark = pytest.mark.slow
+
 
 def net() -> nn.Sequential:
     return cnn(6)

@@ -14,6 +14,8 @@ from tutelage.cli.find import PLAIN, find
 from tutelage.report.collected import publish_collected
 from unit.test_layers import ORDER
 
+pytestmark = pytest.mark.slow
+
 SHORT = {"README.md": 12, "plain_loop.md": 30, "lightning.md": 30, "hugging_face.md": 30}  # lines of code a block
 
 

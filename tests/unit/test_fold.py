@@ -17,6 +17,8 @@ from tutelage.models.resnet import Basic, Bottleneck, resnet8
 from tutelage.models.wide_resnet import PreActivated, wide_resnet
 from tutelage.taps import Tapped
 
+pytestmark = pytest.mark.slow
+
 NORMS = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
 

@@ -10,6 +10,8 @@ import pytest
 import hostile_files
 import watch
 
+pytestmark = pytest.mark.slow
+
 ENDS = {"ValueError", "Refused", "FileNotFoundError", "2", "3"}
 FINE = ("report", "completion", "pictures, streamed")  # read and shown, or only listed
 PLANTED = ("rich", "tyro", "numpy", "torch", "yaml", "tutelage_evil", "sitecustomize")

@@ -33,6 +33,8 @@ from tutelage.teachers.cached import cached
 from tutelage.teachers.frozen import folded, frozen
 from tutelage.teachers.stores import in_folder, in_memory, over_folder
 
+pytestmark = pytest.mark.slow
+
 TRAIN, TEST = digits(90, seed=0), digits(20, seed=1, name="synthetic/test")
 OUTPUT = frozenset({"output"})
 

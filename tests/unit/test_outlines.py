@@ -13,6 +13,8 @@ from tutelage.models.named import known
 from tutelage.models.outline import outline
 from tutelage.teachers.frozen import frozen
 
+pytestmark = pytest.mark.slow
+
 SIZES = (16, 32, 64, 224)
 OURS = json.loads((Path(__file__).parent / "outlines.json").read_text(encoding="utf-8"))
 """Network -> size of the image -> what was found in it before other people's networks were thought of.

@@ -17,6 +17,8 @@ from tutelage.integrity import findings
 from tutelage.report.read import read_run
 from tutelage.run import Run
 
+pytestmark = pytest.mark.slow
+
 
 def recipe(run, headline):
     run.deliver(run.stage("student", net, fit).last)

@@ -14,6 +14,8 @@ from tutelage.report.finished import find_finished, read_finished
 from tutelage.report.groups import group_runs
 from tutelage.report.read import read_run
 
+pytestmark = pytest.mark.slow
+
 KEPT = sorted(Path(tutelage.__file__).parents[2].glob("results/*"))
 METHODS = [f"method_{k}" for k in range(30)]
 

@@ -18,6 +18,8 @@ from tutelage.report.story import story_of
 from tutelage.report.terminal import print_story
 from tutelage.results import ROLES, Metric
 
+pytestmark = pytest.mark.slow
+
 SQUARES, R2 = Metric("mean squared error"), Metric("R²", better="higher")
 PERPLEXITY, ACCURACY = Metric("perplexity"), Metric("accuracy", "%", "higher")
 FAMILY = [(SQUARES, R2), (R2, SQUARES), (PERPLEXITY,), (ACCURACY,), (Metric("F1", better="higher"), ACCURACY)]

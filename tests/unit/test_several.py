@@ -34,6 +34,8 @@ from tutelage.study.costs import costs_of
 from tutelage.study.trials import Trial, run_trial
 from tutelage.teachers.frozen import frozen
 
+pytestmark = pytest.mark.slow
+
 G = torch.Generator().manual_seed(5)
 SET = labelled(
     "small", torch.randint(0, 256, (20, 3, 8, 8), dtype=torch.uint8, generator=G), torch.arange(20) % 5, tuple("abcde")
