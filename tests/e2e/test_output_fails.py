@@ -90,7 +90,7 @@ def test_a_run_whose_terminal_goes_away_is_stopped_and_can_go_on():
 
 
 def test_the_runs_of_a_sweep_that_is_killed_stop_by_themselves_and_go_on_later():
-    words = [*COMMAND, "sweep", TOY, "--pause", "0.2", "--seed", "0", "1", "--jobs", "2"]
+    words = [*COMMAND, "sweep", TOY, "--pause", "1.5", "--seed", "0", "1", "--jobs", "2"]  # one may begin much later
     sweep = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     begun = set()
     while len(begun) < 2:
