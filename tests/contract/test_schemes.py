@@ -4,8 +4,6 @@ A new scheme is a line of ``SCHEMES``: how it is called in a run, by a rule or b
 """
 
 import inspect
-import os
-import signal
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,11 +13,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import tutelage.schemes
 from contract.find import modules, own
 from examples import bits, same
+from stopping import LEFT, stopping
 from tutelage.checkpoint import load_state
 from tutelage.combine.by_name import Given, upgrad
 from tutelage.data.labelled import Labelled, labelled
@@ -47,17 +46,6 @@ from tutelage.stages.storage import Finished
 
 pytestmark = pytest.mark.filterwarnings("ignore:Nothing to merge")  # of schemes with one loss, which no rule changes
 BATCHES, EPOCHS = 4, 2
-LEFT: list[int] = []  # batches that are shown before the process is asked to stop, once
-
-
-def shown(x: Tensor, view: Tensor) -> Tensor:
-    """A view of some samples; and a signal, where one is due."""
-    if LEFT:
-        LEFT[0] -= 1
-        if not LEFT[0]:
-            LEFT.clear()
-            os.kill(os.getpid(), signal.SIGTERM)
-    return jitter(x, view)
 
 
 def drawn(count: int, seed: int) -> Labelled:
@@ -72,7 +60,7 @@ def net(width: int, dropout: float = 0.0) -> nn.Module:
     return nn.Sequential(OrderedDict(layers, dropout=nn.Dropout(dropout), head=nn.Linear(4 * width, 5)))
 
 
-LESSON = Lesson(drawn(40, 0), drawn(20, 1), shown, 25, batch_size=40 // BATCHES, seed=3)
+LESSON = Lesson(drawn(40, 0), drawn(20, 1), partial(stopping, transform=jitter), 25, batch_size=40 // BATCHES, seed=3)
 PLAN = Plan(LESSON, partial(sgd, lr=0.02), EPOCHS)
 SOFT = {"temperature": 4.0, "label": 0.1, "soft": 0.9}
 LARGE, SMALL = partial(net, 16), partial(net, 8, dropout=0.2)

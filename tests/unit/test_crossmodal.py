@@ -1,7 +1,5 @@
 """Transfer from one modality to another: no label is within reach, and no gradient reaches the teacher."""
 
-import os
-import signal
 from dataclasses import replace
 from functools import partial
 
@@ -11,6 +9,7 @@ from torch import nn
 from torchjd.aggregation import UPGrad
 
 from examples import bits, same
+from stopping import LEFT, stopping
 from tutelage.combine.base import Combine
 from tutelage.combine.projector import exact_projector
 from tutelage.combine.resolve import ResolveConflicts
@@ -45,21 +44,10 @@ G = torch.Generator().manual_seed(9)
 PICTURES = torch.randint(0, 256, (40, 3, 16, 16), dtype=torch.uint8, generator=G)
 WHOLE = labelled("pictures", PICTURES, torch.arange(40) % 5, tuple("abcde"))
 REST, FEW = held_out(WHOLE, 10)
-STOPS: list[int] = []  # batches until a signal comes
 TEACHER = partial(resnet8, num_classes=5, num_channels=1)
 STUDENT = partial(resnet8, num_classes=5, num_channels=2)
 WITHOUT_LABELS = ["kd", "at", "hint_last", "kd+at", "crd"]
 NEED_LABELS = ["dkd", "nkd", "wsl"]
-
-
-def interrupting(pictures, view):
-    """``crop_flip``, and now and then a signal."""
-    if STOPS:
-        STOPS[0] -= 1
-        if not STOPS[0]:
-            STOPS.clear()
-            os.kill(os.getpid(), signal.SIGTERM)
-    return crop_flip(pictures, view)
 
 
 def plan_of(data: Labelled, transform: Transform = crop_flip, views: int = CROP_FLIPS, epochs: int = 1) -> Plan:
@@ -153,7 +141,8 @@ def test_the_view_of_the_teacher_is_that_of_the_student():
 @pytest.mark.parametrize(("views", "cache_views"), [(CROP_FLIPS, 0), (2, 16)])
 @pytest.mark.parametrize("name", ["crd", "kd+at"])
 def test_stopped_in_the_middle_it_goes_on_to_the_same_bits(tmp_path, name, views, cache_views):
-    transform = interrupting if views == CROP_FLIPS else some_of(interrupting, (80, 81))
+    stops = partial(stopping, transform=crop_flip)
+    transform = stops if views == CROP_FLIPS else some_of(stops, (80, 81))
     plan = plan_of(REST.unlabelled(), transform, views, epochs=3)
 
     def transfer(root):
@@ -164,10 +153,10 @@ def test_stopped_in_the_middle_it_goes_on_to_the_same_bits(tmp_path, name, views
     straight = transfer(tmp_path / "straight")
     with opened(tmp_path / "broken") as run:
         teacher_in(run)
-    STOPS.append(8)
+    LEFT.append(8)
     with pytest.raises(SystemExit):
         transfer(tmp_path / "broken")
-    assert not STOPS and list((tmp_path / "broken" / "stages").glob("*/checkpoint*"))
+    assert not LEFT and list((tmp_path / "broken" / "stages").glob("*/checkpoint*"))
     resumed = transfer(tmp_path / "broken")
     assert resumed.key == straight.key and same(bits(resumed.last), bits(straight.last))
 

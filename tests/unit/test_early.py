@@ -1,7 +1,5 @@
 """Stopping early: KD that is switched off at an epoch, and teachers that are trained for less."""
 
-import os
-import signal
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
@@ -11,6 +9,7 @@ import torch
 from torchjd.aggregation import UPGrad
 
 from examples import bits, same
+from stopping import LEFT, stopping
 from tutelage.combine.projector import exact_projector
 from tutelage.combine.resolve import ResolveConflicts
 from tutelage.combine.weighted_sum import WeightedSum
@@ -39,20 +38,7 @@ from tutelage.schemes.supervised import supervised
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.teachers.frozen import frozen
 
-SIGNALS: list[int] = []  # after so many more batches, one comes
-
-
-def interrupted(images, view):
-    """Digits that move; SIGTERM comes while they do."""
-    if SIGNALS:
-        SIGNALS[0] -= 1
-        if not SIGNALS[0]:
-            SIGNALS.clear()
-            os.kill(os.getpid(), signal.SIGTERM)
-    return jitter(images, view)
-
-
-LESSON = Lesson(digits(80, seed=0), digits(40, seed=1), interrupted, JITTERS, batch_size=40)
+LESSON = Lesson(digits(80, seed=0), digits(40, seed=1), partial(stopping, transform=jitter), JITTERS, batch_size=40)
 EPOCHS, STOP = 4, 2
 PLAN = Plan(LESSON, partial(nesterov, lr=0.05), EPOCHS)
 STUDENT = partial(mlp, (784, 6, 10))
@@ -143,7 +129,7 @@ class TestSwitchedOff:
         def student(root):
             with opened(root) as run:
                 teacher = teacher_of(run)
-                SIGNALS[:] = [place] if root.name == "broken" else []
+                LEFT[:] = [place] if root.name == "broken" else []
                 return run.stage("cut", STUDENT, partial(CUT, plan=PLAN, teacher=teacher))
 
         expected = student(tmp_path / "straight")

@@ -1,7 +1,5 @@
 """The two stages of FitNets on a tiny pair."""
 
-import os
-import signal
 from functools import partial
 
 import pytest
@@ -9,12 +7,12 @@ import torch
 from torchjd.aggregation import UPGrad
 
 from examples import bits, same
+from stopping import LEFT, stopping
 from tutelage.combine.projector import exact_projector
 from tutelage.combine.resolve import ResolveConflicts
 from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.data.labelled import labelled
 from tutelage.data.lesson import Lesson
-from tutelage.data.views import plain
 from tutelage.losses.attention import attention_maps
 from tutelage.losses.hint import mean_squares
 from tutelage.matching.projected import projected
@@ -30,17 +28,6 @@ from tutelage.study.hints import depth_of, guidance, in_words, layers_of
 
 PICTURES = torch.randint(0, 256, (20, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 SMALL = labelled("small", PICTURES, torch.arange(20) % 5, tuple("abcde"))
-SIGNALS: list[int] = []  # after so many more batches, one comes
-
-
-def interrupted(images, view):
-    """The pictures; SIGTERM comes while they are shown."""
-    if SIGNALS:
-        SIGNALS[0] -= 1
-        if not SIGNALS[0]:
-            SIGNALS.clear()
-            os.kill(os.getpid(), signal.SIGTERM)
-    return plain(images, view)
 
 
 def upgrad():
@@ -52,7 +39,7 @@ def scaled():
     return projected(mean_squares)
 
 
-PLAN = Plan(Lesson(SMALL, SMALL, interrupted, batch_size=10), partial(sgd, lr=0.05), epochs=2)
+PLAN = Plan(Lesson(SMALL, SMALL, stopping, batch_size=10), partial(sgd, lr=0.05), epochs=2)
 TEACHER = partial(resnet8, num_classes=5)
 STUDENT = partial(thin_deep, ((4, 4, 4), (6, 6, 6), (8, 8, 8)), 5, hidden=8)
 FADING = {"temperature": 3.0, "first": 4.0, "last": 1.0}
@@ -133,10 +120,10 @@ def test_interrupted_within_either_stage_it_goes_on_to_the_same_bits(tmp_path, s
     def fitnet(root):
         with opened(root) as run:
             teacher = teacher_of(run)
-            SIGNALS[:] = [place] if (root.name, stage) == ("broken", "hints") else []
+            LEFT[:] = [place] if (root.name, stage) == ("broken", "hints") else []
             layers = {"guided": ("layer1", "layer2"), "hint": ("layer1", "layer2")}
             first = run.stage("hints", STUDENT, partial(hinted, plan=PLAN, teacher=teacher, **layers), seed=3)
-            SIGNALS[:] = [place] if (root.name, stage) == ("broken", "fitnet") else []
+            LEFT[:] = [place] if (root.name, stage) == ("broken", "fitnet") else []
             second = partial(faded, plan=PLAN, start=first.last, teacher=teacher, **FADING)
             return run.stage("fitnet", STUDENT, second, seed=3)
 

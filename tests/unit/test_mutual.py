@@ -1,7 +1,5 @@
 """Networks that teach each other: what each sees of the others, when, and that nothing flows back to them."""
 
-import os
-import signal
 from dataclasses import replace
 from functools import partial
 
@@ -11,6 +9,7 @@ from torch import nn
 from torch.nn.functional import mse_loss
 
 from examples import bits, same
+from stopping import LEFT, stopping
 from tutelage.combine.by_name import Given, upgrad
 from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.data.labelled import labelled
@@ -31,18 +30,6 @@ from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.tasks.regression import REGRESSION
 
-STOPS: list[int] = []  # how many batches are drawn before the process is asked to stop, once
-
-
-def moved(x, view):
-    """A view of pictures; and a signal, where one is due."""
-    if STOPS:
-        STOPS[0] -= 1
-        if not STOPS[0]:
-            STOPS.clear()
-            os.kill(os.getpid(), signal.SIGTERM)
-    return jitter(x, view)
-
 
 def digits(count, seed, classes=5):
     g = torch.Generator().manual_seed(seed)
@@ -55,7 +42,7 @@ def net(width: int, classes: int = 5, dropout: float = 0.0) -> nn.Module:
 
 
 TURNS = [alternating, simultaneous]
-LESSON = Lesson(digits(40, 0), digits(20, 1), moved, 25, batch_size=10, seed=3)
+LESSON = Lesson(digits(40, 0), digits(20, 1), partial(stopping, transform=jitter), 25, batch_size=10, seed=3)
 PLAN = Plan(LESSON, partial(sgd, lr=0.1), 2)
 PAIR = {"a": partial(net, 12), "b": partial(net, 9, dropout=0.2)}
 
@@ -199,7 +186,7 @@ def test_stopped_and_started_again_all_end_in_the_same_bits(tmp_path, turns, sto
     fit = partial(mutual, plans=plans(*builds), turns=turns, combine=rule)
     with opened(tmp_path / "straight") as run:
         expected = run.peers("mutual", builds, fit)
-    STOPS[:] = [stop]
+    LEFT[:] = [stop]
     with pytest.raises(SystemExit), opened(tmp_path / "broken") as run:
         run.peers("mutual", builds, fit)
     assert len(list((tmp_path / "broken").rglob("checkpoint.safetensors"))) == 1
