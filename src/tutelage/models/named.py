@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -74,7 +74,12 @@ def known() -> dict[str, Callable[..., nn.Module]]:
     return dict(_ours())
 
 
-def _ours() -> Iterator[tuple[str, Callable[..., nn.Module]]]:
+@cache
+def _ours() -> tuple[tuple[str, Callable[..., nn.Module]], ...]:
+    return tuple(_found())
+
+
+def _found() -> Iterator[tuple[str, Callable[..., nn.Module]]]:
     for info in iter_modules(tutelage.models.__path__, "tutelage.models."):
         module = import_module(info.name)
         for name, thing in vars(module).items():

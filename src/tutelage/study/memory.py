@@ -3,7 +3,6 @@
 import warnings
 
 import torch
-from torch import nn
 
 from tutelage import machine
 from tutelage.keys import Build
@@ -36,16 +35,11 @@ def step_bytes(build: Build, shape: tuple[int, ...], *, half: bool = False) -> i
 
     With ``half`` all but the weights is in 16 bits. Gradients, the optimizer and other networks are not counted.
     """
-    made: list[nn.Module] = []
-
-    def forward() -> object:
-        made.append(build())
-        return made[0](torch.empty(shape))
-
     with warnings.catch_warnings(action="ignore"), torch.random.fork_rng(), torch.device("meta"), torch.enable_grad():
-        peak = peak_bytes(forward, "meta")
-    weights = sum(p.numel() * p.element_size() for p in made[0].parameters())
-    return weights + (peak - weights) // (2 if half else 1)
+        model = build()
+        peak = peak_bytes(lambda: model(torch.empty(shape)), "meta")
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    return weights + peak // (2 if half else 1)
 
 
 def _gigabytes(count: int) -> str:
