@@ -232,6 +232,12 @@ class TestTeachers:
         with pytest.raises(ValueError, match=f"after fewer epochs than its 4; got {epochs}"):
             shorter(PLAN, epochs)
 
+    @pytest.mark.parametrize("shorter", [complete, cut_off])
+    @pytest.mark.parametrize("epochs", [True, False, 0, -1, 2.5, "2", None])
+    def test_what_does_not_count_epochs_is_refused(self, shorter, epochs):
+        with pytest.raises(ValueError, match=f"a whole number; got {epochs!r}"):
+            shorter(PLAN, epochs)
+
     @pytest.mark.parametrize("share", [0.0, -1.0, 1.5, float("nan")])
     def test_what_is_no_share_is_refused(self, share):
         with pytest.raises(ValueError, match="a share of more than 0 and at most 1"):

@@ -68,6 +68,8 @@ def test_how_many_trainings_it_takes_is_what_is_trained(tmp_path):
     assert len(made) == len({one.key for one in made.values()}) == len(stages) - 1 == 7
     words = "4 paths from 12 to 6: 7 trainings beside the teacher, since what paths share is trained once; apart, 8"
     assert trainings(SIZES) == words
+    assert trainings(SIZES[:3]) == "2 paths from 12 to 8: 3 trainings beside the teacher"
+    assert trainings(SIZES[:2]) == "1 path from 12 to 10: 1 training beside the teacher"
 
 
 def test_each_path_is_the_chain_of_its_networks(tmp_path):

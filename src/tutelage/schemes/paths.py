@@ -12,6 +12,7 @@ from torch import nn
 from tutelage.run import Run
 from tutelage.schemes.chain import Link, chain
 from tutelage.stages.storage import Finished
+from tutelage.weights.words import counted
 
 Size = TypeVar("Size", bound=Hashable)
 Path: TypeAlias = tuple[Size, ...]
@@ -40,13 +41,15 @@ def trainings(sizes: Sequence[Size]) -> str:
 
     >>> trainings([10, 8, 6, 4, 2])
     '8 paths from 10 to 2: 15 trainings beside the teacher, since what paths share is trained once; apart, 20'
+    >>> trainings([10, 2])
+    '1 path from 10 to 2: 1 training beside the teacher'
     """
     ways = paths(sizes)
     ends = [path for path in ways if path[-1] == sizes[-1]]
-    return (
-        f"{len(ends)} paths from {sizes[0]} to {sizes[-1]}: {len(ways)} trainings beside the teacher, since what paths "
-        f"share is trained once; apart, {sum(len(path) - 1 for path in ends)}"
-    )
+    together, apart = len(ways), sum(len(path) - 1 for path in ends)
+    count = f"{counted(len(ends), 'path')} from {sizes[0]} to {sizes[-1]}: {counted(together, 'training')}"
+    shared = f", since what paths share is trained once; apart, {apart}" if apart > together else ""
+    return f"{count} beside the teacher{shared}"
 
 
 def taught_along_paths(
