@@ -15,6 +15,7 @@ from tutelage.run import Run
 NETWORKS = ASSISTANTS.keywords["networks"]
 IMAGES = ASSISTANTS.keywords["images"]
 FITNET = FITNETS.keywords
+TEACHERS = EFFICACY.keywords["teachers"]
 
 
 def named(*names):
@@ -32,7 +33,7 @@ REFUSED = [
         named("wide_cnn(4)", "wide_cnn(4)"),
         r"names takes each value once; got wide_cnn",
     ),
-    (ASSISTANTS, named("wide_cnn(4)"), r"two sizes or more; got \['wide_cnn\(4\)'\]"),
+    (ASSISTANTS, named("wide_cnn(4)"), r"--networks\.names takes a .*, two networks or more; got wide_cnn\(4\) alone"),
     (ASSISTANTS, named(), "--networks.names takes one value or more; got none"),
     (
         ASSISTANTS,
@@ -44,22 +45,32 @@ REFUSED = [
         {"images": replace(IMAGES, validation=0)},
         "keep some with --images.validation",
     ),
-    (EFFICACY, {"stops": (2,)}, r"within the training, from 1 to 1 of 2; got 2\."),
-    (EFFICACY, {"stops": (1, 9)}, r"from 1 to 1 of 2; got 9\."),
+    (EFFICACY, {"stops": (2,)}, r"--stops must be from 1 to 1, less than --student\.epochs 2; got 2\."),
+    (EFFICACY, {"stops": (1, 9)}, r"from 1 to 1, less than --student\.epochs 2; got 9\."),
+    (
+        EFFICACY,
+        {"teachers": replace(TEACHERS, names=TEACHERS.names[::-1])},
+        r"--teachers\.names goes from small to large, .*; wide_cnn\(2\) has 30,762 parameters, and wide_cnn",
+    ),
     (EFFICACY, {"stops": ()}, "--stops takes one value or more; got none"),
     (EFFICACY, {"short": (1, 1)}, "--short takes each value once; got 1 twice"),
-    (EFFICACY, {"short": (2,)}, r"stops early after fewer epochs than its 2; got 2\."),
+    (EFFICACY, {"short": (2,)}, r"--short must be from 1 to 1, less than --teachers\.epochs 2; got 2\."),
     (EFFICACY, {"images": replace(IMAGES, validation=0)}, "keep some with --images.validation"),
     (WIDTHS, {"units": (8, 16)}, "16-16 has 16 units a layer, and 8-8 before it 8"),
     (
         WIDTHS,
         {"units": (32, 8)},
-        "passes each size once; 32 is there twice",
+        "--units goes .*; 32-32 has 32 units a layer, and 32-32 before it 32",
     ),
     (WIDTHS, {"units": (8, 8)}, "--units takes each value once; got 8 twice"),
     (WIDTHS, {"digits": replace(DRAWN, validation=0)}, "keep some with --digits.validation"),
-    (DIGITS, {"stops": (2,)}, r"from 1 to 1 of 2; got 2\."),
-    (DIGITS, {"short": (3,)}, r"fewer epochs than its 2; got 3\."),
+    (DIGITS, {"stops": (2,)}, r"--stops must be from 1 to 1, less than --student\.epochs 2; got 2\."),
+    (DIGITS, {"short": (3,)}, r"--short must be from 1 to 1, less than --teachers\.epochs 2; got 3\."),
+    (
+        DIGITS,
+        {"teachers": replace(DIGITS.keywords["teachers"], units=(32, 16))},
+        "--teachers.units goes from small to large, .*; 16-16 has 16 units a layer, and 32-32 before it 32",
+    ),
     (DIGITS, {"digits": replace(DRAWN, validation=0)}, "keep some with --digits.validation"),
     (FITNETS, {"student": replace(FITNET["student"], layers=("nope",))}, "has no layer 'nope'"),
     (

@@ -1,6 +1,6 @@
 """Teacher assistants: networks alone and along every way down, measured and published together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -39,13 +39,29 @@ def sizes_of(builds: Mapping[str, Build]) -> dict[str, int]:
         return {name: parameters(build()) for name, build in builds.items()}
 
 
-def refuse_disorder(sizes: Mapping[str, int], what: str = "parameters") -> None:
+def refuse_alone(names: Sequence[str], flag: str) -> None:
+    """Raise ``ValueError`` unless ``names``, given by ``flag``, are a teacher and a student or more."""
+    if len(names) < 2:
+        raise ValueError(f"{flag} takes a teacher and a student, two networks or more; got {' '.join(names)} alone.")
+
+
+def refuse_disorder(sizes: Iterable[tuple[str, int]], flag: str, what: str = "parameters") -> None:
     """Raise ``ValueError`` unless each network has fewer ``what`` than the one before it, the teacher first."""
-    for (larger, more), (smaller, fewer) in pairwise(sizes.items()):
+    for (larger, more), (smaller, fewer) in pairwise(sizes):
         if fewer >= more:
             raise ValueError(
-                f"Networks go from the teacher down to the student, each smaller than the one before it; {smaller} has "
+                f"{flag} goes from the teacher down to the student, each smaller than the one before it; {smaller} has "
                 f"{fewer:,} {what}, and {larger} before it {more:,}."
+            )
+
+
+def refuse_no_growth(sizes: Iterable[tuple[str, int]], flag: str, what: str = "parameters") -> None:
+    """Raise ``ValueError`` unless each teacher has more ``what`` than the one before it."""
+    for (smaller, fewer), (larger, more) in pairwise(sizes):
+        if more <= fewer:
+            raise ValueError(
+                f"{flag} goes from small to large, each larger than the one before it; {larger} has {more:,} {what}, "
+                f"and {smaller} before it {fewer:,}."
             )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from tutelage.results import Curve, Metric, Network, Table
+from tutelage.study.choice import beside_alone, figure, picked, validation
 from tutelage.study.comparison import BASELINE
 
 
@@ -32,17 +33,18 @@ def students_by_teacher(
 def best_teachers_in_words(
     networks: Mapping[str, Network], teachers: Sequence[str], methods: Sequence[str], student: str, metric: Metric
 ) -> str:
-    """From whom the student learns most by each method, in one sentence."""
-    parts = []
+    """Of each method the teacher whose student is best on validation, and what that student does, in one sentence.
+
+    Where nothing was validated nothing is picked: the students of all teachers are told.
+    """
+    parts = [f"{student} alone: {figure(networks[BASELINE], metric, named=True)}"]
     for method in methods:
-        values = {teacher: networks[name].scores[metric.name].value for teacher in teachers
-                  if (name := f"{method} from {teacher}") in networks}  # fmt: skip
-        if values:
-            best = max(values, key=lambda teacher: metric.gain(values[teacher], over=0.0))
-            parts.append(f"by {method} it learns most from {best} ({_in_words(values[best], metric)})")
-    alone = networks[BASELINE].scores[metric.name].value
-    return "; ".join([f"{student} alone: {_in_words(alone, metric)}", *parts]) + "."
-
-
-def _in_words(value: float, metric: Metric) -> str:
-    return f"{value:.1f} {metric.unit}" if metric.unit else f"{value:g} {metric.name}"
+        names = {f"{method} from {teacher}": teacher for teacher in teachers}
+        names = {name: teacher for name, teacher in names.items() if name in networks}
+        if len(names) > 1 and any(validation(networks[name], metric) is not None for name in names):
+            best = picked(names, networks, metric)
+            words = f"by {method}, the best of {len(names)} teachers on validation is {names[best]}"
+            parts.append(f"{words} ({beside_alone(best, networks, metric)})")
+        else:
+            parts += [f"{name}: {beside_alone(name, networks, metric)}" for name in names]
+    return "; ".join(parts) + "."

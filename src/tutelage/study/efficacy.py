@@ -1,11 +1,14 @@
 """When to stop: teachers that are trained for less, and students that are no longer taught at some epoch, as tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tutelage.results import Curve, Metric, Network, Table
 from tutelage.schemes.early import complete, cut_off
 from tutelage.schemes.plan import Plan
+from tutelage.study.capacity import best_teachers_in_words
+from tutelage.study.choice import beside_alone, picked, validation
 from tutelage.study.comparison import BASELINE
+from tutelage.weights.words import counted
 
 FULL, COMPLETE, CUT_OFF = "full", "complete", "cut off"
 
@@ -17,25 +20,52 @@ def stopped_early(teacher: str, plan: Plan, short: Sequence[int]) -> dict[str, t
     """
     ways = {}
     for epochs in short:
-        ways[f"{teacher}, {epochs} epochs"] = (COMPLETE, complete(plan, epochs))
+        ways[f"{teacher}, {counted(epochs, 'epoch')}"] = (COMPLETE, complete(plan, epochs))
         ways[f"{teacher}, {epochs} of {plan.epochs} epochs"] = (CUT_OFF, cut_off(plan, epochs))
     return ways
 
 
-def refuse_no_choice(validation: int, flag: str) -> None:
-    """Raise ``ValueError`` where no samples are set apart on which something could be picked."""
-    if not validation:
-        raise ValueError(f"What is best is picked on validation images; keep some with {flag}.")
+def refuse_late(stops: Sequence[int], flag: str, epochs: int, whole: str) -> None:
+    """Raise ``ValueError`` unless each of ``stops``, given by ``flag``, is within the ``epochs`` given by ``whole``."""
+    if epochs < 2:
+        raise ValueError(f"{flag} takes epochs before the last one, and {whole} 1 has none; train for 2 or more.")
+    for stop in stops:
+        if not 0 < stop < epochs:
+            raise ValueError(f"{flag} must be from 1 to {epochs - 1}, less than {whole} {epochs}; got {stop}.")
 
 
-def picked(students: Sequence[str], networks: Mapping[str, Network], metric: Metric) -> str:
-    """The student that is best on validation, of those that did not diverge; the first of equals."""
+def kd_for(epochs: int, teacher: str) -> str:
+    """How a student is called that is taught for so many epochs, and learns from labels alone in the others."""
+    return f"{method_for(epochs)} from {teacher}"
 
-    def validation(name: str) -> float:
-        value = (networks[name].validation or {}).get(metric.name)
-        return float("inf") if value is None else -metric.gain(value, over=0.0)
 
-    return min((name for name in students if name in networks), key=validation, default="")
+def method_for(epochs: int) -> str:
+    """How KD is called that is switched off after so many epochs.
+
+    >>> method_for(1), method_for(20)
+    ('kd for 1 epoch', 'kd for 20 epochs')
+    """
+    return f"kd for {counted(epochs, 'epoch')}"
+
+
+def in_words(
+    networks: Mapping[str, Network],
+    teachers: Sequence[str],
+    early: Collection[str],
+    student: str,
+    delivered: str,
+    metric: Metric,
+) -> str:
+    """Which teacher was best, which of ``early`` ones, and the student that is ``delivered``, if any, by its name."""
+    sentences = [best_teachers_in_words(networks, teachers, ["kd"], student, metric)]
+    *_, largest = teachers
+    if short := picked([f"kd from {name}" for name in early], networks, metric):
+        name, words = short.removeprefix("kd from "), beside_alone(short, networks, metric)
+        sentences.append(f"Of {largest} stopped early, the best of {len(early)} on validation is {name} ({words}).")
+    if delivered:
+        words = beside_alone(delivered, networks, metric)
+        sentences.append(f"Delivered is the best of all students on validation, {delivered} ({words}).")
+    return " ".join(sentences)
 
 
 def early_teachers(
@@ -74,11 +104,11 @@ def switched_off(
 ) -> Table:
     """What students do that are taught for some epochs, and learn from labels alone in the others.
 
-    They are called ``kd until e from t``, those that are taught throughout ``kd from t``.
+    They are called ``kd for e epochs from t``, those that are taught throughout ``kd from t``.
     """
     rows = []
     for teacher in teachers:
-        named = {stop: f"kd until {stop} from {teacher}" for stop in stops} | {epochs: f"kd from {teacher}"}
+        named = {stop: kd_for(stop, teacher) for stop in stops} | {epochs: f"kd from {teacher}"}
         best = picked(list(named.values()), networks, metric)
         for stop, name in named.items():
             if (student := networks.get(name)) is not None:
@@ -105,7 +135,7 @@ def _value(network: Network, metric: Metric) -> float | None:
 
 
 def _validation(network: Network, metric: Metric) -> float | None:
-    value = (network.validation or {}).get(metric.name)
+    value = validation(network, metric)
     return None if value is None else round(value, 2)
 
 

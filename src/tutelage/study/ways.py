@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf, isfinite
 
 from tutelage.results import Curve, Metric, Network, Table
+from tutelage.study.choice import figure, picked, validation
 from tutelage.study.comparison import BASELINE
 
 ARROW = " → "
 STEPS = ("NOKD", "BLKD", "TAKD")
 """As the paper calls a student alone, one taught by the teacher itself, and one taught by way of assistants."""
+_IN_FULL = "NOKD, no distillation: labels alone; BLKD, baseline distillation: taught by the teacher"
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class Ways:
         return sorted(ways, key=lambda way: [way.count(ARROW), *map(self.names.index, way.split(ARROW))])
 
     @property
+    def through(self) -> list[str]:
+        """The ways to the student through one assistant or more."""
+        return [way for way in self.to_student if way != self.direct]
+
+    @property
     def single(self) -> dict[str, str]:
         """The assistants, and the way through each of them alone."""
         return {name: ARROW.join((self.names[0], name, self.names[-1])) for name in self.names[1:-1]}
@@ -49,38 +57,38 @@ class Ways:
 
         The direct one where there is no assistant.
         """
-        longer = [way for way in self.to_student if way != self.direct]
-        return min(longer, key=self._validation, default=self.direct)
+        return picked(self.through, self.networks, self.metric) or self.direct
 
     @property
     def best(self) -> str:
         """The way whose student is best on validation, the direct one included; the first of equals."""
-        return min(self.to_student, key=self._validation)
+        return picked(self.to_student, self.networks, self.metric)
 
     @property
     def nearest(self) -> str:
-        """The assistant that alone comes nearest to the mean of teacher and student alone: the paper's rule."""
+        """The assistant that alone, on validation, comes nearest to the mean of teacher and student: the paper's rule.
+
+        It chooses before any student of an assistant is looked at, and never by the test set.
+        """
         return min(self.single, key=self.distance, default="")
 
     def distance(self, name: str) -> float:
-        """How far a network alone is from the mean of the teacher and the student alone."""
-        mean = (self.alone(self.names[0]) + self.alone(self.names[-1])) / 2
-        return abs(self.alone(name) - mean)
+        """How far a network alone is from the mean of the teacher and the student alone, on validation.
 
-    def alone(self, name: str) -> float:
-        return self.value(BASELINE if name == self.names[-1] else name)
+        Infinite where one of the three was not validated, or has no number.
+        """
+        one, teacher, student = (validation(self.alone(x), self.metric) for x in (name, self.names[0], self.names[-1]))
+        return inf if one is None or teacher is None or student is None else abs(one - (teacher + student) / 2)
+
+    def alone(self, name: str) -> Network:
+        """A network that nobody taught."""
+        return self.networks[BASELINE if name == self.names[-1] else name]
 
     def value(self, network: str) -> float:
         return self.networks[network].scores[self.metric.name].value
 
     def gain(self, network: str, over: str) -> float:
         return round(self.metric.gain(self.value(network), over=self.value(over)), 2)
-
-    def _validation(self, way: str) -> float:
-        value = (self.networks[way].validation or {}).get(self.metric.name)
-        if value is None:  # nothing was set apart, or what was measured is no number
-            return float("inf")
-        return value if self.metric.better == "lower" else -value
 
 
 def tables_of(ways: Ways) -> list[Table]:
@@ -90,15 +98,19 @@ def tables_of(ways: Ways) -> list[Table]:
 
 def in_words(ways: Ways) -> str:
     """Alone, taught directly, taught by the best way through assistants, and what the paper's rule says to that."""
-    metric, student = ways.metric, ways.names[-1]
-    named = {name: f"{ways.value(name):g} {metric.unit or metric.name}" for name in (BASELINE, ways.direct)}
-    words = f"{student} alone: {named[BASELINE]}; taught by {ways.names[0]}: {named[ways.direct]}"
-    if not ways.single:
-        return f"{words}."
-    through = ways.chosen.split(ARROW)[1:-1]
-    rule = ways.single[ways.nearest]
-    words += f"; by way of {' and '.join(through)}, the best on validation: {ways.value(ways.chosen):g}."
-    return f"{words} The assistant that alone is nearest to the mean of both is {ways.nearest}: {ways.value(rule):g}."
+
+    def told(name: str, *, named: bool = False) -> str:
+        return figure(ways.networks[name], ways.metric, named=named)
+
+    words = f"{ways.names[-1]} alone: {told(BASELINE, named=True)}; taught by {ways.names[0]}: {told(ways.direct)}"
+    by_way = f"by way of {' and '.join(ways.chosen.split(ARROW)[1:-1])}"
+    if len(ways.single) < 2:
+        return f"{words}; {by_way}: {told(ways.chosen)}." if ways.single else f"{words}."
+    which = f"the best on validation of the {len(ways.through)} ways through assistants"
+    behind = ", where the direct way is not worse" if ways.best == ways.direct else ""
+    words += f"; {by_way}, {which}{behind}: {told(ways.chosen)}."
+    rule = f"By way of {ways.nearest}, which alone is nearest to the mean of both on validation"
+    return f"{words} {rule}: {told(ways.single[ways.nearest])}."
 
 
 def _rows(ways: Ways) -> Table:
@@ -114,8 +126,8 @@ def _rows(ways: Ways) -> Table:
         title="With and without assistants",
         columns=("student", "way", ways.metric.name, *over),
         rows=tuple(rows),
-        note=f"NOKD: labels alone; BLKD: taught by the teacher; TAKD: by the way through assistants that is best on "
-        f"validation. Test {ways.metric.name} after the last epoch.",
+        note=f"{_IN_FULL}; TAKD, distillation by teacher assistants: by the way through them that is best on "
+        f"validation, and some of its lead is the luck of being picked. Test {ways.metric.name} after the last epoch.",
         paired=tuple(over),
     )
 
@@ -125,11 +137,11 @@ def _every_way(ways: Ways) -> Table:
         (
             way,
             len(way.split(ARROW)) - 2,
-            _rounded(ways.networks[way].validation, ways.metric),
+            _rounded(ways.networks[way], ways.metric),
             ways.value(way),
             ways.gain(way, BASELINE),
             ways.gain(way, ways.direct),
-            "best on validation" if way == ways.best else "",
+            _remark(way, ways),
         )
         for way in ways.to_student
     ]
@@ -146,7 +158,7 @@ def _every_way(ways: Ways) -> Table:
         ),
         rows=tuple(rows),
         note=f"Test {ways.metric.name} of {ways.names[-1]} after the last epoch; each network of a way is taught by "
-        "the one before it alone.",
+        f"the one before it alone. {_IN_FULL}.",
         paired=("over NOKD", "over BLKD"),
     )
 
@@ -154,10 +166,10 @@ def _every_way(ways: Ways) -> Table:
 def _sizes(ways: Ways) -> Table:
     rows = []
     for name in ways.names:
-        network = ways.networks[BASELINE if name == ways.names[-1] else name]
-        way = ways.single.get(name)
+        network, way = ways.alone(name), ways.single.get(name)
+        distance = round(ways.distance(name), 2) if isfinite(ways.distance(name)) else None
         rows.append((
-            name, network.parameters, ways.alone(name), round(ways.distance(name), 2),
+            name, network.parameters, _rounded(network, ways.metric), network.scores[ways.metric.name].value, distance,
             None if way is None else ways.value(way), None if way is None else ways.gain(way, ways.direct),
             "nearest to the mean" if name == ways.nearest else "",
         ))  # fmt: skip
@@ -166,6 +178,7 @@ def _sizes(ways: Ways) -> Table:
         columns=(
             "network",
             "parameters",
+            f"validation {ways.metric.name}",
             f"{ways.metric.name} alone",
             "from the mean",
             f"student's {ways.metric.name}",
@@ -173,12 +186,19 @@ def _sizes(ways: Ways) -> Table:
             "remark",
         ),
         rows=tuple(rows),
-        note="The paper's rule: the best assistant is that which alone is nearest to the mean of teacher and student.",
-        curve=Curve("parameters", "over BLKD", log_x=True),
+        note="The paper's rule: the best assistant is that which alone is nearest to the mean of teacher and student, "
+        "here on validation.",
+        curve=Curve("parameters", "over BLKD", log_x=True) if len(ways.single) > 2 else None,
         paired=("over BLKD",),
     )
 
 
-def _rounded(validation: Mapping[str, float] | None, metric: Metric) -> float | None:
-    value = (validation or {}).get(metric.name)
+def _remark(way: str, ways: Ways) -> str:
+    if way == ways.best:
+        return "best on validation"
+    return "best of those through assistants" if way == ways.chosen else ""
+
+
+def _rounded(network: Network, metric: Metric) -> float | None:
+    value = validation(network, metric)
     return None if value is None else round(value, 2)

@@ -74,10 +74,10 @@ def assistants(
     from tutelage.recipes.cifar100.images import INPUT, pictures_of, plan_for
     from tutelage.schemes.by_method import by_method
     from tutelage.schemes.chain import Link
-    from tutelage.schemes.paths import Path, paths, taught_along_paths, trainings
-    from tutelage.study.assistants import Cast, alone, publish_ways, refuse_disorder, sizes_of
+    from tutelage.schemes.paths import Path, taught_along_paths, trainings
+    from tutelage.study.assistants import Cast, alone, publish_ways, refuse_alone, refuse_disorder, sizes_of
+    from tutelage.study.choice import refuse_no_choice
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.efficacy import refuse_no_choice
     from tutelage.study.networks import PairOfNetworks, teacher_of
     from tutelage.study.ways import ARROW
     from tutelage.tasks.classification import ACCURACY
@@ -87,7 +87,7 @@ def assistants(
     free = ("networks.seed", "networks.names", "images.name", "images.cache_views")
     reason = cannot_decide(run, assistants, locals(), free, {"subset": assistants_subset})
     method = partial(softened, temperature=temperature, label=label, soft=1 - label)
-    paths(networks.names)  # refuses fewer than two
+    refuse_alone(networks.names, "--networks.names")
     data = pictures_of(run, images)
     teacher = TeacherSettings(
         name=networks.names[0], views=networks.views, training=networks.training, seed=networks.seed
@@ -98,7 +98,8 @@ def assistants(
     for pair in pairs.values():
         pair.refuse_strangers(run, plan, {"kd": method})
     builds = {name: pair.build_student for name, pair in pairs.items()}
-    refuse_disorder(sizes_of({teacher.name: pairs[settings[1].name].build_teacher, **builds}))
+    sizes = sizes_of({teacher.name: pairs[settings[1].name].build_teacher, **builds})
+    refuse_disorder(sizes.items(), "--networks.names")
     run.progress.note(trainings(networks.names))
 
     def link(path: Path[str]) -> Link:

@@ -46,28 +46,38 @@ def efficacy(
         seed: of the students' weights, order and views
     """
     from tutelage.methods.response import softened
-    from tutelage.methods.sums import refuse_no_switch, stopped
+    from tutelage.methods.sums import stopped
     from tutelage.recipes.cifar100.images import INPUT, pictures_of, plan_for
     from tutelage.recipes.efficacy import claim_size, claim_stops
     from tutelage.schemes.supervised import supervised
-    from tutelage.study.capacity import best_teachers_in_words, students_by_teacher
+    from tutelage.study.assistants import refuse_no_growth, sizes_of
+    from tutelage.study.capacity import students_by_teacher
+    from tutelage.study.choice import refuse_no_choice
     from tutelage.study.claims import cannot_decide
     from tutelage.study.comparison import BASELINE, Compared, publish_comparison
-    from tutelage.study.efficacy import COMPLETE, early_teachers, refuse_no_choice, stopped_early, switched_off
+    from tutelage.study.efficacy import (
+        COMPLETE,
+        early_teachers,
+        in_words,
+        method_for,
+        refuse_late,
+        stopped_early,
+        switched_off,
+    )
     from tutelage.study.networks import PairOfNetworks, teacher_of
     from tutelage.study.trials import Trial, run_trial, run_trials
     from tutelage.tasks.classification import ACCURACY
 
     refuse_nonsense(efficacy, locals())
     refuse_no_choice(images.validation, "--images.validation")
-    for stop in stops:
-        refuse_no_switch(stop, student.training.epochs)
+    refuse_late(stops, "--stops", student.training.epochs, "--student.epochs")
+    refuse_late(short, "--short", teachers.training.epochs, "--teachers.epochs")
     free = ("images.cache_views", "teachers.seed")
     reason = cannot_decide(run, efficacy, locals(), free, {"subset": efficacy_subset})
     data = pictures_of(run, images)
     plan = plan_for(data, student, seed)
     kd = partial(softened, temperature=temperature, label=label, soft=1 - label)
-    methods: dict[str, Method] = {"kd": kd, **{f"kd until {stop}": stopped(kd, stop) for stop in stops}}
+    methods: dict[str, Method] = {"kd": kd, **{method_for(stop): stopped(kd, stop) for stop in stops}}
     named = {
         name: TeacherSettings(name=name, training=teachers.training, seed=teachers.seed) for name in teachers.names
     }
@@ -77,6 +87,8 @@ def efficacy(
     early = stopped_early(largest, whole, short)
     for pair in pairs.values():
         pair.refuse_strangers(run, plan, methods)
+    sizes = sizes_of({name: pair.build_teacher for name, pair in pairs.items()})
+    refuse_no_growth(sizes.items(), "--teachers.names")
 
     trained = {name: teacher_of(run, data, one, plan_for(data, one, one.seed), f"teacher {name}")
                for name, one in named.items()}  # fmt: skip
@@ -99,13 +111,14 @@ def efficacy(
     labels |= {name: f"{student.name}, {name}" for name in (BASELINE, *trials)}
     compared = Compared("Students", ACCURACY, teaching, baseline, outcome, labels)
     networks = publish_comparison(run, data, compared, INPUT)
+    delivered = next(iter(compared.ranked(data)), "")
     run.publish(
         tables=[
             students_by_teacher(networks, list(named), list(methods), ACCURACY),
             switched_off(networks, list(named), stops, plan.epochs, ACCURACY),
             early_teachers(networks, largest, whole, early, ACCURACY),
         ],
-        headline=best_teachers_in_words(networks, list(named), list(methods), student.name, ACCURACY),
+        headline=in_words(networks, list(named), early, student.name, delivered, ACCURACY),
     )
     if not data.synthetic:
         complete = [name for name, (schedule, _) in early.items() if schedule == COMPLETE]

@@ -124,7 +124,7 @@ def fitnets(
     )
     accuracy = {name: network.scores["accuracy"].value for name, network in networks.items()}
     run.publish(
-        headline=f"{student.name} with hints first: {accuracy['fitnet']:.1f} %; with soft targets alone "
+        headline=f"{student.name} with hints first: {accuracy['fitnet']:.1f} % accuracy; with soft targets alone "
         f"{accuracy['soft']:.1f} %; with labels alone {accuracy[BASELINE]:.1f} %. "
         f"{teacher.name}, the teacher: {accuracy['teacher']:.1f} %."
     )

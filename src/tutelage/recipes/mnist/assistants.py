@@ -43,19 +43,18 @@ def assistants(
     from tutelage.recipes.assistants import claim_directions
     from tutelage.recipes.mnist import nets
     from tutelage.schemes.chain import Link
-    from tutelage.schemes.paths import Path, paths, taught_along_paths, trainings
+    from tutelage.schemes.paths import Path, taught_along_paths, trainings
     from tutelage.study.assistants import Cast, alone, publish_ways, refuse_disorder
+    from tutelage.study.choice import refuse_no_choice
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.efficacy import refuse_no_choice
     from tutelage.study.ways import ARROW
     from tutelage.tasks.classification import ERRORS
 
     refuse_nonsense(assistants, locals())
     refuse_no_choice(digits.validation, "--digits.validation")
     reason = cannot_decide(run, assistants, locals())
-    paths([teacher.units, *units])  # refuses what is there twice
+    refuse_disorder([(nets.wide(width), width) for width in (teacher.units, *units)], "--units", "units a layer")
     widths = {nets.wide(width): width for width in (teacher.units, *units)}
-    refuse_disorder(widths, "units a layer")
     data = nets.digits_of(run, digits)
     nets.refuse_too_large(data, teacher, *(Net(units=width, training=training) for width in units))
     plan = nets.plan_for(data, training, seed)

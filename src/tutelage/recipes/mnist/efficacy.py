@@ -58,17 +58,20 @@ def efficacy(
         short: epochs after which the widest teacher stops
         seed: of weights, order, views and dropout
     """
-    from tutelage.methods.sums import refuse_no_switch
     from tutelage.methods.weights import until
     from tutelage.recipes.efficacy import claim_size, claim_stops
     from tutelage.recipes.mnist import nets
-    from tutelage.study.capacity import best_teachers_in_words, students_by_teacher
+    from tutelage.study.assistants import refuse_no_growth
+    from tutelage.study.capacity import students_by_teacher
+    from tutelage.study.choice import refuse_no_choice
     from tutelage.study.claims import cannot_decide
     from tutelage.study.comparison import BASELINE
     from tutelage.study.efficacy import (
         COMPLETE,
         early_teachers,
-        refuse_no_choice,
+        in_words,
+        method_for,
+        refuse_late,
         stopped_early,
         switched_off,
     )
@@ -79,8 +82,9 @@ def efficacy(
     refuse_no_choice(digits.validation, "--digits.validation")
     reason = cannot_decide(run, efficacy, locals())
     epochs = student.training.epochs
-    for stop in stops:
-        refuse_no_switch(stop, epochs)
+    refuse_late(stops, "--stops", epochs, "--student.epochs")
+    refuse_late(short, "--short", teachers.training.epochs, "--teachers.epochs")
+    refuse_no_growth([(nets.wide(width), width) for width in teachers.units], "--teachers.units", "units a layer")
     data = nets.digits_of(run, digits)
     large = {nets.wide(width): Net(units=width, training=teachers.training) for width in teachers.units}
     nets.refuse_too_large(data, student, *large.values())
@@ -97,7 +101,7 @@ def efficacy(
     trained = {name: nets.train_large(run, net, plans[name], seed, f"teacher {name}") for name, net in large.items()}
     trained |= {name: nets.train_large(run, large[widest], plan, seed, f"teacher {name}")
                 for name, (_, plan) in early.items()}  # fmt: skip
-    methods = {"kd": epochs, **{f"kd until {stop}": stop for stop in stops}}
+    methods = {"kd": epochs, **{method_for(stop): stop for stop in stops}}
     lessons = {f"{word} from {name}": taught(trained[name].last, stop)
                for name in large for word, stop in methods.items()}  # fmt: skip
     lessons |= {f"kd from {name}": taught(trained[name].last, epochs) for name in early}
@@ -118,7 +122,7 @@ def efficacy(
             switched_off(measured, list(large), stops, epochs, ERRORS),
             early_teachers(measured, widest, plans[widest], early, ERRORS),
         ],
-        headline=best_teachers_in_words(measured, list(large), list(methods), nets.wide(student.units), ERRORS),
+        headline=in_words(measured, list(large), early, nets.wide(student.units), best, ERRORS),
     )
     run.deliver(students[best].last, classes=data.test.classes, input=nets.INPUT)
     if not data.synthetic:
