@@ -1,6 +1,7 @@
 """Networks that answer together, and students of so many of them: trials, a curve over their number, the gain kept."""
 
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from typing import Any, TypeAlias
 
 import torch
@@ -13,6 +14,7 @@ from tutelage.results import Curve, Metric, Network, Table
 from tutelage.schemes.by_method import JointTeaching
 from tutelage.schemes.plan import Plan
 from tutelage.study.sets import Sets
+from tutelage.study.shares import share_of_gain
 from tutelage.study.trials import Trial
 
 Ways: TypeAlias = Mapping[int, Mapping[str, tuple[Joint, str]]]
@@ -70,44 +72,38 @@ def together(members: Sequence[nn.Module], data: Sets, metric: Metric) -> dict[s
     return {mean.__name__: [value(mean, n) for n in range(1, len(members) + 1)] for mean in MEANS}
 
 
-def kept(single: float, student: float, ensemble: float, metric: Metric) -> float | None:
-    """The share of the ensemble's gain over a single net that one student has; nothing where there is no gain.
-
-    >>> kept(58.9, 60.8, 61.1, Metric("accuracy", "%", "higher"))  # frames of speech, as published
-    0.86
-    """
-    gain = metric.gain(ensemble, over=single)
-    return round(metric.gain(student, over=single) / gain, 2) if gain > 0 else None
-
-
 def curve_of(
     networks: Mapping[str, Network],
     ensembles: Mapping[str, Sequence[float]],
     ways: Ways,
     *,
-    single: float,
+    singles: Sequence[float],
     metric: Metric,
     alike: bool,
 ) -> Table:
-    """Ensembles and their students over the number of members; ``alike`` if a student is as large as a member."""
+    """Ensembles and their students over the number of members; ``alike`` if a student is as large as a member.
+
+    ``singles`` is what each member reaches alone. Whoever has n members is compared with the mean of these n.
+    """
     columns = ("members", "who", metric.name, "over a single net", "share of the gain kept")
     rows: list[tuple[Any, ...]] = [
-        (n, f"together, {mean} mean", *_gained(value, single, metric), None)
+        (n, f"together, {mean} mean", *_gained(value, fmean(singles[:n]), metric), None)
         for mean, values in ensembles.items()
         for n, value in enumerate(values, start=1)
     ]
     for n, way in sorted((n, way) for n, those in ways.items() for way in those):
         if (name := student_of(way, n)) in networks:  # that did not diverge
-            value = networks[name].scores[metric.name].value
-            whole = ensembles[arithmetic.__name__][n - 1]
-            share = kept(single, value, whole, metric) if alike and n > 1 else None
-            rows.append((n, f"one student, {way}", *_gained(value, single, metric), share))
+            value, alone = networks[name].scores[metric.name].value, fmean(singles[:n])
+            together = metric.gain(ensembles[arithmetic.__name__][n - 1], over=alone)
+            share = share_of_gain(0.0, together, metric.gain(value, over=alone)) if alike and n > 1 else None
+            share = share if share is None else round(share, 2)
+            rows.append((n, f"one student, {way}", *_gained(value, alone, metric), share))
     return Table(
         title="Ensembles and their students",
         columns=columns,
         rows=tuple(rows),
-        note=f"Test {metric.name} after the last epoch. A single net, mean of {len(ensembles[arithmetic.__name__])}: "
-        f"{single:.2f}. Shares are of the gain of the arithmetic mean of as many.",
+        note=f"Test {metric.name} after the last epoch. A single net, mean of {len(singles)}: {fmean(singles):.2f}. "
+        "Gains of n members are over the mean of these n; shares are of the gain of their arithmetic mean.",
         curve=Curve("members", metric.name, "who"),
         paired=("over a single net",),
     )

@@ -1,6 +1,7 @@
 """Networks of one kind, trained alike but for their seeds, and students of so many of them."""
 
 from functools import partial
+from statistics import fmean
 from typing import NamedTuple
 
 from tutelage.methods.several import alone
@@ -18,11 +19,16 @@ from tutelage.tasks.classification import ACCURACY
 
 
 class Measured(NamedTuple):
-    """Networks by their names; accuracies of ensembles, by mean and number; that of a single member on average."""
+    """Networks by their names; accuracies of ensembles, by mean and number; those of each member alone, in order."""
 
     networks: dict[str, Network]
     ensembles: dict[str, list[float]]
-    single: float
+    singles: list[float]
+
+    @property
+    def single(self) -> float:
+        """Of a single member, on average."""
+        return fmean(self.singles)
 
     def accuracy(self, name: str) -> float:
         return self.networks[name].scores[ACCURACY.name].value
@@ -55,8 +61,8 @@ def taught(
     labels |= {name: f"{student.name}, {name}" for name in (BASELINE, *trials)}
     compared = Compared("Students of several teachers", ACCURACY, trained, baseline, outcome, labels)
     networks = publish_comparison(run, data, compared, INPUT)
-    single = sum(networks[name].scores[ACCURACY.name].value for name in trained) / len(trained)
-    found = Measured(networks, together(nets, data, ACCURACY), single)
+    singles = [networks[name].scores[ACCURACY.name].value for name in trained]
+    found = Measured(networks, together(nets, data, ACCURACY), singles)
     alike = members.name == student.name
-    run.publish(tables=[curve_of(networks, found.ensembles, ways, single=single, metric=ACCURACY, alike=alike)])
+    run.publish(tables=[curve_of(networks, found.ensembles, ways, singles=singles, metric=ACCURACY, alike=alike)])
     return found
