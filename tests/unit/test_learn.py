@@ -13,7 +13,7 @@ from tutelage.combine.projector import exact_projector
 from tutelage.combine.resolve import ResolveConflicts
 from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.learn import alternating, simultaneous, train
-from tutelage.learner import Learner
+from tutelage.learner import Learner, LearnerState
 from tutelage.losses.kd import soft_targets
 from tutelage.objective import Objective, Term, through
 from tutelage.optimizers.ema import ema
@@ -116,6 +116,49 @@ def test_what_does_not_train_neither_moves_nor_keeps_statistics():
     assert names == ["student.8.weight", "student.8.bias"]
     assert {name for name in before if not torch.equal(before[name], after[name])} == {"8.weight", "8.bias"}
     assert all(p.requires_grad for p in student.parameters()) and student[1].training
+
+
+def modes_of(trains, student):
+    """By name, what is in train mode while it trains."""
+    learner = Learner(student, Objective(label=label()), SGD, trains=trains)
+    train({"student": learner}, vectors(), 1).states["student"].train_mode()
+    return {name for name, module in student.named_modules() if module.training}
+
+
+def halves():
+    lower = nn.Sequential(nn.Linear(8, 8), nn.Dropout(), nn.BatchNorm1d(8))
+    upper = nn.Sequential(nn.Dropout(), nn.Linear(8, 5))
+    return nn.Sequential(lower, nn.Dropout(), nn.ReLU(), upper, nn.Dropout())
+
+
+@pytest.mark.parametrize(
+    ("chosen", "at_work"),
+    [
+        ("student.", {"", "0", "0.0", "0.1", "0.2", "1", "2", "3", "3.0", "3.1", "4"}),
+        ("student.0.", {"0", "0.0", "0.1", "0.2"}),
+        ("student.3.", {"3", "3.0", "3.1"}),
+        ("student.0.0.", {"0.0"}),
+    ],
+)
+def test_dropout_is_at_work_only_within_what_is_chosen_as_a_whole(chosen, at_work):
+    assert modes_of(lambda name: name.startswith(chosen), halves()) == at_work
+
+
+def test_a_student_that_came_with_fixed_weights_is_still_chosen_as_a_whole():
+    """Fixed places in front of all that learns: dropout between the two drops, as it always did."""
+    student = halves()
+    student[0].requires_grad_(False)
+    assert modes_of(lambda _: True, student) == {"", "1", "2", "3", "3.0", "3.1", "4"}
+
+
+def test_parts_of_an_objective_are_at_work_whatever_is_chosen():
+    objective = Objective(label=label(), hint=Term(nn.Dropout(), "student.output", weight=1.0))
+    learner = Learner(halves(), objective, SGD, trains=lambda name: name.startswith("student.3"))
+    assert learner.objective.terms["hint"].loss.eval()
+    state = LearnerState("student", learner)
+    state.build_optimizer()
+    state.train_mode()
+    assert objective.terms["hint"].loss.training and not learner.student[1].training
 
 
 def test_lazy_parts_are_made_to_measure_before_the_optimizer_is_built():
