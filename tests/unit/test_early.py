@@ -190,6 +190,13 @@ class TestAnyMethod:
         with pytest.raises(ValueError, match=f"within the training, from 1 to 3 of 4; got {epoch}"):
             stopped(kd, epoch)(self.pair())
 
+    def test_samples_without_labels_leave_nothing_to_go_on_with(self):
+        pair = Pair(mlp((784, 12, 10)), STUDENT(), replace(LESSON, train=LESSON.train.unlabelled()), EPOCHS)
+        words = r"have no labels, and a method is stopped to go on with these: after epoch 2 nothing would train"
+        for how in (kd, added([kd, method("rkd")], [0.5, 2.0])):
+            with pytest.raises(ValueError, match=words):
+                stopped(how, 2)(pair)
+
     def test_a_method_without_labels_has_nothing_to_go_on_with(self):
         def unlabelled(pair):
             return Objective(soft=softened(pair, temperature=1.0, label=1.0, soft=1.0).terms["soft"])

@@ -46,7 +46,7 @@ def stopped(method: Method, epoch: int) -> Method:
     """``method`` for ``epoch`` epochs; from then on labels alone, of weight 1: exactly their loss, and no teacher.
 
     What a term of weight 0 would have read is neither computed nor asked for. The method refuses, with ``ValueError``,
-    a training that ends before the switch, and to be stopped where it has no labels to go on with.
+    a training that ends before the switch, and to be stopped where it, or its lesson, has no labels to go on with.
 
     Cho & Hariharan, "On the Efficacy of Knowledge Distillation", ICCV 2019, arXiv:1910.01348 (early-stopped KD).
     """
@@ -56,6 +56,11 @@ def stopped(method: Method, epoch: int) -> Method:
 def stopped_method(pair: Pair, *, method: Method, epoch: int) -> Objective:
     """The terms of ``method`` in the first ``epoch`` epochs, then the labels alone."""
     refuse_no_switch(epoch, pair.epochs)
+    if not (data := pair.lesson.train).has_targets:
+        raise ValueError(
+            f"The samples of {data.name!r} have no labels, and a method is stopped to go on with these: after epoch "
+            f"{epoch} nothing would train; let it teach to the end."
+        )
     terms = {name: copy(term) for name, term in method(pair).terms.items()}
     if "label" not in terms:
         raise ValueError(f"A method is stopped to go on with the labels, and this one has none; it has {list(terms)}.")
