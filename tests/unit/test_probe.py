@@ -1,5 +1,6 @@
 """The linear probe moves the head alone; tuning moves all, from the weights it was given."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -9,19 +10,22 @@ from torch.nn.functional import cross_entropy
 from torchjd.aggregation import UPGrad
 
 from examples import same
+from stopping import LEFT, stopping
 from tutelage.combine.base import Combine
 from tutelage.combine.projector import exact_projector
 from tutelage.combine.resolve import ResolveConflicts
 from tutelage.data.labelled import labelled
 from tutelage.data.lesson import Lesson
+from tutelage.models.mlp import mlp
 from tutelage.optimizers.usual import sgd
 from tutelage.run import Run
 from tutelage.schemes.plan import Plan
-from tutelage.schemes.probe import probed, tuned
+from tutelage.schemes.probe import measure_statistics, probed, tuned
 from tutelage.schemes.supervised import supervised
 
 G = torch.Generator().manual_seed(8)
 DATA = labelled("small", torch.rand(24, 2, 8, 8, generator=G), torch.arange(24) % 4, tuple("abcd"))
+FLAT = labelled("flat", torch.rand(24, 8, generator=G), torch.arange(24) % 4, tuple("abcd"))
 PLAN = Plan(Lesson(DATA, DATA, batch_size=8, seed=1), partial(sgd, lr=0.1), epochs=2)
 
 
@@ -97,7 +101,74 @@ def test_a_probe_is_logistic_regression_on_the_features(tmp_path):
 def test_a_probe_of_nobody_is_one_of_the_features_that_the_network_starts_with(tmp_path):
     with opened(tmp_path) as run:
         probe = run.stage("probe", net, partial(probed, plan=PLAN, start=None), seed=3).last
-    assert same(parts(probe.state_dict())[0], parts(built(3).state_dict())[0])
+    assert all(map(torch.equal, list(probe.parameters())[:-2], list(built(3).parameters())[:-2]))
+
+
+def test_statistics_that_nobody_measured_are_those_of_the_lesson(tmp_path):
+    """Three batches of eight: their means together are the mean, and their variances are averaged."""
+    with opened(tmp_path) as run:
+        probe = run.stage("probe", net, partial(probed, plan=PLAN, start=None), seed=3).last
+    with torch.no_grad():
+        fed = [built(3)[0](batch["input"]) for batch in PLAN.lesson.batches()(0, 0)]
+    torch.testing.assert_close(probe[1].running_mean, torch.cat(fed).mean((0, 2, 3)))
+    torch.testing.assert_close(probe[1].running_var, torch.stack([x.var((0, 2, 3)) for x in fed]).mean(0))
+    assert probe[1].momentum == 0.1
+
+
+def test_measuring_moves_nothing_else():
+    model = nn.Sequential(net(), nn.Dropout(0.5), nn.Linear(4, 4)).eval()
+    model[0][1].train()
+    before, modes = {name: p.clone() for name, p in model.named_parameters()}, [x.training for x in model.modules()]
+    state = torch.get_rng_state()
+    one = replace(PLAN, lesson=replace(PLAN.lesson, batch_size=23))  # and one sample
+    measure_statistics(model, one)
+    measured = model[0][1].running_mean.clone()
+    measure_statistics(model, one)
+    assert torch.equal(measured, model[0][1].running_mean)  # begun afresh
+    assert torch.equal(state, torch.get_rng_state()) and [x.training for x in model.modules()] == modes
+    assert same(dict(model.named_parameters()), before) and model[0][1].num_batches_tracked == 1
+
+
+@pytest.mark.parametrize("place", [7, 9])
+def test_a_probe_of_nobody_goes_on_to_the_same_bits(tmp_path, place):
+    """One batch is seen to find the head, three for the statistics, one in a rehearsal, and three in each epoch."""
+    plan = replace(PLAN, lesson=replace(PLAN.lesson, validation=None, transform=stopping))
+
+    def probe(root):
+        with opened(root) as run:
+            return run.stage("probe", net, partial(probed, plan=plan, start=None), seed=3).last
+
+    straight = probe(tmp_path / "straight")
+    LEFT[:] = [place]
+    with pytest.raises(SystemExit):
+        probe(tmp_path / "broken")
+    assert not LEFT and same(probe(tmp_path / "broken").state_dict(), straight.state_dict())
+
+
+def test_nothing_is_dropped_between_a_frozen_body_and_the_head_that_is_fitted(tmp_path):
+    """Dropout that would drop everything, directly before the head: its bias alone would learn."""
+    with opened(tmp_path) as run:
+        fit = partial(probed, plan=PLAN, start=None)
+        dropping, plain = (run.stage(build.__name__, build, fit, seed=3).last for build in (dropped, net))
+    assert torch.equal(dropping[6].weight, plain[5].weight)
+
+
+def dropped() -> nn.Module:
+    *body, head = net()
+    return nn.Sequential(*body, nn.Dropout(1.0), head)
+
+
+@pytest.mark.parametrize("fit", [probed, tuned])
+def test_a_start_of_another_architecture_is_refused_in_a_sentence(tmp_path, fit):
+    words = r"^The network to start from holds the weights of another architecture than this Sequential: .*; start from"
+    with opened(tmp_path) as run, pytest.raises(ValueError, match=words) as refused:
+        run.stage("fitted", net, partial(fit, plan=PLAN, start=frozen_mlp(run)))
+    assert "\n" not in str(refused.value)
+
+
+def frozen_mlp(run):
+    plan = Plan(Lesson(FLAT, batch_size=8), partial(sgd, lr=0.1), epochs=1)
+    return run.stage("other", partial(mlp, (8, 6, 4)), partial(supervised, plan=plan)).last
 
 
 @pytest.mark.filterwarnings("ignore:Nothing to merge")  # of one loss
