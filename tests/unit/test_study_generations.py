@@ -133,6 +133,9 @@ def test_a_recipe_refuses_what_cannot_be_before_anything_is_trained(name, tmp_pa
             preset(run, generations=Generations(most=0))
         with pytest.raises(ValueError, match=r"There is no method 'bann'\. Did you mean"):
             preset(run, **({"controls": ("bann",)} if "born" in name else {"losses": "bann"}))
+        words = r"simkd borrows from its teacher, and is not of its kind|method simkd.* cannot be used"
+        with pytest.raises(ValueError, match=words):
+            preset(run, **({"controls": ("simkd",)} if "born" in name else {"losses": "kd+simkd"}))
     assert not (tmp_path / "stages").exists()
 
 

@@ -49,13 +49,13 @@ def from_each(pairs: Sequence[Pair], *, method: Method) -> Objective:
     return Objective(**terms)
 
 
-def refuse_borrowing(method: Method) -> None:
-    """Raise ``ValueError`` for a method that wants a student of its own, made with a part of its one teacher."""
+def refuse_borrowing(method: Method, why: str = "can have one only") -> None:
+    """Raise ``ValueError``, which says ``why``, for a method with a student of its own, made of a part of a teacher."""
     for one in members(method):
         function = getattr(one, "func", one)
         if hasattr(function, STUDENT):
             name = getattr(function, "__name__", "this method")
-            raise ValueError(f"A student that learns by {name} borrows from its teacher, and can have one only.")
+            raise ValueError(f"A student that learns by {name} borrows from its teacher, and {why}.")
 
 
 def averaged(

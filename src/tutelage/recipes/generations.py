@@ -11,6 +11,7 @@ from tutelage.keys import Build
 from tutelage.methods.by_name import method
 from tutelage.methods.check import check_methods
 from tutelage.methods.pair import Method, student_for
+from tutelage.methods.several import refuse_borrowing
 from tutelage.methods.sums import members
 from tutelage.recipes.generation_claims import REFINED, STATIC, TEACHER, accuracies, claim_born_again, claim_refinery
 from tutelage.results import Metric, Network, Score
@@ -74,6 +75,11 @@ class Kind:
         return Trial(build, of_generation(self.plan, k), teaching)
 
 
+def refuse_own_kind(how: Method) -> None:
+    """Raise ``ValueError`` for a method whose student is of a kind of its own: it is no generation of its teacher's."""
+    refuse_borrowing(how, "is not of its kind: no generation of networks that are all alike")
+
+
 def born_again_of(
     run: Run, kind: Kind, settings: Generations, controls: Mapping[str, Method], reason: str
 ) -> dict[str, Score]:
@@ -81,6 +87,8 @@ def born_again_of(
 
     Returns the accuracies. ``reason`` says why the run cannot decide what holds for all of the paper's networks.
     """
+    for how in controls.values():
+        refuse_own_kind(how)
     teacher = run_trial(run, TEACHER, kind.trial(0)).finished
     teaching = kind.teaching(method("ban"), teacher.last)
     row = generations_of(run, kind.build, kind.plan, teaching, settings, teacher.last, "generation")

@@ -36,7 +36,7 @@ def refinery(
     """
     from tutelage.methods.by_name import method
     from tutelage.recipes.cifar100.images import kind_of, plan_for
-    from tutelage.recipes.generations import refinery_of
+    from tutelage.recipes.generations import refinery_of, refuse_own_kind
     from tutelage.study.claims import cannot_decide
     from tutelage.study.generations import refuse_blind
     from tutelage.study.networks import PairOfNetworks, teacher_of
@@ -46,6 +46,7 @@ def refinery(
     reason = cannot_decide(run, refinery, locals(), free, deciding={"subset": refinery_subset})
     refuse_blind(generations, images.validation, "--images.validation")
     how = method(losses)
+    refuse_own_kind(how)
     kind = kind_of(run, network, images, seed, {losses: how})
     PairOfNetworks(stronger, network, kind.data).refuse_strangers(run, kind.plan, {losses: how})
     large = teacher_of(run, kind.data, stronger, plan_for(kind.data, stronger, stronger.seed), "stronger")

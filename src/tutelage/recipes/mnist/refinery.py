@@ -37,7 +37,7 @@ def refinery(
         seed: generation k has the seed 100 · seed + k, the net on labels 100 · seed
     """
     from tutelage.methods.by_name import method
-    from tutelage.recipes.generations import refinery_of
+    from tutelage.recipes.generations import refinery_of, refuse_own_kind
     from tutelage.recipes.mnist import nets
     from tutelage.study.claims import cannot_decide
     from tutelage.study.generations import refuse_blind
@@ -46,6 +46,7 @@ def refinery(
     reason = cannot_decide(run, refinery, locals())
     refuse_blind(generations, digits.validation, "--digits.validation")
     how = method(losses)
+    refuse_own_kind(how)
     data = nets.digits_of(run, digits)
     nets.refuse_too_large(data, net, stronger)
     kind = nets.kind_of(data, net, seed, {losses: how})
