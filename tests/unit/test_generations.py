@@ -361,6 +361,26 @@ def test_static_labels_are_a_training_like_any_other_and_speak_of_the_output_alo
             once_an_image(teacher, PLAN)(views_of(**WHERE), frozenset({"output", "hidden1"}))
 
 
+def test_static_labels_are_of_the_input_that_the_teacher_sees(tmp_path):
+    lesson = replace(LESSON, transform=beside, test_transform=beside)
+    plan, teacher = replace(PLAN, lesson=lesson), exact(net())
+    still = once_an_image(teacher, plan, "negative")({"batch": {"index": torch.arange(4)}}, OUTPUT)["output"]
+    torch.testing.assert_close(still, teacher(255 - TRAIN.inputs[:4].float()))
+    with opened(tmp_path) as run:
+        known = replace(LIVE, teacher=taught_first(run))
+        positive, negative = (
+            run.stage(sees, net, partial(with_static_labels, plan=plan, teaching=replace(known, teacher_sees=sees)))
+            for sees in ("input", "negative")
+        )
+    assert not same(bits(positive.last), bits(negative.last))
+    with pytest.raises(ValueError, match="called with the batch's 'negative'; this batch has"):
+        once_an_image(teacher, PLAN, "negative")
+
+
+def beside(images, _view):
+    return {"input": images.float(), "negative": 255 - images.float()}
+
+
 def test_where_there_is_one_view_static_labels_are_those_of_the_view():
     plan = replace(PLAN, lesson=replace(LESSON, transform=plain, num_views=1))
     teacher = exact(net())

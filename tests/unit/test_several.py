@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -11,10 +12,10 @@ from examples import bits, same
 from tutelage.combine.projector import exact_projector
 from tutelage.combine.resolve import ResolveConflicts
 from tutelage.combine.weighted_sum import WeightedSum
-from tutelage.data.labelled import labelled
+from tutelage.data.labelled import Labelled, labelled
 from tutelage.data.lesson import Lesson
 from tutelage.data.views import in_turn, plain
-from tutelage.keys import STAGE_KEY
+from tutelage.keys import STAGE_KEY, described
 from tutelage.learn import train
 from tutelage.learner import Learner
 from tutelage.losses.simkd import borrowing
@@ -22,11 +23,13 @@ from tutelage.methods.by_name import joint, joints, method, methods
 from tutelage.methods.cited import losses_in
 from tutelage.methods.pair import Pair, student_for
 from tutelage.methods.several import averaged, from_each
+from tutelage.models.plain_cnn import wide_cnn
 from tutelage.models.resnet import resnet8
 from tutelage.objective import Clock, Objective, Term
 from tutelage.optimizers.usual import sgd
 from tutelage.run import Run
 from tutelage.schemes import by_method as scheme
+from tutelage.schemes.answers import Conditions
 from tutelage.schemes.by_method import JointTeaching, Teaching, by_method, is_cached
 from tutelage.schemes.plan import Plan
 from tutelage.study import costs as study_costs
@@ -199,6 +202,42 @@ def test_a_student_that_borrows_has_one_teacher():
     with pytest.raises(ValueError, match=words):
         from_each(pairs(2, build()), method=method("simkd"))
     assert set(from_each(pairs(1, build()), method=method("simkd")).terms) == {"fed"}
+
+
+def test_maps_are_as_wide_as_they_are_shown_and_judged_where_they_can_be():
+    """The plain networks of six and more convolutions have maps of other widths than their last layers read."""
+    pictures = labelled("large", torch.randint(0, 256, (20, 3, 32, 32), dtype=torch.uint8), SET.targets, tuple("abcde"))
+    lesson = Lesson(pictures, None, batch_size=10)
+    plain_net, teacher = partial(wide_cnn, 8, 5), network(1)
+
+    def made(teacher, student):
+        return [Pair(teacher, student, lesson, 1, ("t", "s"))]
+
+    student = plain_net()
+    objective = joint("camkd")(made(teacher, student))
+    learner = Learner(student, objective, OPTIMIZER, WeightedSum(), {"teacher": frozen(teacher)})
+    (epoch,) = train({"student": learner}, lesson.batches(), 1)
+    assert epoch.losses["student"]["features"] > 0
+    with pytest.raises(ValueError, match=r"reads \d+ numbers, and its last map has \d+ channels: it cannot judge"):
+        joint("camkd")(made(plain_net().eval(), BUILD()))
+
+
+def test_all_teachers_see_what_their_teaching_names(tmp_path):
+    """The student sees the pictures, its teachers the other ones: as those would of pictures that are the other way."""
+    other = SET.inputs.flip(0)
+    both = Labelled("both", SET.inputs, SET.targets, SET.index, SET.classes, {"other": other})
+    lesson, given = Lesson(both, batch_size=10), teachers(2)
+    conditions = Conditions(tmp_path, torch.float32, exact=True)
+    taught = JointTeaching(joint("kd"), given, ("resnet8",) * 3, cache_views=0, teacher_sees="other")
+    _, asked = scheme.prepared(network(0), taught, Plan(lesson, OPTIMIZER, 1), conditions)
+    (batch, *_) = lesson.batches()(0, 0)
+    for number, teacher in enumerate(given, start=1):
+        answer = asked[f"teacher{number}"]({"batch": batch}, frozenset({"output"}))["output"]
+        torch.testing.assert_close(answer, teacher(batch["other"]))
+    assert described(replace(taught, teacher_sees="input")) == described(
+        JointTeaching(joint("kd"), given, ("resnet8",) * 3, cache_views=0)
+    )
+    assert described(taught) != described(replace(taught, teacher_sees="input"))
 
 
 def test_names_that_are_none_are_answered_with_those_there_are():

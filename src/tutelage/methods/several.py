@@ -103,15 +103,30 @@ def camkd(pairs: Sequence[Pair]) -> Objective:
     """CA-MKD as published: CE + 1/K KD at T = 4 + 50/K MSE at the last map, teachers weighed by the labels.
 
     The paper's weights are 1 and 50; its code divides by the number K of teachers once more. github.com/Rorozhl/CA-MKD.
+    Raises ``ValueError`` for a teacher whose last layer is not fed one number for each channel of its last map.
     """
     first, count = _first(pairs), len(pairs)
-    maps = [connector(Size([1, width, 1, 1]), Size([1, wanted])) for width, wanted in (pair.widths() for pair in pairs)]
+    maps = [connector(Size([1, width, 1, 1]), Size([1, wanted])) for width, wanted in map(_judged, pairs)]
     loss = ConfidentFeatures([pair.head() for pair in pairs], maps)
     student, _ = first.last_maps()
     teachers = [_of(name, pair.last_maps()[1]) for name, pair in zip(called(count), pairs, strict=True)]
     soft = _soft(pairs, confident_targets, "batch.target", weight=1 / count)
     features = Term(loss, student, teachers, "batch.target", weight=50 / count)
     return Objective(label=first.labels(), soft=soft, features=features)
+
+
+def _judged(pair: Pair) -> tuple[int, int]:
+    """How many channels the last maps have, the student's first: what becomes of it the teacher's last layer reads."""
+    student, teacher = (
+        pair.shows(who, [layers.last])[layers.last].shape[1]
+        for who, layers in zip(("student", "teacher"), reversed(pair.outlines), strict=True)
+    )
+    if teacher != (read := pair.head().in_features):
+        raise ValueError(
+            f"The last layer of the teacher reads {read} numbers, and its last map has {teacher} channels: it cannot "
+            "judge the means of such a map; take a teacher that averages it, or targets of answers, such as confident."
+        )
+    return student, teacher
 
 
 def alone(pair: Pair, *, joint: Joint) -> Objective:

@@ -65,7 +65,8 @@ class JointTeaching:
 
     ``method`` gets a pair for each of them: ``arithmetic``, ``adaptive``, ``partial(from_each, method=crd)`` and others
     of ``methods.several``. ``names`` is what the networks are called, the teachers in order and the student last;
-    ``teacher_layers`` are those of every teacher; what ``Teaching`` has too is as it is there.
+    ``teacher_layers`` are those of every teacher, and all of them see what ``teacher_sees`` names; what ``Teaching``
+    has too is as it is there.
     Raises ``ValueError`` for no teacher, and unless there is one name for each network.
     """
 
@@ -77,6 +78,7 @@ class JointTeaching:
     student_layers: tuple[str, ...] = ()
     cache_views: int = 16
     combine: Callable[[], Combine] = WeightedSum
+    teacher_sees: str = "input"
     kept: torch.dtype = torch.float16
 
     def __post_init__(self) -> None:
@@ -92,7 +94,10 @@ class JointTeaching:
         *names, student = self.names
         networks = zip(self.teachers, names, strict=True)
         layers = self.teacher_layers, self.student_layers
-        pairs = [Pair(t, model, plan.lesson, plan.epochs, (name, student), *layers, plan.task) for t, name in networks]
+        pairs = [
+            Pair(t, model, plan.lesson, plan.epochs, (name, student), *layers, plan.task, self.teacher_sees)
+            for t, name in networks
+        ]
         return dict(zip(called(len(pairs)), pairs, strict=True))
 
     def objective(self, pairs: Mapping[str, Pair]) -> Objective:

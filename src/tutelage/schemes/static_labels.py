@@ -3,6 +3,9 @@
 import torch
 from torch import nn
 
+from tutelage.data.batches import input_of
+from tutelage.data.views import in_order
+from tutelage.measure.predict import predict_batches
 from tutelage.methods.sums import stronger
 from tutelage.objective import Scene
 from tutelage.schemes.answers import samples_of
@@ -23,7 +26,7 @@ def with_static_labels(stage: Stage, model: nn.Module, *, plan: Plan, teaching: 
     arXiv:1805.02641, where static labels lose most of the gain.
     """
     objective = stronger(teaching.method(pair_of(model, teaching, plan)), teaching.strength)
-    teacher = once_an_image(teaching.teacher, plan)
+    teacher = once_an_image(teaching.teacher, plan, teaching.teacher_sees)
     plan.train(stage, plan.learner(model, objective, {"teacher": teacher}, teaching.combine()))
 
 
@@ -34,10 +37,18 @@ def can_be_static(teaching: Teaching, model: nn.Module, plan: Plan) -> bool:
     return {what for who, what in objective.reads(list(objective.terms)) if who == "teacher"} == {OUTPUT}
 
 
-def once_an_image(network: nn.Module, plan: Plan) -> Teacher:
-    """A teacher that answers by a sample's number alone, with what ``network`` says of it as it is measured."""
+def once_an_image(network: nn.Module, plan: Plan, sees: str = "input") -> Teacher:
+    """A teacher that answers by a sample's number alone, with what ``network`` says of it as it is measured.
+
+    It ``sees`` that input which the lesson's ``test_transform`` calls so; raises ``ValueError`` where there is none.
+    """
     lesson = plan.lesson
-    answers = plan.task.predict(network, lesson.train, transform=lesson.test_transform)
+    if sees == "input":
+        answers = plan.task.predict(network, lesson.train, transform=lesson.test_transform)
+    else:
+        batches = in_order(lesson.train, batch_size=1000, transform=lesson.test_transform)(0, 0)
+        answers = predict_batches(network, ({**batch, "input": input_of(batch, sees)} for batch in batches))
+        answers = answers.to(lesson.train.inputs.device)
     labels = answers.new_full((samples_of(lesson), *answers.shape[1:]), torch.nan)
     labels[lesson.train.index] = answers
 
