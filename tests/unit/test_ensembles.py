@@ -1,9 +1,12 @@
 """What recipes say of ensembles and their students: accuracies together, the gain that is kept, and what is claimed."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
+from tutelage.data.lesson import Lesson
 from tutelage.data.synthetic import digits
 from tutelage.data.views import plain
 from tutelage.keys import STAGE_KEY
@@ -11,13 +14,15 @@ from tutelage.losses.kd import arithmetic, geometric
 from tutelage.measure.ensemble import ensemble_errors
 from tutelage.methods.by_name import joint
 from tutelage.models.mlp import mlp
+from tutelage.optimizers.usual import sgd
 from tutelage.recipes.cifar100.crd_ensemble import SOFT, claim_contrast, crd_ensemble
 from tutelage.recipes.cifar100.ensemble import claim_ensemble, ensemble
 from tutelage.recipes.cifar100.members import Measured
 from tutelage.recipes.cifar100.settings import Images, Members
 from tutelage.results import Network, Score
 from tutelage.run import Run
-from tutelage.study.ensembles import curve_of, refuse_too_few, student_of, together, trials_of
+from tutelage.schemes.plan import Plan
+from tutelage.study.ensembles import curve_of, refuse_too_few, refuse_unfit, student_of, together, trials_of
 from tutelage.study.sets import Sets
 from tutelage.tasks.classification import ACCURACY
 
@@ -162,6 +167,30 @@ def test_more_members_than_there_are_are_refused_before_anything_is_trained(tmp_
         ):
             recipe(run, numbers=(1, 3), members=few, images=drawn)
     assert not (tmp_path / "stages").exists()
+
+
+def test_a_step_is_tried_of_every_student_before_anything_is_trained(tmp_path):
+    """Of two members in turn, such as fit one by one and not together."""
+    nets = [mlp((784, 6, 10)), mlp((784, 6, 7))]
+    plan = Plan(Lesson(TEST, batch_size=20), partial(sgd, lr=0.1), 1)
+    build = partial(mlp, (784, 4, 10))
+
+    def trials(how, members):
+        return trials_of(build, plan, {2: {"it": (how, "several teachers")}}, members=members, names=("m", "s"),
+                         cache_views=0)  # fmt: skip
+
+    state = torch.get_rng_state()
+    with Run("lab:few", root=tmp_path, device="cpu") as run:
+        refuse_unfit(run, trials(joint("confident"), [nets[0]] * 2))
+        with pytest.raises(ValueError, match=r"^The student it from 2 cannot learn from such members: .*classes; got"):
+            refuse_unfit(run, trials(joint("confident"), nets))
+        with pytest.raises(ValueError, match=r"^The student it from 2 cannot learn from such members: .*no such key"):
+            refuse_unfit(run, trials(failing, [nets[0]] * 2))
+    assert torch.equal(state, torch.get_rng_state()) and not (tmp_path / "stages").exists()
+
+
+def failing(_pairs):
+    raise KeyError("no such key")
 
 
 @pytest.mark.parametrize("word", ["confidant", "arithmetic+kd"])

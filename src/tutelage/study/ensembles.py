@@ -1,18 +1,22 @@
 """Networks that answer together, and students of so many of them: trials, a curve over their number, the gain kept."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from statistics import fmean
 from typing import Any, TypeAlias
 
 import torch
 from torch import nn
 
+from tutelage.calls import reason
 from tutelage.keys import Build
 from tutelage.losses.kd import arithmetic, geometric
 from tutelage.methods.several import Joint
 from tutelage.results import Curve, Metric, Network, Table
+from tutelage.run import Run
 from tutelage.schemes.by_method import JointTeaching
 from tutelage.schemes.plan import Plan
+from tutelage.study.costs import stepping
 from tutelage.study.sets import Sets
 from tutelage.study.shares import share_of_gain
 from tutelage.study.trials import Trial
@@ -54,6 +58,22 @@ def trials_of(
         for number, those in ways.items()
         for way, (how, family) in those.items()
     }
+
+
+def refuse_unfit(run: Run, trials: Mapping[str, Sequence[Trial]]) -> None:
+    """Raise ``ValueError``, before hours are spent, for the first of ``trials`` of which no step can be made: one is
+    tried, which moves no random generator. Members that nobody trained yet serve; answers of theirs are not kept.
+    """
+    for name, those in trials.items():
+        for trial in those:
+            try:
+                with torch.random.fork_rng(), suppress(FloatingPointError):  # of members that are not trained
+                    stepping(run, trial)()
+            except torch.OutOfMemoryError:
+                raise
+            except Exception as lack:
+                words = str(lack) if isinstance(lack, ValueError) else f"{reason(lack)}."
+                raise ValueError(f"The student {name} cannot learn from such members: {words}") from lack
 
 
 def student_of(way: str, number: int) -> str:

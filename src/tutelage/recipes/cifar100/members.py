@@ -4,13 +4,13 @@ from functools import partial
 from statistics import fmean
 from typing import NamedTuple
 
-from tutelage.methods.several import alone
+from tutelage.methods.several import Joint, alone
 from tutelage.recipes.cifar100.images import INPUT, plan_for
 from tutelage.recipes.cifar100.settings import Images, Members
 from tutelage.results import Network
 from tutelage.run import Run
 from tutelage.study.comparison import BASELINE, Compared, publish_comparison
-from tutelage.study.ensembles import Ways, curve_of, refuse_too_few, together, trials_of
+from tutelage.study.ensembles import Ways, curve_of, refuse_too_few, refuse_unfit, together, trials_of
 from tutelage.study.networks import PairOfNetworks, teacher_of
 from tutelage.study.sets import Sets
 from tutelage.study.settings import NetworkSettings
@@ -46,12 +46,19 @@ def taught(
     pair = PairOfNetworks(settings[0], student, data)
     used = {way: partial(alone, joint=how) for those in ways.values() for way, (how, _) in those.items()}
     pair.refuse_strangers(run, plan, used)
+    names = members.name, student.name
+    untrained = [pair.build_teacher().to(data.train.inputs.device) for _ in range(2)]
+    by_two: dict[int, dict[str, tuple[Joint, str]]] = {}
+    for n, those in ways.items():
+        by_two.setdefault(min(n, len(untrained)), {}).update(those)
+    refuse_unfit(run, trials_of(pair.build_student, plan, by_two, members=untrained, names=names, layers=student.layers,
+                                cache_views=0))  # fmt: skip
 
     trained = {
         f"member {k}": teacher_of(run, data, one, plan_for(data, one, one.seed), f"member {k}")
         for k, one in enumerate(settings, start=1)
     }
-    nets, names = [one.last for one in trained.values()], (members.name, student.name)
+    nets = [one.last for one in trained.values()]
     baseline = run_trial(run, BASELINE, Trial(pair.build_student, plan))
     trials = trials_of(pair.build_student, plan, ways, members=nets, names=names, layers=student.layers,
                        cache_views=images.cache_views)  # fmt: skip
