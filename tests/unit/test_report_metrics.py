@@ -104,8 +104,9 @@ def test_changes_are_better_or_worse_and_the_gain_is_a_share_of_the_lead(tmp_pat
     (group,) = group_runs([read_run(make(tmp_path / "run", metrics))])
     figures = {figure.title: figure for figure in story_of([group]).figures}
     detail = " ".join(figures[f"Test {metrics[0].name}"].detail)
-    assert re.search(r"[\d.]+( %)? better than the baseline", detail)
-    assert re.search(r"[\d.]+( %)? worse than the teacher", detail)
+    unit = " points" if metrics[0].unit == "%" else ""  # of two percentages
+    assert re.search(rf"[\d.]+{unit} better than the baseline \(800-800\)", detail)
+    assert re.search(rf"[\d.]+{unit} worse than the teacher", detail)
     assert figures["Teacher’s gain kept"].value == "50 %"  # the student is half-way between them
 
 

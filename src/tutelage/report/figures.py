@@ -54,7 +54,8 @@ def _decisive(
         return None
     low, high = (measured(bound, half, like=score.mean) for bound in main.interval(metric) or (0.0, 0.0))
     sure = f"over {score.n} seeds" if score.n > 1 else f"95 % interval {low} to {high}" if half else ""
-    others = ((baseline, "the baseline"), (teacher, "the teacher"))
+    alone = "" if baseline is None or not baseline.first.label else f" ({baseline.first.label})"
+    others = ((baseline, f"the baseline{alone}"), (teacher, "the teacher"))
     changes = [
         _change(metric.gain(score.mean, theirs.mean), half, metric, whom)
         for other, whom in others
@@ -82,7 +83,9 @@ def _change(gain: float, half: float, metric: Metric, whom: str) -> str:
     words = rounded(abs(gain), half)
     if not words.strip("0."):
         return f"as good as {whom}"
-    return f"{with_unit(words, metric)} {'better' if gain > 0 else 'worse'} than {whom}"
+    points = "point" if words == "1" else "points"  # a difference of percentages is no percentage
+    how_much = f"{words} {points}" if metric.unit == "%" else with_unit(words, metric)
+    return f"{how_much} {'better' if gain > 0 else 'worse'} than {whom}"
 
 
 def gain_figure(
