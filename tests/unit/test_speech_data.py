@@ -115,7 +115,7 @@ class TestRecordings:
         assert [x.word for x in fsdd(archive.parent)] == [0, 7, 7]
 
     def test_that_are_nowhere_it_says_where_it_looked(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match=r"needs recordings\.zip .*--data or TUTELAGE_DATA"):
+        with pytest.raises(FileNotFoundError, match=r"needs recordings\.zip in one folder, .*--data or TUTELAGE_DATA"):
             fsdd(tmp_path, download=False)
 
     @pytest.mark.parametrize(
@@ -123,13 +123,18 @@ class TestRecordings:
         [
             ([("README.md", b"?")], "holds no WAV file. Is it another file under this name?"),
             ([("seven.wav", written())], "holds a file that cannot be told: 'seven.wav' is not called as recordings"),
-            ([("a/7_ann_1.wav", written()), ("b/7_ann_1.wav", written())], "holds 7_ann_1.wav more than once"),
+            ([("a/7_ann_1.wav", written()), ("b/7_ann_1.wav", written())], "holds 7_ann_1.wav more than once; leave"),
+            (
+                [("0_ann_0.wav", written()), ("0_ann_00.wav", written())],
+                "holds 0_ann_00.wav more than once, also as 0_ann_0.wav; leave one of them out.",
+            ),
+            ([("7_ann_1.wav", written()), ("7_ann_2.WAV", written())], "'7_ann_2.WAV' is not called as recordings are"),
             ([("7_ann_1.wav", bytes(2**20 + 1))], "holds 7_ann_1.wav of 1048577 bytes, and at most 1048576 are read"),
             ([("7_ann_1.wav", b"RIFF")], "recordings.zip/7_ann_1.wav is not a sound WAV file"),
             ([(f"7_ann_{n}.wav", bytes(2**20)) for n in range(3)], "unpacks to 3145728 bytes, and at most 3000000 are"),
             ([(f"{n}", b"") for n in range(11)], "holds 11 files, and at most 10 are looked at"),
         ],
-        ids=range(7),
+        ids=range(9),
     )
     def test_a_strange_archive_gets_one_sentence_with_its_path(self, files, sentence, tmp_path, monkeypatch):
         monkeypatch.setattr(fsdd_module, "LARGEST", 3_000_000)
@@ -138,6 +143,14 @@ class TestRecordings:
         with pytest.raises(ValueError, match=r"recordings\.zip") as refusal:
             recordings_of(contents_of(path), path)
         assert sentence in str(refusal.value) and "\n" not in str(refusal.value)
+
+    def test_names_are_looked_at_once_each(self, tmp_path, monkeypatch):
+        looked = []
+        monkeypatch.setattr(fsdd_module, "parted", lambda name: looked.append(name) or parted(name))
+        path = zipped(tmp_path / "recordings.zip", [(f"7_ann_{n}.wav", written()) for n in (*range(200), "01")])
+        with pytest.raises(ValueError, match=r"7_ann_01\.wav more than once, also as 7_ann_1\.wav"):
+            contents_of(path)
+        assert len(looked) == 201
 
     @pytest.mark.parametrize("damage", ["cut", "flipped", "renamed", "encrypted"])
     def test_damage_gets_one_sentence_with_its_path(self, archive, damage):

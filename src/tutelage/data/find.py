@@ -21,9 +21,10 @@ def find_data(name: str, files: Sequence[str], folder: Path | None = None) -> li
         paths = [path for file in files if (path := held(place, file)) is not None]
         if len(paths) == len(files):
             return paths
+    forms = "" if all(file.endswith(".zip") for file in files) else " (plain or .gz)"
     looked = "; ".join(f"{place}{_lacks(place, files)}" for place in searched)
     raise FileNotFoundError(
-        f"The data set {name!r} needs {', '.join(files)} (plain or .gz) in one folder, but none of these has it: "
+        f"The data set {name!r} needs {', '.join(files)}{forms} in one folder, but none of these has it: "
         f"{looked}. Put the files there, or name their folder with --data or {VARIABLE}."
     )
 

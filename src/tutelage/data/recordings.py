@@ -64,7 +64,8 @@ def contents_of(path: Path) -> dict[str, bytes]:
     """The WAV files of an archive by their names, without folders, in the order of word, speaker and take.
 
     Raises ``FileNotFoundError`` for no file; ``ValueError`` for an archive that is damaged, encrypted or too large,
-    for a file that is called other than ``{digit}_{speaker}_{take}.wav`` or as another one, and for none.
+    for a file that is called other than ``{digit}_{speaker}_{take}.wav`` (``.WAV`` is), for a take that is there
+    twice, and for none.
     """
     packed = BytesIO(unzipped(path))
     with _sound(path, partial(ZipFile, packed)) as archive:
@@ -112,19 +113,26 @@ def refuse_other(contents: dict[str, bytes], path: Path) -> None:
 def _members(files: Sequence[ZipInfo], path: Path) -> list[tuple[str, ZipInfo]]:
     if len(files) > MEMBERS:
         raise ValueError(f"{path} holds {len(files)} files, and at most {MEMBERS} are looked at; leave the others out.")
-    waves = [(PurePosixPath(file.filename).name, file) for file in files if file.filename.endswith(".wav")]
+    waves = [(PurePosixPath(file.filename).name, file) for file in files if file.filename.lower().endswith(".wav")]
     waves = [(name, file) for name, file in waves if not name.startswith(".")]
     if not waves:
         raise ValueError(f"{path} holds no WAV file. Is it another file under this name?")
-    for name in (names := [name for name, _ in waves]):
-        try:
-            parted(name)
-        except ValueError as error:
-            raise ValueError(f"{path} holds a file that cannot be told: {error}") from None
-    if twice := sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []:
-        raise ValueError(f"{path} holds {twice[0]} more than once; leave one of them out.")
+    _refuse_twice([name for name, _ in waves], path)
     _refuse_large([file for _, file in waves], path)
     return sorted(waves, key=lambda pair: parted(pair[0]))
+
+
+def _refuse_twice(names: Iterable[str], path: Path) -> None:
+    taken: dict[tuple[int, str, int], str] = {}
+    for name in names:
+        try:
+            said = parted(name)
+        except ValueError as error:
+            raise ValueError(f"{path} holds a file that cannot be told: {error}") from None
+        if (other := taken.get(said)) is not None:
+            also = "" if other == name else f", also as {other}"
+            raise ValueError(f"{path} holds {name} more than once{also}; leave one of them out.")
+        taken[said] = name
 
 
 def _refuse_large(files: Iterable[ZipInfo], path: Path) -> None:
