@@ -53,6 +53,8 @@ def distilled_from_many(
 
     Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv:1503.02531.
     """
+    if len(teachers) == 1:
+        stage.progress.note(f"{stage.name}: an ensemble of one teacher, which is that teacher alone")
     loss = partial(averaged_targets, temperature=temperature, average=average)
     teacher = ensemble([remembered_in_memory(stage, one, plan.lesson) for one in teachers])
     _fit(stage, model, plan, teacher, _objective(plan, loss, label, soft), combine)
