@@ -32,13 +32,19 @@ class Corpus:
     def few(self, part: float) -> Sets:
         """The same, but trained on the share ``part`` of the recordings, each word with its own; nested as shares are.
 
-        Raises ``ValueError`` for a share that is not in (0, 1].
+        Raises ``ValueError`` for a share that is not in (0, 1], and for one that leaves no recording of some word.
         """
         train = self.sets.train
         of_frame = self._of(train)
         numbers = of_frame.unique()
         words = self.spoken.words.to(numbers.device)[numbers]
         chosen = share(Labelled("recordings", numbers, words, numbers, ()), part).inputs
+        left = self.spoken.words.to(chosen.device)[chosen]
+        if lost := sorted({*words.tolist()} - {*left.tolist()}):
+            raise ValueError(
+                f"The share {part:g} leaves {len(chosen)} of {len(numbers)} recordings, none of which says "
+                f"{WORDS[lost[0]]!r}; take a larger one."
+            )
         return replace(self.sets, train=train[torch.isin(of_frame, chosen)])
 
     def _of(self, part: Labelled) -> Tensor:
@@ -61,8 +67,8 @@ def corpus(
     and divided by the deviation that each filter has among the frames that are trained on; a target is a state of a
     word. Half precision is finer than what is measured, and spells sets alike on machines that round otherwise.
 
-    Raises ``ValueError`` for speakers that there are not or who are asked for twice, for nobody left to train on, and
-    as ``aligned`` does.
+    Raises ``ValueError`` for a part of nobody, for speakers that there are not or who are asked for twice, and as
+    ``aligned`` does.
     """
     speakers = [recording.speaker for recording in recordings]
     refuse_speakers(set(speakers), test, validation)
@@ -97,10 +103,16 @@ def corpus(
 
 
 def refuse_speakers(known: Collection[str], test: Collection[str], validation: Collection[str]) -> None:
-    """Raise ``ValueError`` unless both parts are of speakers that there are, no one in both, with somebody left."""
-    for speaker in (*test, *validation):
-        if speaker not in known:
-            raise ValueError(f"There are recordings of {', '.join(sorted(known))}; nobody is called {speaker!r}.")
+    """Raise ``ValueError`` unless both parts are of some speakers that there are, no one in both, with others left."""
+    for part, speakers in (("test", test), ("validation", validation)):
+        if not speakers:
+            raise ValueError(f"Nobody is heard in {part}; name a speaker or more for it (--speech.{part}).")
+        for speaker in speakers:
+            if speaker not in known:
+                raise ValueError(
+                    f"There are recordings of {', '.join(sorted(known))}; nobody is called {speaker!r}, whom "
+                    f"--speech.{part} names."
+                )
     if both := sorted({*test} & {*validation}):
         raise ValueError(f"{both[0]} is to be heard in the test and in validation; a speaker is in one part alone.")
     if not set(known) - {*test, *validation}:
