@@ -29,7 +29,7 @@ from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.study.evaluated import Evaluated, publish_networks
 from tutelage.study.speech import corpus, refuse_speakers
-from tutelage.tasks.frames import FRAMES, WORDS, Spoken, frames, recognised
+from tutelage.tasks.frames import FRAMES, WORDS, Spoken, chance_of_gain, frames, recognised
 
 TAKES = 6
 HUMMED = hummed(TAKES)
@@ -83,10 +83,24 @@ class TestCorpus:
         assert set(fewer.index.tolist()) < set(few.index.tolist())
         assert speech.few(1.0).train.checksum == speech.sets.train.checksum
 
+    @pytest.mark.parametrize("part", [1e-9, 5 / 120, 9 / 120])
+    def test_too_few_recordings_to_have_each_word_are_refused(self, speech, part):
+        with pytest.raises(
+            ValueError, match=r"leaves \d of 120 recordings, none of which says '\w+'; take a larger one"
+        ):
+            speech.few(part)
+
+    def test_the_fewest_have_each_word_once(self, speech):
+        numbers = speech.spoken.recording[speech.few(10 / 120).train.index].unique()
+        assert speech.spoken.words[numbers].tolist() == list(range(10))
+
     @pytest.mark.parametrize(
         ("test", "validation", "sentence"),
         [
-            (["eve"], ["cid"], "recordings of ann, bob, cid, dee; nobody is called 'eve'"),
+            (["eve"], ["cid"], "ann, bob, cid, dee; nobody is called 'eve', whom --speech.test names"),
+            (["dee"], ["eve"], "ann, bob, cid, dee; nobody is called 'eve', whom --speech.validation names"),
+            (["dee"], [], r"Nobody is heard in validation; name a speaker or more for it \(--speech.validation\)"),
+            ([], ["cid"], r"Nobody is heard in test; name a speaker or more for it \(--speech.test\)"),
             (["cid", "dee"], ["cid"], "cid is to be heard in the test and in validation; a speaker is in one part"),
             (["ann", "bob"], ["cid", "dee"], "Every speaker is kept for the test or validation; leave somebody"),
         ],
@@ -138,6 +152,20 @@ class TestScores:
         together, scattered = reach((recording < 50).long()), reach(torch.arange(1000) % 2)
         assert 19 < together < 21  # as 100 draws: 2 · 1.96 · √(0.25 / 100) = 19.6 %
         assert scattered < 7  # never less than 1,000 draws: 6.2 %
+
+    def test_two_that_find_the_same_recordings_hard_differ_by_little_chance(self):
+        """By hand: gaps of 0 and 1 frame in recordings of 2; D = 1/4, variance (2 · ½²) · 2 / 1 / 4² = 1/16."""
+        recording = torch.tensor([0, 0, 1, 1])
+        spoken = Spoken(recording, torch.zeros(2), torch.zeros(2), 2)
+        data = labelled("drawn", torch.zeros(4, 1), torch.zeros(4, dtype=torch.int64))
+        some, others = (nn.functional.one_hot(torch.tensor(x), 2).float() for x in ([1, 1, 0, 0], [1, 1, 0, 1]))
+        assert chance_of_gain(some, others, data, spoken=spoken) == pytest.approx(100 * 1.96 / 4)
+        order = torch.tensor([3, 0, 2, 1])
+        mixed = chance_of_gain(some[order], others[order], data[order], spoken=spoken)
+        assert mixed == pytest.approx(100 * 1.96 / 4)
+        more = nn.functional.one_hot(torch.tensor([0, 1, 0, 1]), 2).float()  # one frame more in each recording
+        none = nn.functional.one_hot(torch.tensor([1, 1, 1, 1]), 2).float()
+        assert chance_of_gain(more, none, data, spoken=spoken) == 0
 
     def test_where_all_are_right_the_interval_is_not_nothing(self):
         recording = torch.arange(100) // 10
@@ -205,6 +233,27 @@ def test_a_student_of_many_that_was_stopped_goes_on_to_the_same_bits(speech, tmp
     assert list((tmp_path / "stopped").rglob("checkpoint.safetensors"))
     whole, resumed = student(tmp_path / "whole", Silence()), student(tmp_path / "stopped", Silence())
     assert same(whole.state_dict(), resumed.state_dict())
+
+
+class Heard(Silence):
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_of_an_ensemble_of_one_it_is_said(speech, tmp_path, count):
+    sets, heard = speech.few(0.1), Heard()
+    with Run("lab:speech", root=tmp_path, device="cpu", progress=heard) as run:
+        teachers = [
+            run.stage(f"member {k}", BUILD, partial(supervised, plan=plan(sets, 1)), seed=k).last for k in range(count)
+        ]
+        run.stage("student", BUILD, partial(distilled_from_many, plan=plan(sets, 1), teachers=teachers,
+                  average=arithmetic, temperature=2.0, label=0.5, soft=0.5))  # fmt: skip
+    said = "student: an ensemble of one teacher, which is that teacher alone"
+    assert (said in heard.notes) == (count == 1)
 
 
 def test_a_report_of_what_is_no_picture_shows_none(speech, tmp_path):

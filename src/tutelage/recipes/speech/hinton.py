@@ -32,17 +32,18 @@ def hinton(
 
     Each names the state of a spoken digit from 26 frames. All have the same size and recordings, and differ in their
     seeds. The student learns from labels and from the mean of their softened answers, for longer than a member; so does
-    a baseline, from labels alone. Then a net learns from 3 % of the recordings, once by labels and once by soft targets
-    of a net that knew all: these keep it from overfitting. Speakers of the test are heard nowhere else.
+    a baseline, from labels alone. What the student gains is over the better single net. Then a net learns from 3 % of
+    the recordings, once by labels and once by soft targets of a net that knew all: these keep it from overfitting.
+    Speakers of the test are heard nowhere else.
 
     Args:
         members: how many nets answer together
         temperature: softness of the targets; the paper tried 1, 2, 5 and 10, and 2 was best
         others: more temperatures, each with a student that is compared; nothing else depends on them
         label: weight of the true labels in the students' loss; the soft targets weigh the rest
-        few: the share of the recordings that is left in the second part, each word with its own
-        few_epochs: epochs over these few
-        seed: of the students; member k has the seed 100 · seed + k
+        few: the share of the recordings that is left in the second part, each word with its own, at least one
+        few_epochs: how many epochs those nets have that learn from these few
+        seed: seed of the students; member k has the seed 100 · seed + k
     """
     from tutelage.losses.kd import arithmetic
     from tutelage.measure.ensemble import ensemble_answers
@@ -61,7 +62,7 @@ def hinton(
     networks = {one.name: Evaluated("member", f"{nets.deep(net)}, labels", one) for one in single}
     students = {f"student at T = {t:g}": t for t in (temperature, *others)}
     alone = nets.train(run, data, longer, seed, "baseline")
-    networks["baseline"] = Evaluated("baseline", f"{nets.deep(net)}, labels, for as long as the student", alone)
+    networks["baseline"] = Evaluated("baseline", f"{nets.deep(net)}, trained as long on labels", alone)
     for name, t in students.items():
         taught = nets.train(run, data, longer, seed, name, nets.taught_by(teachers, t, label))
         networks[name] = Evaluated("student", f"{nets.deep(net)}, taught by {members}", taught)
@@ -71,10 +72,12 @@ def hinton(
         networks[trained.name] = Evaluated("other", f"{nets.deep(net)}, {name} of {some}", trained)
     measured = nets.publish_nets(run, data, networks)
 
-    in_one = published.in_one(measured, first, ensemble_answers(teachers, data.test, arithmetic), data)
+    answers = ensemble_answers(teachers, data.test, arithmetic)
+    chance = nets.chance_of_gain(answers, alone.last, corpus)
+    in_one = published.in_one(measured, first, answers, data, chance)
     three = {who: networks[name] for who, name in
              (("one", "member 1"), ("labels", f"{some} by labels"), ("soft", f"{some} by soft targets"))}  # fmt: skip
-    of_few = published.of_few(**three, data=data, few=scarce)
+    of_few = published.of_few(**three, heard=corpus, few=scarce)
     heard = corpus.recordings(data.test)
     tables = [published.table_1(in_one, members, temperature, heard), published.table_5(of_few, some)]
     if others:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from torch import nn
+from torch import Tensor, nn
 
 from tutelage.data.filter_banks import AFTER, BEFORE, FILTERS
 from tutelage.data.labelled import Labelled
@@ -24,6 +24,7 @@ from tutelage.study.evaluated import Evaluated, publish_networks
 from tutelage.study.sets import Sets
 from tutelage.study.speech import Corpus, corpus
 from tutelage.study.training import plan_of
+from tutelage.tasks import frames
 from tutelage.tasks.frames import FRAMES
 
 INPUT = f"float32 (N, {BEFORE + 1 + AFTER}, {FILTERS}), log mel energies less the recording's mean, over the deviation"
@@ -69,6 +70,12 @@ def publish_nets(run: Run, data: Sets, networks: Mapping[str, Evaluated]) -> dic
 def accuracy(model: nn.Module, data: Sets, of: Labelled) -> float:
     """The frame accuracy (%) of a net on some of the frames."""
     return data.task.score(data.task.predict(model, of), of)[FRAMES.name].value
+
+
+def chance_of_gain(better: Tensor, model: nn.Module, heard: Corpus) -> float:
+    """How much (points) the choice of the test's recordings may make of the gain of those answers over a net's."""
+    data = heard.sets
+    return frames.chance_of_gain(better, data.task.predict(model, data.test), data.test, spoken=heard.spoken)
 
 
 def deep(net: Net) -> str:

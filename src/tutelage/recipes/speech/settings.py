@@ -26,9 +26,9 @@ class Net:
     """Hidden layers of rectified linear units, and how they are trained."""
 
     layers: Layers = 8
-    """its hidden layers"""
+    """how many hidden layers it has"""
     units: Units = 2560
-    """width of each"""
+    """width of each hidden layer"""
     training: Annotated[TrainingSettings, arg(name="")] = PLAIN
     """how it is trained"""
 
@@ -44,9 +44,9 @@ class Speech:
     validation: Names = ("nicolas",)
     """speakers by whom an epoch is chosen; those who are left are trained on"""
     states: Annotated[int, Above(0), AtMost(12)] = 6
-    """states of a word, one after the other"""
+    """how many states a word has, one after the other"""
     rounds: Annotated[int, AtLeast(0), AtMost(100)] = 6
-    """of alignment, after a start in equal parts; 0 leaves it at that"""
+    """rounds of alignment after a start in equal parts; 0 keeps the equal parts"""
 
 
 NET = Net(training=replace(PLAIN, lr=1e-4))
