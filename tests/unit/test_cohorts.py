@@ -1,5 +1,6 @@
 """Cohorts: what is trained once, what is paired with what, and what their table says."""
 
+import re
 from functools import partial
 
 import pytest
@@ -14,12 +15,13 @@ from tutelage.models.mlp import mlp
 from tutelage.models.seeded import seeded
 from tutelage.optimizers.usual import sgd
 from tutelage.recipes.cifar100.mutual import PUBLISHED, claim_table
+from tutelage.recipes.mnist.mutual import mutual_smoke
 from tutelage.results import Network, Score
 from tutelage.run import Run
 from tutelage.schemes.mutual import from_each, mutual
 from tutelage.schemes.plan import Plan
 from tutelage.study import cohorts
-from tutelage.study.cohorts import Member, Taught, names_in, publish_cohorts, refuse_unfit, train_cohorts
+from tutelage.study.cohorts import Member, Taught, cohorts_of, publish_cohorts, refuse_unfit, train_cohorts
 from tutelage.study.sets import parted
 from tutelage.tasks.classification import ERRORS
 
@@ -78,19 +80,50 @@ def test_the_tables_say_what_each_gains_and_the_first_peer_is_delivered(run):
     assert [row[0] for row in each.rows] == [one.together.name for one in taught]
     for row, one in zip(each.rows, taught, strict=True):
         alone, together = (networks[x.name].scores["errors"].value for x in (one.alone, one.together))
-        assert row[4:7] == (alone, together, alone - together)
+        assert row[1:4] == (alone, together, alone - together)
     assert [row[:3] for row in whole.rows] == [("two", "alternating", 2), ("three", "alternating", 3)]
-    assert whole.rows[0][3] == pytest.approx(sum(row[6] for row in each.rows[:2]) / 2)
+    assert whole.rows[0][3] == pytest.approx(sum(row[3] for row in each.rows[:2]) / 2)
     assert {networks[one.together.name].role for one in taught} == {"student"}
     assert same(bits(load(run.folder)), bits(taught[0].together.last))
-    assert "taught by each other" in run._results.headline
+    assert each.columns[:4] == ("peer", "alone", "errors", "gain") and each.rows[0][-1] == "8 wide"
+    assert "taught by each other" in run._results.headline and run._results.headline.count("errors") == 1
+
+
+@pytest.mark.parametrize(
+    ("ways", "losses"),
+    [
+        (["alternating", "simultaneous"], {"soft_targets"}),
+        (["mean"], {"averaged_targets"}),
+        (["alternating", "mean"], {"soft_targets", "averaged_targets"}),
+    ],
+)
+def test_a_report_cites_the_losses_of_the_ways_that_were_gone(run, ways, losses):
+    data, taught = trained(run, ways)
+    publish_cohorts(run, data, taught, ERRORS, "pictures")
+    cited = {f"tutelage.losses.kd:{loss}" for loss in losses} | {"tutelage.schemes.mutual:mutual"}
+    assert {*run._results.methods} == cited
 
 
 @pytest.mark.parametrize("text", ["resnet8", "", "+", "resnet8+", "resnet8++resnet8", "+".join(["resnet8"] * 27)])
 def test_a_cohort_is_two_networks_or_more(text):
-    with pytest.raises(ValueError, match=r"two networks or more, 26 at most, such as resnet14\+resnet8; got"):
-        names_in(text)
-    assert names_in("resnet14 + resnet8") == ["resnet14", "resnet8"]
+    for such in ("resnet14+resnet8", "800+300"):  # of the recipe's own kind
+        words = f"two networks or more, 26 at most, such as {re.escape(such)}; got --cohorts"
+        with pytest.raises(ValueError, match=words):
+            cohorts_of([text], such_as=such)
+
+
+def test_a_cohort_is_the_same_however_it_is_spaced():
+    assert cohorts_of(["resnet14 + resnet8"], "a+b") == {"resnet14+resnet8": ["resnet14", "resnet8"]}
+    with pytest.raises(ValueError, match=r"--cohorts takes each value once; got 16\+16 twice"):
+        cohorts_of(["16+16", "16 + 16"], "a+b")
+
+
+@pytest.mark.parametrize("cohorts", [("16",), ("16+16", " 16 +16"), ("16+016",), ("16+0",)])
+def test_the_recipe_of_nets_refuses_cohorts_by_names_of_its_own_kind(run, tmp_path, cohorts):
+    words = r"such as 800\+300; got|got 16\+16 twice|a number from 1 to 100000; '0"
+    with pytest.raises(ValueError, match=words):
+        mutual_smoke(run, cohorts=cohorts)
+    assert not (tmp_path / "stages").exists()
 
 
 def test_networks_of_other_classes_are_refused_before_anything_is_trained(run):

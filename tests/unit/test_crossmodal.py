@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import pytest
 import torch
@@ -35,6 +36,10 @@ from tutelage.schemes.by_method import Teaching, by_method, prepared
 from tutelage.schemes.distill import distilled
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
+from tutelage.stages.storage import Finished
+from tutelage.study.sets import Sets
+from tutelage.study.transfer import Transfer, _in_words, judged
+from tutelage.study.trials import Outcome, Trained, Trial
 from tutelage.teachers.frozen import frozen, on
 from tutelage.teachers.stores import in_folder
 
@@ -214,10 +219,20 @@ def test_the_labels_of_a_scheme_that_wants_some_are_refused(tmp_path):
             run.stage("student", STUDENT, fit)
 
 
-@pytest.mark.parametrize("changes", [{"methods": ("kd", "dkd")}, {"labelled": 250}, {"labelled": 10_000}])
+def test_the_refusal_says_that_there_are_no_labels_and_who_needs_none():
+    words = "^The method dkd cannot learn from a transfer set without labels: .* such as kd, at, hint_last or crd"
+    with pytest.raises(ValueError, match=words):
+        check_methods(pair_of(), {"dkd": method("dkd")})
+
+
+WORDS = r"have no labels|must leave some of 250 images for the transfer|--images\.validation must be more than 0 here"
+BLIND = {"images": replace(crossmodal_smoke.keywords["images"], validation=0)}
+
+
+@pytest.mark.parametrize("changes", [{"methods": ("kd", "dkd")}, {"labelled": 250}, {"labelled": 10_000}, BLIND])
 def test_the_recipe_refuses_before_anything_is_trained(tmp_path, changes):
     with Run("cifar100:crossmodal", "smoke", root=tmp_path, device="cpu") as run:
-        with pytest.raises(ValueError, match=r"have no labels|must leave some of 250 images for the transfer"):
+        with pytest.raises(ValueError, match=WORDS):
             crossmodal_smoke(run, **changes)
         assert not (tmp_path / "stages").exists()
 
@@ -245,3 +260,78 @@ def test_every_network_takes_pictures_of_any_number_of_channels(name, channels):
     with torch.device("meta"):
         network: nn.Module = known()[name](num_channels=channels).eval()
         assert network(torch.empty(2, channels, size, size)).shape[0] == 2
+
+
+# ---- what students are worth
+
+SETS = Sets(FEW, FEW, FEW)
+
+
+class Stages:
+    """A run in which every stage is done already, and some diverge."""
+
+    def __init__(self, errors, failing=()):
+        self.errors, self.failing, self.progress, self.notes = errors, failing, self, []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def stage(self, name, *_, **__):
+        if name in self.failing:
+            raise FloatingPointError("the loss is not finite")
+        torch.manual_seed(0)
+        return Finished(name, "", STUDENT(), STUDENT(), [{"validation": {"errors": self.errors.get(name, 5)}}], None)
+
+
+def transferred(*names):
+    plan = plan_of(FEW)
+    trained = {x: Trained(Trial(STUDENT, plan), Stages({}).stage(x)) for x in names}
+    return Transfer(STUDENT, plan, plan, Outcome(trained, {}), "small")
+
+
+def test_the_tuned_student_that_is_best_on_validation_leads():
+    found, diverged = judged(cast(Run, Stages({"at, tuned": 2, "kd, tuned": 3, "random, tuned": 0})),
+                             transferred("kd", "at"), SETS)  # fmt: skip
+    assert list(found)[:2] == ["at, tuned", "random, tuned"] and not diverged and len(found) == 6
+
+
+@pytest.mark.parametrize("failing", ["at, tuned", "at, probe"])
+def test_a_student_that_diverges_on_labels_is_told_and_the_others_go_on(failing):
+    run = Stages({"at, tuned": 2}, [failing])
+    found, diverged = judged(cast(Run, run), transferred("kd", "at"), SETS)
+    assert diverged == {failing: "the loss is not finite"} and len(found) == 5 and len(run.notes) == 1
+    assert next(iter(found)) == ("kd, tuned" if failing == "at, tuned" else "at, tuned")
+
+
+def test_where_all_that_was_taught_diverges_the_untaught_student_leads_and_its_own_failure_is_raised():
+    found, diverged = judged(cast(Run, Stages({}, ["kd, tuned"])), transferred("kd"), SETS)
+    assert next(iter(found)) == "random, tuned" and list(diverged) == ["kd, tuned"]
+    with pytest.raises(FloatingPointError):
+        judged(cast(Run, Stages({}, ["random, probe"])), transferred("kd"), SETS)
+
+
+def test_a_diverged_student_has_an_empty_place_in_the_table(tmp_path, monkeypatch):
+    real = Run.stage
+
+    def hasty(run, name, *given, **named):
+        if name == "kd, tuned":
+            raise FloatingPointError("the loss is not finite")
+        return real(run, name, *given, **named)
+
+    monkeypatch.setattr(Run, "stage", hasty)
+    with Run("cifar100:crossmodal", "smoke", root=tmp_path, device="cpu") as run:
+        crossmodal_smoke(run)
+        (table,), headline = run._results.tables, run._results.headline
+    rows = {row[0]: row for row in table.rows}
+    assert rows["kd"][3:5] == (None, None) and None not in rows["kd"][1:3] and None not in rows["crd"][:5]
+    assert "kd, tuned diverged: the loss is not finite." in table.note
+    assert "taught by crd, the method chosen on validation" in headline
+
+
+def test_the_headline_speaks_of_the_one_chosen_on_validation_and_of_the_untaught_beside_it():
+    figures = {"random, probe": 40.0, "random, tuned": 50.0, "kd, probe": 35.0, "kd, tuned": 49.0, "at, probe": 60.0,
+               "at, tuned": 61.0, "all labels": 70.0}  # fmt: skip
+    assert _in_words("small", figures, "kd", 20) == (
+        "Test accuracy of small, 20 labels; taught by kd, the method chosen on validation: tuned 49.0 %, untaught "
+        "50.0 %; under a linear layer 35.0 %, untaught 40.0 %. With all labels 70.0 %."
+    )

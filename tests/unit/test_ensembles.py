@@ -193,10 +193,19 @@ def failing(_pairs):
     raise KeyError("no such key")
 
 
-@pytest.mark.parametrize("word", ["confidant", "arithmetic+kd"])
-def test_a_misspelt_target_is_found_before_anything_is_trained(tmp_path, word):
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("confidant", "Did you mean 'confident'"),
+        ("adaptve", "Did you mean 'adaptive'"),
+        ("geometrc", "Did you mean 'geometric'"),
+        ("arithmetic+kd", "for one teacher or for a sum"),
+    ],
+)
+def test_a_misspelt_target_is_found_before_anything_is_trained(tmp_path, word, hint):
     drawn = Images(name="synthetic", validation=50)
-    with Run("lab:few", root=tmp_path, device="cpu") as run, pytest.raises(ValueError, match="There is no method"):
+    words = f"There is no method .*{hint}"
+    with Run("lab:few", root=tmp_path, device="cpu") as run, pytest.raises(ValueError, match=words):
         ensemble(run, targets=(word,), images=drawn)
 
 

@@ -159,6 +159,9 @@ def test_the_label_of_every_method_is_the_tasks_own():
     [
         ("kdd", "There is no method 'kdd'. Did you mean 'kd' or "),
         ("respons", "Did you mean 'response'"),
+        ("KD", "There is no method 'KD'. Did you mean 'kd'"),
+        ("adaptive", r"There is no method 'adaptive' for one teacher or for a sum: alone, as joint\('adaptive'\)"),
+        ("kd+geometric", r"There is no method 'geometric' for one teacher or for a sum"),
         ("nope", r"There is no method 'nope'\. The methods are crd, .*kd, dkd, .*semckd"),
         ("tutelage.losses.kd:soft_targets", r"soft_targets takes \(student, teacher, .*\): a loss, which"),
         ("x*kd", "'x' is not a number"),

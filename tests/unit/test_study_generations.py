@@ -146,14 +146,15 @@ def test_the_table_of_generations_has_the_first_network_each_generation_and_all_
     found = networks(teacher=80.0, generation_1=82.0, generation_2=81.126)
     scores = [{"accuracy": Score(83.5)}]
     table = table_of_generations(found, "teacher", ["generation 1", "generation 2"], scores, ACCURACY)
-    assert table.columns == ("generation", "asked", "who", "accuracy", "over teacher")
+    assert table.columns == ("generation", "asked", "who", "accuracy", "gain over teacher")
     assert table.rows == (
         (0, "alone", "teacher", 80.0, 0.0),
         (1, "alone", "generation 1", 82.0, 2.0),
         (2, "alone", "generation 2", 81.13, 1.13),
         (2, "together", "the first 2", 83.5, 3.5),
     )
-    assert table.curve is not None and table.paired == ("over teacher",)
+    assert table.curve is not None and table.paired == ("gain over teacher",)
+    assert "negative is worse" in table.note
 
 
 def test_the_table_of_controls_leaves_out_what_diverged_and_counts_fewer_errors_as_gains():
@@ -210,13 +211,39 @@ def test_the_refinery_claims_directions_and_takes_no_figure_where_none_is_known(
         baseline=70.0, generation_1=72.0, generation_2=71.0, static_labels=71.5, refined_by_stronger=74.0, stronger=75.0
     )
     run = Listening()
-    claim_refinery(cast(Run, run), accuracies(found, []), ["generation 1", "generation 2"], "generation 1", "")
-    assert [(claim.published, claim.measured) for claim in run.claims.values()] == [
-        (2.04, 2.0),
-        (3.44, 2.0),
-        (6.31, 2.0),
-        (0.0, 0.5),
-    ]
+    claim_refinery(cast(Run, run), accuracies(found, []), ["generation 1", "generation 2"], "")
+    assert {name: (claim.published, claim.measured) for name, claim in run.claims.items()} == {
+        "one refinement beats the labels": (2.04, 2.0),
+        "the last generation beats the labels": (3.44, 1.0),
+        "a stronger refinery beats one of the same kind": (6.31, 2.0),
+        "generation 2 beats the labels": (2.94, 1.0),
+        "labels of the view beat static ones": (0.0, 0.5),
+    }
+
+
+def test_no_claim_depends_on_a_choice_among_generations():
+    """The best of several beats one control by luck alone, where none is better than it on average."""
+    found = accuracies(networks(baseline=70.0, generation_1=69.9, generation_2=70.3, generation_3=69.8), [])
+    run = Listening()
+    claim_refinery(cast(Run, run), found, ["generation 1", "generation 2", "generation 3"], "")
+    chosen = ["one refinement beats the labels", "generation 2 beats the labels", "generation 3 beats the labels",
+              "the last generation beats the labels"]  # fmt: skip
+    assert {name: claim.measured for name, claim in run.claims.items()} == dict(
+        zip(chosen, (-0.1, 0.3, -0.2, -0.2), strict=True)
+    )
+
+
+def test_a_refinery_calls_nobody_a_teacher_who_taught_no_generation(tmp_path):
+    with Run("mnist:refinery", "smoke", root=tmp_path, device="cpu") as run:
+        mnist_refinery.refinery_smoke(run)
+        results = run._results
+    roles = {network.name: network.role for network in results.networks}
+    assert roles["stronger"] == "other" and roles["baseline"] == "baseline" and "teacher" not in roles.values()
+    assert next(network.name for network in results.networks if network.role == "student").startswith("generation")
+    (sources,) = [table for table in results.tables if table.title == "Sources of labels"]
+    said = {row[0]: row[1] for row in sources.rows}
+    assert said["generation 1"] == "the baseline's answer for each view" and "answer" in said["refined by stronger"]
+    assert results.headline.count("errors") == 1 and "best on validation" in results.headline
 
 
 def test_what_is_cited_is_what_the_methods_compute():

@@ -12,6 +12,8 @@ class Lesson:
     """``train`` in batches, each sample in one of ``num_views`` ways to ``transform`` it.
 
     ``validation`` is for choices; there, and wherever a network is measured, ``test_transform`` shows the samples.
+
+    Raises ``ValueError`` for another kind of data set than those of ``tutelage.data``, such as torch's.
     """
 
     train: Labelled
@@ -22,6 +24,15 @@ class Lesson:
     seed: int = 0
     choose: Choose = in_turn
     test_transform: Show = plain
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError``, before hours are spent, for a set that is not one of ours and has no such parts."""
+        for data in (self.train, self.validation):
+            if data is not None and not all(hasattr(data, part) for part in ("inputs", "targets", "index")):
+                raise ValueError(
+                    f"A {type(data).__name__} is no set that a lesson can show; wrap tensors with "
+                    "tutelage.data.labelled.labelled(name, inputs, targets, classes)."
+                )
 
     def batches(self) -> Batches:
         return views(

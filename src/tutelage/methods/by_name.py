@@ -1,6 +1,6 @@
 """Methods by name, for one teacher and for several: ``kd``, ``0.9*kd + 0.5*at``, ``my_lab.methods:mine``."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
@@ -31,8 +31,13 @@ def method(text: str) -> Method:
     names for one that does not exist, for a path that leads nowhere or to something else, for a factor that is not a
     finite number of 0 or more, and for a sum that ``added`` refuses.
     """
+    return _method(text)
+
+
+def _method(text: str, others: Collection[str] = ()) -> Method:
+    """As ``method``; ``others`` are names that may be meant where one stands alone."""
     if "+" not in text and "*" not in text:
-        return _one(text.strip())
+        return _one(text.strip(), others)
     strengths, names = zip(*(_weighed(part) for part in text.split("+")), strict=True)
     return added([_one(name) for name in names], strengths)
 
@@ -56,7 +61,7 @@ def joint(text: str) -> Joint:
     if text.strip() in known:
         return known[text.strip()]
     try:
-        one = method(text)
+        one = _method(text, known)
     except ValueError as error:
         raise ValueError(f"{error} From several teachers at once there are {', '.join(known)}.") from None
     refuse_borrowing(one)
@@ -94,7 +99,7 @@ def _weighed(part: str) -> tuple[float, str]:
     return weight, name.strip()
 
 
-def _one(name: str) -> Method:
+def _one(name: str, others: Collection[str] = ()) -> Method:
     if ":" in name:
         own: Method = lookup(name)
         if not callable(own):
@@ -104,8 +109,13 @@ def _one(name: str) -> Method:
         return own
     known = methods()
     if name not in known:
+        if name in joints():
+            raise ValueError(
+                f"There is no method {name!r} for one teacher or for a sum: alone, as joint({name!r}) and as --targets "
+                f"of cifar100:ensemble, it makes one target of what several teachers say."
+            )
         families = dict.fromkeys(family(function) for function in known.values())
-        close = get_close_matches(name, [*known, *families, "all"], n=3)
+        close = get_close_matches(name.lower(), [*others, *known, *families, "all"], n=3)
         hint = (
             f"Did you mean {' or '.join(map(repr, close))}?"
             if close

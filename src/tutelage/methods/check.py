@@ -12,7 +12,7 @@ from tutelage.calls import reason
 from tutelage.checks import named_in_errors
 from tutelage.methods.pair import Method, Pair
 from tutelage.methods.sums import members
-from tutelage.methods.transfer import as_labels_allow
+from tutelage.methods.transfer import NoLabelsError, as_labels_allow
 from tutelage.objective import Objective
 from tutelage.outputs import in_words, kind_of
 from tutelage.teachers.frozen import frozen
@@ -51,6 +51,10 @@ def check_methods(pair: Pair, methods: Mapping[str, Method]) -> None:
             try:
                 with torch.random.fork_rng(devices=[]):
                     _check(pair, member)
+            except NoLabelsError as lack:
+                raise ValueError(
+                    f"The method {title} cannot learn from a transfer set without labels: {lack}"
+                ) from lack
             except Exception as lack:
                 words = str(lack) if isinstance(lack, ValueError) else f"{reason(lack)}."
                 raise ValueError(f"The method {title} cannot be used on these networks: {words}") from lack

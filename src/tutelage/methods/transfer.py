@@ -7,6 +7,10 @@ from tutelage.methods.pair import Pair
 from tutelage.objective import Objective, Term
 
 
+class NoLabelsError(ValueError):
+    """What is to be learnt compares with labels, and the samples have none."""
+
+
 def hint_last(pair: Pair) -> Objective:
     """A hint at the last map, so that all below the student's head learns: CE + 100 · MSE.
 
@@ -20,7 +24,7 @@ def hint_last(pair: Pair) -> Objective:
 def as_labels_allow(objective: Objective, data: Labelled) -> Objective:
     """``objective`` itself where ``data`` has labels, else without its term ``label``.
 
-    Raises ``ValueError``, where it has none, for other terms that read them and for an objective without any.
+    Raises ``NoLabelsError``, where it has none, for other terms that read them and for an objective without any.
     """
     if data.has_targets:
         return objective
@@ -32,10 +36,10 @@ def as_labels_allow(objective: Objective, data: Labelled) -> Objective:
 
 
 def refuse_unlabelled(objective: Objective, data: Labelled) -> None:
-    """Raise ``ValueError`` for terms that compare with labels where ``data`` has none."""
+    """Raise ``NoLabelsError`` for terms that compare with labels where ``data`` has none."""
     readers = [name for name in objective.terms if ("batch", "target") in objective.reads([name])]
     if readers and not data.has_targets:
-        raise ValueError(
+        raise NoLabelsError(
             f"The samples of {data.name!r} have no labels, and {', '.join(map(repr, readers))} compares with them; "
-            "choose what learns from a teacher alone, such as kd, at or crd."
+            "choose what learns from a teacher alone, such as kd, at, hint_last or crd."
         )

@@ -42,14 +42,21 @@ def claim_table(run: Run, found: Mapping[str, Score], reason: str) -> None:
                             low=round(accuracy - 0.5, 2), interval=found[name].interval))  # fmt: skip
 
 
-def claim_refinery(run: Run, found: Mapping[str, Score], names: Sequence[str], best: str, reason: str) -> None:
-    """What was published for AlexNet on ImageNet, as directions, in points."""
+def claim_refinery(run: Run, found: Mapping[str, Score], names: Sequence[str], reason: str) -> None:
+    """What was published for AlexNet on ImageNet, as directions, in points.
+
+    Of generations whose numbers are fixed before anything is trained: of several, the one that is best on validation
+    would be compared with a single network on labels, and would owe a part of its lead to the choice.
+    """
     note = "a direction, published for ImageNet"
     pairs = {
         ("one refinement beats the labels", names[0], BASELINE): 59.97 - 57.93,
-        ("the generation that is best on validation beats the labels", best, BASELINE): 61.37 - 57.93,
+        ("the last generation beats the labels", names[-1], BASELINE): 61.37 - 57.93,
         ("a stronger refinery beats one of the same kind", REFINED, names[0]): 66.28 - 59.97,
     }
+    for k, published in ((2, 60.87 - 57.93), (3, 61.22 - 57.93)):
+        if k <= len(names):
+            pairs[f"generation {k} beats the labels", names[k - 1], BASELINE] = published
     _claim_gains(run, found, pairs, REFINERY, reason, note)
     note = "the paper says that static labels lose most of the gain; no figure is taken from it"
     _claim_gains(run, found, {("labels of the view beat static ones", names[0], STATIC): 0.0}, REFINERY, reason, note)

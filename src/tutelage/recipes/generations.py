@@ -108,7 +108,7 @@ def born_again_of(
             table_of_generations(networks, TEACHER, names, scores, kind.metric),
             table_of_controls("Controls", networks, words, [TEACHER], kind.metric),
         ],
-        headline=_alone(kind, networks, TEACHER, best) + _together(kind, scores),
+        headline=_in_words(kind, networks, TEACHER, best, scores, {}),
     )
     run.deliver(best.last, classes=kind.data.test.classes, input=kind.input)
     found = accuracies(networks, scores)
@@ -131,9 +131,9 @@ def refinery_of(
     refined = run_trial(run, REFINED, kind.trial(1, kind.teaching(how, stronger.last, label, layers))).finished
 
     best, scores = best_of(row, kind.data), together(row, kind.data)
-    cast = {STRONGER: Evaluated("teacher", f"{label}, labels only", stronger)}
-    cast |= _generations(kind, best, row)
-    cast |= {BASELINE: Evaluated("baseline", f"{kind.label}, labels only", baseline)}
+    cast = _generations(kind, best, row)
+    cast |= {BASELINE: Evaluated("baseline", f"{kind.label}, labels only; it teaches {row[0].name}", baseline)}
+    cast |= {STRONGER: Evaluated("other", f"{label}, labels only; it teaches no generation", stronger)}
     cast |= {REFINED: Evaluated("student", f"{kind.label}, refined by {label}", refined)}
     if can_be_static(teaching, baseline.last, kind.plan):
         once = of_generation(kind.plan, 1)
@@ -142,23 +142,25 @@ def refinery_of(
         cast[STATIC] = Evaluated("other", f"{kind.label}, a label for each image", static)
     networks = publish_networks(run, kind.data, cast, losses_of([how], baseline.last, teaching, kind.plan))
     names, first = [one.name for one in row], row[0].name
-    words = {BASELINE: "labels", STATIC: "the baseline's answer for each image", first: "its answer for each view",
-             REFINED: f"that of {label}", STRONGER: f"labels; it is a {label}"}  # fmt: skip
+    words = {
+        BASELINE: "labels",
+        STATIC: "the baseline's answer for each image",
+        first: "the baseline's answer for each view",
+        REFINED: f"the answer of {label} for each view",
+        STRONGER: f"labels; it is a {label}",
+    }
     run.publish(
         tables=[
             table_of_generations(networks, BASELINE, names, scores, kind.metric),
             table_of_controls("Sources of labels", networks, words, [BASELINE], kind.metric),
         ],
-        headline=_alone(kind, networks, BASELINE, best)
-        + "".join(
-            f" {what}: {_words(kind.metric, networks[name].scores)}."
-            for name, what in ((STATIC, "With static labels"), (REFINED, f"Refined by {label}"))
-            if name in networks
+        headline=_in_words(
+            kind, networks, BASELINE, best, (), {STATIC: "with static labels", REFINED: f"refined by {label}"}
         ),
     )
     run.deliver(best.last, classes=kind.data.test.classes, input=kind.input)
     if not kind.data.synthetic:
-        claim_refinery(run, accuracies(networks, scores), names, best.name, reason)
+        claim_refinery(run, accuracies(networks, scores), names, reason)
 
 
 def _generations(kind: Kind, best: Finished, row: Sequence[Finished]) -> dict[str, Evaluated]:
@@ -166,15 +168,23 @@ def _generations(kind: Kind, best: Finished, row: Sequence[Finished]) -> dict[st
     return {one.name: Evaluated("student", f"{kind.label}, taught by the one before", one) for one in (best, *row)}
 
 
-def _alone(kind: Kind, networks: Mapping[str, Network], start: str, best: Finished) -> str:
-    values = [_words(kind.metric, networks[name].scores) for name in (start, best.name)]
-    return f"{kind.label} on labels: {values[0]}; {best.name}: {values[1]}."
+def _in_words(
+    kind: Kind,
+    networks: Mapping[str, Network],
+    start: str,
+    best: Finished,
+    scores: Sequence[Mapping[str, Score]],
+    more: Mapping[str, str],
+) -> str:
+    """The metric, said once, and its values: on labels, of the best generation, together, and of ``more`` networks."""
+    metric, unit = kind.metric, f" {kind.metric.unit}" if kind.metric.unit else ""
 
+    def value(scores: Mapping[str, Score]) -> str:
+        number = scores[metric.name].value
+        return f"{number:.1f}{unit}" if unit else f"{number:g}"
 
-def _together(kind: Kind, scores: Sequence[Mapping[str, Score]]) -> str:
-    return f" Its {len(scores) + 1} generations together: {_words(kind.metric, scores[-1])}." if scores else ""
-
-
-def _words(metric: Metric, scores: Mapping[str, Score]) -> str:
-    value = scores[metric.name].value
-    return f"{value:.1f} {metric.unit}" if metric.unit else f"{value:g} {metric.name}"
+    chosen = best.name if kind.data.validation is None else f"{best.name}, best on validation"
+    parts = [f"on labels {value(networks[start].scores)}", f"{chosen}, {value(networks[best.name].scores)}"]
+    parts += [f"its {len(scores) + 1} generations together {value(scores[-1])}"] if scores else []
+    parts += [f"{what} {value(networks[name].scores)}" for name, what in more.items() if name in networks]
+    return f"Test {metric.name} of {kind.label}: {'; '.join(parts)}."

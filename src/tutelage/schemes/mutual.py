@@ -3,9 +3,11 @@
 Zhang, Xiang, Hospedales & Lu, "Deep mutual learning", 2018, arXiv:1706.00384.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import combinations
 from typing import TypeAlias
 
 import torch
@@ -67,10 +69,11 @@ def mutual(
 
     ``alternating``, as in the paper: each steps before the next one looks at it. ``simultaneous``: all look, then all
     step. The plans, by the networks' names, may differ in optimizer and schedule. Networks that start alike stay alike:
-    build each of a seed of its own, as ``models.seeded`` does. Raises ``ValueError`` for less than two networks, for
-    plans of others or that differ in more, and for answers that cannot be compared.
+    build each of a seed of its own, as ``models.seeded`` does; of others a warning tells. Raises ``ValueError`` for
+    less than two networks, for plans of others or that differ in more, and for answers that cannot be compared.
     """
     plan = _common(models, plans)
+    _warn_of_twins(models)
     peers = {me: [peer for peer in models if peer != me] for me in models}
     learners = {
         me: plans[me].learner(
@@ -92,6 +95,20 @@ def mutual(
 
 def _of_all(student: Tensor, peers: Sequence[Tensor], average: Average) -> Tensor:
     return averaged_targets(student, torch.stack(list(peers)), temperature=1.0, average=average)
+
+
+def _warn_of_twins(models: Mapping[str, nn.Module]) -> None:
+    """One warning of the first two networks whose parameters are the same."""
+    for (one, first), (other, second) in combinations(models.items(), 2):
+        parameters, others = dict(first.named_parameters()), dict(second.named_parameters())
+        same_shapes = {k: x.shape for k, x in parameters.items()} == {k: x.shape for k, x in others.items()}
+        if parameters and same_shapes and all(torch.equal(x, others[k]) for k, x in parameters.items()):
+            warnings.warn(
+                f"The peers {one!r} and {other!r} start from the same weights, and have nothing to tell each other: "
+                "build each from a seed of its own, as tutelage.models.seeded.seeded does.",
+                stacklevel=3,
+            )
+            return
 
 
 def _common(models: Mapping[str, nn.Module], plans: Mapping[str, Plan]) -> Plan:

@@ -1,6 +1,6 @@
 """Networks that teach each other, beside the same networks alone: trained, measured, told in a table."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
@@ -50,14 +50,25 @@ class Taught:
     alone: Finished
 
 
-def names_in(cohort: str) -> list[str]:
-    """The networks of a cohort that is written ``resnet14+resnet8``. Raises ``ValueError`` for less than two."""
-    names = cohort.split("+")
-    if len(names) < 2 or not all(name.strip() for name in names) or len(names) > len(ascii_lowercase):
-        raise ValueError(
-            f"A cohort is two networks or more, 26 at most, such as resnet14+resnet8; got --cohorts {cohort!r}."
-        )
-    return [name.strip() for name in names]
+def cohorts_of(texts: Sequence[str], such_as: str) -> dict[str, list[str]]:
+    """The networks of every cohort, which is written as ``such_as`` is: ``resnet14+resnet8``, with spaces or without.
+
+    Raises ``ValueError`` for one of less than two networks, and for one that is there twice.
+
+    >>> cohorts_of(["16 + 16"], such_as="800+300")
+    {'16+16': ['16', '16']}
+    """
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        names = [name.strip() for name in text.split("+")]
+        if len(names) < 2 or not all(names) or len(names) > len(ascii_lowercase):
+            raise ValueError(
+                f"A cohort is two networks or more, 26 at most, such as {such_as}; got --cohorts {text!r}."
+            )
+        if (cohort := "+".join(names)) in found:
+            raise ValueError(f"--cohorts takes each value once; got {cohort} twice.")
+        found[cohort] = names
+    return found
 
 
 def refuse_unfit(run: Run, data: Sets, cohorts: Mapping[str, Sequence[Member]]) -> None:
@@ -112,7 +123,7 @@ def publish_cohorts(
         for one in taught
     }
     cast |= {one.alone.name: Evaluated("baseline", f"{one.member}, labels only", one.alone) for one in taught}
-    networks = publish_networks(run, data, cast, ["tutelage.schemes.mutual:mutual", "tutelage.losses.kd:soft_targets"])
+    networks = publish_networks(run, data, cast, _cited({one.way for one in taught}))
     run.publish(tables=_tables(taught, networks, metric), headline=_in_words(taught, networks, metric))
     run.deliver(taught[0].together.last, classes=data.test.classes, input=input_words)
     return networks
@@ -126,13 +137,19 @@ def gains_of(taught: Sequence[Taught], networks: Mapping[str, Network], metric: 
     ]
 
 
+def _cited(ways: Collection[str]) -> list[str]:
+    """What a report cites of networks that were taught in these ways."""
+    losses = {"averaged_targets" if way == "mean" else "soft_targets" for way in ways}
+    return ["tutelage.schemes.mutual:mutual", *(f"tutelage.losses.kd:{loss}" for loss in sorted(losses))]
+
+
 def _tables(taught: Sequence[Taught], networks: Mapping[str, Network], metric: Metric) -> list[Table]:
     gains = gains_of(taught, networks, metric)
     rows = []
     for one, gain in zip(taught, gains, strict=True):
         together, alone = networks[one.together.name], networks[one.alone.name]
         values = [_value(alone, metric), _value(together, metric), gain, _best(alone, metric), _best(together, metric)]
-        rows.append((one.together.name, one.cohort, one.way, one.member, *map(_rounded, values)))
+        rows.append((one.together.name, *map(_rounded, values), one.member))
     groups: dict[tuple[str, str], list[float]] = {}
     for one, gain in zip(taught, gains, strict=True):
         groups.setdefault((one.cohort, one.way), []).append(gain)
@@ -142,8 +159,7 @@ def _tables(taught: Sequence[Taught], networks: Mapping[str, Network], metric: M
     return [
         Table(
             title="Networks alone and among peers",
-            columns=("peer", "cohort", "turns", "network", "alone", metric.name, "gain", "alone at best epoch",
-                     "at best epoch"),
+            columns=("peer", "alone", metric.name, "gain", "alone at best epoch", "at best epoch", "network"),
             rows=tuple(rows),
             note=f"{note}, {after}, and after the one that was best on validation. Alone and "
             "among peers, a network starts from the same weights and sees the same batches.",
@@ -161,17 +177,22 @@ def _tables(taught: Sequence[Taught], networks: Mapping[str, Network], metric: M
 
 def _in_words(taught: Sequence[Taught], networks: Mapping[str, Network], metric: Metric) -> str:
     first = [one for one in taught if (one.cohort, one.way) == (taught[0].cohort, taught[0].way)]
-    unit = f" {metric.unit}" if metric.unit else f" {metric.name}"
+    unit = f" {metric.unit}" if metric.unit else ""
     together, alone = (
-        ", ".join(f"{_value(networks[getattr(one, which).name], metric):.4g}" for one in first)
+        _listed([f"{_value(networks[getattr(one, which).name], metric):.4g}" for one in first]) + unit
         for which in ("together", "alone")
     )
     gains = gains_of(taught, networks, metric)
     better = sum(gain > 0 for gain in gains)
     return (
-        f"{first[0].cohort}, taught by each other: {together}{unit}; alone: {alone}{unit}. Of {len(gains)} networks "
-        f"among peers, {better} {'does' if better == 1 else 'do'} better than alone."
+        f"Test {metric.name} of {first[0].cohort}, taught by each other: {together}; alone: {alone}. Of {len(gains)} "
+        f"networks among peers, {better} {'does' if better == 1 else 'do'} better than alone."
     )
+
+
+def _listed(words: Sequence[str]) -> str:
+    """As in ``8, 9 and 11``."""
+    return " and ".join([", ".join(words[:-1]), words[-1]])
 
 
 def _value(network: Network, metric: Metric) -> float:

@@ -19,6 +19,8 @@ from tutelage.study.evaluated import validated
 from tutelage.study.sets import Sets
 from tutelage.study.settings import Generations
 
+GAINS = "Gains: negative is worse."
+
 
 def generations_of(
     run: Run, build: Build, plan: Plan, teaching: Teaching, settings: Generations, than: nn.Module, name: str
@@ -68,13 +70,13 @@ def table_of_generations(
     rows = [(0, "alone", start, networks[start].scores[metric.name].value)]
     rows += [(k, "alone", name, networks[name].scores[metric.name].value) for k, name in enumerate(names, 1)]
     rows += [(n, "together", f"the first {n}", score[metric.name].value) for n, score in enumerate(scores, 2)]
-    gain = f"over {start}"
+    gain = f"gain over {start}"
     return Table(
         title="Generations, alone and together",
         columns=("generation", "asked", "who", metric.name, gain),
         rows=tuple((*row[:3], _two(row[3]), _two(metric.gain(row[3], over=alone))) for row in rows),
         note=f"Test {metric.name}{f', {metric.unit}' if metric.unit else ''} after the last epoch. Together: the mean "
-        f"of the probabilities of all generations up to this one, without {start}.",
+        f"of the probabilities of all generations up to this one, without {start}. {GAINS}",
         curve=Curve("generation", metric.name, "asked"),
         paired=(gain,),
     )
@@ -85,7 +87,7 @@ def table_of_controls(
 ) -> Table:
     """What each of some networks learnt from, in ``words``, and its gain over each of those in ``over``."""
     values = {name: networks[name].scores[metric.name].value for name in networks}
-    gains = tuple(f"over {name}" for name in over)
+    gains = tuple(f"gain over {name}" for name in over)
     return Table(
         title=title,
         columns=("network", "learns from", metric.name, *gains),
@@ -94,7 +96,7 @@ def table_of_controls(
             for name, what in words.items()
             if name in values
         ),
-        note=f"Test {metric.name}{f', {metric.unit}' if metric.unit else ''} after the last epoch.",
+        note=f"Test {metric.name}{f', {metric.unit}' if metric.unit else ''} after the last epoch. {GAINS}",
         paired=gains,
     )
 

@@ -36,12 +36,15 @@ class Transfer:
     student: str
 
 
-def judged(run: Run, transfer: Transfer, data: Sets) -> dict[str, Evaluated]:
-    """A linear layer on each student's features, and each student tuned; the untaught one among them.
+def judged(run: Run, transfer: Transfer, data: Sets) -> tuple[dict[str, Evaluated], dict[str, str]]:
+    """The networks that show what students know, and what was said of those that diverged.
+
+    A linear layer on each student's features, and each student tuned; the untaught one among them.
 
     All linear layers, and all tuned students, learn from the same labels in the same views and order. Those of the
     untaught student are fitted to features at random, and trained on labels alone. First of all stands the tuned one
     that is best on validation, of those that were taught: the report speaks of it, and it is delivered.
+    Raises ``FloatingPointError`` where an untaught one diverges, with which all others are compared.
     """
     seed = transfer.tuning.lesson.seed
     probe, tune = partial(probed, plan=transfer.probe), partial(tuned, plan=transfer.tuning)
@@ -49,20 +52,34 @@ def judged(run: Run, transfer: Transfer, data: Sets) -> dict[str, Evaluated]:
     for name, trained in transfer.outcome.students.items():
         start = trained.finished.last
         fits[name] = trained.trial.build, partial(probe, start=start), partial(tune, start=start)
-    found = {}
+    found: dict[str, Evaluated] = {}
+    diverged: dict[str, str] = {}
     for name, (build, *both) in fits.items():
         for way, fit in zip(WAYS, both, strict=True):
             role: Role = "baseline" if name == RANDOM else "student"
-            label = f"{transfer.student}, {name}, {way}"
-            found[f"{name}, {way}"] = Evaluated(role, label, run.stage(f"{name}, {way}", build, fit, seed=seed))
-    candidates = [f"{name}, {WAYS[1]}" for name in transfer.outcome.students or (RANDOM,)]
-    first = min(candidates, key=lambda name: validated(found[name].finished, data))
+            stage = f"{name}, {way}"
+            try:
+                finished = run.stage(stage, build, fit, seed=seed)
+            except FloatingPointError as error:
+                if name == RANDOM:
+                    raise
+                diverged[stage] = str(error)
+                run.progress.note(f"{stage}: {error}")
+            else:
+                found[stage] = Evaluated(role, f"{transfer.student}, {stage}", finished)
     untaught = f"{RANDOM}, {WAYS[1]}"  # the report compares with the first baseline
-    return {first: found[first], untaught: found[untaught], **found}
+    taught = [x for name in transfer.outcome.students if (x := f"{name}, {WAYS[1]}") in found]
+    first = min(taught or [untaught], key=lambda stage: validated(found[stage].finished, data))
+    return {first: found[first], untaught: found[untaught], **found}, diverged
 
 
 def publish_transfer(
-    run: Run, data: Sets, transfer: Transfer, networks: Mapping[str, Evaluated], input_words: str
+    run: Run,
+    data: Sets,
+    transfer: Transfer,
+    networks: Mapping[str, Evaluated],
+    diverged: Mapping[str, str],
+    input_words: str,
 ) -> dict[str, Network]:
     """Measure everything, publish networks, table and headline, and deliver the tuned student that leads."""
     students = transfer.outcome.students
@@ -72,14 +89,18 @@ def publish_transfer(
     accuracy = {name: network.scores["accuracy"].value for name, network in measured.items()}
     rows: list[tuple[Any, ...]] = []
     for name in trials:
-        own = [accuracy[f"{name}, {way}"] for way in WAYS]
-        gains = [round(value - accuracy[f"{RANDOM}, {way}"], 2) for way, value in zip(WAYS, own, strict=True)]
+        own = [accuracy.get(f"{name}, {way}") for way in WAYS]
+        gains = [
+            None if value is None else round(value - accuracy[f"{RANDOM}, {way}"], 2)
+            for way, value in zip(WAYS, own, strict=True)
+        ]
         cost = round(costs[name]["milliseconds"], 2) if name in costs else None
         rows.append((name, own[0], gains[0], own[1], gains[1], cost))
     rows.append((ALL, None, None, accuracy[ALL], round(accuracy[ALL] - accuracy[f"{RANDOM}, {WAYS[1]}"], 2), None))
     over = tuple(f"{way} over {RANDOM}" for way in WAYS)
-    few, rest = len(transfer.probe.lesson.train), transfer.outcome
-    failed = "".join(f" {name} diverged: {why}." for name, why in rest.diverged.items())
+    few = len(transfer.probe.lesson.train)
+    failed = "".join(f" {name} diverged: {why}." for name, why in {**transfer.outcome.diverged, **diverged}.items())
+    leader = next(name for name in networks if name.endswith(WAYS[1]))
     run.publish(
         tables=[
             Table(
@@ -92,18 +113,20 @@ def publish_transfer(
                 paired=over,
             )
         ],
-        headline=_in_words(transfer, accuracy, list(students), few),
+        headline=_in_words(transfer.student, accuracy, leader.removesuffix(f", {WAYS[1]}"), few),
     )
-    leader = next(name for name in networks if name.endswith(WAYS[1]))
     run.deliver(networks[leader].finished.last, classes=data.test.classes, input=input_words)
     return measured
 
 
-def _in_words(transfer: Transfer, accuracy: Mapping[str, float], students: list[str], few: int) -> str:
-    start = f"{transfer.student}, {few} labels: {accuracy[f'{RANDOM}, {WAYS[1]}']:.1f} % untaught"
+def _in_words(student: str, accuracy: Mapping[str, float], leader: str, few: int) -> str:
+    """The student that was chosen on validation and the untaught one beside it, in both ways; and all labels."""
     parts = []
-    for way, words in zip(WAYS, ("under a linear layer", "tuned"), strict=True):
-        if students:
-            best = max(students, key=lambda name: accuracy[f"{name}, {way}"])
-            parts.append(f"{words} {best} is best with {accuracy[f'{best}, {way}']:.1f} %")
-    return "; ".join([start, *parts, f"all labels give {accuracy[ALL]:.1f} %"]) + "."
+    for way, words in zip(reversed(WAYS), ("tuned", "under a linear layer"), strict=True):
+        taught, untaught = accuracy.get(f"{leader}, {way}"), accuracy[f"{RANDOM}, {way}"]
+        figure = "diverged" if taught is None else f"{taught:.1f} %"
+        parts.append(f"{words} {untaught:.1f} % untaught" if leader == RANDOM else
+                     f"{words} {figure}, untaught {untaught:.1f} %")  # fmt: skip
+    who = "no student was taught" if leader == RANDOM else f"taught by {leader}, the method chosen on validation"
+    start = f"Test accuracy of {student}, {few} labels; {who}: {'; '.join(parts)}."
+    return f"{start} With all labels {accuracy[ALL]:.1f} %."

@@ -66,10 +66,10 @@ def crd_ensemble(
 
     most = max(numbers)
     students = {way: name for way in ways if (name := student_of(way, most)) in found.networks}
-    words = ", ".join(f"by {way} {100 - found.accuracy(name):.1f} %" for way, name in students.items())
+    words = ", ".join(f"by {way} {found.accuracy(name):.1f} %" for way, name in students.items())
     run.publish(
-        headline=f"Errors of one {student.name} that learns from {most} {members.name}: {words or 'all diverged'}; a "
-        f"single one of these makes {100 - found.single:.1f} %."
+        headline=f"Test accuracy of one {student.name} that learns from {most} {members.name}: "
+        f"{words or 'all diverged'}; of a single one of these: {found.single:.1f} %."
     )
     if not data.synthetic:
         alike = "" if members.name == student.name else "its teachers are no networks of the student's kind"

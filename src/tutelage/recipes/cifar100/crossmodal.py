@@ -67,6 +67,10 @@ def crossmodal(
     from tutelage.study.trials import Trial, run_trials
 
     refuse_nonsense(crossmodal, locals())
+    if not images.validation:
+        raise ValueError(
+            "--images.validation must be more than 0 here: validation images choose the student to deliver; got 0."
+        )
     free = ("methods", "images.cache_views", "teacher.seed")
     reason = cannot_decide(run, crossmodal, locals(), free, {"subset": crossmodal_subset})
     chosen = {name: method(name) for name in expanded(methods)}
@@ -93,13 +97,14 @@ def crossmodal(
     outcome = run_trials(run, data, trials)
     transfer = Transfer(pair.build_student, labels(colours, probing), labels(colours, tuned), outcome, called)
     everything = partial(supervised, plan=labels(replace(colours, train=data.train), tuned))
+    students, diverged = judged(run, transfer, colours)
     networks = {
         "teacher": Evaluated("teacher", f"{teacher.name} on lightness, {len(few)} labels", trained, lightness),
-        **judged(run, transfer, colours),
+        **students,
         ALL: Evaluated("student", f"{called}, {len(data.train)} labels",
                        run.stage(ALL, pair.build_student, everything, seed=seed)),
     }  # fmt: skip
-    measured = publish_transfer(run, colours, transfer, networks, INPUT)
+    measured = publish_transfer(run, colours, transfer, networks, diverged, INPUT)
     run.publish(data={f"{rest.name}, {len(rest)} samples without labels": paired.train.checksum})
     if not data.synthetic:
         claim_directions(run, measured, reason)

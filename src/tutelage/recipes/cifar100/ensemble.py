@@ -50,7 +50,8 @@ def ensemble(
     from tutelage.recipes.cifar100.images import pictures_of
     from tutelage.recipes.cifar100.members import taught
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.ensembles import student_of
+    from tutelage.study.ensembles import kept, student_of
+    from tutelage.tasks.classification import ACCURACY
 
     refuse_nonsense(ensemble, locals())
     free = ("targets", "numbers", "members.seed", "images.cache_views")
@@ -62,10 +63,17 @@ def ensemble(
     found = taught(run, data, members, student, images, seed, {n: ways if n > 1 else first for n in sorted(numbers)})
 
     most, best = max(numbers), student_of(targets[0], max(numbers))
-    words = f"one student of these, by {targets[0]}: {found.accuracy(best):.1f} %" if best in found.networks else ""
+    whole = found.ensembles["arithmetic"][most - 1]
+    words, end = "diverged", ""
+    if best in found.networks:
+        words = f"{found.accuracy(best):.1f} %"
+        share = kept(found.single, found.accuracy(best), whole, ACCURACY)
+        if members.name == student.name and most > 1:
+            end = " No share of a gain is kept: the members together were no better than a single one."
+            end = end if share is None else f" It keeps {share:g} of the gain."
     run.publish(
-        headline=f"A single {members.name}: {found.single:.1f} %; {most} together: "
-        f"{found.ensembles['arithmetic'][most - 1]:.1f} %; {words or 'their student diverged'}."
+        headline=f"Test accuracy of a single {members.name}: {found.single:.1f} %; {most} together: {whole:.1f} %; one "
+        f"student of these, by {targets[0]}: {words}.{end}"
     )
     if not data.synthetic and most > 1:
         claim_ensemble(run, found, targets, most, members.name == student.name, figures, directions)

@@ -51,13 +51,13 @@ def mutual(
     from tutelage.models.named import named
     from tutelage.recipes.cifar100.images import INPUT, pictures_of, plan_for
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.cohorts import Member, names_in, publish_cohorts, refuse_unfit, train_cohorts
+    from tutelage.study.cohorts import Member, cohorts_of, publish_cohorts, refuse_unfit, train_cohorts
     from tutelage.tasks.classification import ACCURACY
 
     refuse_nonsense(mutual, locals())
     judge = partial(cannot_decide, run, mutual, locals(), free=("cohorts", "ways", "images.cache_views"))
     reasons = judge(), judge(deciding={"subset": mutual_subset})
-    members = {cohort: names_in(cohort) for cohort in cohorts}
+    members = cohorts_of(cohorts, such_as="resnet14+resnet8")
     data = pictures_of(run, images)
     teams = {
         cohort: [
@@ -132,5 +132,5 @@ def claim_table(
 
 def _nearest(cohort: str) -> str:
     """The published pair whose networks are equal, or unequal, as well."""
-    first, second = (name.strip() for name in cohort.split("+"))
+    first, second = cohort.split("+")
     return "resnet32+resnet32" if first == second else "wrn_28_10+resnet32"

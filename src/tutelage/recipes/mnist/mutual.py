@@ -45,12 +45,15 @@ def mutual(
     """
     from tutelage.recipes.mnist import nets
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.cohorts import Member, names_in, publish_cohorts, refuse_unfit, train_cohorts
+    from tutelage.study.cohorts import Member, cohorts_of, publish_cohorts, refuse_unfit, train_cohorts
     from tutelage.tasks.classification import ERRORS
 
     refuse_nonsense(mutual, locals())
     reason = cannot_decide(run, mutual, locals(), free=("cohorts", "ways"), deciding={"few": mutual_few})
-    widths = {cohort: [_width(name, cohort) for name in names_in(cohort)] for cohort in cohorts}
+    widths = {
+        cohort: [_width(name, cohort) for name in names]
+        for cohort, names in cohorts_of(cohorts, such_as="800+300").items()
+    }
     data = nets.digits_of(run, digits)
     plan = nets.plan_for(data, training, seed)
     teams = {
@@ -96,6 +99,6 @@ def claim_fewer(run: "Run", taught: "Sequence[Taught]", networks: "dict[str, Net
 
 def _width(name: str, cohort: str) -> int:
     """The width that a net's name is. Raises ``ValueError`` for anything but a number from 1 to 100,000."""
-    if not (name.isascii() and name.isdigit() and 0 < int(name) <= 10**5):
+    if not (name.isascii() and name.isdigit() and name[0] != "0" and int(name) <= 10**5):
         raise ValueError(f"Nets are named by their width, a number from 1 to 100000; {name!r} in {cohort!r} is none.")
     return int(name)
