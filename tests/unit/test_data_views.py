@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
+from torch.utils.data import TensorDataset
 
 from tutelage.data.draws import draw, hashed, in_turn, order
 from tutelage.data.labelled import labelled
@@ -234,3 +235,11 @@ def test_a_remainder_of_one_sample_joins_the_batch_before_it(count, batch_size, 
                 batch["index"].tolist() for batch in whole[first:]
             ]
     assert Lesson(data, batch_size=batch_size).steps == len(sizes)
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_a_lesson_of_another_kind_of_set_is_refused_with_what_to_wrap_it_in(part):
+    foreign = TensorDataset(torch.zeros(4, 2), torch.zeros(4, dtype=torch.int64))
+    words = r"A TensorDataset is no set that a lesson can show; wrap tensors with tutelage\.data\.labelled\.labelled\("
+    with pytest.raises(ValueError, match=words):
+        Lesson(**{"train": DATA, part: foreign})

@@ -24,6 +24,7 @@ from tutelage.run import Run
 from tutelage.schemes.plan import Plan
 from tutelage.study.ensembles import curve_of, refuse_too_few, refuse_unfit, student_of, together, trials_of
 from tutelage.study.sets import Sets
+from tutelage.study.settings import NetworkSettings
 from tutelage.tasks.classification import ACCURACY
 
 TEST = digits(60, seed=1, name="synthetic/test")
@@ -219,3 +220,19 @@ def test_the_averages_of_ensembles_are_those_of_the_targets():
     assert [mean.__name__ for mean in (arithmetic, geometric)] == list(
         together([mlp((784, 4, 10))], Sets(TEST, None, TEST, test_transform=plain), ACCURACY)
     )
+
+
+@pytest.mark.parametrize(
+    ("whole", "words"), [(62.0, "It keeps 0.5 of the gain."), (60.0, "the members together were no better than")]
+)
+def test_the_headline_says_why_there_is_no_share_of_a_gain(tmp_path, monkeypatch, whole, words):
+    network = Network("arithmetic from 2", "student", "", 60, {"accuracy": Score(61.0)})
+    found = Measured({network.name: network}, {"arithmetic": [60.0, whole]}, 60.0)
+    monkeypatch.setattr("tutelage.recipes.cifar100.members.taught", lambda *_: found)
+    alike = Members(count=2, name="resnet8"), NetworkSettings(name="resnet8")
+    with Run("lab:few", root=tmp_path, device="cpu") as run:
+        ensemble(run, targets=("arithmetic",), numbers=(2,), members=alike[0], student=alike[1],
+                 images=Images(name="synthetic", validation=50))  # fmt: skip
+        headline = run._results.headline
+    assert words in headline and headline.count("accuracy") == 1
+    assert headline.startswith("Test accuracy of a single resnet8: 60.0 %; 2 together: ")

@@ -21,6 +21,7 @@ from tutelage.loop import alternating, simultaneous
 from tutelage.losses.dist import dist
 from tutelage.losses.kd import geometric, soft_targets
 from tutelage.models.mlp import mlp
+from tutelage.models.seeded import seeded
 from tutelage.objective import Objective
 from tutelage.optimizers.schedules import one_cycle
 from tutelage.optimizers.usual import adam, sgd
@@ -113,6 +114,16 @@ def test_networks_that_are_alike_have_nothing_to_tell_each_other():
     assert same(bits(first), bits(second))
     for p, q in zip(first.parameters(), alone.parameters(), strict=True):
         torch.testing.assert_close(p.grad, q.grad)
+
+
+def test_peers_of_the_same_weights_are_warned_of_once_before_anything_is_trained(tmp_path):
+    alike = {name: partial(seeded, partial(net, 12), seed=1) for name in "abc"}
+    with opened(tmp_path) as run, pytest.warns(UserWarning, match="peers 'a' and 'b' start from the same") as told:
+        run.peers("alike", alike, partial(mutual, plans=plans("a", "b", "c")))
+    assert len(told) == 1
+    others = {name: partial(seeded, partial(net, 12), seed=k) for k, name in enumerate("ab")}
+    with opened(tmp_path) as run:  # a warning would be an error
+        run.peers("unlike", others, BOTH)
 
 
 def loss_of(term, me, *peers):
