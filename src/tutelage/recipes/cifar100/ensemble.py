@@ -46,12 +46,14 @@ def ensemble(
         numbers: of how many members students learn; from one of them by the first of the targets only
         seed: of the students' weights, order and views
     """
+    from statistics import fmean
+
     from tutelage.methods.by_name import joint
     from tutelage.recipes.cifar100.images import pictures_of
     from tutelage.recipes.cifar100.members import taught
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.ensembles import kept, student_of
-    from tutelage.tasks.classification import ACCURACY
+    from tutelage.study.ensembles import student_of
+    from tutelage.study.shares import share_of_gain
 
     refuse_nonsense(ensemble, locals())
     free = ("targets", "numbers", "members.seed", "images.cache_views")
@@ -63,16 +65,16 @@ def ensemble(
     found = taught(run, data, members, student, images, seed, {n: ways if n > 1 else first for n in sorted(numbers)})
 
     most, best = max(numbers), student_of(targets[0], max(numbers))
-    whole = found.ensembles["arithmetic"][most - 1]
+    alone, whole = fmean(found.singles[:most]), found.ensembles["arithmetic"][most - 1]
     words, end = "diverged", ""
     if best in found.networks:
         words = f"{found.accuracy(best):.1f} %"
-        share = kept(found.single, found.accuracy(best), whole, ACCURACY)
+        share = share_of_gain(alone, whole, found.accuracy(best))
         if members.name == student.name and most > 1:
             end = " No share of a gain is kept: the members together were no better than a single one."
-            end = end if share is None else f" It keeps {share:g} of the gain."
+            end = end if share is None else f" It keeps {share:.2f} of the gain."
     run.publish(
-        headline=f"Test accuracy of a single {members.name}: {found.single:.1f} %; {most} together: {whole:.1f} %; one "
+        headline=f"Test accuracy of a single {members.name}: {alone:.1f} %; {most} together: {whole:.1f} %; one "
         f"student of these, by {targets[0]}: {words}.{end}"
     )
     if not data.synthetic and most > 1:

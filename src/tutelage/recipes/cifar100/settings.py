@@ -48,7 +48,7 @@ The student that nobody teaches did no better at twice the rate of 0.4, where ma
 """
 SUBSET = Images(train=10_000)
 ON_SUBSET = replace(SMALL, epochs=60, lr=0.1)
-"""How small networks learn ``SUBSET``: so long that twice the epochs move their accuracy by less than 1.5 points."""
+"""How small networks learn ``SUBSET``. Of wide_cnn(2), 40.2 % of validation is right after 40 epochs, 40.5 after 80."""
 
 
 TRAINING = TrainingSettings()
