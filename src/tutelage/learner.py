@@ -29,10 +29,10 @@ class Learner:
     """A student and all that makes it learn. ``trains`` gets the optimizer's names, such as ``student.fc.weight``.
 
     What does not train leaves the optimizer, and a module below which nothing trains stays in eval mode, statistics
-    and all. Where ``trains`` chooses a part of the student, what has no parameters of its own (dropout, a container)
-    is in train mode only within a module that is chosen as a whole: between a body that is left as it is and a head
-    that is fitted, nothing is dropped. ``call`` says how the student is called, ``read`` how a tensor is got from a
-    layer that returns none.
+    and all. Where ``trains`` chooses a part of a module, what has no parameters in it (dropout) is in the mode of the
+    layer that was registered before it: behind a body that is left as it is nothing is dropped, and behind a layer that
+    is fitted all is as ever. ``call`` says how the student is called, ``read`` how a tensor is got from a layer that
+    returns none.
 
     Raises ``ValueError`` for what is none of these: an optimizer in the place of its factory, a network in that of a
     teacher.
@@ -126,23 +126,21 @@ class LearnerState:
             trainable = [p.requires_grad for p in module.parameters()]
             if trainable and not any(trainable):
                 module.eval()
-        self._still_what_is_left_out()
+        self._still_what_follows_what_is_left_out()
 
-    def _still_what_is_left_out(self) -> None:
-        """What has no parameters of its own, and lies in nothing that is chosen as a whole, goes to eval mode."""
+    def _still_what_follows_what_is_left_out(self) -> None:
+        """Of a module of which a part is chosen: its children without parameters do as the child before them does."""
         chosen = {p for name, p in self.owned.named_parameters() if self.learner.trains(name)}
-
-        def whole(module: nn.Module) -> bool:
-            return all(p in chosen for p in module.parameters())
-
-        student = self.learner.student
-        if whole(student):
-            return
-        wholes = [module for module in student.modules() if any(True for _ in module.parameters()) and whole(module)]
-        at_work = {inner for module in wholes for inner in module.modules()}
-        for module in student.modules():
-            if module not in at_work and not any(True for _ in module.parameters(recurse=False)):
-                module.training = False
+        for module in self.learner.student.modules():
+            own = set(module.parameters())
+            if own <= chosen or not own & chosen:
+                continue
+            children = [(child, set(child.parameters())) for child in module.children()]
+            works = next((bool(held & chosen) for _, held in children if held), True)
+            for child, held in children:
+                works = bool(held & chosen) if held else works
+                if not held:
+                    child.train(works)
 
     def reads(self, terms: Sequence[str]) -> set[tuple[str, str]]:
         if not terms:
