@@ -223,11 +223,11 @@ def test_the_averages_of_ensembles_are_those_of_the_targets():
 
 
 @pytest.mark.parametrize(
-    ("whole", "words"), [(62.0, "It keeps 0.5 of the gain."), (60.0, "the members together were no better than")]
+    ("whole", "words"), [(62.0, "It keeps 0.50 of the gain."), (60.0, "the members together were no better than")]
 )
 def test_the_headline_says_why_there_is_no_share_of_a_gain(tmp_path, monkeypatch, whole, words):
     network = Network("arithmetic from 2", "student", "", 60, {"accuracy": Score(61.0)})
-    found = Measured({network.name: network}, {"arithmetic": [60.0, whole]}, 60.0)
+    found = Measured({network.name: network}, {"arithmetic": [60.0, whole]}, [59.0, 61.0])
     monkeypatch.setattr("tutelage.recipes.cifar100.members.taught", lambda *_: found)
     alike = Members(count=2, name="resnet8"), NetworkSettings(name="resnet8")
     with Run("lab:few", root=tmp_path, device="cpu") as run:

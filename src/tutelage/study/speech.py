@@ -104,14 +104,14 @@ def corpus(
 
 def refuse_speakers(known: Collection[str], test: Collection[str], validation: Collection[str]) -> None:
     """Raise ``ValueError`` unless both parts are of some speakers that there are, no one in both, with others left."""
-    for part, speakers in (("test", test), ("validation", validation)):
+    for flag, speakers in (("--speech.test", test), ("--speech.validation", validation)):
         if not speakers:
-            raise ValueError(f"Nobody is heard in {part}; name a speaker or more for it (--speech.{part}).")
+            raise ValueError(f"Nobody is left for {flag}; name a speaker or more.")
         for speaker in speakers:
             if speaker not in known:
                 raise ValueError(
-                    f"There are recordings of {', '.join(sorted(known))}; nobody is called {speaker!r}, whom "
-                    f"--speech.{part} names."
+                    f"There are recordings of {', '.join(sorted(known))}; nobody is called {speaker!r}, whom {flag} "
+                    "names."
                 )
     if both := sorted({*test} & {*validation}):
         raise ValueError(f"{both[0]} is to be heard in the test and in validation; a speaker is in one part alone.")
