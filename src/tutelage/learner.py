@@ -131,7 +131,10 @@ class LearnerState:
     def _still_what_follows_what_is_left_out(self) -> None:
         """Of a module of which a part is chosen: its children without parameters do as the child before them does."""
         chosen = {p for name, p in self.owned.named_parameters() if self.learner.trains(name)}
-        for module in self.learner.student.modules():
+        student = self.learner.student
+        if chosen.issuperset(student.parameters()):
+            return
+        for module in student.modules():
             own = set(module.parameters())
             if own <= chosen or not own & chosen:
                 continue

@@ -91,6 +91,12 @@ def kept_for(stage: Stage) -> Keep:
     return keep
 
 
+def note_alone(teachers: int, stage: Stage) -> None:
+    """Say of an ensemble of one that it is no more than that."""
+    if teachers == 1:
+        stage.progress.note(f"{stage.name}: an ensemble of one teacher, which is that teacher alone")
+
+
 def samples_of(lesson: Lesson) -> int:
     """How many samples a cache has room for: index numbers are those of the whole set, whatever part is trained on."""
     return int(lesson.train.index.max()) + 1

@@ -16,7 +16,7 @@ from tutelage.methods.several import TEACHER, Joint, called
 from tutelage.methods.sums import stronger
 from tutelage.methods.transfer import as_labels_allow
 from tutelage.objective import Objective
-from tutelage.schemes.answers import Conditions, Keep, kept_for, remembered
+from tutelage.schemes.answers import Conditions, Keep, kept_for, note_alone, remembered
 from tutelage.schemes.plan import Plan
 from tutelage.stages.stage import Stage
 from tutelage.teachers.frozen import Teacher, folded, frozen, on
@@ -113,8 +113,8 @@ def by_method(stage: Stage, model: nn.Module, *, plan: Plan, teaching: AnyTeachi
     So the student of another modality learns: its lesson shows it ``input``, and shows the teacher another input of the
     same sample. Raises ``ValueError`` for a method that compares with labels where there are none.
     """
-    if isinstance(teaching, JointTeaching) and len(teaching.teachers) == 1:
-        stage.progress.note(f"{stage.name}: an ensemble of one teacher, which is that teacher alone")
+    if isinstance(teaching, JointTeaching):
+        note_alone(len(teaching.teachers), stage)
     conditions = Conditions(stage.shared, stage.precision, stage.exact)
     objective, teachers = prepared(model, teaching, plan, conditions, kept_for(stage))
     plan.train(stage, plan.learner(model, objective, teachers, teaching.combine()))

@@ -9,7 +9,7 @@ from tutelage.combine.base import Combine
 from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.losses.kd import Average, averaged_targets, soft_targets
 from tutelage.objective import Loss, Objective, Term, Weight
-from tutelage.schemes.answers import remembered_in_memory
+from tutelage.schemes.answers import note_alone, remembered_in_memory
 from tutelage.schemes.plan import Plan
 from tutelage.stages.stage import Stage
 from tutelage.teachers.ensemble import ensemble
@@ -53,8 +53,7 @@ def distilled_from_many(
 
     Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv:1503.02531.
     """
-    if len(teachers) == 1:
-        stage.progress.note(f"{stage.name}: an ensemble of one teacher, which is that teacher alone")
+    note_alone(len(teachers), stage)
     loss = partial(averaged_targets, temperature=temperature, average=average)
     teacher = ensemble([remembered_in_memory(stage, one, plan.lesson) for one in teachers])
     _fit(stage, model, plan, teacher, _objective(plan, loss, label, soft), combine)
