@@ -199,7 +199,7 @@ def clocked(step: Callable[[], object], device: str) -> float:
     """The median of so many steps, each waited for, so that queued work counts where it is made."""
     from statistics import median
 
-    from tutelage.measure.latency import wait
+    from tutelage.measures.latency import wait
 
     for _ in range(WARM_UP):
         step()

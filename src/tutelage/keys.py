@@ -23,6 +23,7 @@ Found: TypeAlias = Callable[[str], Any]
 STAGE_KEY = "_tutelage_stage_key"
 DEEPEST = 20  # functions within the arguments of functions; a run nests three or four
 MOVED = {
+    "tutelage.measure.": "tutelage.measures.",
     "tutelage.recipes.methods.": "tutelage.methods.",
     "tutelage.recipes.methods.find:": "tutelage.methods.by_name:",
     "tutelage.recipes.methods.weighed:": "tutelage.methods.sums:",

@@ -1,4 +1,4 @@
-"""What every measure of answers must satisfy, checked for whatever in ``tutelage.measure`` takes logits."""
+"""What every measure of answers must satisfy, checked for whatever in ``tutelage.measures`` takes logits."""
 
 import inspect
 import json
@@ -8,11 +8,11 @@ from typing import get_type_hints
 import pytest
 import torch
 
-import tutelage.measure
+import tutelage.measures
 from contract.find import modules, own
 from tutelage.data.labelled import Labelled, labelled
-from tutelage.measure.agreement import agreement
-from tutelage.measure.disagreements import disagreements
+from tutelage.measures.agreement import agreement
+from tutelage.measures.disagreements import disagreements
 from tutelage.shapes import Logits
 
 COUNT, CLASSES = 60, 5
@@ -27,7 +27,7 @@ def takes_logits(member):
 
 MEASURES = [
     pytest.param(member, id=f"{module.__name__.rpartition('.')[2]}.{name}")
-    for module in modules(tutelage.measure)
+    for module in modules(tutelage.measures)
     for name, member in own(module)
     if inspect.isfunction(member) and takes_logits(member)
 ]

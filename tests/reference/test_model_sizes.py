@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from tutelage.measure.cost import macs, parameters
+from tutelage.measures.cost import macs, parameters
 from tutelage.models.densenet import densenet, densenet_bc, densenet_bc_100_12
 from tutelage.models.fitnet import fitnet1, fitnet2, fitnet4, thin_deep
 from tutelage.models.lenet import lenet5

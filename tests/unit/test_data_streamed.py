@@ -22,8 +22,8 @@ from tutelage.data.split import held_out
 from tutelage.data.streamed import MEAN, STD, centred, cropped
 from tutelage.data.views import normalised, plain
 from tutelage.keys import described
-from tutelage.measure.errors import errors
-from tutelage.measure.predict import predict_batches
+from tutelage.measures.errors import errors
+from tutelage.measures.predict import predict_batches
 from tutelage.teachers.cached import cached
 from tutelage.teachers.frozen import frozen
 

@@ -11,7 +11,7 @@ from tutelage.data.synthetic import digits
 from tutelage.data.views import plain
 from tutelage.keys import STAGE_KEY
 from tutelage.losses.kd import arithmetic, geometric
-from tutelage.measure.ensemble import ensemble_errors
+from tutelage.measures.ensemble import ensemble_errors
 from tutelage.methods.by_name import joint
 from tutelage.models.mlp import mlp
 from tutelage.optimizers.usual import sgd

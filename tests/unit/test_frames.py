@@ -14,8 +14,8 @@ from tutelage.data.labelled import labelled
 from tutelage.data.lesson import Lesson
 from tutelage.data.synthetic_speech import hummed
 from tutelage.losses.kd import arithmetic
-from tutelage.measure.ensemble import ensemble_answers, ensemble_errors
-from tutelage.measure.predict import predict
+from tutelage.measures.ensemble import ensemble_answers, ensemble_errors
+from tutelage.measures.predict import predict
 from tutelage.models.mlp import mlp
 from tutelage.optimizers.usual import adam
 from tutelage.progress import Silence

@@ -11,7 +11,7 @@ import tutelage
 ORDER = [
     *["machine", "printable", "progress", "ranks", "group", "plain_json", "files", "tensors", "checksums"],
     *["checkpoint", "renewal", "weights", "trust", "calls", "keys", "shapes", "limits", "outputs", "taps"],
-    *["results", "losses", "models", "data", "measure", "compress"],
+    *["results", "losses", "models", "data", "measures", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
     *["teachers", "optimizers", "parts", "learner", "idle", "arguments", "checks", "loop", "scenes", "rehearsal"],
     *["sharing", "learn"],

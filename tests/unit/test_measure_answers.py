@@ -8,12 +8,12 @@ import torch
 from scipy.stats import binomtest
 
 from tutelage.data.labelled import labelled
-from tutelage.measure.agreement import agreement
-from tutelage.measure.calibration import calibration
-from tutelage.measure.confusion import worst_pairs
-from tutelage.measure.disagreements import KINDS, disagreements
-from tutelage.measure.errors import errors
-from tutelage.measure.wilson import wilson
+from tutelage.measures.agreement import agreement
+from tutelage.measures.calibration import calibration
+from tutelage.measures.confusion import worst_pairs
+from tutelage.measures.disagreements import KINDS, disagreements
+from tutelage.measures.errors import errors
+from tutelage.measures.wilson import wilson
 
 
 def logits_of(probabilities):

@@ -6,9 +6,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from tutelage.data.synthetic import digits
-from tutelage.measure.cost import file_bytes, macs, parameters
-from tutelage.measure.latency import latency
-from tutelage.measure.predict import evaluating, predict, predict_batches
+from tutelage.measures.cost import file_bytes, macs, parameters
+from tutelage.measures.latency import latency
+from tutelage.measures.predict import evaluating, predict, predict_batches
 from tutelage.models.mlp import mlp
 
 

@@ -10,7 +10,7 @@ from contract.test_recipes import WRITTEN
 from tutelage import machine
 from tutelage.cli.flags import flags_of
 from tutelage.data.synthetic import photographs
-from tutelage.measure.memory import peak_bytes
+from tutelage.measures.memory import peak_bytes
 from tutelage.models.mlp import mlp
 from tutelage.models.named import named
 from tutelage.run import Run

@@ -14,9 +14,9 @@ from tutelage.data.labelled import labelled
 from tutelage.keys import already_imported, called, described, key_of
 from tutelage.learn import train
 from tutelage.learner import Learner
-from tutelage.measure.cost import macs
-from tutelage.measure.latency import latency
-from tutelage.measure.predict import predict
+from tutelage.measures.cost import macs
+from tutelage.measures.latency import latency
+from tutelage.measures.predict import predict
 from tutelage.outputs import TensorOutput, tensor_in, tensor_output
 from tutelage.taps import Tapped
 from tutelage.teachers.frozen import folded, frozen

@@ -16,8 +16,8 @@ from tutelage.data.views import CROP_FLIPS, crop_flip, in_order, normalised, pla
 from tutelage.learn import train
 from tutelage.learner import Learner
 from tutelage.losses.kd import soft_targets
-from tutelage.measure.latency import latency
-from tutelage.measure.predict import predict
+from tutelage.measures.latency import latency
+from tutelage.measures.predict import predict
 from tutelage.objective import Objective, Term
 from tutelage.recipes.cifar100.images import in_both, in_colours, in_lightness
 from tutelage.run import Run

@@ -16,9 +16,9 @@ from tutelage.data.lesson import Lesson
 from tutelage.data.synthetic import digits
 from tutelage.data.views import normalised, plain
 from tutelage.keys import key_of
-from tutelage.measure.disagreements import KINDS
-from tutelage.measure.errors import errors
-from tutelage.measure.predict import predict
+from tutelage.measures.disagreements import KINDS
+from tutelage.measures.errors import errors
+from tutelage.measures.predict import predict
 from tutelage.methods.by_name import method
 from tutelage.models.mlp import mlp
 from tutelage.optimizers.usual import nesterov

@@ -13,7 +13,7 @@ from tutelage.data.lesson import Lesson
 from tutelage.data.synthetic import digits
 from tutelage.data.views import normalised, plain
 from tutelage.losses.kd import geometric
-from tutelage.measure.predict import predict
+from tutelage.measures.predict import predict
 from tutelage.methods.by_name import method
 from tutelage.models.mlp import mlp
 from tutelage.optimizers.usual import sgd

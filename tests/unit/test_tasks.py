@@ -12,7 +12,7 @@ from torch import nn
 import tutelage.tasks
 from tutelage.data.labelled import labelled
 from tutelage.data.lesson import Lesson
-from tutelage.measure.predict import predict
+from tutelage.measures.predict import predict
 from tutelage.models.mlp import mlp
 from tutelage.optimizers.usual import adam
 from tutelage.run import Run

@@ -75,8 +75,8 @@ def centred(
     Otherwise as ``cropped``; views are 0. To measure a network, with the normalisation that it was trained with::
 
         source = centred(files, batch_size=100, workers=8, transform=normalised(plain, MEAN, STD))
-        logits = predict_batches(model, source(0, 0))  # from tutelage.measure.predict
-        errors(logits, files.targets)                  # from tutelage.measure.errors
+        logits = predict_batches(model, source(0, 0))  # from tutelage.measures.predict
+        errors(logits, files.targets)                  # from tutelage.measures.errors
 
     Raises ``ValueError`` if the image is scaled to less than what is cut out of it, and as ``cropped`` does.
     """

@@ -8,7 +8,7 @@ would decide it.
 from collections.abc import Sequence
 from typing import Any
 
-from tutelage.measure.wilson import wilson
+from tutelage.measures.wilson import wilson
 
 Json = dict[str, Any]
 ROLES = {"alone": "baseline", "baseline": "other"}

@@ -11,7 +11,7 @@ from torch import nn
 from tutelage.data.lesson import Lesson
 from tutelage.data.views import parts
 from tutelage.keys import STAGE_KEY, described, key_of
-from tutelage.measure.predict import device_of
+from tutelage.measures.predict import device_of
 from tutelage.stages.code import code_of
 from tutelage.stages.stage import Stage
 from tutelage.teachers.cached import FEWEST, cached, only_unseen

@@ -5,7 +5,7 @@ from torch import nn
 
 from tutelage.data.batches import input_of
 from tutelage.data.views import in_order
-from tutelage.measure.predict import predict_batches
+from tutelage.measures.predict import predict_batches
 from tutelage.methods.sums import stronger
 from tutelage.objective import Scene
 from tutelage.schemes.answers import samples_of

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 
 from tutelage.keys import Build
-from tutelage.measure.cost import parameters
+from tutelage.measures.cost import parameters
 from tutelage.results import Metric
 from tutelage.run import Run
 from tutelage.schemes.plan import Plan

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import hypot, inf, isfinite
 from typing import Any
 
-from tutelage.measure.steps import Cost
+from tutelage.measures.steps import Cost
 from tutelage.results import Metric, Network, Role, Table
 from tutelage.run import Run
 from tutelage.schemes.by_method import is_cached

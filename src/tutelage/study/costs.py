@@ -14,7 +14,7 @@ from tutelage.data.lesson import Lesson
 from tutelage.learn import Epoch, train
 from tutelage.learner import Learner
 from tutelage.loop import Loop
-from tutelage.measure.steps import Cost, step_costs
+from tutelage.measures.steps import Cost, step_costs
 from tutelage.methods.cited import losses_in
 from tutelage.objective import Clock, Objective
 from tutelage.optimizers.factory import Factory, Named

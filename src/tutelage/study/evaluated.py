@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from tutelage.calls import reason
 from tutelage.data.views import in_order
-from tutelage.measure.cost import file_bytes, macs, parameters
-from tutelage.measure.latency import latency
+from tutelage.measures.cost import file_bytes, macs, parameters
+from tutelage.measures.latency import latency
 from tutelage.results import Best, Example, Latency, Network, Role, Score
 from tutelage.run import Run
 from tutelage.stages.storage import Finished

@@ -6,7 +6,7 @@ import torch
 
 from tutelage import machine
 from tutelage.keys import Build
-from tutelage.measure.memory import peak_bytes
+from tutelage.measures.memory import peak_bytes
 from tutelage.study.sets import Sets
 
 

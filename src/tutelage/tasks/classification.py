@@ -6,12 +6,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from tutelage.data.labelled import Labelled
-from tutelage.measure.agreement import agreement
-from tutelage.measure.calibration import calibration
-from tutelage.measure.confusion import worst_pairs
-from tutelage.measure.disagreements import are_images, disagreements
-from tutelage.measure.errors import errors
-from tutelage.measure.wilson import wilson
+from tutelage.measures.agreement import agreement
+from tutelage.measures.calibration import calibration
+from tutelage.measures.confusion import worst_pairs
+from tutelage.measures.disagreements import are_images, disagreements
+from tutelage.measures.errors import errors
+from tutelage.measures.wilson import wilson
 from tutelage.results import Example, Metric, Score
 from tutelage.tasks.task import Task
 

@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from tutelage.data.labelled import Labelled
 from tutelage.data.left_to_right import fit
-from tutelage.measure.wilson import wilson
+from tutelage.measures.wilson import wilson
 from tutelage.results import Interval, Metric, Score
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.task import Task

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from tutelage.data.labelled import Labelled
 from tutelage.data.views import Show, plain
-from tutelage.measure.predict import predict
+from tutelage.measures.predict import predict
 from tutelage.objective import Loss, Term, Weight
 from tutelage.results import Example, Metric, Score
 from tutelage.teachers.frozen import Call, on_input

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.data.split import only, without
-from tutelage.measure.predict import predict
-from tutelage.measure.wilson import wilson
+from tutelage.measures.predict import predict
+from tutelage.measures.wilson import wilson
 from tutelage.results import Interval, Table
 from tutelage.study.sets import Sets
 

@@ -39,7 +39,7 @@ def ensemble(
         seed: of the students; member k has the seed 100 · seed + k
     """
     from tutelage.losses.kd import arithmetic, geometric
-    from tutelage.measure.ensemble import ensemble_errors
+    from tutelage.measures.ensemble import ensemble_errors
     from tutelage.recipes.mnist import nets
     from tutelage.results import Table
     from tutelage.study.claims import cannot_decide

@@ -46,7 +46,7 @@ def hinton(
         seed: seed of the students; member k has the seed 100 · seed + k
     """
     from tutelage.losses.kd import arithmetic
-    from tutelage.measure.ensemble import ensemble_answers
+    from tutelage.measures.ensemble import ensemble_answers
     from tutelage.recipes.speech import nets, published
     from tutelage.study.claims import cannot_decide
     from tutelage.study.evaluated import Evaluated

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from tutelage.data.labelled import Labelled
 from tutelage.losses.kd import Average
-from tutelage.measure.errors import errors
-from tutelage.measure.predict import predict
+from tutelage.measures.errors import errors
+from tutelage.measures.predict import predict
 
 
 def ensemble_answers(members: Sequence[nn.Module], data: Labelled, average: Average) -> Tensor:

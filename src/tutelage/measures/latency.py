@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 import torch
 from torch import Tensor, nn
 
-from tutelage.measure.predict import device_of, evaluating
+from tutelage.measures.predict import device_of, evaluating
 from tutelage.outputs import in_words
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tutelage.data.labelled import Labelled
-from tutelage.measure.errors import one_target_each
+from tutelage.measures.errors import one_target_each
 from tutelage.results import Example
 from tutelage.shapes import Logits
 

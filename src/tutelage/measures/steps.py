@@ -7,8 +7,8 @@ from typing import TypedDict
 
 import torch
 
-from tutelage.measure.latency import wait
-from tutelage.measure.memory import peak_bytes
+from tutelage.measures.latency import wait
+from tutelage.measures.memory import peak_bytes
 
 
 class Cost(TypedDict):

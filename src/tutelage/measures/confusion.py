@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from tutelage.measure.errors import one_target_each
+from tutelage.measures.errors import one_target_each
 from tutelage.shapes import Logits
 
 
