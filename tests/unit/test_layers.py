@@ -11,12 +11,12 @@ import tutelage
 ORDER = [
     *["machine", "printable", "progress", "ranks", "group", "plain_json", "files", "tensors", "checksums"],
     *["checkpoint", "renewal", "weights", "trust", "calls", "keys", "shapes", "limits", "outputs", "taps"],
-    *["results", "losses", "models", "data", "measures", "compress"],
+    *["results", "losses", "models", "data", "own_data", "foreign", "measures", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],
     *["teachers", "optimizers", "parts", "learner", "idle", "arguments", "checks", "loop", "scenes", "rehearsal"],
     *["sharing", "learn"],
-    *["tasks", "methods", "delivery", "stages"],
-    *["folders", "run", "schemes", "study", "report", "integrity", "recipes", "cli"],
+    *["tasks", "methods", "delivery", "deployment", "stages"],
+    *["folders", "run", "schemes", "study", "report", "integrity", "recipes", "api", "cli"],
 ]
 ROOT = Path(tutelage.__file__).parent
 DOORS = {"__init__", "__main__"}  # they open on the whole house

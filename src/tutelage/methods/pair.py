@@ -43,6 +43,10 @@ class Pair:
         """The term of the true labels: the loss of the task."""
         return self.task.labels(weight)
 
+    def soft(self, weight: Weight = 1.0, temperature: float = 4.0) -> Term:
+        """The term of the teacher's answers: the soft loss of the task."""
+        return Term(self.task.soft(temperature), "student.output", "teacher.output", weight=weight)
+
     @cached_property
     def examples(self) -> tuple[Tensor, Tensor]:
         """Two samples as the teacher and as the student see them."""

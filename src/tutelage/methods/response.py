@@ -4,7 +4,6 @@ from functools import partial
 
 from tutelage.losses.dist import dist as correlated
 from tutelage.losses.dkd import dkd as decoupled
-from tutelage.losses.kd import soft_targets
 from tutelage.losses.multi_level import multi_level as levels
 from tutelage.losses.nkd import nkd as normalised
 from tutelage.losses.standardized import standardized_soft_targets
@@ -20,7 +19,7 @@ def kd(pair: Pair) -> Objective:
 
 def softened(pair: Pair, *, temperature: float, label: Weight, soft: Weight) -> Objective:
     """Soft targets at any temperature and weights: ``label · CE + soft · KD``. A partial of it is a method."""
-    return Objective(label=pair.labels(label), soft=_logits(partial(soft_targets, temperature=temperature), soft))
+    return Objective(label=pair.labels(label), soft=pair.soft(soft, temperature))
 
 
 def dkd(pair: Pair) -> Objective:

@@ -8,6 +8,7 @@ from torch import Tensor
 from tutelage.data.labelled import Labelled
 from tutelage.data.split import held_out, sample
 from tutelage.data.views import Show, plain, shown
+from tutelage.own_data.preprocessing import Preprocessing
 from tutelage.run import Run
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.task import Task
@@ -23,6 +24,9 @@ class Sets:
     test_transform: Show = plain
     task: Task = CLASSIFICATION
     normalisation: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())  # means and deviations of the channels
+    preprocessing: Preprocessing | None = None  # how a picture file becomes what a network sees
+    unlabelled: Labelled | None = None  # further samples, which a teacher alone can say something about
+    names: tuple[str, ...] = ()  # of the samples of all parts, by their index
 
     @property
     def synthetic(self) -> bool:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
 from tutelage.data.labelled import Labelled
 from tutelage.data.views import Show, plain
+from tutelage.losses.kd import soft_targets
 from tutelage.measures.predict import predict
 from tutelage.objective import Loss, Term, Weight
 from tutelage.results import Example, Metric, Score
@@ -22,6 +24,11 @@ def nothing_more(_answers: Tensor, _teacher: Tensor | None, _data: Labelled) -> 
     return {}
 
 
+def softmax_targets(temperature: float) -> Loss:
+    """The loss of a student's logits with a teacher's, of classes of which one holds."""
+    return partial(soft_targets, temperature=temperature)
+
+
 def no_examples(_teacher: Tensor, _student: Tensor, _data: Labelled) -> list[Example]:
     return []
 
@@ -33,7 +40,9 @@ class Task:
     ``loss(answers, targets)`` is a scalar tensor. ``score(answers, data)`` has a ``Score`` for each metric, by name.
     ``constant(data)`` is what the best answer that never looks at its input scores by the first metric: a trained
     network beats it. ``details`` gives further fields of ``results.Network``, ``examples`` samples to be shown.
-    ``call`` says how a network is called on a batch, ``predict`` how it is asked about a whole set.
+    ``soft(temperature)`` is the loss of a student's answers with a teacher's, where these are all that it learns from.
+    ``call`` says how a network is called on a batch, ``predict`` how it is asked about a whole set; ``name`` is what a
+    person calls the task.
     """
 
     loss: Loss
@@ -44,6 +53,8 @@ class Task:
     examples: Callable[[Tensor, Tensor, Labelled], list[Example]] = no_examples
     call: Call = on_input
     predict: Predict = predict
+    soft: Callable[[float], Loss] = softmax_targets
+    name: str = "classification"
 
     @property
     def deciding(self) -> Metric:

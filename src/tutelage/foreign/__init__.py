@@ -1,0 +1,1 @@
+"""Networks that were made elsewhere, and what only answers, as an ``nn.Module`` like any other."""

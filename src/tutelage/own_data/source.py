@@ -1,0 +1,47 @@
+"""What was found where somebody's data lie, before any picture is decoded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+
+from torch import Tensor
+
+TaskName: TypeAlias = Literal["classification", "multi-label", "regression", "segmentation"]
+TASKS: tuple[TaskName, ...] = get_args(TaskName)
+Part: TypeAlias = Literal["train", "validation", "test", "unlabelled"]
+PARTS: tuple[Part, ...] = get_args(Part)
+Encoded: TypeAlias = tuple[Path | bytes, ...]
+"""Pictures as they are stored: files, or what files would hold."""
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The samples of one part, by ``names``: paths below the source, or the numbers of rows.
+
+    ``inputs`` are encoded pictures, or numbers (N, …) as they are. ``targets`` are int64 (N,) positions in the classes;
+    float32 (N, K) of 0 and 1 where several labels may hold; float32 (N, K) numbers to be predicted; encoded masks, of
+    which the grey levels are classes; (N, 0) where nothing is known.
+    """
+
+    names: tuple[str, ...]
+    inputs: Encoded | Tensor
+    targets: Tensor | Encoded
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Somebody's data: a task, its ``classes`` (of labels or of columns), parts by name, and what was assumed.
+
+    ``train`` is always there. ``notes`` are sentences for people: what was passed over and how many, what was taken
+    for what.
+    """
+
+    name: str
+    task: TaskName
+    classes: tuple[str, ...]
+    parts: Mapping[Part, Samples]
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,38 @@
+"""What is asked of somebody's own data and networks, said once for every command: fields are flags. No torch here."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from tutelage.study.bounds import Above, AtLeast, AtMost, Seed, Share
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """Samples of the user's own, and what a network sees of them."""
+
+    task: Literal["auto", "classification", "multi-label", "regression", "segmentation"] = "auto"
+    """what is learnt; found out where the labels leave no doubt"""
+    path_column: str = ""
+    """the column of a table that names the pictures; found out if not given"""
+    label_columns: tuple[str, ...] = ()
+    """the columns of its labels: one, several for several labels a picture, or the masks'; found out if not given"""
+    size: Annotated[int, AtLeast(0), AtMost(4096)] = 0
+    """pixels a side that networks see; 0 takes what the pictures have, or 224 where they differ"""
+    channels: Literal[0, 1, 3] = 0
+    """1 for grey, 3 for colour; 0 takes what the pictures have"""
+    mean: tuple[Share, ...] = ()
+    """means of the channels (0 to 1) with which they are normalised; measured on the training pictures if not given"""
+    std: tuple[Annotated[float, Above(0), AtMost(1)], ...] = ()
+    """their deviations, likewise"""
+    unlabelled: str = ""
+    """a folder of further pictures without labels, which the teacher labels"""
+    strict: bool = False
+    """refuse the data for one picture that cannot be read, instead of leaving it out"""
+    validation: Annotated[float, AtLeast(0), AtMost(0.9)] = 0.1
+    """the share of the training samples that is set apart for choices where the data have no such part"""
+    test: Annotated[float, AtLeast(0), AtMost(0.9)] = 0.1
+    """the share that is set apart for the last measurement where the data have no such part"""
+    split_seed: Seed = 0
+    """which samples these are"""
+    workers: Annotated[int, AtLeast(0), AtMost(256)] = 0
+    """processes that decode pictures; 0 takes as many as there are processors"""
