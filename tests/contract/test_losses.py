@@ -19,7 +19,9 @@ from tutelage.shapes import (
     BatchScalar,
     Divergence,
     Embedding,
+    LabelLogits,
     Labels,
+    LogitMap,
     Logits,
     Relational,
     Scalar,
@@ -72,6 +74,11 @@ class Case:
     @property
     def compares_classes(self):
         return "student" in self.logits
+
+    @property
+    def compares_probabilities(self):
+        """Whether it is of logits of any kind: what it computes with is of the size of 1, however small these are."""
+        return self.hints.get("student") in (Logits, LabelLogits, LogitMap)
 
     def __call__(self, **changed):
         return self.loss(**{**self.arguments, **changed})

@@ -71,7 +71,7 @@ class EdgeCase(Case):
         other = deepcopy(self)
         for name, x in self.arguments.items():
             if x.is_floating_point():
-                size = x.abs() + (1 if self.compares_classes else 0)
+                size = x.abs() + (1 if self.compares_probabilities else 0)
                 other.arguments[name] = x + 4 * torch.finfo(torch.float32).eps * size * torch.randn_like(x)
         return other
 
@@ -110,7 +110,7 @@ def is_what_it_is_in_float64(loss, edge, exactly):
             if dtype is torch.bfloat16 and isinstance(case.loss, nn.Module):
                 continue  # its weights multiply in bfloat16, and may
             far = [size(x - y) for x, y in zip(computed, exact, strict=True)]
-            floor = 1 if exactly else 1e-5 if case.promise == Divergence and not case.compares_classes else 1e-3
+            floor = 1 if exactly else 1e-5 if case.promise == Divergence and not case.compares_probabilities else 1e-3
             allowed = [ROUGH * max(size(x), floor * y) for x, y in zip(exact, sizes, strict=True)]
             allowed[1] *= 1 if dtype is torch.float32 else 5
             if not exactly and any(x > y for x, y in zip(far, allowed, strict=True)):

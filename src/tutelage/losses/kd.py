@@ -221,13 +221,15 @@ def class_dim(student: Tensor, teacher: Tensor, dim: int | None) -> int:
     if dim is None and student.ndim > 3:
         raise ValueError(
             f"In logits ({_sizes(student.shape)}) the classes may stand second or last; say which: dim=1 for maps "
-            f"(N, C, H, W), dim=-1 for classes at the end."
+            f"(N, C, H, W), of which losses.pixelwise.pixelwise_targets leaves pixels out too, dim=-1 for classes at "
+            f"the end."
         )
     dim = -1 if dim is None else dim
     if student.shape[dim] < 2:
         raise ValueError(
             f"Probabilities want at least two classes; got {student.shape[dim]} in dim {dim} of "
-            f"({_sizes(student.shape)}). Match a single logit by matched_raw_logits, or as two: [0, logit]."
+            f"({_sizes(student.shape)}). A single logit of two classes is compared by "
+            f"losses.multi_label.multi_label_targets, by matched_raw_logits, or as two: [0, logit]."
         )
     return dim
 
