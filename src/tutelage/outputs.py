@@ -12,9 +12,9 @@ LOGITS = "logits"
 class TensorOutput(nn.Module):
     """``model``, returning one tensor of what it returns: the part ``at`` a key, a field or a position.
 
-    A network like any other from then on: a student, what ``frozen`` asks, and whatever ``predict``, ``macs`` and
-    ``latency`` measure. Its layers are those of ``model`` behind ``model.``: ``student.model.layer3``. Without ``at``
-    it is the part called ``logits``, or the only tensor. A tensor is returned as it is.
+    A network like any other from then on. Its layers are those of ``model`` behind ``model.``: ``student.model.layer3``.
+    It is needed only where ``sole_tensor`` leaves open which part is meant: students, teachers and measures take that
+    by themselves. A tensor is returned as it is.
 
     Raises ``ValueError``, when called, where no part is ``at``, or several tensors leave it open.
 
@@ -41,7 +41,9 @@ def tensor_output(build: Callable[[], nn.Module], at: str | int | None = None) -
 
 
 def tensor_in(output: Any, at: str | int | None = None) -> Tensor:
-    """The tensor of a network's ``output`` at ``at``, as ``TensorOutput`` picks it.
+    """The tensor of a network's ``output`` at ``at``; without it, its ``sole_tensor``.
+
+    Raises ``ValueError`` where no part is ``at``, or several tensors leave it open.
 
     >>> import torch
     >>> tensor_in((torch.zeros(1), torch.ones(1)), at=1)
@@ -49,17 +51,39 @@ def tensor_in(output: Any, at: str | int | None = None) -> Tensor:
     """
     if isinstance(output, Tensor):
         return output
-    parts = output_parts(output)
-    tensors = [name for name, part in parts.items() if isinstance(part, Tensor)]
-    if at is None:
-        at = LOGITS if LOGITS in parts else tensors[0] if len(tensors) == 1 else None
-    if isinstance(at, int) and at not in parts:  # by position, where the parts have names too
-        at = dict(enumerate(parts)).get(at, at)
-    picked = parts.get(at) if at is not None else None
+    picked = sole_tensor(output) if at is None else _part(output, at)
     if not isinstance(picked, Tensor):
-        which = "one tensor" if at is None else f"a tensor at {at!r}"
+        named = LOGITS in output_parts(output) and at is None
+        which = "one tensor" if at is None and not named else f"a tensor at {LOGITS if at is None else at!r}"
         raise ValueError(f"The network returned {in_words(output)}, where {which} is wanted; say which part, at=….")
     return picked
+
+
+def sole_tensor(output: Any) -> Tensor | None:
+    """The tensor that is meant by ``output`` without a word: a tensor itself, the part called ``logits``, or the only
+    tensor among the parts. Nothing where there is none, or several leave it open.
+
+    A number alone, such as the loss in a tuple ``(loss, logits)``, is no answer to a sample, and does not count; nor
+    does what lies deeper, as the hidden states in ``(logits, (h, c))``.
+
+    >>> import torch
+    >>> sole_tensor((torch.tensor(0.5), torch.ones(2, 3))).shape, sole_tensor((torch.ones(2, 3), torch.ones(2, 3)))
+    (torch.Size([2, 3]), None)
+    """
+    if isinstance(output, Tensor):
+        return output
+    parts = output_parts(output)
+    if LOGITS in parts:
+        return parts[LOGITS] if isinstance(parts[LOGITS], Tensor) else None
+    tensors = [part for part in parts.values() if isinstance(part, Tensor) and part.ndim]
+    return tensors[0] if len(tensors) == 1 else None
+
+
+def _part(output: Any, at: str | int) -> Any:
+    parts = output_parts(output)
+    if isinstance(at, int) and at not in parts:  # by position, where the parts have names too
+        return dict(enumerate(parts.values())).get(at)
+    return parts.get(at)
 
 
 def output_parts(output: Any) -> dict[str | int, Any]:
@@ -100,10 +124,12 @@ def kind_of(thing: object) -> str:
     return f"a{'n' * (kind[0] in ('AEFHILMNORSXn' if spelt else 'AEIOUaeiou'))} {kind}"
 
 
-def refuse_no_tensor(model: nn.Module, output: Any) -> None:
-    """Raises ``ValueError`` unless ``output`` is a tensor: what came instead, and what to do."""
-    if not isinstance(output, Tensor):
+def answer_of(model: nn.Module, output: Any) -> Tensor:
+    """The ``sole_tensor`` of what ``model`` returned. Raises ``ValueError``, which says what to do, where none is."""
+    found = sole_tensor(output)
+    if found is None:
         raise ValueError(
             f"{type(model).__name__} returned {in_words(output)}, where a tensor is wanted; wrap the network in "
             f"tutelage.outputs.TensorOutput(network, at=…)."
         )
+    return found

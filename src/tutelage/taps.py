@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from tutelage.outputs import in_words
+from tutelage.outputs import in_words, sole_tensor
 
 Activations: TypeAlias = dict[str, Tensor]
 """Layer name -> what it returned, ``layer:input`` -> what it was given, ``OUTPUT`` -> what the network returned."""
@@ -94,6 +94,8 @@ class Tapped(nn.Module):
             raise ValueError(f"Layer {address!r} ran twice in one forward pass; tap the module that encloses it.")
         read: Read = self._read.get(address, _unchanged)
         shown = read(value)
+        if not isinstance(shown, Tensor) and address not in self._read:
+            shown = value if (sole := sole_tensor(value)) is None else sole
         if not isinstance(shown, Tensor):
             wrap = "wrap it in tutelage.outputs.TensorOutput(network, at=…), or " if address == OUTPUT else ""
             raise ValueError(

@@ -123,6 +123,11 @@ class Own(nn.Module):
         named("no such width", 5)
 
 
+class Twice(nn.Module):
+    def forward(self, x):
+        return x[:, :5], x[:, 5:10]
+
+
 class Strange(nn.Module):
     def forward(self, _x):
         raise ValueError("no")
@@ -134,7 +139,7 @@ class Strange(nn.Module):
         (nn.Sequential(nn.Flatten(), nn.Linear(3072, 7)), "There are 5 classes; net answers with 7"),
         (nn.Conv2d(3, 5, 1), r"net answers 2 samples with numbers of shape \(2, 5, 32, 32\); .* have \(2, 5\)"),
         (nn.Conv2d(1, 5, 1), r"net does not answer samples of shape \(3, 32, 32\): RuntimeError"),
-        (nn.Sequential(nn.Flatten(), nn.LSTM(3072, 5)), r"^net answers with a tuple .* name a function .*TensorOutput"),
+        (nn.Sequential(nn.Flatten(), Twice()), r"^net answers with a tuple .* name a function .*TensorOutput"),
         (nn.Sequential(nn.Flatten(), nn.Linear(3072, 5), nn.Softmax(1)), "^net: 'output' are probabilities .* logits"),
         (
             nn.Sequential(nn.Flatten(), Own()),

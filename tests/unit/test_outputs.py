@@ -17,7 +17,8 @@ from tutelage.learner import Learner
 from tutelage.measures.cost import macs
 from tutelage.measures.latency import latency
 from tutelage.measures.predict import predict
-from tutelage.outputs import TensorOutput, tensor_in, tensor_output
+from tutelage.methods.check import check_network
+from tutelage.outputs import TensorOutput, sole_tensor, tensor_in, tensor_output
 from tutelage.taps import Tapped
 from tutelage.teachers.frozen import folded, frozen
 
@@ -58,6 +59,12 @@ class Returning(nn.Module):
     def forward(self, x):
         return self.form(self.body(x))
 
+    class Last(nn.Module):
+        """Reads the first of a tuple."""
+
+        def forward(self, x):
+            return x[0]
+
 
 @pytest.mark.parametrize("name", FORMS)
 class TestEveryForm:
@@ -88,8 +95,48 @@ class TestEveryForm:
         assert torch.equal(Tapped(Returning(form), ["output"], read)(X)["output"], mlp()(X))
 
 
+PLAIN = [name for name, (_, at) in FORMS.items() if at is None] + ["a tensor"]
+OTHERS = {
+    "a tuple of logits and what lies deeper": lambda x: (x, (2 * x, x), None),
+    "a tuple of a loss and logits": lambda x: (x.mean(), x),
+}
+
+
+@pytest.mark.parametrize("form", [*[FORMS[name][0] for name in PLAIN], *OTHERS.values()], ids=[*PLAIN, *OTHERS])
+class TestWithoutAWord:
+    """What is unambiguous goes through everything as it is."""
+
+    def test_learns_and_teaches_as_the_plain_network_does(self, form):
+        ours, theirs = Returning(form, seed=3), mlp(seed=3)
+        for make in (frozen, folded):
+            learner = Learner(ours, kd(), SGD, teachers={"teacher": make(Returning(form, seed=4))})
+            run(train({"student": learner}, vectors(), 1))
+            run(train({"student": Learner(theirs, kd(), SGD, teachers={"teacher": make(mlp(seed=4))})}, vectors(), 1))
+        assert same({name.removeprefix("body."): x for name, x in bits(ours).items()}, bits(theirs))
+
+    def test_is_tapped_asked_and_measured_as_the_plain_network_is(self, form):
+        network, data = Returning(form), labelled("mine", X, torch.zeros(3, dtype=torch.long))
+        assert torch.equal(predict(network, data), predict(mlp(), data))
+        assert torch.equal(Tapped(network)(X)["output"], mlp()(X))
+        assert torch.equal(sole_tensor(network(X)), mlp()(X))
+        assert macs(network, X[:1]) == macs(mlp(), X[:1])
+        assert latency({"a": network}, X, batch_sizes=(2,), rounds=2).keys() == {"a"}
+        check_network(network, X, 5, "mine")
+
+
+def test_a_layer_that_returns_a_tuple_shows_the_only_tensor_in_it():
+    network = nn.Sequential(Returning(lambda x: (x, None)), Returning.Last())
+    assert torch.equal(Tapped(network, ["0", "output"])(X)["0"], mlp()(X))
+
+
+def test_what_a_reader_says_counts_more_than_what_is_found():
+    network = Returning(lambda x: {"logits": x, "features": 2 * x})
+    shown = Tapped(network, ["output"], {"output": lambda out: out["features"]})(X)
+    assert torch.equal(shown["output"], 2 * mlp()(X))
+
+
 def untouched(x):
-    return {"logits": x, "features": x}
+    return {"scores": x, "features": x}
 
 
 @pytest.mark.parametrize(
@@ -103,13 +150,13 @@ def untouched(x):
     ids=["predict", "tapped", "teacher", "student"],
 )
 def test_what_is_no_tensor_is_said_with_the_network_and_what_to_do(use):
-    with pytest.raises(ValueError, match=r"Returning.*dict with 'logits' \(.*TensorOutput|dict.*Returning.*Tensor"):
+    with pytest.raises(ValueError, match=r"Returning.*dict with 'scores' \(.*TensorOutput|dict.*Returning.*Tensor"):
         use(Returning(untouched))
 
 
 def test_a_refusal_says_whose_output_it_is():
     network = Returning(untouched)
-    with pytest.raises(ValueError, match=r"^Learner 'small': 'output' is a dict with 'logits'.*Learner\(read=…\)"):
+    with pytest.raises(ValueError, match=r"^Learner 'small': 'output' is a dict with 'scores'.*Learner\(read=…\)"):
         train({"small": Learner(network, kd(1.0, 0.0), SGD)}, vectors(), 1)
     with pytest.raises(ValueError, match=r"^Teacher 'teacher' of learner 'small': 'output' is a dict"):
         train({"small": Learner(mlp(), kd(), SGD, teachers={"teacher": frozen(network)})}, vectors(), 1)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tutelage.data.batches import Batch, input_of, moved, num_samples
 from tutelage.data.labelled import Labelled
 from tutelage.data.views import Show, in_order, plain
-from tutelage.outputs import refuse_no_tensor
+from tutelage.outputs import answer_of
 from tutelage.shapes import Logits, at_least_float32
 
 
@@ -20,7 +20,7 @@ def predict(model: nn.Module, data: Labelled, *, transform: Show = plain, batch_
 
     In eval mode and without gradient; afterwards each part of the model is in the mode it was in before. The model may
     lie on another device than the data. Raises ``ValueError`` for an empty set, and for a model whose output is no
-    tensor with a row for each sample.
+    tensor with a row for each sample, nor has a ``sole_tensor`` that is.
 
     >>> from tutelage.data.synthetic import digits
     >>> from tutelage.models.mlp import mlp
@@ -62,7 +62,7 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def _rows(model: nn.Module, output: Any, samples: int) -> Tensor:
-    refuse_no_tensor(model, output)
+    output = answer_of(model, output)
     if output.ndim < 1 or len(output) != samples:
         raise ValueError(
             f"{type(model).__name__} returned {tuple(output.shape)} for {samples} "

@@ -14,7 +14,7 @@ from tutelage.methods.pair import Method, Pair
 from tutelage.methods.sums import members
 from tutelage.methods.transfer import NoLabelsError, as_labels_allow
 from tutelage.objective import Objective
-from tutelage.outputs import in_words, kind_of
+from tutelage.outputs import in_words, kind_of, sole_tensor
 from tutelage.teachers.frozen import frozen
 
 
@@ -76,12 +76,13 @@ class _NoTensorError(ValueError):
 
 
 def _tensor(answer: Any, name: str) -> Tensor:
-    if not isinstance(answer, Tensor):
+    found = sole_tensor(answer)
+    if found is None:
         raise _NoTensorError(
             f"{name} answers with {in_words(answer)}, where one tensor is wanted; name a function of yours that "
             f"returns tutelage.outputs.TensorOutput(network, at=…)."
         )
-    return answer
+    return found
 
 
 def _words(failure: Exception) -> str:
