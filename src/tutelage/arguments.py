@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from tutelage.data.labelled import COUNTED, as_classes
 from tutelage.objective import Scene, Term
 from tutelage.outputs import kind_of
-from tutelage.shapes import Labels, Logits, MemberLogits
+from tutelage.shapes import LabelLogits, Labels, LogitMap, Logits, MemberLogits
 
 IGNORED = -100
 """The label that ``cross_entropy`` leaves out unless it is told another."""
@@ -20,8 +21,8 @@ MANY = 4
 
 def refuse_unfit(term: Term, scene: Scene) -> None:
     """Raises ``ValueError`` for probabilities where logits are wanted, for a single class, and for no labels."""
-    dim, arguments = _dim(term.loss), []
-    for hint, address in _hinted(term):
+    dim, arguments = class_dim_of(term.loss), []
+    for hint, address in hinted(term):
         who, _, what = address.partition(".")
         if what in scene.get(who, {}):  # what is nowhere is refused as that
             arguments.append((hint, address, scene[who][what]))
@@ -32,12 +33,16 @@ def refuse_unfit(term: Term, scene: Scene) -> None:
                 refuse_probabilities(address, member, dim)
         elif hint in (Logits, MemberLogits):
             refuse_probabilities(address, x, dim)
+        elif hint == LogitMap:
+            refuse_probabilities(address, x, 1)
+        elif hint == LabelLogits:
+            refuse_sigmoids(address, x)
     for hint, address, x in arguments:
         if hint == Labels and logits:
             _refuse_no_labels(term.loss, address, x, logits[0][1], dim)
 
 
-def _hinted(term: Term) -> list[tuple[Any, str]]:
+def hinted(term: Term) -> list[tuple[Any, str]]:
     """The shape that an argument of the term's loss promises, and the address it is fed from.
 
     A list of addresses is looked at where it stands for stacked logits: each is then one member's.
@@ -53,11 +58,9 @@ def _hinted(term: Term) -> list[tuple[Any, str]]:
         return []
     if _is_cross_entropy(term.loss):
         hints = {"input": Logits, "target": Labels}
-    hinted = [(hints[name], x) for name, x in fed.items() if name in hints]
-    single = [(hint, x) for hint, x in hinted if isinstance(x, str)]
-    return single + [
-        (Logits, one) for hint, x in hinted if hint == MemberLogits and not isinstance(x, str) for one in x
-    ]
+    given = [(hints[name], x) for name, x in fed.items() if name in hints]
+    single = [(hint, x) for hint, x in given if isinstance(x, str)]
+    return single + [(Logits, one) for hint, x in given if hint == MemberLogits and not isinstance(x, str) for one in x]
 
 
 def _is_cross_entropy(loss: Any) -> bool:
@@ -66,7 +69,8 @@ def _is_cross_entropy(loss: Any) -> bool:
     return loss is cross_entropy or isinstance(loss, nn.CrossEntropyLoss)
 
 
-def _dim(loss: Any) -> int | None:
+def class_dim_of(loss: Any) -> int | None:
+    """The dimension of the classes that a loss was told, as cross entropy always is; nothing if it was not."""
     if _is_cross_entropy(loss):
         return 1
     while isinstance(loss, partial):
@@ -95,6 +99,17 @@ def refuse_probabilities(address: str, x: Any, dim: int | None) -> None:
         )
 
 
+def refuse_sigmoids(address: str, x: Any) -> None:
+    """Raise ``ValueError`` if ``x``, of many numbers that are not all the same, lies from 0 to 1."""
+    if not isinstance(x, Tensor) or not x.is_floating_point() or x.numel() < 4 * MANY:
+        return
+    if bool(((x >= 0) & (x <= 1)).all() and (x != x[:1]).any()):  # a head that starts at 0 answers all alike
+        raise ValueError(
+            f"{address!r} are probabilities (all from 0 to 1), where logits are wanted; leave out the network's last "
+            f"sigmoid, or take torch.logit of what it returns."
+        )
+
+
 def _refuse_no_labels(loss: Any, address: str, target: Any, logits: Any, dim: int | None) -> None:
     if not isinstance(logits, Tensor) or not logits.ndim:
         return
@@ -113,10 +128,11 @@ def _refuse_no_labels(loss: Any, address: str, target: Any, logits: Any, dim: in
         )
     types = (torch.int64, torch.uint8) if plain else (torch.int64,)
     if target.dtype not in types or target.shape != wanted:
-        raise ValueError(f"{address!r} must be int64 {list(wanted)}, not {target.dtype} {list(target.shape)}.")
+        cure = as_classes(target).replace("targets", "target") if len(wanted) == 1 else ""
+        raise ValueError(f"{address!r} must be int64 {list(wanted)}, not {target.dtype} {list(target.shape)}{cure}.")
     unknown = target[((target < 0) | (target >= classes)) & (target != _ignored(loss))]
     if len(unknown):
-        counted = " (they are counted from 0)" if int(target.min()) > 0 else ""
+        counted = f" ({COUNTED})" if int(target.min()) > 0 else ""
         raise ValueError(
             f"{address!r} must be 0 to {classes - 1}, one for each class; {unknown[0].item()} is among them{counted}."
         )

@@ -12,9 +12,9 @@ LOGITS = "logits"
 class TensorOutput(nn.Module):
     """``model``, returning one tensor of what it returns: the part ``at`` a key, a field or a position.
 
-    A network like any other from then on. Its layers are those of ``model`` behind ``model.``: ``student.model.layer3``.
-    It is needed only where ``sole_tensor`` leaves open which part is meant: students, teachers and measures take that
-    by themselves. A tensor is returned as it is.
+    A network like any other from then on, with the layers of ``model`` behind ``model.``: ``student.model.layer3``. It
+    is needed only where ``sole_tensor`` leaves open which part is meant: students, teachers and measures take that by
+    themselves. A tensor is returned as it is.
 
     Raises ``ValueError``, when called, where no part is ``at``, or several tensors leave it open.
 

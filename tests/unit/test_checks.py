@@ -121,12 +121,22 @@ def test_a_softmax_in_half_precision_is_found_in_few_rows(dtype):
 @pytest.mark.parametrize(
     ("target", "sentence"),
     [
-        (torch.zeros(8, 1, dtype=torch.long), r"must be int64 \[8\], not torch\.int64 \[8, 1\]"),
-        (torch.zeros(8, dtype=torch.int32), r"must be int64 \[8\], not torch\.int32 \[8\]"),
-        (torch.zeros(8), r"must be int64 \[8\], not torch\.float32 \[8\]"),
-        (torch.arange(8) % 5 + 1, r"must be 0 to 4, one for each class; 5 is among them \(they are counted from 0\)"),
+        (
+            torch.zeros(8, 1, dtype=torch.long),
+            r"must be int64 \[8\], not torch\.int64 \[8, 1\]: write target\.squeeze\(1\)\.$",
+        ),
+        (torch.zeros(8, dtype=torch.int32), r"must be int64 \[8\], not torch\.int32 \[8\]: write target\.long\(\)\.$"),
+        (torch.zeros(8), r"must be int64 \[8\], not torch\.float32 \[8\]: write target\.long\(\)\.$"),
+        (
+            torch.arange(8) % 5 + 1,
+            r"must be 0 to 4, one for each class; 5 is among them \(they are counted from 0: subtract 1\)",
+        ),
         (torch.arange(8) % 5 - 1, r"must be 0 to 4, one for each class; -1 is among them"),
-        (F.one_hot(torch.arange(8) % 5), r"must be int64 \[8\], not torch\.int64 \[8, 5\]"),
+        (
+            F.one_hot(torch.arange(8) % 5),
+            r"must be int64 \[8\], not torch\.int64 \[8, 5\]: write target\.argmax\(1\)\.$",
+        ),
+        (torch.rand(8), r"must be int64 \[8\], not torch\.float32 \[8\]\.$"),
     ],
 )
 @pytest.mark.parametrize(

@@ -11,15 +11,21 @@ from torch import Tensor
 RESERVED = ("input", "target", "index", "view")
 """What batches call what they hold of every set: no further input is called so."""
 
+UNLABELLED = 255
+"""The class of a mask's pixels of which nobody knows it."""
+COUNTED = "they are counted from 0: subtract 1"
+
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
     """Inputs with their targets, and the number that each sample has in the set as it was published.
 
-    Images are uint8 ``(N, C, H, W)`` with grey levels 0 to 255. ``targets`` are int64 positions in ``classes`` (any
-    tensor of length N where ``classes`` is empty). A subset keeps ``index``, so that a view or a teacher's cached
-    answer belongs to the sample, not to the place it happens to have. ``others`` are further inputs of the same
-    samples, such as depth beside colour, by the names that they have in a batch.
+    Images are uint8 ``(N, C, H, W)`` with grey levels 0 to 255. ``targets`` are int64 positions in ``classes``, (N,),
+    or masks of such (N, H, W), which may be uint8 and where 255 is nobody's; or numbers (N, K), one for each of
+    ``classes``: 0 and 1 of labels of which any number hold, or what is to be predicted. Where ``classes`` is empty they
+    are any tensor of length N. A subset keeps ``index``, so that a view or a teacher's cached answer belongs to the
+    sample, not to the place it happens to have. ``others`` are further inputs of the same samples, such as depth beside
+    colour, by the names that they have in a batch.
 
     Raises ``ValueError`` if the lengths, devices or types do not fit together, a target is no class, or another input
     is called what a batch has already.
@@ -112,11 +118,45 @@ def labelled(name: str, inputs: Tensor, targets: Tensor, classes: tuple[str, ...
 
 
 def _refuse_unknown_targets(name: str, targets: Tensor, num_classes: int) -> None:
-    if targets.dtype != torch.int64 or targets.ndim != 1:
-        raise ValueError(f"The targets of {name!r} must be int64 (N,), not {targets.dtype} {list(targets.shape)}.")
-    unknown = targets[(targets < 0) | (targets >= num_classes)]
+    if targets.is_floating_point() and targets.ndim > 1:
+        if targets.shape[1:] != (num_classes,):
+            raise ValueError(
+                f"The targets of {name!r} must be one number for each of its {num_classes} names, "
+                f"[{len(targets)}, {num_classes}]; they are {list(targets.shape)}."
+            )
+        if not bool(targets.isfinite().all()):
+            raise ValueError(f"The targets of {name!r} must be finite numbers.")
+        return
+    masks = targets.ndim == 3 and targets.dtype in (torch.int64, torch.uint8)
+    if not masks and (targets.dtype != torch.int64 or targets.ndim != 1):
+        raise ValueError(
+            f"The targets of {name!r} must be int64 (N,), not {targets.dtype} {list(targets.shape)}"
+            f"{as_classes(targets)}."
+        )
+    known = targets[targets != UNLABELLED] if masks else targets
+    unknown = known[(known < 0) | (known >= num_classes)]
     if len(unknown):
+        counted = f" ({COUNTED})" if not masks and int(targets.min()) > 0 else ""
         raise ValueError(
             f"The targets of {name!r} must be 0 to {num_classes - 1}, one for each class; "
-            f"{unknown[0].item()} is among them."
+            f"{unknown[0].item()} is among them{counted}."
         )
+
+
+def as_classes(targets: Tensor) -> str:
+    """How to make classes of targets in another form that people have, as the end of a sentence; or nothing.
+
+    >>> as_classes(torch.zeros(8, 1)), as_classes(torch.zeros(8, dtype=torch.int32)), as_classes(torch.eye(3))
+    (': write targets.squeeze(1).long()', ': write targets.long()', ': write targets.argmax(1)')
+    """
+    whole = not targets.is_floating_point() or bool((targets == targets.round()).all())
+    if targets.ndim == 2 and targets.shape[1] == 1:
+        shorter = ".squeeze(1)"
+    elif targets.ndim == 2 and whole and bool(((targets == 0) | (targets == 1)).all() & (targets.sum(1) == 1).all()):
+        return ": write targets.argmax(1)"
+    else:
+        shorter = ""
+    if not whole or (targets.ndim != 1 and not shorter):
+        return ""
+    longer = "" if targets.dtype == torch.int64 else ".long()"
+    return f": write targets{shorter}{longer}" if shorter or longer else ""
