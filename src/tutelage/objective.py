@@ -151,13 +151,14 @@ def _refuse_no_loss(loss: Any) -> None:
         )
     if not callable(loss):
         raise ValueError(f"A term's loss is a function of tensors; got {kind_of(loss)}.")
-    if isinstance(made := _innermost(loss), type):
+    if isinstance(made := innermost(loss), type):
         raise ValueError(
             f"A term's loss is a function of tensors; got {kind_of(made)}: make one of it, such as {made.__name__}()."
         )
 
 
-def _innermost(loss: Any) -> Any:
+def innermost(loss: Any) -> Any:
+    """The function in a ``partial``, however many of them are around it."""
     while isinstance(loss, partial):
         loss = loss.func
     return loss
@@ -182,7 +183,7 @@ def misfit(function: Callable[..., Any], arguments: Sequence[Any]) -> str | None
 
 
 def _relates_samples(loss: Loss) -> bool:
-    loss = _innermost(loss)
+    loss = innermost(loss)
     if isinstance(loss, nn.Module):  # one that lifts another loss to lists of layers holds it
         held = [x for part in vars(loss).values() for x in (part if isinstance(part, list) else [part]) if callable(x)]
         if any(_relates_samples(part) for part in (*loss.children(), *held)):
@@ -193,7 +194,7 @@ def _relates_samples(loss: Loss) -> bool:
 
 
 def _name(loss: Loss) -> str:
-    loss = _innermost(loss)
+    loss = innermost(loss)
     return getattr(loss, "__name__", type(loss).__name__)
 
 

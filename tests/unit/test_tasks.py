@@ -1,9 +1,11 @@
 """What every task must keep, and a task without classes from the first epoch to the results."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import get_args
 
 import pytest
 import torch
@@ -12,47 +14,84 @@ from torch import nn
 import tutelage.tasks
 from tutelage.data.labelled import labelled
 from tutelage.data.lesson import Lesson
+from tutelage.keys import described, key_of
 from tutelage.measures.predict import predict
+from tutelage.methods.check import check_network
 from tutelage.models.mlp import mlp
 from tutelage.optimizers.usual import adam
+from tutelage.own_data.source import TaskName
 from tutelage.run import Run
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.study.evaluated import Evaluated, publish_networks
 from tutelage.study.sets import Sets
+from tutelage.tasks.binary import BINARY, by_head
+from tutelage.tasks.by_name import task_named, tasks
+from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.frames import Spoken, frames
-from tutelage.tasks.regression import REGRESSION
+from tutelage.tasks.multi_label import MULTI_LABEL
+from tutelage.tasks.regression import BOUNDED, REGRESSION
+from tutelage.tasks.segmentation import SEGMENTATION
 from tutelage.tasks.task import Task
 
 RECORDINGS = torch.arange(60) // 6
 SPEECH = frames(Spoken(RECORDINGS, torch.arange(10) % 3, torch.full((3,), 1 / 3).log(), 3))
+NO_TASKS = {"tutelage.tasks.task", "tutelage.tasks.by_name"}
 TASKS = [
-    pytest.param(task, id=info.name)
+    pytest.param(task, id=f"{info.name}:{task.name}")
     for info in iter_modules(tutelage.tasks.__path__, "tutelage.tasks.")
-    for task in vars(import_module(info.name)).values()
-    if isinstance(task, Task)
+    if info.name not in NO_TASKS
+    for name, task in vars(import_module(info.name)).items()
+    if isinstance(task, Task) and not (task is CLASSIFICATION and info.name != "tutelage.tasks.classification")
 ]
 TASKS.append(pytest.param(SPEECH, id="tutelage.tasks.frames"))  # a task of the recordings that it is given
 
 
 def test_no_task_is_forgotten():
     names = {info.name for info in iter_modules(tutelage.tasks.__path__, "tutelage.tasks.")}
-    assert {task.id for task in TASKS} == names - {"tutelage.tasks.task"}
+    assert {task.id.partition(":")[0] for task in TASKS} == names - NO_TASKS
 
 
 def drawn(task: Task, count: int = 60):
     """A set of the task, and answers that are mostly right."""
     inputs = torch.randn(count, 4)
-    if task is not REGRESSION:
-        targets = RECORDINGS % 3 if task is SPEECH else torch.arange(count) % 3
-        answers = 4 * nn.functional.one_hot(targets, 3) + torch.randn(count, 3)
-        return labelled("drawn", inputs, targets, tuple("abc")), answers
-    targets = inputs @ torch.randn(4, 2)
-    return labelled("drawn", inputs, targets), targets + 0.1 * torch.randn(count, 2)
+    if task in (REGRESSION, BOUNDED):
+        targets = inputs @ torch.randn(4, 2)
+        return labelled("drawn", inputs, targets), targets + 0.1 * torch.randn(count, 2)
+    if task is SEGMENTATION:
+        inputs = torch.rand(count, 4, 6, 5)
+        targets = torch.rand(count, 6, 5).mul(2.9).long()
+        targets[torch.rand(count, 6, 5) < 0.1] = 255
+        answers = perfect(task, labelled("drawn", inputs, targets, tuple("abc"))) / 25
+        return labelled("drawn", inputs, targets, tuple("abc")), answers + torch.randn(count, 3, 6, 5)
+    if task is MULTI_LABEL:
+        targets = (torch.rand(count, 3) < 0.4).float()
+        return labelled("drawn", inputs, targets, tuple("abc")), 3 * targets - 1.5 + torch.randn(count, 3)
+    if task is BINARY:
+        targets = (torch.arange(count) % 3 > 0).long()
+        return labelled("drawn", inputs, targets, tuple("ab")), 4.0 * targets[:, None] - 2 + torch.randn(count, 1)
+    targets = RECORDINGS % 3 if task is SPEECH else torch.arange(count) % 3
+    answers = 4 * nn.functional.one_hot(targets, 3) + torch.randn(count, 3)
+    return labelled("drawn", inputs, targets, tuple("abc")), answers
 
 
 def perfect(task: Task, data):
-    return 99.0 * nn.functional.one_hot(data.targets, 3) if task is not REGRESSION else data.targets.clone()
+    targets = data.targets
+    if task in (REGRESSION, BOUNDED):
+        return targets.clone()
+    if task is BINARY:
+        return 198.0 * targets[:, None] - 99
+    if task is MULTI_LABEL:
+        return 198.0 * targets - 99
+    logits = 99.0 * nn.functional.one_hot(targets.masked_fill(targets == 255, 0), 3)
+    return logits.movedim(-1, 1).contiguous() if task is SEGMENTATION else logits
+
+
+def network(task: Task) -> nn.Module:
+    """One that answers what ``drawn`` draws."""
+    if task is SEGMENTATION:
+        return nn.Conv2d(4, 3, 1)
+    return mlp((4, 2 if task in (REGRESSION, BOUNDED) else 1 if task is BINARY else 3))
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -92,15 +131,137 @@ class TestEveryTask:
 
     def test_a_validation_begins_with_what_decides_and_counts_its_samples(self, task):
         data, _ = drawn(task)
-        model = mlp((4, 2 if task is REGRESSION else 3))
+        model = network(task)
         figures = task.validation(model, data)
         assert next(iter(figures)) == task.deciding.name and figures["count"] == len(data)
         assert figures["loss"] == pytest.approx(task.loss(predict(model, data), data.targets).item())
 
+    def test_a_teacher_is_learnt_from_and_the_soft_loss_falls_towards_its_answers(self, task):
+        data, answers = drawn(task)
+        term = task.taught(data, temperature=2.0)
+        scene = {"teacher": {"output": answers}, "batch": {"target": data.targets}}
+        far = (0.1 * torch.randn_like(answers)).requires_grad_()
+        loss = term({**scene, "student": {"output": far}})
+        (gradient,) = torch.autograd.grad(loss, far)
+        nearer = term({**scene, "student": {"output": far.detach() - 1e-2 * gradient / gradient.norm()}})
+        assert loss.shape == () and 0 < nearer < loss
+
+    def test_the_soft_loss_reads_no_labels_where_there_are_none_unless_it_compares_with_them(self, task):
+        data, _ = drawn(task)
+        reads = set(task.taught(data.unlabelled(), temperature=2.0).reads())
+        assert (("batch", "target") in reads) is (task is BOUNDED)
+
+    def test_a_network_of_it_is_taken_and_one_of_another_size_is_not(self, task):
+        data, _ = drawn(task)
+        check_network(network(task), data.inputs[:2], len(data.classes), "net", task, data.targets[:2])
+        wrong = nn.Conv2d(4, 7, 1) if task is SEGMENTATION else mlp((4, 7))
+        with pytest.raises(ValueError, match=r"net answers "):
+            check_network(wrong, data.inputs[:2], len(data.classes), "net", task, data.targets[:2])
+
+    def test_an_answer_is_a_text(self, task):
+        data, answers = drawn(task)
+        for row in perfect(task, data)[:5]:
+            assert task.words(row, data.classes) and task.words(row, ())
+        assert task.words(answers[0], data.classes) == task.words(answers[0].clone(), data.classes)
+
+    def test_it_can_be_part_of_a_stages_key(self, task):
+        assert key_of(task) == key_of(task) and task.name
+        kept = json.dumps(described(replace(task, name="another")))
+        assert "another" in kept
+
+    def test_answers_that_are_no_numbers_are_scored_without_a_word_from_torch(self, task):
+        data, answers = drawn(task)
+        task.score(torch.full_like(answers, torch.nan), data)
+
+
+def test_classification_is_described_as_it_always_was():
+    """A stage's key holds this: another description would train every kept network of a frames task again."""
+    assert key_of(CLASSIFICATION) == "70c2a19d7e68557a"
+
+
+def test_a_task_is_found_by_its_name():
+    assert task_named("classification") is CLASSIFICATION and task_named("multi-label") is MULTI_LABEL
+    assert set(get_args(TaskName)) <= set(tasks())
+    with pytest.raises(ValueError, match=r"There is no task 'detection'; the tasks are .*regression, segmentation"):
+        task_named("detection")
+
+
+# ---- the forms that people have
+
+
+def test_one_number_a_sample_is_compared_in_either_form():
+    column, row = torch.randn(9, 1), torch.randn(9)
+    worked = (column[:, 0] - row).square().mean()
+    for answers, targets in ((column, row), (column[:, 0], row), (column[:, 0], row[:, None]), (column, row[:, None])):
+        assert torch.allclose(REGRESSION.loss(answers, targets), worked)
+        data = labelled("numbers", torch.zeros(9, 1), targets)
+        assert REGRESSION.score(answers, data)["mean squared error"].value == pytest.approx(worked.item())
+    assert torch.allclose(BOUNDED.soft(1.0)(column, row[:, None], row), worked)
+    assert BOUNDED.soft(1.0)(column, column + 99, row) == 0  # a teacher that is far off bounds nothing
+    whole = torch.arange(9)
+    assert torch.allclose(REGRESSION.loss(column, whole), (column[:, 0] - whole).square().mean())
+
+
+def test_one_logit_is_scored_and_learnt_as_two():
+    data, answers = drawn(BINARY)
+    two = torch.cat([torch.zeros_like(answers), answers], 1)
+    for one in (answers, answers[:, 0]):
+        assert BINARY.score(one, data) == CLASSIFICATION.score(two, data)
+        assert BINARY.loss(one, data.targets).item() == pytest.approx(CLASSIFICATION.loss(two, data.targets).item())
+        assert BINARY.soft(4.0)(one, one + 1).item() == pytest.approx(
+            CLASSIFICATION.soft(4.0)(two, torch.cat([two[:, :1], answers + 1], 1)).item(), rel=1e-5
+        )
+        assert BINARY.details(one, one, data)["agreement"] is None
+        assert BINARY.details(one, -one, data)["agreement"] == 0
+    assert BINARY.words(torch.tensor([3.5]), ("dog", "cat")) == "cat (97 %)"
+    with pytest.raises(ValueError, match="task classification"):
+        BINARY.loss(two, data.targets)
+
+
+def test_the_head_says_whether_two_classes_are_told_apart_by_one_logit():
+    assert by_head(CLASSIFICATION, 1, 2) is BINARY
+    assert by_head(CLASSIFICATION, 1, 3) is CLASSIFICATION and by_head(REGRESSION, 1, 2) is REGRESSION
+    with pytest.raises(ValueError, match=r"There are 2 classes; net answers with 1\. A single logit .* task binary"):
+        check_network(mlp((4, 1)), torch.rand(2, 4), 2, "net")
+
+
+@pytest.mark.parametrize(
+    ("task", "answers", "targets", "sentence"),
+    [
+        (MULTI_LABEL, torch.zeros(4, 3), torch.zeros(4, dtype=torch.int64), r"0 and 1, \[4, 3\] .*one_hot"),
+        (MULTI_LABEL, torch.zeros(4, 3), torch.full((4, 3), 2.0), "from 2 to 2"),
+        (SEGMENTATION, torch.zeros(4, 3, 8, 8), torch.zeros(4, 16, 16, dtype=torch.int64), "interpolate"),
+        (SEGMENTATION, torch.zeros(4, 3, 8, 8), torch.zeros(4, 8, 8), "float32 targets"),
+        (SEGMENTATION, torch.zeros(4, 3, 8, 8), torch.full((4, 8, 8), 3), "0 to 2, and 255 .*; 3 is among"),
+        (REGRESSION, torch.zeros(4, 3), torch.zeros(4), r"\(4, 3\) with targets \(4,\)"),
+    ],
+)
+def test_targets_in_another_form_are_refused_in_a_sentence(task, answers, targets, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        task.loss(answers, targets)
+    with pytest.raises(ValueError, match=sentence):
+        task.score(answers, labelled("drawn", torch.zeros(4, 1), targets))
+
+
+def test_masks_of_bytes_are_masks():
+    answers, targets = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 4, 4))
+    assert torch.equal(SEGMENTATION.loss(answers, targets.byte()), SEGMENTATION.loss(answers, targets))
+    sets = [labelled("x", torch.zeros(2, 1), kind, tuple("abc")) for kind in (targets, targets.byte())]
+    assert SEGMENTATION.score(answers, sets[0]) == SEGMENTATION.score(answers, sets[1])
+    assert SEGMENTATION.loss(answers, torch.full_like(targets, 255)) == 0
+
+
+def test_a_label_that_no_sample_has_counts_in_no_mean():
+    targets = torch.tensor([[1.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
+    data = labelled("rare", torch.zeros(3, 1), targets, ("common", "absent"))
+    scores = MULTI_LABEL.score(torch.tensor([[2.0, -9.0], [-2.0, -9.0], [1.0, -9.0]]), data)
+    assert {name: score.value for name, score in scores.items()} == dict.fromkeys(scores, 100.0)
+    assert MULTI_LABEL.constant(data) == pytest.approx(200 / 3)
+
 
 def test_answers_of_another_shape_than_the_targets_are_not_compared_all_with_all():
-    data = labelled("column", torch.zeros(5, 1), torch.zeros(5, 1))
-    with pytest.raises(ValueError, match=r"compares answers \(5,\) with targets \(5, 1\)"):
+    data = labelled("column", torch.zeros(5, 1), torch.zeros(5, 5))
+    with pytest.raises(ValueError, match=r"compares answers \(5,\) with targets \(5, 5\)"):
         REGRESSION.score(torch.zeros(5), data)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from functools import partial
 
 from tutelage.losses.hint import mean_squares
-from tutelage.losses.kd import soft_targets
 from tutelage.matching.attentive import Attentive
 from tutelage.matching.fitted import learned_orthogonal, unit_orthogonal
 from tutelage.matching.ranges import Ranges, addresses, every_layer, window
@@ -106,8 +105,7 @@ def attend_window(pair: Pair) -> Objective:
 
 def semckd(pair: Pair) -> Objective:
     """As published: CE + KD (T = 4) + 400 SemCKD over the maps. github.com/DefangChen/SemCKD."""
-    soft = Term(partial(soft_targets, temperature=4.0), "student.output", "teacher.output")
-    return Objective(label=pair.labels(), soft=soft, layers=_calibrated(pair))
+    return Objective(label=pair.labels(), soft=pair.soft(), layers=_calibrated(pair))
 
 
 def semckd_alone(pair: Pair) -> Objective:

@@ -7,19 +7,34 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tutelage.arguments import refuse_probabilities
+from tutelage.arguments import refuse_probabilities, refuse_sigmoids
 from tutelage.calls import reason
 from tutelage.checks import named_in_errors
 from tutelage.methods.pair import Method, Pair
+from tutelage.methods.suited import answers_of, refuse_unsuited
 from tutelage.methods.sums import members
 from tutelage.methods.transfer import NoLabelsError, as_labels_allow
 from tutelage.objective import Objective
 from tutelage.outputs import in_words, kind_of, sole_tensor
+from tutelage.shapes import LabelLogits, LogitMap, Logits
+from tutelage.tasks.classification import CLASSIFICATION
+from tutelage.tasks.task import Task
 from tutelage.teachers.frozen import frozen
 
 
-def check_network(network: nn.Module, example: Tensor, num_classes: int, name: str) -> None:
-    """``ValueError`` unless the network called ``name`` answers ``example`` with one logit a sample and class."""
+def check_network(
+    network: nn.Module,
+    example: Tensor,
+    num_classes: int,
+    name: str,
+    task: Task = CLASSIFICATION,
+    targets: Tensor | None = None,
+) -> None:
+    """``ValueError`` unless the network called ``name`` answers ``example`` as ``task`` wants it to.
+
+    That is one logit a sample and class in a classification; in others the shape follows from the ``targets`` of the
+    samples of the example.
+    """
     ask = frozen(network, read={"output": lambda answer: _tensor(answer, name)})
     try:
         answer = ask({"batch": {"input": example}}, frozenset({"output"}))["output"]
@@ -28,15 +43,29 @@ def check_network(network: nn.Module, example: Tensor, num_classes: int, name: s
     except Exception as failure:
         shape = tuple(example.shape[1:])
         raise ValueError(f"{name} does not answer samples of shape {shape}: {_words(failure)}") from failure
-    if answer.ndim == 2 and len(answer) == len(example) and answer.shape[1] != num_classes:
-        raise ValueError(f"There are {num_classes} classes; {name} answers with {answer.shape[1]}.")
-    if answer.shape != (len(example), num_classes):
-        raise ValueError(
-            f"{name} answers {len(example)} samples with numbers of shape {tuple(answer.shape)}; a classifier's have "
-            f"({len(example)}, {num_classes})."
-        )
+    wanted = task.answers(example.new_empty(len(example), 0) if targets is None else targets, num_classes, len(example))
+    _refuse_other_answers(name, tuple(answer.shape), tuple(wanted), task, num_classes)
     with named_in_errors(name):
-        refuse_probabilities("output", answer, dim=1)
+        if answers_of(task) == LabelLogits:
+            refuse_sigmoids("output", answer)
+        elif answers_of(task) in (Logits, LogitMap):
+            refuse_probabilities("output", answer, dim=1)
+
+
+def _refuse_other_answers(
+    name: str, shape: tuple[int, ...], wanted: tuple[int, ...], task: Task, num_classes: int
+) -> None:
+    samples, *rest = wanted
+    if shape == wanted or {shape, wanted} == {(samples,), (samples, 1)}:
+        return
+    named = num_classes > 0 and num_classes in rest
+    if len(shape) == 2 == len(wanted) and shape[0] == samples and named:
+        one = " A single logit for two classes is of the task binary classification." if shape[1] == 1 else ""
+        raise ValueError(f"There are {num_classes} classes; {name} answers with {shape[1]}.{one}")
+    who = "a classifier's" if task is CLASSIFICATION else f"those of the task {task.name}"
+    raise ValueError(
+        f"{name} answers {samples} sample{'s' * (samples != 1)} with numbers of shape {shape}; {who} have {wanted}."
+    )
 
 
 def check_methods(pair: Pair, methods: Mapping[str, Method]) -> None:
@@ -64,6 +93,7 @@ def _check(pair: Pair, method: Method) -> None:
     objective = method(pair)
     if not isinstance(objective, Objective):
         raise ValueError(f"it returns {kind_of(objective)}, and a method returns an Objective.")
+    refuse_unsuited(objective, pair.task)
     objective = as_labels_allow(objective, pair.lesson.train)
     reads = objective.reads(list(objective.terms))
     for who in ("student", "teacher"):

@@ -1,12 +1,9 @@
 """Methods that tell a sample's own embedding from those of others."""
 
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 
 from tutelage.losses.crd import CRD, Draw, own_negatives, shared_negatives
-from tutelage.losses.kd import soft_targets
 from tutelage.methods.pair import Pair
 from tutelage.objective import Objective, Term
 
@@ -14,7 +11,8 @@ from tutelage.objective import Objective, Term
 def crd(pair: Pair) -> Objective:
     """Contrastive representation distillation as published: CE + 0.8 CRD, 16384 negatives of other classes a sample.
 
-    Where there are no labels a sample's negatives are any others, as in the paper's transfer between modalities.
+    Where there are no labels a sample's negatives are any others, as in the paper's transfer between modalities, and so
+    where these are not one class a sample.
     github.com/HobbitLong/RepDistiller.
     """
     return Objective(label=pair.labels(), contrast=_contrast(pair, own_negatives))
@@ -27,13 +25,13 @@ def crd_shared(pair: Pair) -> Objective:
 
 def crd_kd(pair: Pair) -> Objective:
     """CRD beside soft targets, at their weights: CE + 1 KD (T = 4) + 0.8 CRD. github.com/HobbitLong/RepDistiller."""
-    soft = Term(partial(soft_targets, temperature=4.0), "student.output", "teacher.output")
-    return Objective(label=pair.labels(), soft=soft, contrast=_contrast(pair, own_negatives))
+    return Objective(label=pair.labels(), soft=pair.soft(), contrast=_contrast(pair, own_negatives))
 
 
 def _contrast(pair: Pair, draw: Draw) -> Term:
     train = pair.lesson.train
-    classes = train.targets.cpu() if train.has_targets else torch.arange(len(train))  # each is all of its class
+    one_each = train.has_targets and train.targets.ndim == 1 and not train.targets.is_floating_point()
+    classes = train.targets.cpu() if one_each else torch.arange(len(train))  # else each is all of its class
     others = len(train) - int(classes.bincount().max())
     loss = CRD(*pair.widths(), classes, negatives=min(16384, others), draw=draw)
     return Term(_Numbered(loss, train.index.cpu()), *pair.embeddings(), "batch.index", weight=0.8)

@@ -31,9 +31,9 @@ def dkpp(pair: Pair) -> Objective:  # noqa: ARG001
     return Objective(permuted=_answers(with_permuted_teacher(soft_cross_entropy)))
 
 
-def refinery(pair: Pair) -> Objective:  # noqa: ARG001
+def refinery(pair: Pair) -> Objective:
     """The label refinery: the divergence from the teacher's answers, alone. Bagherinezhad et al., arXiv:1805.02641."""
-    return Objective(soft=_answers(DIVERGENCE))
+    return Objective(soft=pair.soft(temperature=1.0))
 
 
 def refinery_both_ways(pair: Pair) -> Objective:  # noqa: ARG001

@@ -45,7 +45,7 @@ class Pair:
 
     def soft(self, weight: Weight = 1.0, temperature: float = 4.0) -> Term:
         """The term of the teacher's answers: the soft loss of the task."""
-        return Term(self.task.soft(temperature), "student.output", "teacher.output", weight=weight)
+        return self.task.taught(self.lesson.train, temperature, weight)
 
     @cached_property
     def examples(self) -> tuple[Tensor, Tensor]:

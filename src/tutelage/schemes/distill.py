@@ -7,8 +7,8 @@ from torch import nn
 
 from tutelage.combine.base import Combine
 from tutelage.combine.weighted_sum import WeightedSum
-from tutelage.losses.kd import Average, averaged_targets, soft_targets
-from tutelage.objective import Loss, Objective, Term, Weight
+from tutelage.losses.kd import Average, averaged_targets
+from tutelage.objective import Objective, Term, Weight
 from tutelage.schemes.answers import note_alone, remembered_in_memory
 from tutelage.schemes.plan import Plan
 from tutelage.stages.stage import Stage
@@ -27,14 +27,16 @@ def distilled(
     soft: Weight,
     combine: Callable[[], Combine] = WeightedSum,
 ) -> None:
-    """Fit ``label · L(labels) + soft · soft_targets(teacher, temperature)``; the teacher is asked once a view.
+    """Fit ``label · L(labels) + soft · L_soft(teacher, temperature)``; the teacher is asked once a view.
+
+    ``L_soft`` is the task's: ``soft_targets`` of classes.
 
     Weights may follow the clock: with ``methods.weights.until`` the soft targets end at an epoch, and the teacher is
     no longer asked.
     """
-    loss = partial(soft_targets, temperature=temperature)
     answers = remembered_in_memory(stage, teacher, plan.lesson)
-    _fit(stage, model, plan, answers, _objective(plan, loss, label, soft), combine)
+    taught = plan.task.taught(plan.lesson.train, temperature, soft)
+    _fit(stage, model, plan, answers, Objective(label=plan.task.labels(label), soft=taught), combine)
 
 
 def distilled_from_many(
@@ -56,11 +58,8 @@ def distilled_from_many(
     note_alone(len(teachers), stage)
     loss = partial(averaged_targets, temperature=temperature, average=average)
     teacher = ensemble([remembered_in_memory(stage, one, plan.lesson) for one in teachers])
-    _fit(stage, model, plan, teacher, _objective(plan, loss, label, soft), combine)
-
-
-def _objective(plan: Plan, loss: Loss, label: Weight, soft: Weight) -> Objective:
-    return Objective(label=plan.task.labels(label), soft=Term(loss, "student.output", "teacher.output", weight=soft))
+    taught = Term(loss, "student.output", "teacher.output", weight=soft)
+    _fit(stage, model, plan, teacher, Objective(label=plan.task.labels(label), soft=taught), combine)
 
 
 def _fit(

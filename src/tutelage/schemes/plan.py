@@ -11,6 +11,7 @@ from tutelage.combine.base import Combine
 from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.data.lesson import Lesson
 from tutelage.learner import Learner
+from tutelage.methods.suited import refuse_unsuited
 from tutelage.methods.transfer import refuse_unlabelled
 from tutelage.objective import Objective
 from tutelage.optimizers.factory import Factory
@@ -51,8 +52,10 @@ class Plan:
     ) -> Learner:
         """``model`` with what it must get right and who teaches it; by the weighted sum if no rule is given.
 
-        Raises ``ValueError`` for an objective that compares with labels where the lesson's samples have none.
+        Raises ``ValueError`` for an objective that compares with labels where the lesson's samples have none, and for
+        one that takes answers for what those of the task are not.
         """
+        refuse_unsuited(objective, self.task)
         refuse_unlabelled(objective, self.lesson.train)
         return Learner(
             model,

@@ -101,8 +101,9 @@ def refuse_single_samples(run: Run, name: str, trial: Trial) -> None:
 
 
 def refuse_stranger(name: str, model: nn.Module, data: Sets) -> None:
-    """Raise ``ValueError`` for a network that does not answer the samples with a number a class."""
-    check_network(model, data.example, len(data.train.classes), name)
+    """Raise ``ValueError`` for a network that does not answer samples as the task wants: with a number a class, say."""
+    example, train = data.example, data.train
+    check_network(model, example, len(train.classes), name, data.task, train.targets[: len(example)])
 
 
 def refuse_unknown_layers(network: NetworkSettings, model: nn.Module, data: Sets) -> None:

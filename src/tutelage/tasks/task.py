@@ -1,6 +1,6 @@
 """A task: the loss of its labels, the metrics of its answers, and what else a report says of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -11,7 +11,7 @@ from tutelage.data.labelled import Labelled
 from tutelage.data.views import Show, plain
 from tutelage.losses.kd import soft_targets
 from tutelage.measures.predict import predict
-from tutelage.objective import Loss, Term, Weight
+from tutelage.objective import Loss, Term, Weight, misfit
 from tutelage.results import Example, Metric, Score
 from tutelage.teachers.frozen import Call, on_input
 
@@ -33,6 +33,27 @@ def no_examples(_teacher: Tensor, _student: Tensor, _data: Labelled) -> list[Exa
     return []
 
 
+def likeliest(answer: Tensor, classes: Sequence[str]) -> str:
+    """The class with the largest logit and its probability, such as ``cat (97 %)``.
+
+    >>> import torch
+    >>> likeliest(torch.tensor([0.0, 3.5]), ("dog", "cat"))
+    'cat (97 %)'
+    """
+    probability, place = answer.double().softmax(-1).max(-1)
+    name = classes[int(place)] if classes else str(int(place))
+    return f"{name} ({100 * probability.item():.0f} %)"
+
+
+def one_logit_a_class(_targets: Tensor, num_classes: int, samples: int) -> tuple[int, ...]:
+    return samples, num_classes
+
+
+def as_targets(targets: Tensor, num_classes: int, samples: int) -> tuple[int, ...]:
+    """The answers are of the shape of the targets; where nobody knows these, a number for each of the classes."""
+    return (samples, num_classes) if 0 in targets.shape[1:] else tuple(targets.shape)
+
+
 @dataclass(frozen=True)
 class Task:
     """What is learnt from a ``Labelled`` set. The first of ``metrics`` decides which epoch and which network is best.
@@ -40,9 +61,11 @@ class Task:
     ``loss(answers, targets)`` is a scalar tensor. ``score(answers, data)`` has a ``Score`` for each metric, by name.
     ``constant(data)`` is what the best answer that never looks at its input scores by the first metric: a trained
     network beats it. ``details`` gives further fields of ``results.Network``, ``examples`` samples to be shown.
-    ``soft(temperature)`` is the loss of a student's answers with a teacher's, where these are all that it learns from.
-    ``call`` says how a network is called on a batch, ``predict`` how it is asked about a whole set; ``name`` is what a
-    person calls the task.
+    ``soft(temperature)`` is the loss of a student's answers with a teacher's; ``soft_reads`` is what it looks at beside
+    these, as far as there are labels. The shape type of its first argument says what kind the answers are of, by which
+    a method suits the task or does not. ``call`` says how a network is called on a batch, ``predict`` how it is asked
+    about a whole set. ``words(answer, classes)`` is the answer to one sample as text, ``answers(targets, num_classes,
+    samples)`` the shape of the answers to samples with these targets; ``name`` is what a person calls the task.
     """
 
     loss: Loss
@@ -55,6 +78,9 @@ class Task:
     predict: Predict = predict
     soft: Callable[[float], Loss] = softmax_targets
     name: str = "classification"
+    words: Callable[[Tensor, Sequence[str]], str] = likeliest
+    answers: Callable[[Tensor, int, int], tuple[int, ...]] = one_logit_a_class
+    soft_reads: tuple[str, ...] = ()
 
     @property
     def deciding(self) -> Metric:
@@ -63,6 +89,15 @@ class Task:
     def labels(self, weight: Weight = 1.0) -> Term:
         """The loss of the student's answers with the targets, as a term of an objective."""
         return Term(self.loss, "student.output", "batch.target", weight=weight)
+
+    def taught(self, data: Labelled, temperature: float, weight: Weight = 1.0) -> Term:
+        """The loss of the student's answers with the teacher's, as a term of an objective that trains on ``data``.
+
+        Where ``data`` has no labels, the term reads none if its loss can do without.
+        """
+        loss, answers = self.soft(temperature), ("student.output", "teacher.output")
+        alone = not data.has_targets and misfit(loss, answers) is None
+        return Term(loss, *answers, *(() if alone else self.soft_reads), weight=weight)
 
     def validation(self, model: nn.Module, data: Labelled, transform: Show = plain) -> dict[str, float]:
         """The metrics on ``data``, the deciding one first, their ``count`` of samples, and the mean ``loss``."""
