@@ -100,10 +100,11 @@ def refuse_probabilities(address: str, x: Any, dim: int | None) -> None:
 
 
 def refuse_sigmoids(address: str, x: Any) -> None:
-    """Raise ``ValueError`` if ``x``, of many numbers that are not all the same, lies from 0 to 1."""
+    """Raise ``ValueError`` if ``x`` lies from 0 to 1 and reaches close to both, as a trained network's sigmoids do."""
     if not isinstance(x, Tensor) or not x.is_floating_point() or x.numel() < 4 * MANY:
         return
-    if bool(((x >= 0) & (x <= 1)).all() and (x != x[:1]).any()):  # a head that starts at 0 answers all alike
+    least, most = x.detach().aminmax()
+    if 0 <= least <= 0.1 and 0.9 <= most <= 1:  # logits of one that is not trained yet may all be small and positive
         raise ValueError(
             f"{address!r} are probabilities (all from 0 to 1), where logits are wanted; leave out the network's last "
             f"sigmoid, or take torch.logit of what it returns."

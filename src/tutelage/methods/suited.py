@@ -1,10 +1,13 @@
 """Whether what is compared with a teacher's answers is what the task's answers are."""
 
+from collections.abc import Iterator
 from inspect import signature
 from typing import Any, get_type_hints
 
+from torch import nn
+
 from tutelage.arguments import class_dim_of, hinted
-from tutelage.objective import Objective, innermost
+from tutelage.objective import Loss, Objective, Term, innermost
 from tutelage.shapes import LabelLogits, LogitMap, Logits, MemberLogits, Numbers
 from tutelage.taps import OUTPUT
 from tutelage.tasks.task import Task
@@ -26,18 +29,35 @@ def refuse_unsuited(objective: Objective, task: Task) -> None:
     """
     kind = answers_of(task)
     for name, term in objective.terms.items():
-        told = class_dim_of(term.loss) is not None
-        for hint, address in hinted(term):
-            read = Logits if hint == MemberLogits else hint
-            if read in KINDS and read != kind and address.endswith(f".{OUTPUT}") and not told and kind in KINDS:
+        for taken in _taken_for_answers(term):
+            if taken != kind and kind in KINDS:
                 raise ValueError(
-                    f"Term {name!r} compares {KINDS[read]}, and the answers of the task {task.name} are {KINDS[kind]}; "
-                    f"kd compares the answers of any task, and at, hint, sp and others of layers read none."
+                    f"Term {name!r} compares {KINDS[taken]}, and the answers of the task {task.name} are "
+                    f"{KINDS[kind]}; kd compares the answers of any task, and at, hint and sp read layers alone."
                 )
+
+
+def _taken_for_answers(term: Term) -> Iterator[Any]:
+    """The kinds that a term takes the answers for which it reads, each as a shape type of ``KINDS``."""
+    if class_dim_of(term.loss) is None:
+        given = [hint for hint, address in hinted(term) if address.endswith(f".{OUTPUT}")]
+        yield from (read for hint in given if (read := Logits if hint == MemberLogits else hint) in KINDS)
+    if any(what == OUTPUT for _, what in term.reads()):
+        for loss in getattr(term.loss, "losses", ()):  # of a loss that is lifted to lists of layers
+            if class_dim_of(loss) is None and (read := _first_type(loss)) in KINDS:
+                yield read
 
 
 def answers_of(task: Task) -> Any:
     """The shape type of what ``task`` answers with: that of the first argument of its soft loss, if it has one."""
-    loss = task.soft(1.0)
-    first = next(iter(signature(loss).parameters))
-    return get_type_hints(innermost(loss), include_extras=True).get(first)
+    return _first_type(task.soft(1.0))
+
+
+def _first_type(loss: Loss) -> Any:
+    """The type of a loss's first argument; nothing where it says none."""
+    call = innermost(loss.forward if isinstance(loss, nn.Module) else loss)
+    try:
+        first = next(iter(signature(call).parameters), "")
+        return get_type_hints(call, include_extras=True).get(first)
+    except (TypeError, ValueError, NameError):
+        return None

@@ -72,12 +72,12 @@ class Trunk:
         return last
 
     def class_scores(self) -> ModuleCall | None:
-        """The convolution whose map is one score a class and place, in a network that takes the mean of these."""
+        """The convolution whose map is one score a class and place, of which a network answers with means or a map."""
         weighted = self.weighted
         if not weighted or not isinstance(weighted[-1].module, nn.Conv2d) or not self.is_map(weighted[-1].answer):
             return None
         scores = (self.samples, weighted[-1].module.out_channels)
-        return weighted[-1] if scores in {tuple(shape) for shape in self.output} else None
+        return weighted[-1] if scores in {tuple(shape[:2]) for shape in self.output} else None
 
     def around(self, call: ModuleCall) -> ModuleCall | None:
         """The part of the trunk that ``call`` is, or is inside of."""
