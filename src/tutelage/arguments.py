@@ -22,7 +22,7 @@ MANY = 4
 def refuse_unfit(term: Term, scene: Scene) -> None:
     """Raises ``ValueError`` for probabilities where logits are wanted, for a single class, and for no labels."""
     dim, arguments = class_dim_of(term.loss), []
-    for hint, address in hinted(term):
+    for hint, address in shape_types(term):
         who, _, what = address.partition(".")
         if what in scene.get(who, {}):  # what is nowhere is refused as that
             arguments.append((hint, address, scene[who][what]))
@@ -42,7 +42,7 @@ def refuse_unfit(term: Term, scene: Scene) -> None:
             _refuse_no_labels(term.loss, address, x, logits[0][1], dim)
 
 
-def hinted(term: Term) -> list[tuple[Any, str]]:
+def shape_types(term: Term) -> list[tuple[Any, str]]:
     """The shape that an argument of the term's loss promises, and the address it is fed from.
 
     A list of addresses is looked at where it stands for stacked logits: each is then one member's.

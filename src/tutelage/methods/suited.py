@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 
 from torch import nn
 
-from tutelage.arguments import class_dim_of, hinted
+from tutelage.arguments import class_dim_of, shape_types
 from tutelage.objective import Loss, Objective, Term, innermost
 from tutelage.shapes import LabelLogits, LogitMap, Logits, MemberLogits, Numbers
 from tutelage.taps import OUTPUT
@@ -40,7 +40,7 @@ def refuse_unsuited(objective: Objective, task: Task) -> None:
 def _taken_for_answers(term: Term) -> Iterator[Any]:
     """The kinds that a term takes the answers for which it reads, each as a shape type of ``KINDS``."""
     if class_dim_of(term.loss) is None:
-        given = [hint for hint, address in hinted(term) if address.endswith(f".{OUTPUT}")]
+        given = [hint for hint, address in shape_types(term) if address.endswith(f".{OUTPUT}")]
         yield from (read for hint in given if (read := Logits if hint == MemberLogits else hint) in KINDS)
     if any(what == OUTPUT for _, what in term.reads()):
         for loss in getattr(term.loss, "losses", ()):  # of a loss that is lifted to lists of layers

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
+import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -23,12 +24,13 @@ MACRO = Metric("macro F1", "%", "higher")
 def labels_cross_entropy(answers: Tensor, targets: Tensor) -> Tensor:
     """The binary cross entropy of one logit a label with targets 0 and 1, both (N, K), in nats: a mean over both.
 
-    Raises ``ValueError`` for targets of another shape, and for numbers outside 0 … 1.
+    Raises ``ValueError`` for targets of another shape and, where no gradient is taken, for numbers outside 0 … 1.
     """
     _refuse_no_labels(answers, targets)
     return binary_cross_entropy_with_logits(at_least_float32(answers), targets.to(at_least_float32(answers)))
 
 
+@torch.no_grad()
 def precision_and_f1(answers: Tensor, data: Labelled) -> dict[str, Score]:
     """Mean average precision, micro and macro F1 of the labels with a probability of a half or more; in per cent.
 
@@ -53,7 +55,6 @@ def share_of_labels(data: Labelled) -> float:
 def labels_that_hold(answer: Tensor, classes: Sequence[str]) -> str:
     """The labels with a probability of a half or more, the likeliest first, such as ``sky, tree``.
 
-    >>> import torch
     >>> labels_that_hold(torch.tensor([1.0, -2.0, 3.0]), ("sky", "sea", "tree"))
     'tree, sky'
     """
@@ -68,6 +69,8 @@ def _refuse_no_labels(answers: Tensor, targets: Tensor) -> None:
             f"{list(targets.shape)}: of one label a sample, as of the task classification, torch.nn.functional.one_hot "
             f"makes such."
         )
+    if torch.is_grad_enabled():
+        return  # in a step: looking at numbers would make an accelerator wait, and a rehearsal has looked
     if bool(((targets < 0) | (targets > 1)).any()):
         raise ValueError(
             f"A label holds (1) or does not (0); the targets are from {targets.min().item():g} to "
