@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from tutelage.data.contents import content_of
 from tutelage.data.crops import Crop, Keys
-from tutelage.data.folder import spelled_out
 from tutelage.data.pictures import HEAVIEST, decoded_images
+from tutelage.data.walk import spelled_out
 
 
 class Job(NamedTuple):

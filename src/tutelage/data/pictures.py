@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from tutelage.data.contents import one_line
+from tutelage.data.modes import in_channels, upright
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 """What is decoded; pillow knows more, but few other formats are meant for photographs and fewer are safe."""
 HEAVIEST = 2**30
 """Bytes of an image as it is stored."""
@@ -32,9 +33,9 @@ _OPENING = Lock()
 
 
 def decoded_images(contents: Sequence[bytes | None], called: Callable[[int], str]) -> Tensor:
-    """The decoded images (PNG, JPEG, WebP or BMP) as uint8 (N, 3, H, W); ``called(n)`` names the n-th for messages.
+    """The decoded images (any of ``FORMATS``) as uint8 (N, 3, H, W); ``called(n)`` names the n-th for messages.
 
-    Grey images and palettes become RGB, an alpha channel is dropped, and of several frames the first is taken. Raises
+    They are upright and in RGB as ``modes`` makes them, and of several frames the first is taken. Raises
     ``ValueError`` for no image, for one that cannot be decoded, that has more than ``LARGEST`` pixels or ``LONGEST`` on
     a side, and for one whose size is not that of the first, or if all together do not fit into memory; ``ImportError``
     with the install line without pillow.
@@ -74,15 +75,27 @@ def _decoded(
     if content is None:
         raise ValueError(f"{called(place)} holds no image; restore it, or leave it out.")
     try:
-        _refuse_damage(content)
-        with _opened(image, content) as opened:
-            width, height = opened.size
-            _refuse_size(width, height, len(content))
-            return (opened if opened.mode == "RGB" else opened.convert("RGB")).tobytes(), opened.size
+        with sound_image(image, content) as opened:
+            whole = in_channels(upright(opened), 3)
+            return whole.tobytes(), whole.size
     except Exception as error:  # damage may end anywhere in a decoder
-        unknown = isinstance(error, image.UnidentifiedImageError)
-        reason = "it is none of " + ", ".join(FORMATS) if unknown else one_line(error)
-        raise ValueError(f"{called(place)} is not a sound image ({reason}); restore it, or leave it out.") from None
+        raise ValueError(f"{called(place)} {reason_of(error)}; restore it, or leave it out.") from None
+
+
+def sound_image(image: Any, content: bytes) -> Any:
+    """The opened image, not yet decoded. Raises anything for damage: ``reason_of`` has the words."""
+    _refuse_damage(content)
+    opened = _opened(image, content)
+    width, height = opened.size
+    _refuse_size(width, height, len(content))
+    return opened
+
+
+def reason_of(error: Exception) -> str:
+    """Why an image could not be decoded, to be put behind its name."""
+    unknown = type(error).__name__ == "UnidentifiedImageError"
+    reason = "it is none of " + ", ".join(FORMATS) if unknown else one_line(error)
+    return f"is not a sound image ({reason})"
 
 
 def _opened(image: Any, content: bytes) -> Any:
