@@ -23,8 +23,9 @@ Transform: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 Show: TypeAlias = Callable[[Tensor, Tensor], Tensor | Mapping[str, Tensor]] | Mapping[str, Transform]
 """How a batch is made of what a set holds, with one view for all that belongs to a sample.
 
-A ``Transform`` is applied to each input of the set; transforms by name, to the inputs of these names. A function that
-answers with several tensors by name splits one input into several: a picture into luminance and chrominance.
+A ``Transform`` is applied to each input of the set; transforms by name, to the inputs of these names, and to the
+targets if there is one for ``target``, as masks need that lie over their pictures. A function that answers with several
+tensors by name splits one input into several: a picture into luminance and chrominance.
 """
 Choose: TypeAlias = Callable[[int, int, Tensor, int], Tensor]
 """``choose(seed, epoch, index, num_views)``: the view of each sample in an epoch."""
@@ -106,7 +107,7 @@ def jitter(images: Tensor, view: Tensor, reach: int = 2) -> Tensor:
     _refuse_beyond(view, (2 * reach + 1) ** 2)
     row, column = _offsets(view, 2 * reach + 1)
     which = torch.arange(len(images), device=images.device)
-    return _windows(F.pad(images.contiguous(), [reach] * 4), which, row, column, images.shape[2:])
+    return windows(F.pad(images.contiguous(), [reach] * 4), which, row, column, images.shape[2:])
 
 
 def crop_flip(images: Tensor, view: Tensor, margin: int = 4) -> Tensor:
@@ -120,7 +121,7 @@ def crop_flip(images: Tensor, view: Tensor, margin: int = 4) -> Tensor:
     row, column = _offsets(view // 2, side)
     which = torch.arange(len(images), device=images.device)
     odd = view.to(images.device) % 2 == 1
-    cropped = _windows(F.pad(images.contiguous(), [margin] * 4), which, row, column, images.shape[2:])
+    cropped = windows(F.pad(images.contiguous(), [margin] * 4), which, row, column, images.shape[2:])
     if images.device.type != "cpu":  # to ask which are odd would wait for the device
         return torch.where(odd[:, None, None, None], cropped.flip(3), cropped)
     mirrored = which[odd]
@@ -175,6 +176,21 @@ def split(transform: Transform, **parts: tuple[int, ...]) -> Show:
     return partial(_split, transform=transform, parts=parts)
 
 
+def windows(padded: Tensor, which: Tensor, row: Tensor, column: Tensor, size: torch.Size) -> Tensor:
+    """The window of ``size`` (H, W) at (row, column) of image ``which`` of ``padded``, in one gather of whole windows.
+
+    All windows of all images are one overlapping view of the memory, numbered by the place of their first pixel:
+    selecting rows of it copies whole windows and needs no index for each pixel.
+    """
+    device = padded.device
+    _, channels, height, width = padded.shape
+    image, plane = channels * height * width, height * width
+    last = padded.numel() - (channels - 1) * plane - (size[0] - 1) * width - (size[1] - 1)
+    windows = padded.as_strided((last, channels, *size), (1, plane, width, 1))
+    begin = which.to(device) * image + row.to(device) * width + column.to(device)
+    return windows.index_select(0, begin)
+
+
 def shown(inputs: Mapping[str, Tensor], view: Tensor, transform: Show) -> dict[str, Tensor]:
     """The inputs of a batch, by name, of those that a set keeps; all of a sample in the same view.
 
@@ -227,29 +243,16 @@ def _batches(
     known = {"target": data.targets[places]} if data.has_targets else {}
     known |= {"index": index, "view": view}
     kept = {"input": data.inputs, **data.others}
+    if isinstance(transform, Mapping) and "target" in transform:
+        kept["target"] = data.targets
     for part in parts(len(places), batch_size)[first:]:
         rows = places[part]
         inputs = shown({name: x.index_select(0, rows) for name, x in kept.items()}, view[part], transform)
-        yield {**inputs, **{name: x[part] for name, x in known.items()}}
+        yield {**{name: x[part] for name, x in known.items() if name not in inputs}, **inputs}
 
 
 def _offsets(view: Tensor, side: int) -> tuple[Tensor, Tensor]:
     return view // side, view % side
-
-
-def _windows(padded: Tensor, which: Tensor, row: Tensor, column: Tensor, size: torch.Size) -> Tensor:
-    """The window of ``size`` (H, W) at (row, column) of image ``which`` of ``padded``, in one gather of whole windows.
-
-    All windows of all images are one overlapping view of the memory, numbered by the place of their first pixel:
-    selecting rows of it copies whole windows and needs no index for each pixel.
-    """
-    device = padded.device
-    _, channels, height, width = padded.shape
-    image, plane = channels * height * width, height * width
-    last = padded.numel() - (channels - 1) * plane - (size[0] - 1) * width - (size[1] - 1)
-    windows = padded.as_strided((last, channels, *size), (1, plane, width, 1))
-    begin = which.to(device) * image + row.to(device) * width + column.to(device)
-    return windows.index_select(0, begin)
 
 
 def _refuse_nothing(data: Labelled, batch_size: int) -> None:
