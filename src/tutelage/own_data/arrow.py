@@ -1,0 +1,140 @@
+"""Tables in parquet files and in folders that Hugging Face's ``datasets`` saved: read by pyarrow, nothing is run."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tutelage import plain_json
+from tutelage.data.contents import one_line
+from tutelage.data.pictures import needed
+from tutelage.machine import memory_limit
+from tutelage.own_data.parts import part_of
+from tutelage.own_data.table import Table
+
+ROWS = 100_000_000
+RATIO, ROOM = 200, 2**26
+"""How many times its own size, and how many bytes more, a file may say that it unpacks to."""
+TOGETHER = 256
+"""Rows that are unpacked at once."""
+STATE, SEVERAL = "state.json", "dataset_dict.json"
+"""What ``datasets`` writes beside the tables of one part, and of several."""
+
+
+def read_parquet(path: Path) -> Table:
+    """A parquet file. Raises ``ValueError`` for one that is damaged or unpacks to more than it could hold."""
+    parquet = needed("pyarrow.parquet")
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    try:
+        schema = parquet.read_schema(path)
+        with parquet.ParquetFile(path) as file:
+            _refuse_bomb(file.metadata, path.stat().st_size)
+            return _table([path], schema, file.iter_batches(TOGETHER), path.parent)
+    except ValueError as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise _unsound(path, "parquet", error) from None
+    except Exception as error:  # damage may end anywhere in the reader
+        raise _unsound(path, "parquet", error) from None
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether ``datasets`` saved a data set in this folder."""
+    return any((folder / name).is_file() for name in (STATE, SEVERAL))
+
+
+def read_saved(folder: Path) -> dict[str, Table]:
+    """The tables of a folder that ``datasets`` saved, by the names of their parts; ``train`` where it is one alone.
+
+    Raises ``ValueError`` for a folder that is not sound, or leads elsewhere.
+    """
+    if (folder / STATE).is_file():
+        return {"train": _saved_part(folder)}
+    names = _json(folder / SEVERAL).get("splits")
+    if not isinstance(names, list) or not all(isinstance(x, str) and Path(x).name == x for x in names) or not names:
+        raise ValueError(f"{folder / SEVERAL} names no parts that lie beside it; save the data set anew.")
+    if unknown := [name for name in names if part_of(name) is None]:
+        raise ValueError(f"{folder} has the part {unknown[0]!r}, and parts are train, validation, test; rename it.")
+    return {name: _saved_part(folder / name) for name in names}
+
+
+def _saved_part(folder: Path) -> Table:
+    ipc, arrow = needed("pyarrow.ipc"), needed("pyarrow")
+    files = _json(folder / STATE).get("_data_files")
+    named = [x.get("filename") for x in files if isinstance(x, dict)] if isinstance(files, list) else []
+    names = [x for x in named if isinstance(x, str) and Path(x).name == x]
+    if not names or len(names) < len(named):
+        raise ValueError(f"{folder / STATE} names no files that lie beside it; save the data set anew.")
+    paths = [folder / name for name in names]
+    if missing := [path for path in paths if not path.is_file()]:
+        raise FileNotFoundError(f"There is no file {missing[0]}, which belongs to {folder}; save the data set anew.")
+
+    def batches() -> Iterator[Any]:
+        for path in paths:
+            with arrow.memory_map(str(path)) as mapped:
+                yield from ipc.open_stream(mapped)
+
+    try:
+        with arrow.memory_map(str(paths[0])) as mapped:
+            schema = ipc.open_stream(mapped).schema
+        return _table(paths, schema, batches(), folder)
+    except Exception as error:  # damage may end anywhere in the reader
+        raise _unsound(paths[0], "arrow", error) from None
+
+
+def _table(paths: Sequence[Path], schema: Any, batches: Iterator[Any], home: Path) -> Table:
+    columns: dict[str, list[Any]] = {name: [] for name in schema.names}
+    limit, taken = (memory_limit() or 2**34) // 2, 0
+    if len(columns) < len(schema.names):
+        raise ValueError("a column is there twice")
+    for batch in batches:
+        batch.validate(full=True)
+        if (taken := taken + batch.nbytes) > limit:
+            raise ValueError(f"it holds more than {limit >> 20} MiB, half of the memory")
+        for name, column in zip(schema.names, batch.columns, strict=True):
+            columns[name] += column.to_pylist()
+    if not any(columns.values()):
+        raise ValueError("it has no rows")
+    return Table(str(paths[0]), home, columns, _class_names(schema))
+
+
+def _class_names(schema: Any) -> Mapping[str, tuple[str, ...]]:
+    """What ``datasets`` wrote about the classes of a column; nothing where that cannot be understood."""
+    try:
+        said = plain_json.parsed((schema.metadata or {})[b"huggingface"])
+        features = said["info"]["features"]
+        found = {name: about.get("names") for name, about in features.items() if isinstance(about, dict)}
+        return {
+            name: tuple(names)
+            for name, names in found.items()
+            if isinstance(names, list) and names and all(isinstance(x, str) for x in names)
+        }
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _refuse_bomb(metadata: Any, stored: int) -> None:
+    """By what the file says of itself. Its columns are not asked: where they are damaged, pyarrow ends the process."""
+    rows = metadata.num_rows
+    if not 0 < rows <= ROWS:
+        raise ValueError(f"it has {rows} rows, and at most {ROWS} are read" if rows else "it has no rows")
+    size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    if not 0 <= size <= RATIO * stored + ROOM:
+        raise ValueError(f"it unpacks to {size} bytes of {stored}")
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    try:
+        found = plain_json.read(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no file {path}; save the data set anew.") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is not sound JSON ({error}); save the data set anew.") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} holds {json.dumps(found)[:30]}, not what `datasets` writes; save the data set anew.")
+    return found
+
+
+def _unsound(path: Path, kind: str, error: Exception) -> ValueError:
+    return ValueError(f"{path} is not a sound {kind} file ({one_line(error)}); put a sound copy there.")

@@ -1,0 +1,161 @@
+"""Data that a function of the user's own returns: a data set, a loader, a ``Labelled``, or a dictionary of these."""
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from io import BytesIO
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from tutelage.calls import call, lookup, reason
+from tutelage.data.labelled import Labelled
+from tutelage.outputs import kind_of
+from tutelage.own_data.parts import part_of
+from tutelage.own_data.source import Encoded, Part, Samples, Source
+from tutelage.own_data.targets import as_inputs, labelled_source
+from tutelage.own_data.wanted import Wanted
+from tutelage.trust import refuse_other
+
+INPUTS = ("input", "inputs", "image", "images", "pixel_values", "img", "x", "data")
+LABELS = ("target", "targets", "label", "labels", "mask", "y")
+"""What the entries of a sample are called."""
+
+
+def is_call(where: str) -> bool:
+    """Whether it is spelled as a function, perhaps with arguments: ``my_lab.data:make``, ``my_lab.data.make(3)``."""
+    try:
+        return "." in call(_dotted(where)).path
+    except ValueError:
+        return False
+
+
+def read_function(where: str, wanted: Wanted) -> Source:
+    """What the function at a dotted path returns, each sample taken once.
+
+    Raises ``ValueError`` for a path that no name may take or that leads nowhere, for a function that fails, and for
+    what is none of these.
+    """
+    path, arguments, options = call(_dotted(where))
+    function = lookup(path)
+    refuse_other(function, path, object, "data")
+    try:
+        made = function(*arguments, **options)
+    except (Exception, SystemExit) as failure:  # anything can go wrong in somebody's code
+        raise ValueError(f"{path} makes no data of these arguments: {reason(failure)}.") from failure
+    return source_of(made, path, wanted)
+
+
+def source_of(made: Any, path: str, wanted: Wanted) -> Source:
+    """The samples of a data set, a loader, a ``Labelled``, or of a dictionary of these by part."""
+    by_part: dict[Part, Any] = {}
+    for name, thing in (made if isinstance(made, Mapping) else {"train": made}).items():
+        part = part_of(str(name))
+        if part is None or part in by_part:
+            raise ValueError(f"{path} returns a part {name!r}; parts are train, validation, test and unlabelled, once.")
+        by_part[part] = thing
+    if "train" not in by_part:
+        raise ValueError(f"{path} returns no training part; call one part train.")
+    pairs: dict[Part, tuple[Any, Tensor]] = {}
+    classes: tuple[str, ...] = ()
+    for part, thing in by_part.items():
+        pairs[part], names = _pair(thing, path)
+        classes = classes or names
+    encoded = {part: x for part, (x, _) in pairs.items() if isinstance(x, tuple)}
+    if encoded and len(encoded) < len(pairs):
+        raise ValueError(f"{path} returns pictures in one part and tensors in another; return one of both.")
+    stand_ins = {part: (torch.zeros(len(x), 1) if part in encoded else x, y) for part, (x, y) in pairs.items()}
+    found = labelled_source(path, path, stand_ins, wanted, classes)
+    parts = {
+        part: Samples(samples.names, encoded.get(part, samples.inputs), samples.targets)
+        for part, samples in found.parts.items()
+    }
+    frozen = "each sample was taken once: random changes that the data set makes itself stay as they came"
+    notes = found.notes if all(isinstance(x, Labelled) for x in by_part.values()) else (*found.notes, frozen)
+    return Source(found.name, found.task, found.classes, parts, notes)
+
+
+def _pair(thing: Any, path: str) -> tuple[tuple[Tensor | Encoded, Tensor], tuple[str, ...]]:
+    if isinstance(thing, Labelled):
+        return (thing.inputs, thing.targets), thing.classes
+    try:
+        inputs, labels = _columns(_samples(thing, path), path)
+    except ValueError as failure:
+        if str(failure).startswith(path):
+            raise
+        raise ValueError(f"{path} returns data that fail: {reason(failure)}.") from failure
+    except Exception as failure:
+        raise ValueError(f"{path} returns data that fail: {reason(failure)}.") from failure
+    names = getattr(thing, "classes", ())
+    known = isinstance(names, list | tuple) and all(isinstance(x, str) for x in names)
+    return (inputs, labels), tuple(names) if known else ()
+
+
+def _samples(thing: Any, path: str) -> Iterator[tuple[Any, Any]]:
+    """``(input, label)`` of each sample; the label is ``None`` where there is none."""
+    if isinstance(thing, DataLoader):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about more workers than processors
+            for batch in thing:
+                x, y = _named(batch, path)
+                yield from zip(x, y if y is not None else [None] * len(x), strict=True)
+    elif hasattr(thing, "__getitem__") and hasattr(thing, "__len__"):
+        for number in range(len(thing)):
+            yield _named(thing[number], path)
+    elif isinstance(thing, Iterable):
+        for sample in thing:
+            yield _named(sample, path)
+    else:
+        raise ValueError(
+            f"{path} returns {kind_of(thing)}; data are a data set with a length, a DataLoader, a Labelled, or a "
+            "dictionary of these by part."
+        )
+
+
+def _named(sample: Any, path: str) -> tuple[Any, Any]:
+    if isinstance(sample, Mapping):
+        inputs, labels = ([name for name in words if name in sample] for words in (INPUTS, LABELS))
+        if len(inputs) == 1 and len(labels) <= 1:
+            return sample[inputs[0]], sample[labels[0]] if labels else None
+        raise ValueError(f"{path} returns samples of {sorted(map(str, sample))}; call the two input and target.")
+    if isinstance(sample, tuple | list) and len(sample) == 2:
+        return sample[0], sample[1]
+    if isinstance(sample, Tensor):
+        return sample, None
+    raise ValueError(f"{path} returns samples that are {kind_of(sample)}; a sample is a pair (input, target).")
+
+
+def _columns(samples: Iterable[tuple[Any, Any]], path: str) -> tuple[Tensor | Encoded, Tensor]:
+    inputs: list[Any] = []
+    labels: list[Tensor] = []
+    for x, y in samples:
+        inputs.append(_encoded(x) if hasattr(x, "save") and hasattr(x, "getbands") else torch.as_tensor(x))
+        labels.append(torch.zeros(0) if y is None else torch.as_tensor(y))
+    if not inputs:
+        raise ValueError(f"{path} returns no sample; a part has one at least.")
+    if len(shapes := {tuple(y.shape) for y in labels}) > 1:
+        raise ValueError(f"{path} returns labels of the shapes {sorted(map(list, shapes))}; those of all are alike.")
+    if all(isinstance(x, bytes) for x in inputs):
+        return tuple(inputs), torch.stack(labels)
+    sizes = {tuple(x.shape) if isinstance(x, Tensor) else () for x in inputs}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"{path} returns inputs of the shapes {sorted(map(list, sizes))[:3]}; return pictures of pillow, which are "
+            "scaled, or tensors of one shape."
+        )
+    return as_inputs(torch.stack(inputs)), torch.stack(labels)
+
+
+def _encoded(picture: Any) -> bytes:
+    """A pillow image as what a file would hold, without loss."""
+    file = BytesIO()
+    kept = picture if picture.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else picture.convert("RGB")
+    kept.save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def _dotted(where: str) -> str:
+    """``my_lab.data:make(3)`` as ``my_lab.data.make(3)``."""
+    name, bracket, rest = where.partition("(")
+    return name.replace(":", ".", 1) + bracket + rest

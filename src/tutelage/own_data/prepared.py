@@ -1,0 +1,212 @@
+"""The samples of each part as tensors of one size: what is broken left out by name, what is the same twice counted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from tutelage.machine import memory_limit
+from tutelage.own_data.decode import channels_of, decode_into, decode_masks
+from tutelage.own_data.geometry import Geometry, geometry
+from tutelage.own_data.source import Encoded, Part, Samples, Source
+from tutelage.own_data.split import chosen
+from tutelage.own_data.store import SHARE, Kept, in_file, in_memory, key_of
+from tutelage.own_data.survey import Header, surveyed
+from tutelage.own_data.twins import twins
+
+NAMED = 5
+"""How many broken pictures are named; the others are counted."""
+
+
+@dataclass(frozen=True)
+class How:
+    """``size`` and ``channels`` as asked for (0: as they are), threads that decode, and where large sets are kept."""
+
+    size: int = 0
+    channels: int = 0
+    strict: bool = False
+    workers: int = 0
+    home: Path | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One part: uint8 pictures (N, C, H, W) or numbers (N, …), targets, names, and the sha-256 of mapped pictures."""
+
+    inputs: Tensor
+    targets: Tensor
+    names: tuple[str, ...]
+    checksum: str = ""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """All parts, how their pictures are kept (``None``: they are no pictures), and what was done, in words."""
+
+    parts: Mapping[Part, Prepared]
+    geometry: Geometry | None
+    notes: tuple[str, ...]
+
+
+def prepared(source: Source, how: How) -> Ready:
+    """Decode the pictures of all parts, or bring tensors to the size and channels that are asked for.
+
+    Raises ``ValueError`` for broken pictures where ``how`` is strict, where none is left, and for masks that do not
+    fit; ``OSError`` where a set that does not fit the memory does not fit the disk either.
+    """
+    if all(isinstance(samples.inputs, Tensor) for samples in source.parts.values()):
+        return _of_tensors(source, how)
+    parts, headers, notes = _sound(source, how)
+    sizes = [header.size for part in headers.values() for header in part]
+    shape, words = geometry(sizes, how.size)
+    channels, more = channels_of([header.mode for part in headers.values() for header in part])
+    notes = [*notes, words] if how.channels else [*notes, words, more]
+    channels = how.channels or channels
+    if turned := sum(header.orientation > 1 for part in headers.values() for header in part):
+        notes.append(f"{turned} pictures were turned upright, as their EXIF data say")
+    kept, said = _decoded(source, parts, shape, channels, how)
+    ready: dict[Part, Prepared] = {}
+    digests: dict[Part, list[bytes]] = {}
+    for part, found in kept.items():
+        sound = [place for place, row in enumerate(found.rows) if not row.broken]
+        reasons = {parts[part].names[n]: row.broken for n, row in enumerate(found.rows) if row.broken}
+        said += _left_out(source, part, reasons, how.strict)
+        samples = chosen(parts[part], sound)
+        targets = samples.targets
+        if not isinstance(targets, Tensor):
+            targets = _masks(source, samples, targets, [headers[part][n].size for n in sound], shape, how)
+        ready[part] = Prepared(found.pictures, targets, samples.names, found.checksum)
+        digests[part] = [found.rows[n].digest for n in sound]
+    _refuse_none_left(source, ready)
+    said += twins({part: x.names for part, x in ready.items()}, digests)
+    return Ready(ready, shape, (*notes, *said))
+
+
+def _sound(source: Source, how: How) -> tuple[dict[Part, Samples], dict[Part, list[Header]], list[str]]:
+    """The samples whose picture can be opened, with their headers."""
+    parts: dict[Part, Samples] = {}
+    headers: dict[Part, list[Header]] = {}
+    notes: list[str] = []
+    for part, samples in source.parts.items():
+        if isinstance(samples.inputs, Tensor):
+            raise ValueError(f"{source.name} has pictures in one part and numbers in its {part} part; bring one form.")
+        found = surveyed(samples.inputs, how.workers)
+        broken = {samples.names[n]: header.broken for n, header in enumerate(found) if header.broken}
+        notes += _left_out(source, part, broken, how.strict)
+        sound = [place for place, header in enumerate(found) if not header.broken]
+        if not sound:
+            name, reason = next(iter(broken.items()), ("a picture", "is not there"))
+            raise ValueError(
+                f"{_place(source, part, name)} {reason}, nor is any other of the {part} part; restore them."
+            )
+        parts[part] = chosen(samples, sound) if broken else samples
+        headers[part] = [found[place] for place in sound]
+    return parts, headers, notes
+
+
+def _decoded(
+    source: Source, parts: Mapping[Part, Samples], shape: Geometry, channels: int, how: How
+) -> tuple[dict[Part, Kept], list[str]]:
+    pixels = channels * shape.kept[0] * shape.kept[1]
+    total = pixels * sum(map(len, parts.values()))
+    fits = total <= SHARE * (memory_limit() or 2**40)
+    notes = [f"decoded pictures take {total / 1e9:.2f} GB" + (" of memory" if fits else f" in files of {how.home}")]
+    if not fits and how.home is None:
+        raise ValueError(
+            f"{source.name} takes {total / 1e9:.1f} GB once decoded, which the memory lacks; choose a smaller --size."
+        )
+    kept: dict[Part, Kept] = {}
+    for part, samples in parts.items():
+        inputs = _encoded(samples)
+        fill = partial(decode_into, inputs=inputs, geometry=shape, workers=how.workers, digests=True)
+        size = (len(inputs), channels, *shape.kept)
+        if fits or how.home is None:
+            kept[part] = in_memory(size, fill)
+        else:
+            path = how.home / f"decoded-{key_of(inputs, shape, channels)}.uint8"
+            kept[part] = in_file(path, size, fill)
+    return kept, notes
+
+
+def _masks(
+    source: Source, samples: Samples, masks: Encoded, sizes: Sequence[tuple[int, int]], shape: Geometry, how: How
+) -> Tensor:
+    out = torch.empty(len(masks), *shape.kept, dtype=torch.uint8)
+    for place, row in enumerate(decode_masks(out, masks, sizes, shape, how.workers)):
+        if row.broken:
+            mask = masks[place]
+            where = str(mask) if isinstance(mask, Path) else f"The mask of {samples.names[place]} of {source.name}"
+            raise ValueError(
+                f"{where} {row.broken.replace('is not a sound image', 'is no mask of its picture')}; mend it."
+            )
+    return out
+
+
+def _left_out(source: Source, part: Part, broken: Mapping[str, str], strict: bool) -> list[str]:
+    if not broken:
+        return []
+    named = [f"{_place(source, part, name)} {reason}" for name, reason in list(broken.items())[:NAMED]]
+    if strict:
+        raise ValueError(f"{named[0]}, one of {len(broken)} pictures; restore them, or leave out --strict.")
+    more = f"; and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
+    return [f"{len(broken)} pictures of the {part} part were left out: {'; '.join(named)}{more}"]
+
+
+def _place(source: Source, part: Part, name: str) -> str:
+    """The path of a sample, or its name where it has none."""
+    samples = source.parts[part]
+    place = samples.names.index(name)
+    picture = samples.inputs[place]
+    return str(picture) if isinstance(picture, Path) else f"{source.name}, {name}"
+
+
+def _refuse_none_left(source: Source, ready: Mapping[Part, Prepared]) -> None:
+    if source.task != "classification":
+        return
+    before = source.parts["train"].targets
+    assert isinstance(before, Tensor)
+    counts = [x.bincount(minlength=len(source.classes)) for x in (before, ready["train"].targets)]
+    if gone := [name for name, was, left in zip(source.classes, *counts, strict=True) if was and not left]:
+        raise ValueError(f"{source.name} has no sound training picture of {gone[0]!r}; restore some, or remove it.")
+
+
+def _encoded(samples: Samples) -> Encoded:
+    assert not isinstance(samples.inputs, Tensor)
+    return samples.inputs
+
+
+def _of_tensors(source: Source, how: How) -> Ready:
+    parts: dict[Part, Prepared] = {}
+    notes: list[str] = []
+    shape: Geometry | None = None
+    for part, samples in source.parts.items():
+        x, y = samples.inputs, samples.targets
+        assert isinstance(x, Tensor) and isinstance(y, Tensor)
+        if x.ndim == 4:
+            x, y = _as_asked(x, y, how)
+            size = (x.shape[2], x.shape[3])
+            shape = Geometry(size, size)
+        elif how.size or how.channels:
+            notes.append("inputs are no pictures: --size and --channels say nothing about them")
+        parts[part] = Prepared(x.contiguous(), y, samples.names)
+    return Ready(parts, shape, tuple(dict.fromkeys(notes)))
+
+
+def _as_asked(x: Tensor, y: Tensor, how: How) -> tuple[Tensor, Tensor]:
+    """Pictures and masks (of three dimensions) in the size and channels that are asked for."""
+    levels = x.dtype == torch.uint8
+    if how.channels == 3 and x.shape[1] == 1:
+        x = x.expand(-1, 3, -1, -1)
+    if how.channels == 1 and x.shape[1] == 3:
+        grey = (x.float() * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+        x = grey.round().to(torch.uint8) if levels else grey
+    if how.size and x.shape[2:] != (how.size, how.size):
+        size = (how.size, how.size)
+        x = torch.cat([interpolate(part, size, mode="bilinear", antialias=True) for part in x.split(256)])
+        if y.ndim == 3:
+            y = interpolate(y[:, None], size, mode="nearest-exact")[:, 0]
+    return x, y

@@ -1,0 +1,114 @@
+"""Which column of a table is what: found out where there is no doubt, asked for by the flag's name where there is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tutelage.data.walk import ENDINGS
+from tutelage.own_data.labels import is_missing, is_number, task_of
+from tutelage.own_data.parts import part_of
+from tutelage.own_data.source import TaskName
+from tutelage.own_data.table import Table
+from tutelage.own_data.wanted import Wanted
+
+PARTS = ("split", "part", "set", "subset", "partition")
+LABELS = ("label", "labels", "class", "classes", "class_name", "category", "target", "targets", "y", "tags")
+MASKS = ("mask", "masks", "segmentation", "annotation", "label", "target")
+INPUTS = ("path", "file", "filename", "file_name", "filepath", "image", "img", "image_path", "picture", "photo")
+NUMBERS = ("id", "index", "unnamed: 0", "__index_level_0__")
+"""What columns are called, in small letters: the last hold what is of no use to anybody."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """``inputs`` is one column of pictures, or several of numbers; ``part`` may be none, ``labels`` too."""
+
+    inputs: tuple[str, ...]
+    labels: tuple[str, ...]
+    part: str
+    task: TaskName
+    pictures: bool
+    notes: tuple[str, ...] = ()
+
+
+def roles_of(table: Table, wanted: Wanted) -> Roles:
+    """What each column is for. Raises ``ValueError`` for columns that are not there, and where there is a doubt."""
+    for flag, names in (("--path-column", (wanted.path_column,)), ("--label-columns", wanted.label_columns)):
+        if missing := [name for name in names if name and name not in table.columns]:
+            raise ValueError(
+                f"{table.where} has no column {missing[0]!r}; it has {table.listed}. {flag} takes one of these."
+            )
+    part = _part_column(table, wanted)
+    pictures = [name for name in table.columns if holds_pictures(table.columns[name]) and name != part]
+    path = wanted.path_column or _path_column(table, pictures, wanted)
+    left = [name for name in table.columns if name not in (path, part)]
+    labels = wanted.label_columns or _label_columns(table, left, pictures, has_path=bool(path))
+    columns = {name: table.columns[name] for name in labels}
+    if path and len(labels) == 1 and labels[0] in pictures:
+        task: TaskName = "segmentation"
+    elif wanted.task != "auto":
+        task = wanted.task
+    else:
+        task = task_of(table.where, columns, table.classes)
+    if (task == "segmentation") != bool(labels and labels[0] in pictures):
+        raise ValueError(f"{table.where}: segmentation, and it alone, has a column of masks; --label-columns names it.")
+    inputs = (path,) if path else tuple(x for x in left if x not in labels and x.lower() not in NUMBERS)
+    if not path and (strange := [x for x in inputs if not all(map(is_number, table.columns[x]))]):
+        raise ValueError(
+            f"{table.where} has no column of pictures, and {strange[0]!r} is not of numbers alone; name the column of "
+            "paths with --path-column."
+        )
+    shown = f"{inputs[0]!r}" if len(inputs) == 1 else f"{len(inputs)} columns of numbers"
+    said = f"inputs are {shown}, labels {', '.join(map(repr, labels))}: {task}" + (
+        f"; parts are {part!r}" if part else ""
+    )
+    return Roles(inputs, labels, part, task, bool(path), (said,))
+
+
+def holds_pictures(column: Sequence[Any]) -> bool:
+    """Whether most values are encoded pictures, or paths with the ending of one."""
+    known = [x for x in column if not is_missing(x)]
+    return bool(known) and 2 * sum(map(_is_picture, known)) > len(known)
+
+
+def _is_picture(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return isinstance(value.get("bytes"), bytes) or isinstance(value.get("path"), str)
+    return isinstance(value, bytes) or (isinstance(value, str) and value.lower().endswith(ENDINGS))
+
+
+def _part_column(table: Table, wanted: Wanted) -> str:
+    asked = {wanted.path_column, *wanted.label_columns}
+    for name, column in table.columns.items():
+        if name.lower() in PARTS and name not in asked and all(isinstance(x, str) and part_of(x) for x in column):
+            return name
+    return ""
+
+
+def _path_column(table: Table, pictures: Sequence[str], wanted: Wanted) -> str:
+    possible = [name for name in pictures if name not in wanted.label_columns]
+    if len(possible) > 1:  # pictures and their masks
+        possible = [name for name in possible if not name.lower().startswith(MASKS)] or possible
+    if len(possible) > 1:
+        possible = [name for name in possible if name.lower() in INPUTS] or possible
+    if len(possible) > 1:
+        raise ValueError(f"{table.where} has pictures in {', '.join(possible)}; name one with --path-column.")
+    return possible[0] if possible else ""
+
+
+def _label_columns(table: Table, left: Sequence[str], pictures: Sequence[str], has_path: bool) -> tuple[str, ...]:
+    useful = [name for name in left if name.lower() not in NUMBERS]
+    if masks := [name for name in useful if name in pictures]:
+        if len(masks) == 1:
+            return (masks[0],)
+        raise ValueError(f"{table.where} has pictures in {', '.join(masks)}; name the masks with --label-columns.")
+    if len(useful) == 1 and has_path:
+        return (useful[0],)
+    if len(called := [name for name in useful if name.lower() in LABELS]) == 1:
+        return (called[0],)
+    if has_path and len(useful) > 1 and not called and all(x in (0, 1) for name in useful for x in table.columns[name]):
+        return tuple(useful)
+    raise ValueError(
+        f"{table.where} has the columns {table.listed}, and which of them are labels is not clear; name one or more "
+        "with --label-columns."
+    )

@@ -1,0 +1,89 @@
+"""Tables of any origin as columns of plain values: CSV and TSV here, parquet and arrow in ``arrow``."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tutelage.data.contents import content_of
+
+LARGEST = 2**30
+"""Bytes of a table of text."""
+WIDEST = 10_000
+"""Columns of one."""
+SEPARATORS = {".tsv": "\t", ".tab": "\t"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns by name, each a value a row; ``None`` and "" where there is none.
+
+    ``classes`` names what the whole numbers of a column stand for, where the file says so. ``home`` is the folder that
+    relative paths are meant from, and ``where`` what a sentence about the table begins with.
+    """
+
+    where: str
+    home: Path
+    columns: Mapping[str, Sequence[Any]]
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    @property
+    def listed(self) -> str:
+        """Its columns, for a sentence."""
+        names = list(self.columns)
+        return ", ".join(names[:20]) + (f" … ({len(names)} in all)" if len(names) > 20 else "")
+
+
+def read_text(path: Path) -> Table:
+    """A table in UTF-8 whose first line names the columns, separated by tabs in ``.tsv``, else by what is most there.
+
+    Raises ``FileNotFoundError``, and ``ValueError`` for bytes that are no UTF-8, names that are there twice, rows of
+    another length than the first line, and a table without rows.
+    """
+    try:
+        text = content_of(path, LARGEST).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text in UTF-8 (byte {error.start + 1}); save it in UTF-8.") from None
+    if "\0" in text:
+        raise ValueError(f"{path} is no text: it holds zero bytes; save it as a table of text in UTF-8.")
+    first = text.partition("\n")[0]
+    separator = SEPARATORS.get(path.suffix.lower()) or max(",;\t", key=first.count)
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True) if row]
+    except csv.Error as error:
+        raise ValueError(f"{path} is no sound table ({error}); save it anew, with quotes closed.") from None
+    if len(rows) < 2:
+        raise ValueError(f"{path} has no rows: it needs a line with the names of its columns, then a line a sample.")
+    names = [name.strip() for name in rows[0]]
+    if len(names) > WIDEST or "" in names or len({*names}) < len(names):
+        twice = next((name for name in names if name and names.count(name) > 1), "")
+        what = f"names the column {twice!r} twice" if twice else "has a column without a name, or too many of them"
+        raise ValueError(f"{path} {what}; give every column in its first line a name of its own.")
+    for number, row in enumerate(rows[1:], 2):
+        if len(row) != len(names):
+            raise ValueError(
+                f"{path} has {len(row)} values in its row {number} and {len(names)} columns; quote values that hold "
+                f"{separator!r}."
+            )
+    columns = {
+        name: [x.strip() for x in column] for name, column in zip(names, zip(*rows[1:], strict=True), strict=True)
+    }
+    return Table(str(path), path.parent, {name: _as_numbers(column) for name, column in columns.items()})
+
+
+def _as_numbers(column: Sequence[str]) -> Sequence[Any]:
+    """Whole numbers or fractions if all values are, none missing, and none begins with a zero that means something."""
+    for kind in (int, float):
+        try:
+            numbers = [kind(x) for x in column]
+        except (ValueError, OverflowError):
+            continue
+        if any(len(x) > 40 or "_" in x or (len(x) > 1 and x[0] == "0" and x.isdecimal()) for x in column):
+            return column
+        return numbers
+    return column
