@@ -13,9 +13,10 @@ class DataSettings:
     task: Literal["auto", "classification", "multi-label", "regression", "segmentation"] = "auto"
     """what is learnt; found out where the labels leave no doubt"""
     path_column: str = ""
-    """the column of a table that names the pictures; found out if not given"""
+    """the column of a table that names the pictures, or the array of inputs; found out if not given"""
     label_columns: tuple[str, ...] = ()
-    """the columns of its labels: one, several for several labels a picture, or the masks'; found out if not given"""
+    """the columns of its labels: one, several for several labels a picture, or the masks', or an array; found out if
+    not given"""
     size: Annotated[int, AtLeast(0), AtMost(4096)] = 0
     """pixels a side that networks see; 0 takes what the pictures have, or 224 where they differ"""
     channels: Literal[0, 1, 3] = 0
@@ -35,4 +36,4 @@ class DataSettings:
     split_seed: Seed = 0
     """which samples these are"""
     workers: Annotated[int, AtLeast(0), AtMost(256)] = 0
-    """processes that decode pictures; 0 takes as many as there are processors"""
+    """threads that decode pictures; 0 takes as many as there are processors"""

@@ -1,0 +1,195 @@
+"""Data of the user's own as the sets of an experiment: read, split, decoded once, their normalisation measured."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tutelage.data.augment import middle
+from tutelage.data.labelled import NO_CLASS, Labelled
+from tutelage.data.views import Transform, normalised, plain
+from tutelage.own_data.geometry import Geometry
+from tutelage.own_data.prepared import How, Prepared, Ready, prepared
+from tutelage.own_data.preprocessing import Preprocessing
+from tutelage.own_data.read import read
+from tutelage.own_data.source import Part, Source, TaskName
+from tutelage.own_data.split import parted
+from tutelage.own_data.tree import read_pictures
+from tutelage.own_data.wanted import Wanted
+from tutelage.study.own_settings import DataSettings
+from tutelage.study.sets import Sets
+from tutelage.tasks.classification import CLASSIFICATION
+from tutelage.tasks.regression import REGRESSION
+from tutelage.tasks.task import Task
+
+DECODED = "decoded"
+"""The folder, beside a root's stages, for pictures that do not fit the memory once they are decoded."""
+TOGETHER = 256
+"""Pictures whose means are taken at once."""
+
+
+def wanted_of(settings: DataSettings) -> Wanted:
+    """What settings say about how data are read."""
+    return Wanted(settings.task, settings.path_column, settings.label_columns, settings.strict)
+
+
+def own_sets(
+    device: torch.device | str,
+    where: str | Path,
+    settings: DataSettings | None = None,
+    notes: Callable[[str], object] = lambda _: None,
+    root: Path | None = None,
+) -> Sets:
+    """The data at ``where`` (``own_data.read.read``) as sets on ``device``; what was done is said to ``notes``.
+
+    Parts that the data lack are set apart from the training part: ``settings.validation`` and ``settings.test`` of it,
+    each class its share. Without a test part and with a share of 0, the validation part is what is measured. Pictures
+    are kept as uint8, a little larger than what a network sees where they differ in size: ``test_transform`` shows the
+    middle, normalised; training wants ``augmentation(level, sets.preprocessing.size, …)``. Sets of pictures that do not
+    fit the memory are decoded into a file below ``root`` once, and mapped. Numbers stay as they are, as float32.
+
+    Raises ``ValueError``, ``FileNotFoundError``, ``ImportError`` or ``OSError`` in a sentence, as ``read`` and
+    ``prepared`` do; ``ValueError`` for means and deviations of another number than channels.
+    """
+    settings = settings or DataSettings()
+    source = _with_unlabelled(read(where, wanted_of(settings)), settings.unlabelled)
+    source = parted(source, {"test": settings.test, "validation": settings.validation}, settings.split_seed)
+    home = root / DECODED if root is not None else None
+    ready = prepared(source, How(settings.size, settings.channels, settings.strict, settings.workers, home))
+    said = [*source.notes, *ready.notes]
+    classes, parts = _classes(source, ready.parts, said)
+    preprocessing = _preprocessing(settings, ready, said)
+    sets = _labelled(source.name, classes, parts, preprocessing)
+    if "test" not in sets and "validation" not in sets:
+        raise ValueError(
+            "There is nothing to measure on: --validation and --test are 0, and the data have no such part."
+        )
+    if "test" not in sets:
+        said.append("there is no test part: what choices are made on is also what is measured")
+    for sentence in said:
+        notes(sentence)
+    show: Transform = plain
+    if preprocessing is not None:
+        show = normalised(partial(middle, size=preprocessing.size), preprocessing.mean, preprocessing.std)
+    names = [name for part in parts.values() for name in part.names]
+    moved = {part: data.to(device) for part, data in sets.items()}
+    return Sets(
+        moved["train"],
+        moved.get("validation"),
+        moved["test" if "test" in moved else "validation"],
+        test_transform=show,
+        task=task_of_name(source.task),
+        normalisation=(preprocessing.mean, preprocessing.std) if preprocessing else ((), ()),
+        preprocessing=preprocessing,
+        unlabelled=moved.get("unlabelled"),
+        names=tuple(names),
+    )
+
+
+def task_of_name(name: TaskName) -> Task:
+    """The task that is called so. Raises ``ValueError`` for one that there is not."""
+    if find_spec("tutelage.tasks.by_name"):
+        found: Task = import_module("tutelage.tasks.by_name").task_named(name)
+        return found
+    tasks: Mapping[str, Task] = {"classification": CLASSIFICATION, "regression": REGRESSION}
+    if name not in tasks:
+        raise ValueError(f"The task {name} is not there yet; {' and '.join(tasks)} are.")
+    return tasks[name]
+
+
+def _with_unlabelled(source: Source, folder: str) -> Source:
+    if not folder:
+        return source
+    if isinstance(source.parts["train"].inputs, Tensor):
+        raise ValueError(f"--unlabelled is for pictures, and {source.name} holds numbers; leave it out.")
+    samples, said = read_pictures(Path(folder))
+    parts = {**source.parts, "unlabelled": samples}
+    said = [f"{len(samples)} pictures without labels come from {folder}", *said]
+    return Source(source.name, source.task, source.classes, parts, (*source.notes, *said))
+
+
+def _classes(
+    source: Source, parts: Mapping[Part, Prepared], notes: list[str]
+) -> tuple[tuple[str, ...], Mapping[Part, Prepared]]:
+    """The classes, those of masks by their numbers; masks of 0 and 255 alone become 0 and 1."""
+    if source.task != "segmentation":
+        return (() if source.task == "regression" else source.classes), parts
+    levels = sorted({int(x) for name, part in parts.items() if name != "unlabelled" for x in part.targets.unique()})
+    if levels == [0, NO_CLASS]:
+        notes.append("masks are 0 and 255 alone: 255 is the class 1")
+        parts = {
+            name: Prepared(part.inputs, (part.targets > 0).to(part.targets.dtype), part.names, part.checksum)
+            for name, part in parts.items()
+        }
+        return ("background", "object"), parts
+    highest = max((level for level in levels if level != NO_CLASS), default=0)
+    if highest == 0:
+        raise ValueError(f"{source.name} has masks of one class alone; segmentation needs two or more.")
+    if NO_CLASS in levels:
+        notes.append("where a mask is 255 the class is not known, and nothing is learnt")
+    return tuple(map(str, range(highest + 1))), parts
+
+
+def _labelled(
+    name: str, classes: tuple[str, ...], parts: Mapping[Part, Prepared], preprocessing: Preprocessing | None
+) -> dict[Part, Labelled]:
+    """A set for each part, numbered one after the other; masks to be measured on are cut to what a network sees."""
+    sets: dict[Part, Labelled] = {}
+    first = 0
+    for part, found in parts.items():
+        index = torch.arange(first, first + len(found.names))
+        first += len(index)
+        inputs, targets, checksum = found.inputs, found.targets, found.checksum
+        if targets.ndim == 3 and preprocessing is not None and part != "train":
+            targets = middle(targets, index, preprocessing.size).contiguous()
+        labels = classes if 0 not in targets.shape[1:] else ()
+        sets[part] = Labelled(f"{name} {part}", inputs, targets, index, labels, sum_of_inputs=checksum)
+    return sets
+
+
+def _preprocessing(settings: DataSettings, ready: Ready, notes: list[str]) -> Preprocessing | None:
+    train = ready.parts["train"].inputs
+    if ready.geometry is None:
+        notes.append("numbers stay as they are: nothing is scaled or normalised")
+        return None
+    shape: Geometry = ready.geometry
+    channels = train.shape[1]
+    if channels not in (1, 3):
+        raise ValueError(f"Pictures have 1 or 3 channels; these have {channels}: keep 3 of them, or one.")
+    for flag, values in (("--mean", settings.mean), ("--std", settings.std)):
+        if values and len(values) != channels:
+            raise ValueError(f"{flag} takes {channels} numbers, one for each channel; got {len(values)}.")
+    mean, std = settings.mean, settings.std
+    if not mean or not std:
+        own_mean, own_std = moments(train)
+        mean, std = mean or own_mean, std or own_std
+        what = (
+            "means and deviations"
+            if not settings.mean and not settings.std
+            else "the means"
+            if settings.std
+            else "deviations"
+        )
+        shown = " / ".join(", ".join(f"{x:.4f}" for x in values) for values in (mean, std))
+        notes.append(f"{what} of the training pictures were measured: {shown} (--mean, --std)")
+    return Preprocessing(channels, shape.size, shape.resize, mean, std)
+
+
+def moments(pictures: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel of pictures (N, C, H, W), of 1 where they are grey levels, to four digits.
+
+    Of pictures that are all alike the deviation is 1.
+    """
+    white = 255 if pictures.dtype == torch.uint8 else 1
+    total = torch.zeros(2, pictures.shape[1], dtype=torch.float64)
+    for part in pictures.split(TOGETHER):
+        levels = part.double().div_(white)
+        total += torch.stack([levels.sum((0, 2, 3)), levels.square().sum((0, 2, 3))])
+    mean, square = total / (pictures.numel() // pictures.shape[1])
+    std = (square - mean.square()).clamp_min(0).sqrt()
+    std = torch.where(std < 1e-3, 1.0, std)
+    return tuple(round(x, 4) for x in mean.tolist()), tuple(round(x, 4) for x in std.tolist())
