@@ -36,6 +36,8 @@ def ships_fakes(monkeypatch):
         ("tutelage report runs --o", ["--out", "--open"]),
         ("tutelage report runs --", ["--by", "--out", "--keep", "--open", "--help"]),
         ("tutelage completion b", ["bash"]),
+        ("tutelage check photos --s", ["--size", "--std", "--strict", "--split-seed"]),
+        ("tutelage check photos --task mu", ["multi-label"]),
     ],
 )
 def test_tab_offers_what_could_come_next(line, offered):

@@ -79,6 +79,16 @@ def _possible(before: Sequence[str], commands: list[str]) -> list[str]:
             return _flags(path, verb, rest[-1] if rest else "")
         case [_, "completion"]:
             return list(SCRIPTS)
+        case [_, "check", *rest]:
+            from tutelage.cli.check import check_flags
+
+            flags = check_flags()
+            last = next((flag for flag in flags if rest and flag.spelled == rest[-1]), None)
+            return (
+                last.choices
+                if last is not None and last.choices
+                else [*(x for f in flags for x in f.spellings), "--help"]
+            )
         case [_, "report", *_]:
             from tutelage.cli.report import Asked
 

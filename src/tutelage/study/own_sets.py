@@ -37,6 +37,11 @@ def wanted_of(settings: DataSettings) -> Wanted:
     return Wanted(settings.task, settings.path_column, settings.label_columns, settings.strict)
 
 
+def how_of(settings: DataSettings, home: Path | None = None) -> How:
+    """What settings say about how pictures are decoded; large sets are kept in ``home``."""
+    return How(settings.size, settings.channels, settings.strict, settings.workers, home)
+
+
 def own_sets(
     device: torch.device | str,
     where: str | Path,
@@ -58,8 +63,7 @@ def own_sets(
     settings = settings or DataSettings()
     source = _with_unlabelled(read(where, wanted_of(settings)), settings.unlabelled)
     source = parted(source, {"test": settings.test, "validation": settings.validation}, settings.split_seed)
-    home = root / DECODED if root is not None else None
-    ready = prepared(source, How(settings.size, settings.channels, settings.strict, settings.workers, home))
+    ready = prepared(source, how_of(settings, root / DECODED if root is not None else None))
     said = [*source.notes, *ready.notes]
     classes, parts = _classes(source, ready.parts, said)
     preprocessing = _preprocessing(settings, ready, said)

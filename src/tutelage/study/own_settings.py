@@ -15,8 +15,7 @@ class DataSettings:
     path_column: str = ""
     """the column of a table that names the pictures, or the array of inputs; found out if not given"""
     label_columns: tuple[str, ...] = ()
-    """the columns of its labels: one, several for several labels a picture, or the masks', or an array; found out if
-    not given"""
+    """the columns of its labels, one or several, that of masks, or the array of labels; found out if not given"""
     size: Annotated[int, AtLeast(0), AtMost(4096)] = 0
     """pixels a side that networks see; 0 takes what the pictures have, or 224 where they differ"""
     channels: Literal[0, 1, 3] = 0
