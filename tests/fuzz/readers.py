@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy
 import pyarrow
+import pyarrow.ipc
 import pyarrow.parquet
 import torch
 from PIL import Image
@@ -36,6 +37,8 @@ from tutelage.data.recordings import contents_of, recordings_of
 from tutelage.data.waves import read_wave
 from tutelage.delivery import load
 from tutelage.models.mlp import mlp
+from tutelage.own_data.prepared import How, prepared
+from tutelage.own_data.read import read
 from tutelage.printable import printable_in
 from tutelage.report.finished import read_finished
 from tutelage.report.groups import group_runs
@@ -332,6 +335,36 @@ def answers(teacher: Any, folder: Path) -> Any:
     return hashed(cached(teacher, samples=8, views=1, place=place)(scene, frozenset({"output"})))
 
 
+def own_table(folder: Path) -> None:
+    rows = [f"{n}.png,{'ab'[n % 2]}" for n in range(4)]
+    (folder / "data.csv").write_text("\n".join(["file,label", *rows]))
+
+
+def own_parquet(folder: Path) -> None:
+    images = [{"bytes": encoded("PNG", number=i), "path": None} for i in range(6)]
+    pyarrow.parquet.write_table(pyarrow.table({"image": images, "label": ["a", "b"] * 3}), folder / "data.parquet")
+
+
+def own_npz(folder: Path) -> None:
+    numpy.savez_compressed(folder / "data.npz", x=PIXELS[:8], y=numpy.arange(8) % 2)
+
+
+def own_arrow(folder: Path) -> None:
+    held = pyarrow.table({"image": [encoded("PNG", number=i) for i in range(6)], "label": ["a", "b"] * 3})
+    with pyarrow.ipc.new_stream(str(folder / "data.arrow"), held.schema) as file:
+        file.write_table(held)
+    write_json(folder / "state.json", {"_data_files": [{"filename": "data.arrow"}]})
+
+
+def own_answer(name: str, folder: Path) -> int:
+    """Read, decoded and all: what is broken is left out, or refused."""
+    return len(prepared(read(folder / name), How(workers=1)).parts["train"].names)
+
+
+def own_source(name: str, folder: Path) -> int:
+    return len(read(folder / name).parts["train"])
+
+
 RUNS = (
     Reader("run", small_run, run_parts, as_written),
     Reader("run of an earlier version", older_run, run_parts, as_written),
@@ -381,6 +414,18 @@ DATA = (
     Reader("progressive jpeg", partial(picture, "x.jpg", "JPEG", progressive=True), picture_answer, of_some_size),
     Reader("webp", partial(picture, "x.webp", "WEBP"), picture_answer, of_some_size),
     Reader("bmp", partial(picture, "x.bmp", "BMP"), picture_answer, of_some_size),
+    Reader("gif", partial(picture, "x.gif", "GIF"), picture_answer, of_some_size),
+    Reader("tiff", partial(picture, "x.tif", "TIFF"), picture_answer, of_some_size),
+    Reader(
+        "tiff, packed",
+        partial(picture, "x.tif", "TIFF", compression="tiff_adobe_deflate"),
+        picture_answer,
+        of_some_size,
+    ),
+    Reader("own table", own_table, partial(own_source, "data.csv")),
+    Reader("own parquet", own_parquet, partial(own_answer, "data.parquet")),
+    Reader("own arrays", own_npz, partial(own_answer, "data.npz"), inside=in_zip),
+    Reader("own arrow", own_arrow, partial(own_answer, ".")),
     Reader("folder of images", pictures, folder_answer),
     Reader("wav", lambda folder: (folder / "x.wav").write_bytes(sound_of(0)) and None, heard, as_long_as_it_says),
     Reader("zip of recordings", partial(spoken, packing=zipfile.ZIP_DEFLATED), spoken_answer, same, in_zip),

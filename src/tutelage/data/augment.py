@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tutelage.data.draws import uniform
-from tutelage.data.image_operations import brightness, color, contrast
 from tutelage.data.labelled import NO_CLASS
 from tutelage.data.randaugment import randaugment
 from tutelage.data.views import Transform, windows
@@ -24,6 +23,8 @@ LIGHT_VIEWS = 32
 """Views of the light augmentation: as many answers of a teacher may be kept a sample."""
 WHOLE = (0, 0)
 """A size that is as large as what is kept."""
+LUMA = (0.299, 0.587, 0.114)
+"""What red, green and blue are of grey: ITU-R 601."""
 ENDLESS = 2**31
 """As many views are drawn from where none is kept."""
 _PLACE, _MIRROR, _COLOUR, _BOX = 13, 14, 15, 16  # what a number is for; those before have their use
@@ -112,13 +113,32 @@ def _moved_and_changed(images: Tensor, view: Tensor, place: Transform, change: T
 
 
 def _tinted(images: Tensor, view: Tensor, seed: int = 0) -> Tensor:
-    """Images uint8 with brightness, contrast and, of 3 channels, colour times 1 ± ``TINT``; view 0 as it is."""
+    """Images uint8 with brightness, contrast and, of 3 channels, colour times 1 ± ``TINT``; view 0 as it is.
+
+    In one pass, as all are linear: of x with its grey g and the mean m of that, ``abc·x + ab(1 - c)·g + a(1 - b)·m``.
+    """
     view = view.to(images.device)
-    changes = (brightness, contrast, color) if images.shape[1] == 3 else (brightness, contrast)
-    for number, operation in enumerate(changes):
-        amount = 1 + TINT * (2 * uniform(seed, _COLOUR, number, view) - 1)
-        images = operation(images, torch.where(view == 0, 1.0, amount))
-    return images
+    chances = [uniform(seed, _COLOUR, number, view) for number in range(3)]
+    a, b, c = (torch.where(view == 0, 1.0, 1 + TINT * (2 * chance - 1)).float() for chance in chances)
+    x, pixels = images.float(), images.shape[2] * images.shape[3]
+    sums = images.sum((2, 3), dtype=torch.int64).double() / pixels  # whole numbers: the same in any company
+    if images.shape[1] != 3:
+        scale, shift = a * b, a * (1 - b) * sums[:, 0].float()
+        return _levels(x.mul_(_each(scale)).add_(_each(shift)))
+    grey = x[:, :1] * LUMA[0]
+    grey.add_(x[:, 1:2], alpha=LUMA[1]).add_(x[:, 2:], alpha=LUMA[2])
+    mean = (sums * sums.new_tensor(LUMA)).sum(1).float()
+    grey.mul_(_each(a * b * (1 - c))).add_(_each(a * (1 - b) * mean))
+    return _levels(x.mul_(_each(a * b * c)).add_(grey))
+
+
+def _levels(x: Tensor) -> Tensor:
+    return x.round_().clamp_(0, 255).to(torch.uint8)
+
+
+def _each(numbers: Tensor) -> Tensor:
+    """A number for each picture (N, 1, 1, 1)."""
+    return numbers[:, None, None, None]
 
 
 def _operations(images: Tensor, view: Tensor, seed: int = 0) -> Tensor:
@@ -149,7 +169,7 @@ def _resized_crop(
     ]
     grid = F.affine_grid(torch.stack(rows, 1).float(), [len(images), 1, *size], align_corners=False)
     part = F.grid_sample(images.float(), grid, mode=mode, padding_mode="border", align_corners=False)
-    return part.round_().clamp_(0, 255).to(torch.uint8) if images.dtype == torch.uint8 else part
+    return _levels(part) if images.dtype == torch.uint8 else part
 
 
 def _mask_middle(masks: Tensor, view: Tensor, size: tuple[int, int]) -> Tensor:

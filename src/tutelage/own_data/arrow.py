@@ -52,18 +52,23 @@ def read_saved(folder: Path) -> dict[str, Table]:
     if (folder / STATE).is_file():
         return {"train": _saved_part(folder)}
     names = _json(folder / SEVERAL).get("splits")
-    if not isinstance(names, list) or not all(isinstance(x, str) and Path(x).name == x for x in names) or not names:
+    if not isinstance(names, list) or not all(map(_is_name, names)) or not names:
         raise ValueError(f"{folder / SEVERAL} names no parts that lie beside it; save the data set anew.")
     if unknown := [name for name in names if part_of(name) is None]:
         raise ValueError(f"{folder} has the part {unknown[0]!r}, and parts are train, validation, test; rename it.")
     return {name: _saved_part(folder / name) for name in names}
 
 
+def _is_name(text: object) -> bool:
+    """Whether it names something that lies beside the file which says so: no path, none that is too long for a disk."""
+    return isinstance(text, str) and Path(text).name == text and len(text.encode(errors="replace")) < 256
+
+
 def _saved_part(folder: Path) -> Table:
     ipc, arrow = needed("pyarrow.ipc"), needed("pyarrow")
     files = _json(folder / STATE).get("_data_files")
     named = [x.get("filename") for x in files if isinstance(x, dict)] if isinstance(files, list) else []
-    names = [x for x in named if isinstance(x, str) and Path(x).name == x]
+    names = [x for x in named if isinstance(x, str) and _is_name(x)]
     if not names or len(names) < len(named):
         raise ValueError(f"{folder / STATE} names no files that lie beside it; save the data set anew.")
     paths = [folder / name for name in names]

@@ -24,6 +24,8 @@ TABLES: Mapping[str, Callable[[Path], Table]] = {
 ARRAYS = (".npz", ".safetensors")
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib", ".npy")
+LONGEST = 255
+"""Bytes of the name of a file."""
 FORMS = (
     "a folder with a folder of pictures for each class, a table (.csv, .tsv, .parquet), arrays (.npz, .safetensors), a "
     "folder that `datasets` saved, or a function such as my_lab.data:make"
@@ -49,9 +51,11 @@ def _read(where: str | Path, wanted: Wanted) -> Source:
     text = spelled_out(where)
     if not text or "\0" in text:
         raise ValueError(f"Data lie at a path or come from a function; got {text!r}.")
-    if path.is_dir():
+    if len(path.name.encode(errors="replace")) > LONGEST:  # no name of a file, perhaps a call
+        path = Path()
+    elif path.is_dir():
         return _read_folder(path, wanted)
-    if path.is_file():
+    elif path.is_file():
         return _read_file(path, wanted)
     if is_call(text) and path.suffix.lower() not in (*TABLES, *ARRAYS, *ARCHIVES):
         return read_function(text, wanted)
