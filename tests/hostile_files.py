@@ -18,6 +18,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+import numpy
 import torch
 import torch._dynamo  # which a training imports, and which brings what no hook should be asked about
 from torch import nn
@@ -38,6 +39,8 @@ from tutelage.keys import described
 from tutelage.learner import Learner
 from tutelage.models.mlp import mlp
 from tutelage.objective import Objective
+from tutelage.own_data.check import look
+from tutelage.own_data.read import read
 from tutelage.run import Run
 from tutelage.teachers.cached import cached
 from tutelage.teachers.stores import in_folder
@@ -222,6 +225,13 @@ def data(root: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
         (pictures / "cat" / name).write_bytes(content)
     yield "pictures", pictures, partial(image_folder, pictures, "pictures")
     yield "pictures, streamed", pictures, partial(image_files, pictures, "pictures")
+    own = fresh(folder / "own")
+    numpy.savez(own / "x.npz", x=numpy.zeros((2, 2)), y=numpy.array([Evil(folder / "pwned")] * 2, dtype=object))
+    (own / "x.csv").write_text("file,label\n../../escaped.png,a\nx.png,b\n")
+    (own / "state.json").write_text(json.dumps({"_data_files": [{"filename": "../../escaped.arrow"}]}))
+    for place in (own / "x.npz", own / "x.csv", own, table / "train.parquet"):
+        yield f"own data: {place.name}", own, partial(read, place)
+    yield "own pictures", pictures, partial(look, pictures)
     answers = fresh(folder / "answers")
     yield "answers", answers, partial(asked, answers, evil)
 
