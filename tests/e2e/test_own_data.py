@@ -13,10 +13,10 @@ from torch import nn
 
 from own_pictures import class_folders, picture
 from tutelage.cli.command import main
-from tutelage.data.augment import augmentation, shows
-from tutelage.data.views import normalised, plain, views
+from tutelage.data.views import plain, views
 from tutelage.study.own_sets import own_sets, task_of_name
 from tutelage.study.own_settings import DataSettings
+from tutelage.study.own_views import own_views
 from unit.test_picture_forms import encoded
 
 pytestmark = pytest.mark.slow
@@ -124,13 +124,12 @@ def test_each_form_is_checked_read_and_learnt_from(tmp_path, form, capsys):
         return
     data = own_sets("cpu", where, settings)
     seen = data.preprocessing
-    made = augmentation("light", seen.size, seen.channels, masks=task == "segmentation")
-    show = shows(made, task == "segmentation", normalised(made.pictures, seen.mean, seen.std))
+    show, count, _ = own_views(data, "light")
     model = Net(seen.channels, answers, task == "segmentation")
     optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
     losses = []
     for epoch in range(20):
-        for batch in views(data.train, show, num_views=made.views, batch_size=12)(epoch, 0):
+        for batch in views(data.train, show, num_views=count, batch_size=12)(epoch, 0):
             loss = data.task.loss(model(batch["input"]), batch["target"])
             optimizer.zero_grad()
             loss.backward()

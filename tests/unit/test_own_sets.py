@@ -305,7 +305,7 @@ class TestOtherTasks:
         np.savez(tmp_path / "d.npz", x=x, y=x[:, :1])
         found, notes = sets(tmp_path / "d.npz")
         assert found.preprocessing is None and found.task.deciding.name == "mean squared error"
-        assert "numbers stay as they are" in notes and found.train.classes == ()
+        assert "numbers stay as they are" in notes and found.train.classes == ("0",)
         rows = torch.cat([found.train.inputs, found.validation.inputs, found.test.inputs])
         assert {*map(tuple, rows.tolist())} == {*map(tuple, x.tolist())}
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tutelage.data.draws import uniform
-from tutelage.data.labelled import NO_CLASS
+from tutelage.data.labelled import UNLABELLED
 from tutelage.data.randaugment import randaugment
 from tutelage.data.views import Transform, windows
 
@@ -187,7 +187,7 @@ def _of_masks(masks: Tensor, view: Tensor, transform: partial[Tensor]) -> Tensor
         return transform(known, view, mode="nearest")[:, 0].long()
     raised = known + 1  # 0 is what is padded with, and 255 becomes it
     part = transform(raised, view)[:, 0].long() - 1
-    return torch.where(part < 0, NO_CLASS, part)
+    return torch.where(part < 0, UNLABELLED, part)
 
 
 def _size(images: Tensor, size: tuple[int, int]) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tutelage.data.augment import middle
-from tutelage.data.labelled import NO_CLASS, Labelled
+from tutelage.data.labelled import UNLABELLED, Labelled
 from tutelage.data.views import Transform, normalised, plain
 from tutelage.own_data.geometry import Geometry
 from tutelage.own_data.prepared import How, Prepared, Ready, prepared
@@ -121,19 +121,19 @@ def _classes(
 ) -> tuple[tuple[str, ...], Mapping[Part, Prepared]]:
     """The classes, those of masks by their numbers; masks of 0 and 255 alone become 0 and 1."""
     if source.task != "segmentation":
-        return (() if source.task == "regression" else source.classes), parts
+        return source.classes, parts
     levels = sorted({int(x) for name, part in parts.items() if name != "unlabelled" for x in part.targets.unique()})
-    if levels == [0, NO_CLASS]:
+    if levels == [0, UNLABELLED]:
         notes.append("masks are 0 and 255 alone: 255 is the class 1")
         parts = {
             name: Prepared(part.inputs, (part.targets > 0).to(part.targets.dtype), part.names, part.checksum)
             for name, part in parts.items()
         }
         return ("background", "object"), parts
-    highest = max((level for level in levels if level != NO_CLASS), default=0)
+    highest = max((level for level in levels if level != UNLABELLED), default=0)
     if highest == 0:
         raise ValueError(f"{source.name} has masks of one class alone; segmentation needs two or more.")
-    if NO_CLASS in levels:
+    if UNLABELLED in levels:
         notes.append("where a mask is 255 the class is not known, and nothing is learnt")
     return tuple(map(str, range(highest + 1))), parts
 

@@ -1,0 +1,24 @@
+"""How a person's own pictures are shown in training: augmented, and normalised as those that are measured."""
+
+from tutelage.data.augment import Level, augmentation, shows
+from tutelage.data.views import Show, normalised, plain
+from tutelage.study.sets import Sets
+
+
+def own_views(data: Sets, level: Level, views: int = 0, seed: int = 0) -> tuple[Show, int, str]:
+    """What ``views`` takes for training on ``data``, the number of views, and the same in words.
+
+    Masks are shown in the same part as their pictures. Inputs that are no pictures are shown as they are, in one view.
+
+    >>> import torch
+    >>> from tutelage.data.labelled import labelled
+    >>> rows = labelled("mine", torch.rand(4, 3), torch.tensor([0, 1, 0, 1]), ("a", "b"))
+    >>> own_views(Sets(rows, None, rows), "light")[1:]
+    (1, 'no augmentation: inputs are no pictures')
+    """
+    seen = data.preprocessing
+    if seen is None:
+        return plain, 1, "no augmentation" + ("" if level == "none" else ": inputs are no pictures")
+    masks = data.train.targets.ndim == 3
+    made = augmentation(level, seen.size, seen.channels, views, seed, masks)
+    return shows(made, masks, normalised(made.pictures, seen.mean, seen.std)), made.views, made.words
