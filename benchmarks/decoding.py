@@ -33,7 +33,7 @@ from tutelage.data.labelled import Labelled, labelled
 from tutelage.data.streamed import MEAN, STD
 from tutelage.data.views import normalised, views
 from tutelage.machine import environment
-from tutelage.own_data.prepared import How, prepared
+from tutelage.own_data.prepared import How, decoded_parts
 from tutelage.own_data.read import read
 
 SIZE, KEPT, BATCH, QUALITY = 224, 256, 32, 90
@@ -85,7 +85,7 @@ class Pictures(Dataset[tuple[Tensor, int]]):
 
 
 def decoded(folder: Path) -> Labelled:
-    train = prepared(read(folder), How(size=SIZE, workers=1)).parts["train"]
+    train = decoded_parts(read(folder), How(size=SIZE, workers=1)).parts["train"]
     return labelled("photographs", train.inputs, train.targets)
 
 

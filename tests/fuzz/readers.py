@@ -37,7 +37,7 @@ from tutelage.data.recordings import contents_of, recordings_of
 from tutelage.data.waves import read_wave
 from tutelage.delivery import load
 from tutelage.models.mlp import mlp
-from tutelage.own_data.prepared import How, prepared
+from tutelage.own_data.prepared import How, decoded_parts
 from tutelage.own_data.read import read
 from tutelage.printable import printable_in
 from tutelage.report.finished import read_finished
@@ -358,7 +358,7 @@ def own_arrow(folder: Path) -> None:
 
 def own_answer(name: str, folder: Path) -> int:
     """Read, decoded and all: what is broken is left out, or refused."""
-    return len(prepared(read(folder / name), How(workers=1)).parts["train"].names)
+    return len(decoded_parts(read(folder / name), How(workers=1)).parts["train"].names)
 
 
 def own_source(name: str, folder: Path) -> int:

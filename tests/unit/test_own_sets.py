@@ -10,9 +10,9 @@ from tutelage.measures.predict import predict
 from tutelage.own_data import store
 from tutelage.own_data.decode import decode_into
 from tutelage.own_data.geometry import Geometry, geometry, middle_box
-from tutelage.own_data.prepared import How, prepared
+from tutelage.own_data.prepared import How, decoded_parts
 from tutelage.own_data.read import read
-from tutelage.own_data.split import parted
+from tutelage.own_data.split import set_apart
 from tutelage.own_data.twins import twins
 from tutelage.study.own_sets import moments, own_sets
 from tutelage.study.own_settings import DataSettings
@@ -185,7 +185,7 @@ class TestBroken:
 
     def test_the_rows_of_others_do_not_move(self, folder):
         source = read(folder)
-        ready = prepared(source, How()).parts["train"]
+        ready = decoded_parts(source, How()).parts["train"]
         for name, x in zip(ready.names, ready.inputs, strict=True):
             assert np.array_equal(np.array(Image.open(folder / name)).transpose(2, 0, 1), x.numpy())
         assert len(ready.targets) == 18
@@ -277,7 +277,7 @@ class TestOtherTasks:
         return folder
 
     def test_masks_are_scaled_with_their_pictures_by_the_nearest_pixel(self, tmp_path):
-        ready = prepared(read(self.masks(tmp_path)), How(size=8))
+        ready = decoded_parts(read(self.masks(tmp_path)), How(size=8))
         part = ready.parts["train"]
         assert part.inputs.shape == (12, 3, *ready.geometry.kept) and part.targets.shape == (12, *ready.geometry.kept)
         assert part.targets.dtype == torch.uint8 and {*part.targets.unique().tolist()} == {0, 1, 2}
@@ -288,17 +288,17 @@ class TestOtherTasks:
             mask = Image.open(file)
             mask.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
             mask.save(file)
-        assert {*prepared(read(tmp_path), How()).parts["train"].targets.unique().tolist()} == {0, 1, 2}
+        assert {*decoded_parts(read(tmp_path), How()).parts["train"].targets.unique().tolist()} == {0, 1, 2}
 
     def test_masks_of_another_size_or_in_colour_are_refused_by_name(self, tmp_path):
         self.masks(tmp_path, width=13)
         with pytest.raises(
             ValueError, match=r"0\.png is no mask of its picture \(it has 13 x 12 pixels, and its picture 14"
         ):
-            prepared(read(tmp_path), How())
+            decoded_parts(read(tmp_path), How())
         picture(0, 14, 12).save(tmp_path / "masks" / "0.png")
         with pytest.raises(ValueError, match=r"it is in colour, and masks are grey"):
-            prepared(read(tmp_path), How())
+            decoded_parts(read(tmp_path), How())
 
     def test_vectors_pass_as_they_are(self, tmp_path):
         x = np.random.default_rng(0).normal(5, 3, (40, 7)).astype(np.float32)
@@ -332,7 +332,7 @@ class TestOtherTasks:
 
 def test_a_source_that_is_split_keeps_every_sample_once(tmp_path):
     source = read(class_folders(tmp_path, each=15))
-    split = parted(source, {"test": 0.2, "validation": 0.2}, 3)
+    split = set_apart(source, {"test": 0.2, "validation": 0.2}, 3)
     names = [name for part in split.parts.values() for name in part.names]
     assert sorted(names) == sorted(source.parts["train"].names)
     for part in split.parts.values():

@@ -10,7 +10,7 @@ from PIL import Image
 
 from own_pictures import picture
 from tutelage.data.folder import image_folder
-from tutelage.data.modes import held, in_channels, is_grey
+from tutelage.data.modes import in_channels, is_grey, orientation_of
 from tutelage.data.pictures import FORMATS, decoded_images
 from tutelage.data.walk import images_below
 
@@ -56,7 +56,7 @@ def test_an_orientation_that_is_none_changes_nothing(orientation):
         def getexif(self):
             return {0x0112: orientation}
 
-    assert held(Opened()) == 1
+    assert orientation_of(Opened()) == 1
 
 
 def test_damaged_exif_data_say_nothing():
@@ -64,7 +64,7 @@ def test_damaged_exif_data_say_nothing():
         def getexif(self):
             raise SyntaxError("not a TIFF file")
 
-    assert held(Opened()) == 1
+    assert orientation_of(Opened()) == 1
 
 
 @pytest.mark.parametrize("form", ["PNG", "TIFF"])

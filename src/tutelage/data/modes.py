@@ -18,14 +18,14 @@ def upright(opened: Any) -> Any:
     The values 2 to 8 are: mirrored, upside down, both, and the four that lie on their side.
     """
     opened.load()  # a TIFF file is turned by pillow then, and its tag is gone
-    orientation = held(opened)
+    orientation = orientation_of(opened)
     if not 2 <= orientation <= 8:
         return opened
     turns = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
     return opened.transpose(_named(turns[orientation - 2]))
 
 
-def held(opened: Any) -> int:
+def orientation_of(opened: Any) -> int:
     """The EXIF orientation of an opened picture, 1 where it has none that can be read."""
     try:
         found = opened.getexif().get(ORIENTATION, 1)

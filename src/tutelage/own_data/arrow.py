@@ -10,7 +10,7 @@ from tutelage.data.contents import one_line
 from tutelage.data.pictures import needed
 from tutelage.machine import memory_limit
 from tutelage.own_data.parts import part_of
-from tutelage.own_data.table import Table
+from tutelage.own_data.table import Columns
 
 ROWS = 100_000_000
 RATIO, ROOM = 200, 2**26
@@ -21,7 +21,7 @@ STATE, SEVERAL = "state.json", "dataset_dict.json"
 """What ``datasets`` writes beside the tables of one part, and of several."""
 
 
-def read_parquet(path: Path) -> Table:
+def read_parquet(path: Path) -> Columns:
     """A parquet file. Raises ``ValueError`` for one that is damaged or unpacks to more than it could hold."""
     parquet = needed("pyarrow.parquet")
     if not path.is_file():
@@ -44,7 +44,7 @@ def is_saved(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (STATE, SEVERAL))
 
 
-def read_saved(folder: Path) -> dict[str, Table]:
+def read_saved(folder: Path) -> dict[str, Columns]:
     """The tables of a folder that ``datasets`` saved, by the names of their parts; ``train`` where it is one alone.
 
     Raises ``ValueError`` for a folder that is not sound, or leads elsewhere.
@@ -64,7 +64,7 @@ def _is_name(text: object) -> bool:
     return isinstance(text, str) and Path(text).name == text and len(text.encode(errors="replace")) < 256
 
 
-def _saved_part(folder: Path) -> Table:
+def _saved_part(folder: Path) -> Columns:
     ipc, arrow = needed("pyarrow.ipc"), needed("pyarrow")
     files = _json(folder / STATE).get("_data_files")
     named = [x.get("filename") for x in files if isinstance(x, dict)] if isinstance(files, list) else []
@@ -88,7 +88,7 @@ def _saved_part(folder: Path) -> Table:
         raise _unsound(paths[0], "arrow", error) from None
 
 
-def _table(paths: Sequence[Path], schema: Any, batches: Iterator[Any], home: Path) -> Table:
+def _table(paths: Sequence[Path], schema: Any, batches: Iterator[Any], home: Path) -> Columns:
     columns: dict[str, list[Any]] = {name: [] for name in schema.names}
     limit, taken = (memory_limit() or 2**34) // 2, 0
     if len(columns) < len(schema.names):
@@ -101,7 +101,7 @@ def _table(paths: Sequence[Path], schema: Any, batches: Iterator[Any], home: Pat
             columns[name] += column.to_pylist()
     if not any(columns.values()):
         raise ValueError("it has no rows")
-    return Table(str(paths[0]), home, columns, _class_names(schema))
+    return Columns(str(paths[0]), home, columns, _class_names(schema))
 
 
 def _class_names(schema: Any) -> Mapping[str, tuple[str, ...]]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from tutelage.data.modes import GREY, in_channels, is_grey, upright
 from tutelage.data.pictures import needed, sound_image
 from tutelage.own_data.geometry import Geometry, middle_box
-from tutelage.own_data.survey import in_threads, stored, why
+from tutelage.own_data.survey import bytes_of, in_threads, why
 
 GAP = 3.0
 """How many times larger than wanted a picture is before it is scaled exactly: pillow averages whole pixels until there,
@@ -41,7 +41,7 @@ def decode_into(
 
     def one(place: int) -> Decoded:
         try:
-            with sound_image(image, stored(inputs[place])) as opened:
+            with sound_image(image, bytes_of(inputs[place])) as opened:
                 pixels = _kept(image, opened, geometry, channels)
         except Exception as error:  # damage may end anywhere in a decoder
             return Decoded(broken=why(error))
@@ -67,7 +67,7 @@ def decode_masks(
 
     def one(place: int) -> Decoded:
         try:
-            with sound_image(needed("PIL.Image"), stored(masks[place])) as opened:
+            with sound_image(needed("PIL.Image"), bytes_of(masks[place])) as opened:
                 rows[place] = _classes(needed("PIL.Image"), opened, sizes[place], geometry)
         except Exception as error:
             return Decoded(broken=why(error))

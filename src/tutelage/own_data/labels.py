@@ -17,7 +17,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
-def is_whole(value: Any) -> bool:
+def is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -47,7 +47,7 @@ def task_of(where: str, columns: Mapping[str, Sequence[Any]], named: Mapping[str
     if name in named or not all(is_number(x) for x in column):
         return "classification"
     found = sorted({*column})
-    if not all(is_whole(x) for x in column):
+    if not all(is_integer(x) for x in column):
         return "regression"
     if found in (list(range(len(found))), list(range(1, len(found) + 1))) and 2 * len(found) <= len(column):
         return "classification"
@@ -80,7 +80,7 @@ def sets_of(column: Sequence[Any]) -> list[list[str]]:
     ]  # fmt: skip
 
 
-def as_classes(rows: Sequence[Sequence[str]], classes: Sequence[str]) -> Tensor:
+def as_memberships(rows: Sequence[Sequence[str]], classes: Sequence[str]) -> Tensor:
     """Which labels hold in each row, float32 (N, K) of 0 and 1."""
     numbers = {name: n for n, name in enumerate(classes)}
     targets = torch.zeros(len(rows), len(classes))

@@ -34,10 +34,10 @@ def part_of(name: str) -> Part | None:
     return NAMES.get(word)
 
 
-def in_order(names: Iterable[str]) -> tuple[tuple[str, ...], str]:
+def ordered_names(names: Iterable[str]) -> tuple[tuple[str, ...], str]:
     """Classes in the order of their names, in that of their values where all are whole numbers; and if so, in words.
 
-    >>> in_order(["10", "9", "1"])[0], in_order(["b", "a"])
+    >>> ordered_names(["10", "9", "1"])[0], ordered_names(["b", "a"])
     (('1', '9', '10'), (('a', 'b'), ''))
     """
     found = set(names)
@@ -55,7 +55,7 @@ def joined_classes(where: str, names: Mapping[Part, Sequence[str]]) -> tuple[tup
     ``names`` has the class of each sample of a part. Raises ``ValueError``, beginning with ``where``, for fewer
     than two classes, for two that differ in nothing but capital letters, and for classes that no training sample has.
     """
-    classes, words = in_order(names["train"])
+    classes, words = ordered_names(names["train"])
     notes = [words] if words else []
     every = sorted({*classes, *(name for part in names.values() for name in part)})
     if alike := [name for name, count in Counter(map(str.casefold, every)).items() if count > 1]:

@@ -14,7 +14,7 @@ from tutelage.own_data.decode import channels_of, decode_into, decode_masks
 from tutelage.own_data.geometry import Geometry, geometry
 from tutelage.own_data.source import Encoded, Part, Samples, Source
 from tutelage.own_data.split import chosen
-from tutelage.own_data.store import SHARE, Kept, in_file, in_memory, key_of
+from tutelage.own_data.store import SHARE, Kept, decoded_in_file, decoded_in_memory, decoded_key
 from tutelage.own_data.survey import Header, surveyed
 from tutelage.own_data.twins import twins
 
@@ -52,7 +52,7 @@ class Ready:
     notes: tuple[str, ...]
 
 
-def prepared(source: Source, how: How) -> Ready:
+def decoded_parts(source: Source, how: How) -> Ready:
     """Decode the pictures of all parts, or bring tensors to the size and channels that are asked for.
 
     Raises ``ValueError`` for broken pictures where ``how`` is strict, where none is left, and for masks that do not
@@ -125,10 +125,10 @@ def _decoded(
         fill = partial(decode_into, inputs=inputs, geometry=shape, workers=how.workers, digests=True)
         size = (len(inputs), channels, *shape.kept)
         if fits or how.home is None:
-            kept[part] = in_memory(size, fill)
+            kept[part] = decoded_in_memory(size, fill)
         else:
-            path = how.home / f"decoded-{key_of(inputs, shape, channels)}.uint8"
-            kept[part] = in_file(path, size, fill)
+            path = how.home / f"decoded-{decoded_key(inputs, shape, channels)}.uint8"
+            kept[part] = decoded_in_file(path, size, fill)
     return kept, notes
 
 

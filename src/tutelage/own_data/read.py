@@ -11,11 +11,11 @@ from tutelage.own_data.function import is_call, read_function
 from tutelage.own_data.parts import part_of
 from tutelage.own_data.rows import read_tables
 from tutelage.own_data.source import PARTS, Source
-from tutelage.own_data.table import Table, read_text
+from tutelage.own_data.table import Columns, read_text
 from tutelage.own_data.tree import read_tree
 from tutelage.own_data.wanted import Wanted
 
-TABLES: Mapping[str, Callable[[Path], Table]] = {
+TABLES: Mapping[str, Callable[[Path], Columns]] = {
     ".csv": read_text,
     ".tsv": read_text,
     ".tab": read_text,

@@ -8,7 +8,7 @@ from tutelage.data.walk import ENDINGS
 from tutelage.own_data.labels import is_missing, is_number, task_of
 from tutelage.own_data.parts import part_of
 from tutelage.own_data.source import TaskName
-from tutelage.own_data.table import Table
+from tutelage.own_data.table import Columns
 from tutelage.own_data.wanted import Wanted
 
 PARTS = ("split", "part", "set", "subset", "partition")
@@ -31,7 +31,7 @@ class Roles:
     notes: tuple[str, ...] = ()
 
 
-def roles_of(table: Table, wanted: Wanted) -> Roles:
+def roles_of(table: Columns, wanted: Wanted) -> Roles:
     """What each column is for. Raises ``ValueError`` for columns that are not there, and where there is a doubt."""
     for flag, names in (("--path-column", (wanted.path_column,)), ("--label-columns", wanted.label_columns)):
         if missing := [name for name in names if name and name not in table.columns]:
@@ -77,7 +77,7 @@ def _is_picture(value: Any) -> bool:
     return isinstance(value, bytes) or (isinstance(value, str) and value.lower().endswith(ENDINGS))
 
 
-def _part_column(table: Table, wanted: Wanted) -> str:
+def _part_column(table: Columns, wanted: Wanted) -> str:
     asked = {wanted.path_column, *wanted.label_columns}
     for name, column in table.columns.items():
         if name.lower() in PARTS and name not in asked and all(isinstance(x, str) and part_of(x) for x in column):
@@ -85,7 +85,7 @@ def _part_column(table: Table, wanted: Wanted) -> str:
     return ""
 
 
-def _path_column(table: Table, pictures: Sequence[str], wanted: Wanted) -> str:
+def _path_column(table: Columns, pictures: Sequence[str], wanted: Wanted) -> str:
     possible = [name for name in pictures if name not in wanted.label_columns]
     if len(possible) > 1:  # pictures and their masks
         possible = [name for name in possible if not name.lower().startswith(MASKS)] or possible
@@ -96,7 +96,7 @@ def _path_column(table: Table, pictures: Sequence[str], wanted: Wanted) -> str:
     return possible[0] if possible else ""
 
 
-def _label_columns(table: Table, left: Sequence[str], pictures: Sequence[str], has_path: bool) -> tuple[str, ...]:
+def _label_columns(table: Columns, left: Sequence[str], pictures: Sequence[str], has_path: bool) -> tuple[str, ...]:
     useful = [name for name in left if name.lower() not in NUMBERS]
     if masks := [name for name in useful if name in pictures]:
         if len(masks) == 1:

@@ -7,15 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tutelage.own_data.labels import as_classes, as_numbers, class_name, is_missing, sets_of
-from tutelage.own_data.parts import in_order, joined_classes, part_of
+from tutelage.own_data.labels import as_memberships, as_numbers, class_name, is_missing, sets_of
+from tutelage.own_data.parts import joined_classes, ordered_names, part_of
 from tutelage.own_data.roles import Roles, roles_of
 from tutelage.own_data.source import Encoded, Part, Samples, Source
-from tutelage.own_data.table import Table
+from tutelage.own_data.table import Columns
 from tutelage.own_data.wanted import Wanted
 
 
-def read_tables(name: str, tables: Mapping[str, Table], wanted: Wanted) -> Source:
+def read_tables(name: str, tables: Mapping[str, Columns], wanted: Wanted) -> Source:
     """The samples of tables by the names of their parts, one of which is ``train``; a table may name parts itself.
 
     Raises ``ValueError`` for columns of which the role is in doubt, tables of other columns, paths that lead outside
@@ -54,7 +54,7 @@ class _Row:
         self.name, self.inputs, self.labels = name, inputs, labels
 
 
-def _by_part(table: Table, key: str, roles: Roles, wanted: Wanted, notes: list[str]) -> dict[Part, list[_Row]]:
+def _by_part(table: Columns, key: str, roles: Roles, wanted: Wanted, notes: list[str]) -> dict[Part, list[_Row]]:
     own = part_of(key)
     assert own is not None
     rows: dict[Part, list[_Row]] = {}
@@ -79,14 +79,14 @@ def _by_part(table: Table, key: str, roles: Roles, wanted: Wanted, notes: list[s
     return rows
 
 
-def _input(table: Table, roles: Roles, number: int) -> tuple[str, Any]:
+def _input(table: Columns, roles: Roles, number: int) -> tuple[str, Any]:
     if not roles.pictures:
         return f"row {number + 1}", [table.columns[name][number] for name in roles.inputs]
     value = table.columns[roles.inputs[0]][number]
     return _picture(table, value, roles.inputs[0], number)
 
 
-def _picture(table: Table, value: Any, column: str, number: int) -> tuple[str, Path | bytes]:
+def _picture(table: Columns, value: Any, column: str, number: int) -> tuple[str, Path | bytes]:
     """The name of a sample and its picture. Raises ``ValueError`` for a path that leads outside the table's folder."""
     if isinstance(value, bytes):
         return f"row {number + 1}", value
@@ -100,7 +100,7 @@ def _picture(table: Table, value: Any, column: str, number: int) -> tuple[str, P
     return path.relative_to(table.home).as_posix(), path
 
 
-def inside(table: Table, value: str, number: int) -> Path:
+def inside(table: Columns, value: str, number: int) -> Path:
     """The path that a row names. Raises ``ValueError`` for one that leads out of the table's folder."""
     path = Path(value if "/" in value else PureWindowsPath(value).as_posix())
     whole = table.home / path
@@ -114,7 +114,7 @@ def inside(table: Table, value: str, number: int) -> Path:
     return whole
 
 
-def _once(table: Table, rows: Sequence[_Row], notes: list[str]) -> list[_Row]:
+def _once(table: Columns, rows: Sequence[_Row], notes: list[str]) -> list[_Row]:
     """Each picture once. Raises ``ValueError`` for one that is there twice with different labels."""
     seen: dict[str, _Row] = {}
     for row in rows:
@@ -138,7 +138,7 @@ def _inputs(roles: Roles, rows: Sequence[_Row]) -> Encoded | Tensor:
 
 
 def _targets(
-    table: Table, roles: Roles, rows: Mapping[Part, Sequence[_Row]]
+    table: Columns, roles: Roles, rows: Mapping[Part, Sequence[_Row]]
 ) -> tuple[tuple[str, ...], dict[Part, Tensor | Encoded], list[str]]:
     """The classes, the targets of each part, and what is to be said."""
     labelled: dict[Part, Sequence[_Row]] = {part: found for part, found in rows.items() if part != "unlabelled"}
@@ -170,7 +170,7 @@ def _targets(
 
 
 def _several(
-    table: Table, roles: Roles, rows: Mapping[Part, Sequence[_Row]], nothing: dict[Part, Tensor | Encoded]
+    table: Columns, roles: Roles, rows: Mapping[Part, Sequence[_Row]], nothing: dict[Part, Tensor | Encoded]
 ) -> tuple[tuple[str, ...], dict[Part, Tensor | Encoded], list[str]]:
     if len(roles.labels) > 1:
         numbers = {part: as_numbers(table.where, _columns(roles, found)) for part, found in rows.items()}
@@ -182,7 +182,7 @@ def _several(
     if known:
         sets = {part: [[class_name(int(x), known) if x.isdecimal() else x for x in row] for row in found]
                 for part, found in sets.items()}  # fmt: skip
-    classes, words = in_order(label for row in sets["train"] for label in row)
+    classes, words = ordered_names(label for row in sets["train"] for label in row)
     for part, found in sets.items():
         if unknown := sorted({label for row in found for label in row} - {*classes}):
             raise ValueError(
@@ -191,7 +191,7 @@ def _several(
             )
     if len(classes) < 1:
         raise ValueError(f"{table.where} has no label in any training row; fill the column {roles.labels[0]!r}.")
-    targets = {part: as_classes(found, classes) for part, found in sets.items()}
+    targets = {part: as_memberships(found, classes) for part, found in sets.items()}
     return classes, {**nothing, **targets}, [words] if words else []
 
 

@@ -21,7 +21,7 @@ def chosen(samples: Samples, places: Sequence[int]) -> Samples:
     return Samples(tuple(samples.names[place] for place in places), inputs, targets)
 
 
-def parted(source: Source, shares: dict[Part, float], seed: int) -> Source:
+def set_apart(source: Source, shares: dict[Part, float], seed: int) -> Source:
     """``source`` with a share of its training samples set apart for each part of ``shares`` that it does not have.
 
     Each class gives its share, to within one sample. Shares are of all training samples that were there at first; a

@@ -38,14 +38,14 @@ class Kept:
     checksum: str = ""
 
 
-def in_memory(shape: Sequence[int], fill: Fill) -> Kept:
+def decoded_in_memory(shape: Sequence[int], fill: Fill) -> Kept:
     """Decoded into memory."""
     out = torch.empty(*shape, dtype=torch.uint8)
     rows = fill(out)
     return Kept(_compacted(out, rows), rows)
 
 
-def in_file(path: Path, shape: Sequence[int], fill: Fill) -> Kept:
+def decoded_in_file(path: Path, shape: Sequence[int], fill: Fill) -> Kept:
     """Decoded into the file ``path``, mapped into memory, unless it is there already with its checksum beside it.
 
     It takes its name when it is whole. The checksum is made once, when the file is, and its length is compared each
@@ -85,7 +85,7 @@ def in_file(path: Path, shape: Sequence[int], fill: Fill) -> Kept:
     return kept
 
 
-def key_of(pictures: Sequence[Path | bytes], geometry: Geometry, channels: int) -> str:
+def decoded_key(pictures: Sequence[Path | bytes], geometry: Geometry, channels: int) -> str:
     """What a file of decoded pictures is known by: paths, sizes and times of its pictures, and how they are decoded."""
     digest = sha256(repr((REVISION, version("pillow"), geometry, channels)).encode())
     for picture in pictures:

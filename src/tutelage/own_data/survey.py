@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from tutelage.data.contents import content_of
-from tutelage.data.modes import TURNED, held
+from tutelage.data.modes import TURNED, orientation_of
 from tutelage.data.pictures import HEAVIEST, needed, reason_of, sound_image
 from tutelage.machine import cores
 
@@ -44,16 +44,16 @@ def in_threads(work: Callable[[S], T], things: Sequence[S], workers: int) -> lis
             return list(threads.map(work, things))
 
 
-def stored(picture: Path | bytes) -> bytes:
+def bytes_of(picture: Path | bytes) -> bytes:
     """The bytes of an encoded picture. Raises ``OSError`` or ``ValueError`` for a file that cannot be read."""
     return picture if isinstance(picture, bytes) else content_of(picture, HEAVIEST)
 
 
 def _header(image: Any, picture: Path | bytes) -> Header:
     try:
-        with sound_image(image, stored(picture)) as opened:
+        with sound_image(image, bytes_of(picture)) as opened:
             width, height = opened.size
-            orientation = held(opened) if opened.format != "TIFF" else 1  # whose size is upright already
+            orientation = orientation_of(opened) if opened.format != "TIFF" else 1  # whose size is upright already
             size = (width, height) if orientation in TURNED else (height, width)
             return Header(size, opened.mode, orientation)
     except OSError as error:

@@ -17,7 +17,7 @@ SEPARATORS = {".tsv": "\t", ".tab": "\t"}
 
 
 @dataclass(frozen=True)
-class Table:
+class Columns:
     """Columns by name, each a value a row; ``None`` and "" where there is none.
 
     ``classes`` names what the whole numbers of a column stand for, where the file says so. ``home`` is the folder that
@@ -39,7 +39,7 @@ class Table:
         return ", ".join(names[:20]) + (f" … ({len(names)} in all)" if len(names) > 20 else "")
 
 
-def read_text(path: Path) -> Table:
+def read_text(path: Path) -> Columns:
     """A table in UTF-8 whose first line names the columns, separated by tabs in ``.tsv``, else by what is most there.
 
     Raises ``FileNotFoundError``, and ``ValueError`` for bytes that are no UTF-8, names that are there twice, rows of
@@ -73,7 +73,7 @@ def read_text(path: Path) -> Table:
     columns = {
         name: [x.strip() for x in column] for name, column in zip(names, zip(*rows[1:], strict=True), strict=True)
     }
-    return Table(str(path), path.parent, {name: _as_numbers(column) for name, column in columns.items()})
+    return Columns(str(path), path.parent, {name: _as_numbers(column) for name, column in columns.items()})
 
 
 def _as_numbers(column: Sequence[str]) -> Sequence[Any]:

@@ -51,7 +51,7 @@ def read_tree(folder: Path, wanted: Wanted) -> Source:
             targets = (
                 torch.tensor([numbers[name] for _, name in files]) if part in names else torch.zeros(len(files), 0)
             )
-            parts[part] = samples_of(folder, [path for path, _ in files], targets)
+            parts[part] = samples_at(folder, [path for path, _ in files], targets)
     return Source(folder.name, "classification", classes, parts, (*notes, *words, *passed_over(passed)))
 
 
@@ -65,10 +65,10 @@ def read_pictures(folder: Path) -> tuple[Samples, list[str]]:
     found = images_below(folder)
     if not found.images:
         raise FileNotFoundError(f"{spelled_out(folder)} holds no picture ({', '.join(ENDINGS)}); name another folder.")
-    return samples_of(folder, found.images, torch.zeros(len(found.images), 0)), passed_over(found.others)
+    return samples_at(folder, found.images, torch.zeros(len(found.images), 0)), passed_over(found.others)
 
 
-def samples_of(folder: Path, paths: Sequence[str], targets: torch.Tensor) -> Samples:
+def samples_at(folder: Path, paths: Sequence[str], targets: torch.Tensor) -> Samples:
     """Pictures by their paths below ``folder``."""
     return Samples(tuple(map(spelled_out, paths)), tuple(folder / path for path in paths), targets)
 

@@ -13,11 +13,11 @@ from tutelage.data.augment import middle
 from tutelage.data.labelled import UNLABELLED, Labelled
 from tutelage.data.views import Transform, normalised, plain
 from tutelage.own_data.geometry import Geometry
-from tutelage.own_data.prepared import How, Prepared, Ready, prepared
+from tutelage.own_data.prepared import How, Prepared, Ready, decoded_parts
 from tutelage.own_data.preprocessing import Preprocessing
 from tutelage.own_data.read import read
 from tutelage.own_data.source import Part, Source, TaskName
-from tutelage.own_data.split import parted
+from tutelage.own_data.split import set_apart
 from tutelage.own_data.tree import read_pictures
 from tutelage.own_data.wanted import Wanted
 from tutelage.study.own_settings import DataSettings
@@ -58,12 +58,12 @@ def own_sets(
     fit the memory are decoded into a file below ``root`` once, and mapped. Numbers stay as they are, as float32.
 
     Raises ``ValueError``, ``FileNotFoundError``, ``ImportError`` or ``OSError`` in a sentence, as ``read`` and
-    ``prepared`` do; ``ValueError`` for means and deviations of another number than channels.
+    ``decoded_parts`` do; ``ValueError`` for means and deviations of another number than channels.
     """
     settings = settings or DataSettings()
     source = _with_unlabelled(read(where, wanted_of(settings)), settings.unlabelled)
-    source = parted(source, {"test": settings.test, "validation": settings.validation}, settings.split_seed)
-    ready = prepared(source, how_of(settings, root / DECODED if root is not None else None))
+    source = set_apart(source, {"test": settings.test, "validation": settings.validation}, settings.split_seed)
+    ready = decoded_parts(source, how_of(settings, root / DECODED if root is not None else None))
     said = [*source.notes, *ready.notes]
     classes, parts = _classes(source, ready.parts, said)
     preprocessing = _preprocessing(settings, ready, said)
