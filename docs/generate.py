@@ -17,7 +17,13 @@ from tutelage.report.collected import publish_collected
 DOCS = Path(__file__).resolve().parent
 RESULTS = DOCS.parent / "results"
 COMMANDS = ("tutelage.__main__", "tutelage.cli", "tutelage.recipes", "tutelage.report")  # docs/command.md
-NO_METHODS = ("cli", "data", "recipes", "report")  # packages whose functions are tools, or have a table of their own
+NO_METHODS = (
+    "cli",
+    "data",
+    "own_data",
+    "recipes",
+    "report",
+)  # packages whose functions are tools, or have a table of their own
 SOURCE = re.compile(r"arXiv|doi|\"[^\"]+\",.*\b(18|19|20)\d\d\b", re.DOTALL)
 GENERATED = "<!-- Written by docs/generate.py from the docstrings; edit those, then run `make docs`. -->"
 WIDEST = 100  # characters of a signature on one line

@@ -13,7 +13,7 @@ import watch
 pytestmark = pytest.mark.slow
 
 ENDS = {"ValueError", "Refused", "FileNotFoundError", "2", "3"}
-FINE = ("report", "completion", "pictures, streamed")  # read and shown, or only listed
+FINE = ("report", "completion", "pictures, streamed", "own data: train.parquet")  # read and shown, or only listed
 PLANTED = ("rich", "tyro", "numpy", "torch", "yaml", "tutelage_evil", "sitecustomize")
 
 
