@@ -37,6 +37,8 @@ class Labelled:
     index: Tensor
     classes: tuple[str, ...]
     others: Mapping[str, Tensor] = field(default_factory=dict)
+    sum_of_inputs: str = ""
+    """Their sha-256, where it was stored beside them: a file of gigabytes is not read again to know it."""
 
     def __post_init__(self) -> None:
         if taken := sorted({*RESERVED, "inputs", "targets"} & self.others.keys()):
@@ -63,7 +65,7 @@ class Labelled:
         """The samples at ``positions`` (int64), or where ``positions`` (bool) holds, in that order."""
         inputs, targets, index = (x[positions] for x in (self.inputs, self.targets, self.index))
         others = {name: x[positions] for name, x in self.others.items()}
-        return replace(self, inputs=inputs, targets=targets, index=index, others=others)
+        return replace(self, inputs=inputs, targets=targets, index=index, others=others, sum_of_inputs="")
 
     @property
     def has_targets(self) -> bool:
@@ -85,7 +87,7 @@ class Labelled:
         """The same samples for a network that sees the other input ``name`` alone. Raises ``ValueError`` without it."""
         if name not in self.others:
             raise ValueError(f"{self.name!r} has no other input {name!r}; it has {sorted(self.others) or 'none'}.")
-        return replace(self, inputs=self.others[name], others={})
+        return replace(self, inputs=self.others[name], others={}, sum_of_inputs="")
 
     @cached_property
     def checksum(self) -> str:
@@ -93,6 +95,9 @@ class Labelled:
         digest = sha256(repr((self.name, self.classes, *self.others)).encode())
         for part in (self.inputs, self.targets, self.index, *self.others.values()):
             digest.update(f"{part.dtype} {list(part.shape)}".encode())
+            if part is self.inputs and self.sum_of_inputs:
+                digest.update(self.sum_of_inputs.encode())
+                continue
             digest.update(part.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
