@@ -158,13 +158,14 @@ class Run:
         source = derived(name, step, of, version, self.root / "stages", self.laid_out)
         return self._obtain(source)[ONLY]
 
-    def given(self, name: str, build: Build, weights: Path | str) -> Finished:
+    def given(self, name: str, build: Build, weights: Path | str | None = None) -> Finished:
         """The network that ``build`` makes with the ``weights`` of a file from elsewhere; nothing is trained.
 
-        Its key follows from ``build`` and from what the file holds, not from where it lies; a copy is kept beside the
-        other stages. Raises as ``tutelage.weights.foreign.load_foreign`` does.
+        Without ``weights`` it is taken with those that ``build`` gives it. Its key follows from ``build`` and from what
+        the file, or the network, holds, not from where it lies; a copy is kept beside the other stages. Raises as
+        ``tutelage.weights.foreign.load_foreign`` does.
         """
-        return self._obtain(given(name, build, Path(weights), self.laid_out))[ONLY]
+        return self._obtain(given(name, build, None if weights is None else Path(weights), self.laid_out))[ONLY]
 
     def claim(self, claim: results.Claim) -> None:
         """Put a published figure beside ours."""

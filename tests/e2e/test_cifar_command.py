@@ -30,7 +30,7 @@ def elsewhere(tmp_path, monkeypatch):
         (["--student.name", "resnat8"], "There is no network 'resnat8' here. Did you mean one of 'resnet8'"),
         (["--student.name", "nowhere.net(3)"], "no module 'nowhere'"),
         (["--teacher.name", "resnet8(num_classes=7)"], "There are 10 classes; resnet8(num_classes=7) answers with 7"),
-        (["--teacher.name", "zoo:teacher56"], "go by a dotted path: zoo.teacher56"),
+        (["--teacher.name", "zoo:teacher56"], "zoo.teacher56 cannot be imported: there is no module 'zoo' here"),
         (["--teacher.name", "resnet8", "--teacher.mean", "0.5"], "for each of 3 channels"),
         (["--strengths", "1", "3", "--images.validation", "0"], "keep some with --images.validation"),
         (["--strengths", "0"], "--strengths must be at least 1e-06; got 0.0"),

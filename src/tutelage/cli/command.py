@@ -30,12 +30,17 @@ COMMANDS = {
     "ls": ("[MODULE …]", "list the recipes with their presets"),
     "run": ("RECIPE [--preset P] [flags]", "run one experiment, or continue it"),
     "sweep": ("RECIPE --flag V V … [--jobs N] [--plan]", "run every combination of the given values"),
+    "measure": ("--model NET [--weights F] --data DIR", "what a trained network is on your data"),
     "report": ("RUNS … [--by FLAG …]", "write the report of one run, or of many"),
     "check": ("WHERE [flags]", "look at data of your own: counts, sizes, broken pictures, the same ones twice"),
     "verify": ("FOLDER …", "check runs, stages, caches and students against their checksums"),
     "completion": ("bash|zsh|fish", "print the script that completes commands and flags"),
 }
 """Command -> what comes after it, and what it does. ``tutelage.cli.<command>`` holds the function."""
+
+
+FLAGGED = ("check", "measure", "report")
+"""Commands that explain their flags themselves, as these do not depend on a recipe."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -78,7 +83,7 @@ def dispatch(words: Sequence[str]) -> int:
     if name not in COMMANDS:
         raise Usage(f"there is no command {name!r}{did_you_mean(name, COMMANDS) or '.'} `tutelage --help` lists all.")
     command = command_named(name)
-    if rest[:1] in (["-h"], ["--help"]) and name not in ("report", "check"):  # whose flags do not depend on a recipe
+    if rest[:1] in (["-h"], ["--help"]) and name not in FLAGGED:
         print(f"usage: tutelage {name} {COMMANDS[name][0]}\n\n{inspect.getdoc(command)}\n\n{EXIT_CODES}")
         return DONE
     return command(rest)

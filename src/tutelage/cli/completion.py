@@ -89,6 +89,11 @@ def _possible(before: Sequence[str], commands: list[str]) -> list[str]:
                 if last is not None and last.choices
                 else [*(x for f in flags for x in f.spellings), "--help"]
             )
+        case [_, "measure", *_]:
+            from tutelage.cli.measure import Measuring, data_flags
+
+            mine = [spelling for flag in data_flags() for spelling in flag.spellings]
+            return [*(flag.spelled for flag in flags_of_bundle(Measuring)), *mine, "--help"]
         case [_, "report", *_]:
             from tutelage.cli.report import Asked
 

@@ -48,7 +48,8 @@ def named(text: str, num_classes: int, num_channels: int = 0) -> Builder:
     """The function that builds the network ``text`` speaks of, for ``num_classes`` classes.
 
     ``resnet8`` and ``wide_resnet(16, 2)`` are of this package; anything else goes by its dotted path, looked for in the
-    current directory too, with the arguments that it wants: ``my_lab.nets.small(width=3)``. ``num_classes`` is handed
+    current directory too, with the arguments that it wants: ``my_lab.nets.small(width=3)``, or
+    ``my_lab.nets:small(width=3)``, as recipes are spelled. ``num_classes`` is handed
     on unless ``text`` says it, to whatever takes ``num_classes`` or ``classes``; so is ``num_channels``, of a picture,
     unless it is 0 or what the network has anyway, to whatever takes ``num_channels``, ``in_chans`` or ``in_channels``.
     Arguments are plain values. The path leads to a class of networks, or to a function that is annotated to return one
@@ -93,13 +94,13 @@ def _found() -> Iterator[tuple[str, Callable[..., nn.Module]]]:
 
 
 def _read(text: str) -> Call:
+    path, bracket, arguments = text.partition("(")
     try:
-        return call(text)
+        return call(path.replace(":", ".", 1) + bracket + arguments)
     except ValueError:
-        recipe = f": networks go by a dotted path: {text.replace(':', '.')}" if ":" in text.partition("(")[0] else ""
         raise ValueError(
             f"A network is named like resnet8, wide_resnet(16, 2) or my_lab.nets.small(width=3), with plain values as "
-            f"arguments; {text!r} is not{recipe}."
+            f"arguments; {text!r} is not."
         ) from None
 
 

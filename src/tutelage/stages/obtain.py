@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property, partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -148,20 +149,22 @@ def derived(
     return Source(name, "derived", description, {ONLY: build}, {ONLY: origin.then(step, weights)}, make)
 
 
-def given(name: str, build: Build, weights: Path, laid_out: LaidOut) -> Source:
-    """What ``build`` makes, with weights from elsewhere.
+def given(name: str, build: Build, weights: Path | None, laid_out: LaidOut) -> Source:
+    """What ``build`` makes, with weights from elsewhere, or with those that it has.
 
     Raises ``FileNotFoundError`` where there is no such file, and ``ValueError`` for a folder.
     """
-    refuse_folder(weights)
-    if not weights.is_file():
-        raise FileNotFoundError(f"There is no file {weights} to take the weights of {name!r} from.")
-    description = {"build": described(build), "weights": file_hash(weights), **code_of(build)}
+    if weights is not None:
+        refuse_folder(weights)
+        if not weights.is_file():
+            raise FileNotFoundError(f"There is no file {weights} to take the weights of {name!r} from.")
+    held = _state_hash(_seeded(build)) if weights is None else file_hash(weights)
+    description = {"build": described(build), "weights": held, **code_of(build)}
     ready = partial(_laid_out, partial(_seeded, build), laid_out)
 
     def filled() -> tuple[nn.Module, list[str]]:
         model = _seeded(build)
-        return model, [*load_foreign(weights, model), *_unverified(weights)]
+        return model, [] if weights is None else [*load_foreign(weights, model), *_unverified(weights)]
 
     make = partial(_keep, name, description, filled)
     return Source(name, "given", description, {ONLY: ready}, {ONLY: Origin(described(build))}, make)
@@ -202,6 +205,15 @@ def _alone_in(folder: Path, name: str, progress: Progress) -> AbstractContextMan
 
 def _laid_out(build: Build, laid_out: LaidOut) -> nn.Module:
     return laid_out(build())
+
+
+def _state_hash(model: nn.Module) -> str:
+    """The SHA-256 over the names, types, sizes and values of all that the network holds."""
+    digest = sha256()
+    for name, x in model.state_dict().items():
+        digest.update(repr((name, str(x.dtype), list(x.shape))).encode())
+        digest.update(x.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _seeded(build: Build) -> nn.Module:

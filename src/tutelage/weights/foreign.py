@@ -29,12 +29,12 @@ def load_foreign(path: Path | str, model: nn.Module) -> list[str]:
     """
     path, kind = Path(path), type(model).__name__
     content = read(path)
-    own = _own(model)
+    own = own_tensors(model)
     stored, depths = named_tensors(content)
     if not stored:
         raise ValueError(f"{path} holds no tensors by name; save the network's state_dict() in it.")
-    ties = _ties(own)
-    found = match(Sides(_shapes(own), _shapes(stored), depths, ties))
+    ties = ties_of(own)
+    found = match(Sides(shapes_of(own), shapes_of(stored), depths, ties))
     if not found.complete:
         raise ValueError(
             f"{path} holds the weights of another architecture than this {kind}, and nothing was loaded:\n"
@@ -84,7 +84,8 @@ def _tied(pairs: Mapping[Name, Name], ties: Mapping[Name, list[Name]]) -> dict[N
     return {x: pairs[y] for x, others in ties.items() if x not in pairs for y in others if y in pairs}
 
 
-def _own(model: nn.Module) -> dict[Name, Tensor]:
+def own_tensors(model: nn.Module) -> dict[Name, Tensor]:
+    """The model's parameters and buffers by name. Raises ``ValueError`` where they hold no values yet."""
     own = {tuple(name.split(".")): x for name, x in model.state_dict().items() if isinstance(x, Tensor)}
     if lazy := [x for x, value in own.items() if isinstance(value, UninitializedParameter | UninitializedBuffer)]:
         raise ValueError(f"Weights have no shape before a first batch: {quoted(lazy)}; pass one through the model.")
@@ -93,11 +94,13 @@ def _own(model: nn.Module) -> dict[Name, Tensor]:
     return own
 
 
-def _shapes(tensors: Mapping[Name, Tensor]) -> dict[Name, tuple[int, ...]]:
+def shapes_of(tensors: Mapping[Name, Tensor]) -> dict[Name, tuple[int, ...]]:
+    """The shape of each."""
     return {name: tuple(x.shape) for name, x in tensors.items()}
 
 
-def _ties(own: Mapping[Name, Tensor]) -> dict[Name, list[Name]]:
+def ties_of(own: Mapping[Name, Tensor]) -> dict[Name, list[Name]]:
+    """For each name those that are the same tensor."""
     places = defaultdict(list)
     for name, x in own.items():
         if x.numel():

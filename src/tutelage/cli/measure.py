@@ -1,0 +1,116 @@
+"""``tutelage measure``: what a trained network is on somebody's data."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from inspect import getdoc
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import arg
+
+from tutelage.cli.common import Processes, Switch
+from tutelage.cli.docstrings import field_meanings
+from tutelage.cli.failures import DONE, Usage
+from tutelage.cli.flags import Flag, parse
+from tutelage.printable import printable
+from tutelage.study.bounds import refuse_fields
+from tutelage.study.dotted import fields_of
+from tutelage.study.own_settings import DataSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measuring:
+    """Which network, which data, and how the figures are told."""
+
+    model: Annotated[
+        str,
+        arg(
+            metavar="NET",
+            help_behavior_hint="",
+            help="The network: my_lab.nets:Net(width=3), resnet56, timm:resnet18, hf:folder, a .pt2 or .onnx file, "
+            "or a table of its answers.",
+        ),
+    ] = ""
+    weights: Annotated[
+        Path | None,
+        arg(metavar="FILE", help_behavior_hint="", help="Its weights: safetensors, or what torch.save wrote."),
+    ] = None
+    data: Annotated[str, arg(metavar="DIR", help_behavior_hint="", help="A folder of pictures, a table, arrays.")] = ""
+    expect: Annotated[
+        float,
+        arg(metavar="A", help_behavior_hint="", help="Stop, and say why, if it is clearly less accurate: 0.93 or 93."),
+    ] = 0.0
+    device: Annotated[
+        str | None,
+        arg(metavar="D", help_behavior_hint="", help="cpu, cuda, cuda:1, mps; the best there is if not given."),
+    ] = None
+    threads: Annotated[
+        Processes | None, arg(metavar="N", help_behavior_hint="", help="Threads of this process; torch's if not given.")
+    ] = None
+    json: Annotated[Switch, arg(help_behavior_hint="", help="Print JSON.")] = False
+    traceback: Annotated[Switch, arg(help_behavior_hint="", help="Show where an error comes from.")] = False
+
+
+def data_flags() -> list[Flag]:
+    """The flags that say how data are read."""
+    meanings = field_meanings(DataSettings)
+    return [
+        Flag(name, hint, field.default, meanings.get(field.name, "")) for name, field, hint in fields_of(DataSettings)
+    ]
+
+
+def measure(words: Sequence[str]) -> int:
+    """Measure a trained network on your data: how often it is right, its size, its speed, its memory.
+
+    The test part is measured, with 95 % intervals. What would make it clearly better (channels in another order,
+    another normalisation or size, classes sorted otherwise) is looked for on the validation part and said. Nothing is
+    written.
+    """
+    said, asked = parse(data_flags(), Measuring, words, prog="tutelage measure", description=getdoc(measure) or "")
+    if not asked.model or not asked.data:
+        raise Usage("which network, on which data? tutelage measure --model my_lab.nets:Net --weights F --data DIR.")
+    settings = DataSettings(**said)
+    refuse_fields(settings)
+    if not 0 <= asked.expect <= 100:
+        raise Usage(f"--expect must be between 0 and 100, 0.93 or 93; got {asked.expect:g}.")
+    from tutelage.study.measured import measured_network
+
+    if asked.threads is not None:
+        import torch
+
+        torch.set_num_threads(asked.threads)
+    found = measured_network(
+        asked.model,
+        asked.data,
+        weights=asked.weights,
+        settings=settings,
+        expect=asked.expect,
+        device=asked.device,
+    )
+    if asked.json:
+        print(json.dumps(found.as_json(), indent=2))
+        return DONE
+    title = f"{found.name} on {found.count} samples"
+    (_table if sys.stdout.isatty() else _lines)(title, found.rows())
+    for note in found.notes:
+        print(printable(f"- {note}"))
+    return DONE
+
+
+def _lines(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    width = max(len(name) for name, _ in rows)
+    print(printable(title))
+    for name, figure in rows:
+        print(printable(f"{name:<{width}}  {figure}"))
+
+
+def _table(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table: Any = Table(title=printable(title), show_header=False, title_justify="left")
+    for row in rows:
+        table.add_row(*map(printable, row))
+    Console().print(table)

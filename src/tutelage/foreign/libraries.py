@@ -1,0 +1,110 @@
+"""Networks of timm and of transformers by name, where these are installed: neither comes with an extra of ours."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from tutelage.calls import reason
+from tutelage.outputs import TensorOutput
+from tutelage.trust import imported
+
+INSTALL = {
+    "timm": "pip install timm torchvision torch=={torch} (timm wants the torchvision that fits this torch)",
+    "transformers": "pip install transformers torch=={torch} keeps this torch",
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What pictures a trained network was made for: pixels a side (0: any), means and deviations of the channels."""
+
+    size: int = 0
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+
+def timm_network(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
+    """``timm.create_model(name, pretrained=…)``.
+
+    Raises ``ImportError`` with the install line, ``ValueError`` for a name or arguments that timm does not take, and
+    ``FileNotFoundError`` where its weights are neither here nor to be fetched.
+    """
+    timm = _library("timm")
+    if name.partition("/")[0] not in ("hf-hub:", "local-dir:") and not timm.is_model(name.partition(".")[0]):
+        raise ValueError(f"timm {timm.__version__} has no network {name!r}; timm.list_models('*resnet*') lists some.")
+    network: nn.Module = _made(
+        lambda: timm.create_model(name, pretrained=pretrained, **options), f"timm:{name}", pretrained
+    )
+    return network
+
+
+def hugging_face_network(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
+    """The image classifier of transformers called ``name`` (an organisation and a name, or a folder), as logits alone.
+
+    Weights are safetensors, and code of the model's own is not run. Raises as ``timm_network``.
+    """
+    transformers = _library("transformers")
+    classifier, config = transformers.AutoModelForImageClassification, transformers.AutoConfig
+
+    def make() -> nn.Module:
+        if pretrained:
+            model: nn.Module = classifier.from_pretrained(
+                name, use_safetensors=True, trust_remote_code=False, **options
+            )
+            return model
+        made: nn.Module = classifier.from_config(config.from_pretrained(name, trust_remote_code=False, **options))
+        return made
+
+    return TensorOutput(_made(make, f"hf:{name}", fetched=True))
+
+
+def wanted_by(library: str, name: str) -> Wanted:
+    """What pictures the pretrained network ``name`` of ``library`` was made for; as far as it says so."""
+    try:
+        if library == "timm":
+            config = _library("timm").get_pretrained_cfg(name, allow_unregistered=True)
+            return Wanted(int(config.input_size[-1]), tuple(config.mean), tuple(config.std)) if config else Wanted()
+        file = Path(name) / "preprocessor_config.json"
+        if not file.is_file():
+            cached = _library("transformers").utils.cached_file(name, "preprocessor_config.json")
+            file = Path(str(cached))
+        return _of_processor(json.loads(file.read_text(encoding="utf-8")))
+    except Exception:  # no more than a help: measuring says whether the pictures suit
+        return Wanted()
+
+
+def _of_processor(content: Mapping[str, Any]) -> Wanted:
+    size = content.get("crop_size") if content.get("do_center_crop") else content.get("size")
+    if isinstance(size, Mapping):
+        size = size.get("height", size.get("shortest_edge", 0))
+    normalised = content.get("do_normalize", True)
+    mean, std = (tuple(map(float, content.get(key, ()))) if normalised else () for key in ("image_mean", "image_std"))
+    return Wanted(int(size or 0), mean, std)
+
+
+def _library(name: str) -> ModuleType:
+    try:
+        return imported(name)
+    except ImportError as missing:
+        lacking = "" if missing.name in (None, name) else f" ({missing.name} is missing)"
+        install = INSTALL[name].format(torch=version("torch").partition("+")[0])
+        raise ImportError(f"Networks of {name} need it to be installed{lacking}: {install}") from None
+
+
+def _made(make: Callable[[], nn.Module], called: str, fetched: bool) -> nn.Module:
+    try:
+        return make()
+    except Exception as failure:
+        if isinstance(failure, OSError) or (fetched and "onnect" in str(failure)):
+            words = " ".join(str(failure).split())[:200].rstrip(".")
+            raise FileNotFoundError(
+                f"{called} is not in this machine's cache or a folder here, and cannot be fetched ({words}); fetch it "
+                "where there is a network, and name its folder, or give a file with --weights."
+            ) from failure
+        raise ValueError(f"{called} makes no network of these arguments: {reason(failure)}.") from failure

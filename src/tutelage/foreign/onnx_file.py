@@ -1,0 +1,130 @@
+"""An ONNX file as a network that answers, through ONNX Runtime on the CPU, which comes with the extra ``onnx``."""
+
+import math
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tutelage.foreign.kept_file import LARGEST, bytes_as_tensor, bytes_in, file_as_tensor
+from tutelage.foreign.pieces import in_pieces, refuse_more_inputs
+
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
+"""Whose operators ONNX Runtime itself has; others are in libraries, of which none is ever loaded."""
+TYPES = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16, "tensor(double)": torch.float64}
+
+
+class OnnxNetwork(nn.Module):
+    """The model whose file is in the buffer ``content``: pictures (N, C, H, W) in, answers out, no layers to look at.
+
+    Pictures are put in the order (N, H, W, C) where the model wants that. A model of a fixed batch size is asked in
+    pieces of that. Of several outputs the one called ``logits`` is taken. Raises ``ValueError``, when asked, for inputs
+    that the model does not take.
+    """
+
+    def __init__(self, content: Tensor, name: str = "the ONNX model") -> None:
+        super().__init__()
+        self.register_buffer("content", content)
+        self.name = name
+        self._session: tuple[Any, Any] | None = None
+
+    @property
+    def session(self) -> Any:
+        """A session of ONNX Runtime for what is in the buffer by now, made once; it takes torch's number of threads."""
+        content: Tensor = self.get_buffer("content")
+        stamp = (id(content), content._version, torch.get_num_threads())
+        if self._session is None or self._session[0] != stamp:
+            self._session = stamp, _session(bytes_in(content), self.name)
+        return self._session[1]
+
+    @property
+    def num_weights(self) -> int:
+        """Numbers in the tensors that the model holds. Needs onnx."""
+        model = _onnx("onnx").load_from_string(bytes_in(self.get_buffer("content")))
+        return sum(math.prod(x.dims) for x in model.graph.initializer)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        session = self.session
+        wanted, (output, *others) = session.get_inputs(), session.get_outputs()
+        refuse_more_inputs(self.name, len(wanted))
+        output = next((x for x in others if x.name == "logits"), output)
+        shape = [x if isinstance(x, int) else 0 for x in wanted[0].shape]
+        if wanted[0].type not in TYPES:
+            raise ValueError(f"{self.name} takes {wanted[0].type} as {wanted[0].name!r}, where floats are wanted.")
+        inputs = _arranged(inputs, shape, self.name)
+
+        def ask(x: Tensor) -> Tensor:
+            array = x.detach().to("cpu", TYPES[wanted[0].type]).contiguous().numpy()
+            try:
+                (answer,) = session.run([output.name], {wanted[0].name: array})
+            except Exception as failure:  # its own kinds of errors, of many lines
+                words = str(failure).strip().partition("\n")[0]
+                raise ValueError(
+                    f"{self.name} does not answer samples of shape {tuple(x.shape[1:])}: {words}"
+                ) from None
+            return torch.from_numpy(answer)
+
+        return in_pieces(ask, inputs, shape[0] if shape else 0).to(inputs.device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_session": None}
+
+
+def onnx_network(file: Path) -> nn.Module:
+    """The model in ``file``, with data that it keeps in files beside it; a session is made at once, to see that it can.
+
+    Raises ``FileNotFoundError``, ``ValueError`` for what is no model, is larger than 2 GiB with all its data, needs
+    operators of libraries, or keeps data outside its folder; ``ImportError`` with the install line without the extra.
+    """
+    content = bytes_in(file_as_tensor(file))
+    onnx = _onnx("onnx")
+    try:
+        model = onnx.load_from_string(content)
+        if not model.graph.node:
+            raise ValueError("it has no operators")
+        onnx.external_data_helper.load_external_data_for_model(model, str(file.parent))
+        content = model.SerializeToString()
+    except Exception as error:  # protobuf's own kinds
+        reason = (str(error).strip() or type(error).__name__).partition("\n")[0]
+        raise ValueError(f"{file} is no ONNX model that can be read whole ({reason}); export it again.") from None
+    if len(content) > LARGEST:
+        raise ValueError(f"{file} takes {len(content)} bytes with its data, and at most {LARGEST} are read.")
+    nodes = [*model.graph.node, *(node for function in model.functions for node in function.node)]
+    local = {function.domain for function in model.functions}
+    if foreign := sorted({node.domain for node in nodes} - {*DOMAINS, *local}):
+        raise ValueError(f"{file} uses operators of {foreign[0]!r}, which are in a library, and none is loaded.")
+    network = OnnxNetwork(bytes_as_tensor(content), str(file))
+    assert network.session
+    return network
+
+
+def _onnx(module: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError:
+        raise ImportError(f"Answering with an ONNX file needs {module}: pip install 'tutelage[onnx]'") from None
+
+
+def _session(content: bytes, name: str) -> Any:
+    runtime = _onnx("onnxruntime")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4  # fatal alone: whatever fails is raised
+    options.intra_op_num_threads = torch.get_num_threads()
+    try:
+        return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        words = str(error).strip().partition("\n")[0]
+        raise ValueError(f"{name} is not run by ONNX Runtime on a CPU: {words}") from None
+
+
+def _arranged(inputs: Tensor, shape: list[int], name: str) -> Tensor:
+    """``inputs`` in the order of the model's axes. Raises ``ValueError`` for sizes that are not the model's."""
+    if inputs.ndim == 4 and len(shape) == 4 and shape[3] == inputs.shape[1] != shape[1]:
+        inputs = inputs.permute(0, 2, 3, 1)
+    given = tuple(inputs.shape)
+    if len(given) != len(shape) or any(b not in (0, a) for a, b in zip(given[1:], shape[1:], strict=True)):
+        words = ", ".join(str(x) if x else "any" for x in shape[1:])
+        raise ValueError(f"{name} takes samples of shape ({words}); got {given[1:]}: say which size it wants.")
+    return inputs

@@ -1,0 +1,135 @@
+"""A table of answers as a network: asked with the number of a sample, it looks the answer up."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from tutelage.foreign.table_file import Table, read_table
+
+SMALLEST = 1e-12
+"""What a probability of 0 is taken for, as nothing has a logit of −inf."""
+ROUGH = 5e-3
+"""How far from 1 a row of probabilities may sum up to: they were written with three digits, or in half precision."""
+
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """The samples that a teacher is asked about: ``names`` by their index, and the ``classes`` in their order."""
+
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+
+    @cached_property
+    def checksum(self) -> str:
+        """The sha-256 over both: what a stage's key says of them."""
+        return sha256(repr((self.names, self.classes)).encode()).hexdigest()
+
+
+class TableOfAnswers(nn.Module):
+    """The answer of each sample, ``answers`` (samples, classes) by its index; rows of NaN where there is none.
+
+    It is shown the batch's ``index`` (int64), not the pictures. Raises ``ValueError`` for anything else.
+    """
+
+    def __init__(self, answers: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("answers", answers)
+
+    def forward(self, index: Tensor) -> Tensor:
+        if index.dtype != torch.int64 or index.ndim != 1:
+            raise ValueError(
+                f"A table of answers is asked with the index of samples (int64), by teacher_sees='index'; got "
+                f"{index.dtype} {tuple(index.shape)}."
+            )
+        return self.get_buffer("answers")[index]
+
+
+def table_of_answers(file: Path, samples: Named) -> nn.Module:
+    """The answers in ``file`` for ``samples``, probabilities turned into logits by their logarithm.
+
+    Raises as ``read_table``, and ``ValueError`` where columns or rows do not go with classes and samples.
+    """
+    return TableOfAnswers(looked_up(read_table(file), samples, str(file))[0])
+
+
+def looked_up(table: Table, samples: Named, where: str) -> tuple[Tensor, list[str]]:
+    """The answers (samples, classes) by index, NaN where there are none; and sentences about what was done.
+
+    Names are compared from their ends, by as many parts of the path as it takes: ``photos/val/cat/3.png`` in the table
+    is ``val/cat/3.png`` below the data. Without names, rows are the samples in their order.
+    """
+    answers, notes = _of_classes(table, samples.classes, where)
+    rows, words = _rows(table, samples.names, where)
+    known = torch.tensor([row is not None for row in rows])
+    if not known.any():
+        raise ValueError(
+            f"{where} has no row for any of {len(rows)} samples: it names {_some(table.names)}, and they are "
+            f"{_some(samples.names)}."
+        )
+    if are_probabilities(answers):
+        answers = answers.double().clamp_min(SMALLEST).log().float()
+        notes.append("its rows are probabilities: their logarithms are taken as logits")
+    found = answers.new_full((len(rows), answers.shape[1]), torch.nan)
+    found[known] = answers[torch.tensor([row for row in rows if row is not None])]
+    unused = len(table.answers) - int(known.sum())
+    return found, [*notes, *words, *([f"{unused} of its rows are of other samples"] if unused > 0 else [])]
+
+
+def are_probabilities(answers: Tensor) -> bool:
+    """Whether no number is negative and each row sums up to 1.
+
+    >>> are_probabilities(torch.tensor([[0.25, 0.75]])), are_probabilities(torch.tensor([[1.0, 2.0]]))
+    (True, False)
+    """
+    x = answers.double()
+    return x.ndim == 2 and x.shape[1] > 1 and bool((x >= 0).all()) and bool(((x.sum(1) - 1).abs() <= ROUGH).all())
+
+
+def _of_classes(table: Table, classes: Sequence[str], where: str) -> tuple[Tensor, list[str]]:
+    """The columns in the order of ``classes``."""
+    count = table.answers.shape[1]
+    if there := [name for name in classes if name in table.columns]:
+        if lacking := [name for name in classes if name not in table.columns]:
+            raise ValueError(f"{where} has no column for {len(lacking)} of {len(classes)} classes: {_some(lacking)}.")
+        places = [table.columns.index(name) for name in there]
+        others = [name for name in table.columns if name not in classes]
+        moved = ["its columns were put in the order of the classes"] if places != sorted(places) else []
+        return table.answers[:, places], moved + ([f"its columns {_some(others)} are no classes"] if others else [])
+    if count != len(classes):
+        raise ValueError(f"{where} has {count} numbers a row, and there are {len(classes)} classes: {_some(classes)}.")
+    return table.answers, ["its columns bear no names of classes: they are taken in the order of the classes"]
+
+
+def _rows(table: Table, names: Sequence[str], where: str) -> tuple[list[int | None], list[str]]:
+    """For each sample its row in the table, if there is one."""
+    if not table.names:
+        if len(table.answers) != len(names):
+            raise ValueError(f"{where} names no samples and has {len(table.answers)} rows; there are {len(names)}.")
+        return list(range(len(names))), ["it names no samples: its rows are taken in their order"]
+    if twice := [name for name, count in Counter(table.names).items() if count > 1]:
+        raise ValueError(f"{where} has more than one row for {_some(twice)}.")
+    deepest = max(len(_steps(name)) for name in (*names, *table.names))
+    best: list[int | None] = []
+    for depth in range(min(deepest, 32), 0, -1):
+        there, here = ([_steps(name)[-depth:] for name in side] for side in (table.names, names))
+        often = Counter(there), Counter(here)
+        places = {steps: place for place, steps in enumerate(there) if often[0][steps] == 1}
+        rows = [places.get(steps) if often[1][steps] == 1 else None for steps in here]
+        if len(rows) - rows.count(None) > len(best) - best.count(None):
+            best = rows
+    return best or [None] * len(names), []
+
+
+def _steps(name: str) -> tuple[str, ...]:
+    return tuple(step for step in name.replace("\\", "/").split("/") if step not in ("", "."))
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:3]))
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown or "none"

@@ -1,0 +1,224 @@
+"""Why a trained network does badly on somebody's samples: what is usually wrong is tried, and what helps is said."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from math import sqrt
+from statistics import NormalDist
+
+import torch
+from torch import Tensor, nn
+
+from tutelage.data.labelled import Labelled
+from tutelage.data.views import in_order
+from tutelage.measures.predict import device_of, evaluating
+from tutelage.outputs import tensor_in
+from tutelage.study.answered import MOST, answers_of, are_classes, quality
+from tutelage.study.class_order import in_words, orders
+from tutelage.study.fresh import looks_fresh
+from tutelage.study.pictures_tried import Change, Way, as_pictures, changes
+from tutelage.study.sets import Sets
+
+FIRST, SECOND = 128, 384
+"""Samples on which everything is tried, and others on which the best of it is: luck on the first is no help there."""
+CHANCE = 1e-4
+"""How often a right set-up may be accused of anything at all, however many things are tried."""
+LEAST = 0.02
+"""The least gain in accuracy that is told of."""
+MUCH = 0.5
+"""The least accuracy with which an order that was learnt is taken for that of the classes."""
+LARGE = 48
+"""Samples on which sizes are tried that are larger than the data's."""
+FEW = 3
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What would be otherwise, what does it, and the ``score`` with it: an accuracy, or minus a loss."""
+
+    words: str
+    remedy: str
+    score: float
+    gain: float
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What would help a network that has ``score`` on ``count`` samples, the best first, and what else was seen."""
+
+    score: float
+    count: int
+    causes: tuple[Cause, ...] = ()
+    seen: tuple[str, ...] = ()
+    in_per_cent: bool = True
+
+    def __str__(self) -> str:
+        told = [f"{cause.words} it would have {self._figure(cause.score)}: {cause.remedy}" for cause in self.causes]
+        return "; ".join([*self.seen, *told])
+
+    def _figure(self, score: float) -> str:
+        return f"{100 * score:.1f} %" if self.in_per_cent else f"a loss of {-score:.4g}"
+
+
+def diagnosed(network: nn.Module, data: Sets, teachers: Way, prefix: str, *, thorough: bool = True) -> Diagnosis:
+    """What change of the pictures, or of the classes, would make ``network`` clearly better on the validation samples.
+
+    ``teachers`` is what its own pictures are, as far as that was said; ``prefix`` is what flags about it begin with.
+    Everything is tried on some samples and the best of it on others, alone and two at a time. Told of is what is better
+    at a level of ``CHANCE`` over all that was tried, so that a right set-up is not accused. Without ``thorough``, fewer
+    samples, no other sizes and no pairs are tried.
+    """
+    share = 1 if thorough else 2
+    samples = chosen(data.train if data.validation is None else data.validation, (FIRST + SECOND) // share)
+    places = torch.arange(len(samples), device=samples.index.device)
+    first, second = samples[places < len(places) // 4], samples[places >= len(places) // 4]
+    if samples.inputs.ndim != 4:
+        answers = answers_of(data.task, network, samples, data.test_transform)
+        return _told(network, data, samples, answers, [], thorough)
+    views = [_pictures(data, part) for part in (first, second)]
+    given = Way(teachers.mean or views[0][1].mean, teachers.std or views[0][1].std, teachers.size)
+    asks = [partial(_answers, network, pictures) for pictures, _ in views]
+    score = partial(_score, data, first, views[0][0], network)
+    known = partial(changes, data=views[0][1], pictures=views[0][0], prefix=prefix, sizes=thorough)
+    before = [quality(data.task, ask(given), part) for ask, part in zip(asks, (first, second), strict=True)]
+    ranked, count = _ranked(known(given), score, float(before[0].mean()))
+    if thorough:
+        pairs: list[tuple[float, Change]] = []
+        for reached, change in ranked:
+            better, more = _ranked(_further(change, known), score, reached + LEAST)
+            pairs, count = [*pairs, *better], count + more
+        ranked = [*sorted(pairs, key=lambda pair: -pair[0])[:FEW], *ranked]
+    confirmed = [(change, quality(data.task, asks[1](change.way), second)) for _, change in ranked]
+    found = [
+        Cause(change.words, change.remedy, float(now.mean()), float(now.mean() - before[1].mean()))
+        for change, now in confirmed
+        if is_clear(now - before[1], count) and is_worth(now, before[1]) and beats_constant(now, second, count)
+    ]
+    answers = torch.cat([ask(given) for ask in asks])
+    return _told(network, data, samples, answers, found, thorough, float(before[1].mean()))
+
+
+def chosen(data: Labelled, most: int) -> Labelled:
+    """``most`` samples of ``data`` (all, if there are fewer), always the same, in an order that says nothing."""
+    drawn = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:most]
+    return data[drawn.to(data.index.device)]
+
+
+def is_clear(gains: Tensor, tried: int) -> bool:
+    """Whether ``gains`` (N,) a sample are above 0 beyond chance, where ``tried`` such things were looked at.
+
+    The mean over its standard error, against the quantile at ``CHANCE / tried``: for answers that are right or wrong
+    McNemar's test, "Note on the sampling error of the difference between correlated proportions", 1947.
+    """
+    squares = float(gains.double().square().sum())
+    return squares > 0 and float(gains.sum()) / sqrt(squares) > NormalDist().inv_cdf(1 - CHANCE / max(tried, 1))
+
+
+def beats_constant(now: Tensor, samples: Labelled, tried: int) -> bool:
+    """Whether that is clearly better than always the same class, where ``now`` (N,) says which answers are right."""
+    if samples.targets.dtype != torch.int64 or samples.targets.ndim != 1:
+        return True
+    commonest = (samples.targets == samples.targets.bincount().argmax()).double().to(now.device)
+    return is_clear(now - commonest, tried)
+
+
+def is_worth(now: Tensor, before: Tensor) -> bool:
+    """Whether the gain is large enough to be told of: ``LEAST`` of accuracy, or of the loss as it was."""
+    least = LEAST * (1 if float(before.max()) > 0 or float(now.max()) > 0 else abs(float(before.mean())))
+    return float(now.mean() - before.mean()) >= least
+
+
+def _told(
+    network: nn.Module,
+    data: Sets,
+    samples: Labelled,
+    answers: Tensor,
+    found: list[Cause],
+    thorough: bool,
+    score: float | None = None,
+) -> Diagnosis:
+    """With what the answers themselves show: their number, their order, that they are always the same."""
+    before = quality(data.task, answers, samples)
+    classes, seen = data.train.classes, []
+    named = are_classes(answers, samples) and bool(classes)
+    if named:
+        found = [*found, *_of_classes(answers, samples, classes, before, max((x.score for x in found), default=0.0))]
+        if answers.shape[1] != len(classes):
+            seen.append(f"it answers with {answers.shape[1]} numbers, and the data have {len(classes)} classes")
+        commonest = int(answers.argmax(1).bincount().max()) / len(answers)
+        if not found and commonest > 0.9 and int(samples.targets.bincount().max()) / len(answers) < 0.8:
+            seen.append(f"it answers {100 * commonest:.0f} % of the samples with the same class")
+    found = sorted(found, key=lambda cause: -cause.score)
+    causes = [cause for cause in found if cause.gain > 0.4 * found[0].gain][:FEW]
+    if not causes and looks_fresh(network):
+        seen.append("its weights are as a network begins with: it is untrained, or they were not put into it")
+    elif thorough and not causes and not (named and answers.shape[1] < len(classes)):
+        chance = int(samples.targets.bincount().max()) / len(samples) if named else 0.0
+        most_likely = named and float(before.mean()) < 2 * chance
+        seen.append(
+            "no order of channels or classes, no usual normalisation and no size that was tried helps"
+            + (": these are most likely other weights, of a network that learnt something else" * most_likely)
+        )
+    return Diagnosis(float(before.mean()) if score is None else score, len(samples), tuple(causes), tuple(seen), named)
+
+
+def _of_classes(
+    answers: Tensor, samples: Labelled, classes: tuple[str, ...], before: Tensor, best: float
+) -> Iterator[Cause]:
+    """Orders of the classes that are clearly better; a learnt one, if no other comes near to it."""
+    found = list(orders(answers.cpu(), samples.targets.cpu(), classes))
+    for order in found:
+        score = float(order.right.mean())
+        if order.learnt and (score < MUCH or score < best + LEAST):
+            continue
+        clear = is_clear(order.right - before.cpu(), len(found)) and beats_constant(order.right, samples, len(found))
+        if clear and is_worth(order.right, before.cpu()):
+            best = max(best, score)
+            where = (
+                f"answers[:, {list(order.places)}] in a network of yours around it"
+                if len(order.places) <= 12
+                else "sort them"
+            )
+            remedy = f"{where} ({in_words(order.places, classes)})" if order.learnt else where
+            yield Cause(order.words, remedy, score, score - float(before.mean()))
+
+
+def _pictures(data: Sets, part: Labelled) -> tuple[Tensor, Way]:
+    batches = in_order(part, batch_size=max(1, len(part)), transform=data.test_transform)(0, 0)
+    return as_pictures(next(iter(batches))["input"], *data.normalisation)
+
+
+def _answers(network: nn.Module, pictures: Tensor, way: Way) -> Tensor:
+    """What ``network`` answers, past what is put before it to change its pictures: its own ``forward``."""
+    device, size = device_of(network), way.size or pictures.shape[-1]
+    step = max(2, MOST // (pictures.shape[1] * size * size))
+    with evaluating(network):
+        parts = [tensor_in(network.forward(way.shown(x).to(device))) for x in pictures.split(step)]
+    return torch.cat(parts).to(pictures.device).float()
+
+
+def _ranked(
+    tried: Iterator[Change], score: Callable[[Change], float], least: float
+) -> tuple[list[tuple[float, Change]], int]:
+    """The few best of the changes with more than ``least``, and how many there were."""
+    scored = [(score(change), change) for change in tried]
+    better = sorted((pair for pair in scored if pair[0] > least), key=lambda pair: -pair[0])
+    return better[:FEW], len(scored)
+
+
+def _further(change: Change, known: Callable[[Way], Iterator[Change]]) -> Iterator[Change]:
+    """Each other change on top of one."""
+    for other in known(change.way):
+        if other.remedy.partition(" ")[0] != change.remedy.partition(" ")[0] or "hook" in other.remedy:
+            words = other.words.removeprefix("with ")
+            yield Change(f"{change.words}, and {words},", f"{change.remedy}, and {other.remedy}", other.way)
+
+
+def _score(data: Sets, part: Labelled, pictures: Tensor, network: nn.Module, change: Change) -> float:
+    """Minus infinity for what the network does not take, another size for one; larger ones are tried on fewer."""
+    few = LARGE if change.way.size > pictures.shape[-1] else len(part)
+    some = part[torch.arange(min(few, len(part)), device=part.index.device)]
+    try:
+        return float(quality(data.task, _answers(network, pictures[:few], change.way), some).mean())
+    except Exception:  # whatever somebody's code does with pictures that it was not made for
+        return -torch.inf

@@ -1,0 +1,213 @@
+"""What somebody's network is on somebody's data: how often it is right, how large and how fast it is, what it takes."""
+
+import html
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from tutelage import machine
+from tutelage.calls import reason
+from tutelage.data.views import in_order
+from tutelage.foreign.exported import ExportedProgram
+from tutelage.foreign.forms import only_answers
+from tutelage.foreign.onnx_file import OnnxNetwork
+from tutelage.foreign.table_answers import TableOfAnswers
+from tutelage.measures.calibration import calibration
+from tutelage.measures.cost import file_bytes, macs, parameters
+from tutelage.measures.latency import latency
+from tutelage.measures.memory import peak_bytes
+from tutelage.measures.predict import device_of, evaluating
+from tutelage.models.trained import comes_trained
+from tutelage.results import Latency, Score
+from tutelage.study.answered import answers_of, are_classes
+from tutelage.study.diagnosis import diagnosed
+from tutelage.study.own_settings import DataSettings
+from tutelage.study.own_teacher import as_logits, at_chance, below, better_ways, shown_to, teacher_build
+from tutelage.study.pictures_tried import Way
+from tutelage.study.sets import Sets
+from tutelage.study.teacher_settings import OwnTeacherSettings
+from tutelage.weights.foreign import load_foreign
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A network on the test samples: ``scores`` by metric with 95 % intervals, and what an answer costs.
+
+    ``bytes`` are those of a safetensors file, or of the file that it is; ``macs`` multiply-accumulates of one sample;
+    ``latency_ms`` by batch size; ``memory_bytes`` the most that one answer takes beside the weights. ``None`` is what
+    could not be measured, and ``notes`` say why.
+    """
+
+    name: str
+    count: int
+    scores: Mapping[str, Score]
+    units: Mapping[str, str]
+    loss: float | None
+    calibration_error: float | None
+    parameters: int | None
+    macs: int | None
+    bytes: int | None
+    latency_ms: Mapping[str, Latency] | None
+    memory_bytes: int | None
+    input_shape: tuple[int, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, as JSON takes it."""
+        return asdict(self)
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What a table shows: what was measured, and the figure in words."""
+        found = [(name, self._scored(name, score)) for name, score in self.scores.items()]
+        if self.loss is not None:
+            found.append(("loss", f"{self.loss:.4g}"))
+        if self.calibration_error is not None:
+            found.append(("calibration error", f"{100 * self.calibration_error:.2f} %"))
+        costs = {"parameters": self.parameters, "multiply-accumulates": self.macs}
+        found += [(name, f"{number:,}") for name, number in costs.items() if number is not None]
+        sizes = {"bytes": self.bytes, "memory of an answer": self.memory_bytes}
+        found += [(name, f"{number / 1e6:,.2f} MB") for name, number in sizes.items() if number is not None]
+        found += [
+            (f"latency, batch {size}", f"{x.median:.3g} ms ({x.q1:.3g} to {x.q3:.3g}, {x.threads} threads)")
+            for size, x in (self.latency_ms or {}).items()
+        ]
+        return [*found, ("input", " x ".join(map(str, self.input_shape)))]
+
+    def _scored(self, name: str, score: Score) -> str:
+        unit = f" {self.units[name]}" if self.units.get(name) else ""
+        interval = f" ({score.interval[0]:.4g} to {score.interval[1]:.4g})" if score.interval else ""
+        return f"{score.value:.4g}{unit}{interval}"
+
+    def _repr_html_(self) -> str:
+        cells = "".join(f"<tr><td>{html.escape(a)}</td><td>{html.escape(b)}</td></tr>" for a, b in self.rows())
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        title = f"{html.escape(self.name)} on {self.count} samples"
+        return f"<table><caption>{title}</caption>{cells}</table>" + (f"<ul>{notes}</ul>" if notes else "")
+
+
+def measured_network(
+    model: nn.Module | str,
+    data: str | Sets,
+    *,
+    weights: Path | str | None = None,
+    settings: DataSettings | None = None,
+    expect: float = 0.0,
+    device: str | None = None,
+    rounds: int = 50,
+) -> Measured:
+    """``model`` measured on the test samples of ``data``; nothing is trained, chosen or written.
+
+    A text names a network as ``tutelage.foreign.forms.own_network`` takes it, with the file of its ``weights``; a text
+    for ``data`` says where they lie, and ``settings`` how they are read. What would make it clearly better is looked
+    for on the validation samples, and noted. Raises ``ValueError`` where it is clearly worse than ``expect`` (0.93 or
+    93 for an accuracy), with what would help; for what is no network, untrained, or does not suit the data.
+    """
+    place = torch.device(device or machine.best_device())
+    own = settings or DataSettings()
+    notes: list[str] = []
+    held = data if isinstance(data, Sets) else sets_from(data, place, own, notes)
+    if isinstance(model, str):
+        asked = OwnTeacherSettings(teacher=model, weights=None if weights is None else Path(weights), expect=expect)
+        network, pictures = filled_network(held, asked, notes)
+    elif weights is not None:
+        raise ValueError(f"A network that is there already has its weights; leave out weights={str(weights)!r}.")
+    else:
+        network, pictures = model, Way()
+    network = network.to(held.train.inputs.device)
+    name = model if isinstance(model, str) else type(model).__name__
+    return _measured(name, network, shown_to(network, held), pictures, expect, notes, rounds)
+
+
+def sets_from(where: str, device: torch.device, settings: DataSettings, notes: list[str]) -> Sets:
+    """The user's data on ``device``, with what was assumed among the ``notes``."""
+    read = import_module("tutelage.study.own_sets").own_sets
+    sets: Sets = read(device, where, settings, notes.append)
+    return sets
+
+
+def filled_network(data: Sets, asked: OwnTeacherSettings, notes: list[str]) -> tuple[nn.Module, Way]:
+    """The network that ``asked`` names with its weights in it, and what its own pictures are."""
+    build, pictures = teacher_build(data, asked, notes.append)
+    if asked.weights is None and not only_answers(asked.teacher) and not comes_trained(build):
+        raise ValueError(f"{asked.teacher} is untrained as it is built; give the file of its weights with --weights.")
+    network = as_logits(build, data, pictures, asked, notes.append)()
+    if asked.weights is not None:
+        notes += load_foreign(asked.weights, network)
+    return network, pictures
+
+
+def _measured(
+    name: str, network: nn.Module, data: Sets, pictures: Way, expect: float, notes: list[str], rounds: int
+) -> Measured:
+    task, samples = data.task, data.test
+    answers = answers_of(task, network, samples, data.test_transform)
+    scores = task.score(answers, samples)
+    for_choices = samples if data.validation is None else data.validation
+    suits = not are_classes(answers, samples) or answers.shape[1] == len(data.train.classes)
+    wanted = below(scores, task, expect)
+    if wanted or not suits or at_chance(scores, task, samples):
+        why = diagnosed(network, data, pictures, "--")
+        if wanted:
+            raise ValueError(f"{name} makes less than the {wanted} that is expected. On {why.count} samples: {why}.")
+        notes.append(f"WARNING: on {why.count} samples: {why}")
+    elif len(for_choices):
+        notes += better_ways(network, data, pictures, "--", scores)
+    batch: Tensor = next(iter(in_order(samples, batch_size=64, transform=data.test_transform)(0, 0)))["input"]
+    costs = {what: _attempted(what, measure, notes) for what, measure in _costs(network, batch).items()}
+    clocks = _attempted("latency", lambda: latency({name: network}, batch, rounds=rounds)[name], notes)
+    right = suits and are_classes(answers, samples)
+    return Measured(
+        name=name,
+        count=len(samples),
+        scores={metric: score for metric, score in scores.items() if math.isfinite(score.value)},
+        units={metric.name: metric.unit for metric in task.metrics},
+        loss=_attempted("loss", lambda: float(task.loss(answers, samples.targets)), notes) if suits else None,
+        calibration_error=_attempted("calibration", lambda: calibration(answers, samples.targets).error, notes)
+        if right
+        else None,
+        latency_ms=None if clocks is None else {size: Latency(**x) for size, x in clocks.items()},
+        input_shape=tuple(batch.shape[1:]),
+        notes=tuple(notes),
+        **costs,
+    )
+
+
+def _costs(network: nn.Module, batch: Tensor) -> dict[str, Callable[[], int]]:
+    kept = next((x for x in network.modules() if isinstance(x, ExportedProgram | OnnxNetwork)), None)
+    one = batch[:1].to(device_of(network))
+
+    def memory() -> int:
+        with evaluating(network):
+            return peak_bytes(lambda: network(one), one.device)
+
+    costs: dict[str, Callable[[], int]] = {
+        "parameters": lambda: parameters(network),
+        "macs": lambda: macs(network, one),
+    }
+    costs |= {"bytes": lambda: file_bytes(network), "memory_bytes": memory}
+    if kept is not None:
+        costs |= {"parameters": lambda: kept.num_weights, "bytes": lambda: kept.get_buffer("content").numel()}
+    if isinstance(kept, OnnxNetwork) or isinstance(network, TableOfAnswers):
+        costs |= {"macs": _nothing_seen, "memory_bytes": _nothing_seen}
+    return costs
+
+
+def _nothing_seen() -> int:
+    raise ValueError("what it does inside is not seen from here")
+
+
+def _attempted(what: str, measure: Callable[[], T], notes: list[str]) -> T | None:
+    try:
+        return measure()
+    except Exception as error:
+        words = str(error) if isinstance(error, ValueError) else reason(error)
+        notes.append(f"{what.replace('_', ' ')} not measured ({words.rstrip('.')})")
+        return None
