@@ -12,7 +12,7 @@ from torch import nn
 
 from tutelage.calls import reason
 from tutelage.outputs import TensorOutput
-from tutelage.trust import imported
+from tutelage.trust import Refused, imported
 
 INSTALL = {
     "timm": "pip install timm torchvision torch=={torch} (timm wants the torchvision that fits this torch)",
@@ -36,7 +36,7 @@ def timm_network(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
     ``FileNotFoundError`` where its weights are neither here nor to be fetched.
     """
     timm = _library("timm")
-    if name.partition("/")[0] not in ("hf-hub:", "local-dir:") and not timm.is_model(name.partition(".")[0]):
+    if not name.startswith(("hf-hub:", "hf_hub:", "local-dir:")) and not timm.is_model(name.partition(".")[0]):
         raise ValueError(f"timm {timm.__version__} has no network {name!r}; timm.list_models('*resnet*') lists some.")
     network: nn.Module = _made(
         lambda: timm.create_model(name, pretrained=pretrained, **options), f"timm:{name}", pretrained
@@ -91,10 +91,13 @@ def _of_processor(content: Mapping[str, Any]) -> Wanted:
 def _library(name: str) -> ModuleType:
     try:
         return imported(name)
-    except ImportError as missing:
-        lacking = "" if missing.name in (None, name) else f" ({missing.name} is missing)"
+    except Refused:
+        raise
+    except Exception as failure:  # a torchvision of another torch ends in a RuntimeError
+        lacking = failure.name if isinstance(failure, ImportError) else None
+        words = f"{lacking} is missing" if lacking else reason(failure)
         install = INSTALL[name].format(torch=version("torch").partition("+")[0])
-        raise ImportError(f"Networks of {name} need it to be installed{lacking}: {install}") from None
+        raise ImportError(f"Networks of {name} need it to be installed ({words}): {install}") from None
 
 
 def _made(make: Callable[[], nn.Module], called: str, fetched: bool) -> nn.Module:
