@@ -30,3 +30,13 @@ def printable_in(content: Any) -> Any:
     if isinstance(content, dict):
         return {printable_in(name): printable_in(x) for name, x in content.items()}
     return content
+
+
+def in_markdown(words: str) -> str:
+    r"""Text that Markdown shows as it is, on one line.
+
+    >>> in_markdown("a_b | <script>\n[1]")
+    'a\\_b \\| &lt;script\\> \\[1\\]'
+    """
+    safe = re.sub(r"([\\`*_\[\]>|#])", r"\\\1", words.replace("\n", " "))
+    return re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", safe)

@@ -9,6 +9,7 @@ from statistics import mean
 from typing import Any
 
 from tutelage.files import write_text
+from tutelage.printable import in_markdown
 from tutelage.report import markdown
 from tutelage.report.condense import condensed, three_digits, with_parts
 from tutelage.report.conflicts import FIRST
@@ -143,24 +144,24 @@ def _setting(group: Group) -> list[str]:
     story = story_of([Group({}, group.runs)])
     request = group.runs[0].request
     title = " · ".join(filter(None, [request.recipe, f"preset {request.preset}", group.name]))
-    parts = [f"## {markdown.escape(title)}", markdown.escape(story.headline)]
+    parts = [f"## {in_markdown(title)}", in_markdown(story.headline)]
     if story.claims:
-        parts += [markdown.escape(story.tally), markdown.claims_table(story.claims)]
+        parts += [in_markdown(story.tally), markdown.claims_table(story.claims)]
     if story.networks:
         parts.append(markdown.networks_table(story.networks, story.metrics))
     parts += ["\n\n".join(_table(table)) for table in story.tables]
-    parts += map(markdown.escape, story.warnings)
+    parts += map(in_markdown, story.warnings)
     if story.conflicts:
         parts += ["### Where losses pull apart", markdown.conflict_tables(story.conflicts)]
     if story.attention:
         parts += ["### Which layers were listened to", markdown.attention_table(story.attention)]
     commands = "\n".join(dict.fromkeys(run.request.command for run in group.runs))
-    return [*parts, _time(group), markdown.escape(_hardware(group.runs)), markdown.fenced(commands)]
+    return [*parts, _time(group), in_markdown(_hardware(group.runs)), markdown.fenced(commands)]
 
 
 def _table(table: TableText) -> list[str]:
-    note = [markdown.escape(table.note)] if table.note else []
-    return [f"### {markdown.escape(table.title)}", markdown.markdown_table(table.columns, table.rows), *note]
+    note = [in_markdown(table.note)] if table.note else []
+    return [f"### {in_markdown(table.title)}", markdown.markdown_table(table.columns, table.rows), *note]
 
 
 def _time(group: Group) -> str:
@@ -168,7 +169,7 @@ def _time(group: Group) -> str:
     seconds: dict[str, list[float]] = {}
     for stage in (stage for run in group.runs for stage in run.stages):
         seconds.setdefault(stage.name, []).append(stage.seconds)
-    each = ", ".join(f"{markdown.escape(name)} {time_text(mean(some))}" for name, some in seconds.items())
+    each = ", ".join(f"{in_markdown(name)} {time_text(mean(some))}" for name, some in seconds.items())
     over = f" a run, mean of {total.n}" if total.n > 1 else ""
     return f"Training took {time_text(total.mean)}{over} ({each})." if seconds else "No stage was trained."
 

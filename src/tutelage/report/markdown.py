@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from tutelage.printable import in_markdown as escape
 from tutelage.report.attention import Attention
 from tutelage.report.conflicts import Conflict, on_part
 from tutelage.report.figures import Figure
@@ -169,12 +170,6 @@ def markdown_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> 
     lines = [[escape(columns[i][0]) for i in kept], ["--:" if columns[i][1] else ":--" for i in kept]]
     lines += [[escape(row[i]) for i in kept] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def escape(words: str) -> str:
-    """Text that Markdown shows as it is."""
-    safe = re.sub(r"([\\`*_\[\]>|#])", r"\\\1", words.replace("\n", " "))
-    return re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", safe)
 
 
 def fenced(text: str) -> str:
