@@ -16,12 +16,13 @@ from tutelage.checkpoint import json_bytes, load_weights, save_weights
 from tutelage.checksums import MANIFEST, listed, read_listed_json
 from tutelage.files import atomically, is_file
 from tutelage.keys import Found, already_imported, called, restored
+from tutelage.renewal import DESCRIPTION as DESCRIPTION
+from tutelage.renewal import WEIGHTS as WEIGHTS
 from tutelage.renewal import current
 from tutelage.tensors import stated_sum
 from tutelage.trust import is_shipped, refuse_package, stored
 
 ORIGIN = "_tutelage_origin"
-WEIGHTS, DESCRIPTION = "student.safetensors", "student.json"
 CURE = "restore it from a copy, or start the run's command again, which delivers it anew"
 HUGE = 100_000_000  # values of a network; what is smaller is built, and then held against its weights
 

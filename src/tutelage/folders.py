@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tutelage.checkpoint import json_bytes, read_json, seal, write_json
-from tutelage.checksums import cure, listed, read_listed, unseal
-from tutelage.delivery import DESCRIPTION, WEIGHTS
+from tutelage.checksums import MANIFEST, cure, listed, read_listed, unseal
 from tutelage.files import ARGUMENTS, UNFINISHED, is_runs, refuse_other_kinds, remove_leftovers, sync
-from tutelage.renewal import ENVIRONMENT, LOG, OURS, RESULTS, STAGES, begun, discard, ours, settle
+from tutelage.renewal import DEPLOYED, ENVIRONMENT, LOG, OURS, RESULTS, begun, discard, ours, settle
 from tutelage.results import Arguments
 from tutelage.stages.locks import is_lock, locked
 
@@ -49,7 +48,7 @@ def refuse_foreign(folder: Path) -> None:
     strangers = sorted(x.name for x in folder.iterdir() if not _is_beginning(x))
     if is_runs(folder):
         for place in sorted(folder.iterdir()):
-            if place.name in ONCE or OURS.fullmatch(place.name):
+            if place.name in (*ONCE, *DEPLOYED) or OURS.fullmatch(place.name):
                 refuse_other_kinds(place)
     elif REQUEST in strangers:
         raise ValueError(f"{folder / REQUEST} is damaged or no run's; choose a new or empty folder.")
@@ -155,10 +154,8 @@ def close(folder: Path, place: Path, results: Any) -> None:
 
     The results come last: a run that has them has its checksums.
     """
-    made = (ENVIRONMENT, LOG, STAGES, DESCRIPTION, WEIGHTS)
-    files = {x.name: x for x in (*map(place.joinpath, made), *place.glob("source*.safetensors")) if x.is_file()}
-    files[REQUEST] = folder / REQUEST
-    seal(place, {**files, RESULTS: json_bytes(results)})
+    files = {name: place / name for name in ours(place) - {MANIFEST}}
+    seal(place, {**files, REQUEST: folder / REQUEST, RESULTS: json_bytes(results)})
     write_json(place / RESULTS, results)
 
 

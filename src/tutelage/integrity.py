@@ -15,7 +15,7 @@ from tutelage.checksums import MANIFEST, cure, listed
 from tutelage.delivery import CURE, DESCRIPTION, sums_of
 from tutelage.files import UNFINISHED, is_file, is_runs
 from tutelage.folders import ONCE, REQUEST
-from tutelage.renewal import AGAIN, ENVIRONMENT, LOG, OURS, RESULTS, STAGES, current, ours
+from tutelage.renewal import AGAIN, DEPLOYED, ENVIRONMENT, LOG, OURS, RESULTS, STAGES, current, ours
 from tutelage.report import page
 from tutelage.report.finished import is_record, read_finished
 from tutelage.stages import storage
@@ -26,7 +26,7 @@ from tutelage.tensors import read_tensors
 
 Verdict: TypeAlias = Literal["whole", "unverified", "unfinished", "damaged"]
 CACHE, LAYER = "cache.json", re.compile(r"layer-.*\.(json|rows)")
-NAMES = (*ONCE, storage.STAGE, storage.LAST, storage.BEST, storage.CHECKPOINT, CACHE, *page.FILES)
+NAMES = (*ONCE, *DEPLOYED, storage.STAGE, storage.LAST, storage.BEST, storage.CHECKPOINT, CACHE, *page.FILES)
 """What files of ours are called, beside those that every start of a run makes anew, and those of a cache's layers."""
 AT_ONCE = 4096  # rows of a cache
 

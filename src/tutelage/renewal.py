@@ -15,6 +15,10 @@ OURS = re.compile(
     r"log\.jsonl|(environment|stages|results|student)\.json|student\.safetensors|source(\.\d+)?\.safetensors|SHA256SUMS"
 )
 """The files that every start of a run makes anew."""
+WEIGHTS, DESCRIPTION = "student.safetensors", "student.json"
+DEPLOYED = ("student.onnx", "predict.py", "model_card.md", "samples.safetensors")
+"""Files of a delivered student that others may call so, too: ours say within ``MARKED`` bytes that they are."""
+MARK, MARKED = b"tutelage", 256
 
 
 def begun(folder: Path) -> Path:
@@ -35,7 +39,7 @@ def begun(folder: Path) -> Path:
 def current(folder: Path, name: str) -> Path:
     """Where the file ``name`` of the finished run in ``folder`` lies, though its move were broken off."""
     again = folder / AGAIN
-    if not OURS.fullmatch(name) or again.is_symlink() or not (again / RESULTS).is_file():
+    if not (OURS.fullmatch(name) or name in DEPLOYED) or again.is_symlink() or not (again / RESULTS).is_file():
         return folder / name
     moved = (again / name).is_file() or ((again / LOG).is_file() and name != ENVIRONMENT)
     return again / name if moved else folder / name  # earlier versions left no environment there
@@ -73,4 +77,12 @@ def discard(again: Path) -> None:
 
 def ours(folder: Path) -> set[str]:
     """The files in ``folder`` that every start of a run makes anew."""
-    return {x.name for x in folder.iterdir() if OURS.fullmatch(x.name) and x.is_file()}
+    return {x.name for x in folder.iterdir() if x.is_file() and (OURS.fullmatch(x.name) or is_deployed(x))}
+
+
+def is_deployed(file: Path) -> bool:
+    """Whether a file belongs to a delivered student, and is ours: a ``predict.py`` of the user's own is not."""
+    if file.name not in DEPLOYED or not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return MARK in opened.read(MARKED)

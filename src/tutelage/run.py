@@ -83,6 +83,11 @@ class Run:
         return self._files.log
 
     @property
+    def place(self) -> Path:
+        """Where this run puts its files until they are whole: its folder, or beside what it left there before."""
+        return self._files.place
+
+    @property
     def progress(self) -> Progress:
         return self._progress if self.leads else Silence()
 
