@@ -1,0 +1,93 @@
+"""What a file says of a student besides its weights: the task, the classes, and how a picture becomes its input."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Literal, TypeAlias, get_args
+
+from tutelage.own_data.preprocessing import Preprocessing
+from tutelage.own_data.source import TASKS, TaskName
+from tutelage.printable import printable
+
+Input: TypeAlias = Literal["pixels", "unit", "normalised"]
+"""What a file takes: uint8 0 to 255, float32 0 to 1, or float32 as the network itself sees them."""
+INPUTS: tuple[Input, ...] = get_args(Input)
+OUTPUTS: Mapping[TaskName, tuple[str, str]] = {
+    "classification": ("logits", "a softmax over the classes makes probabilities of them"),
+    "multi-label": ("logits", "a sigmoid makes a probability of each"),
+    "segmentation": ("logits", "a softmax over the classes, at each pixel, makes probabilities of them"),
+    "regression": ("values", "the numbers that are predicted"),
+}
+"""The name of the output, and what it is."""
+LONGEST_SIDE, MOST_CLASSES = 2**14, 2**20
+
+
+@dataclass(frozen=True)
+class About:
+    """A student's ``task`` and ``classes`` (of labels, or of columns), its architecture's ``name``, its pictures.
+
+    Without ``preprocessing`` its inputs are no pictures, and files take what the network sees.
+    """
+
+    task: TaskName = "classification"
+    classes: tuple[str, ...] = ()
+    preprocessing: Preprocessing | None = None
+    name: str = "student"
+
+    def facts(self) -> dict[str, object]:
+        """For ``student.json``, and the metadata of a file."""
+        kept = {} if self.preprocessing is None else {"preprocessing": self.preprocessing.as_json()}
+        return {"name": self.name, "task": self.task, "classes": list(self.classes), **kept}
+
+    @property
+    def input_words(self) -> str:
+        """What the network itself sees, for whoever calls it in PyTorch; nothing is known of what is no picture."""
+        if self.preprocessing is None:
+            return ""
+        shape = ", ".join(map(str, (self.preprocessing.channels, *self.preprocessing.size)))
+        return f"float32 (N, {shape}): " + ("(x / 255 - mean) / std" if self.preprocessing.mean else "x / 255")
+
+    @property
+    def input(self) -> Input:
+        """What its files take unless something else is asked for: a picture as it is, where its inputs are pictures.
+
+        Whoever forgets a mean, or divides by 255 once too often, gets worse answers without a word. Pixels as uint8
+        leave nothing to forget: the normalisation is in the file, and a runtime refuses any other type.
+        """
+        return "normalised" if self.preprocessing is None else "pixels"
+
+
+def about(facts: Any, where: str) -> About:
+    """What ``student.json`` says, which may be somebody else's. Raises ``ValueError``, beginning with ``where``."""
+    facts = facts if isinstance(facts, Mapping) else {}
+    task, classes = facts.get("task", "classification"), facts.get("classes", [])
+    name = facts.get("name", "student")
+    if task not in TASKS:
+        raise ValueError(f"{where} names a task {task!r}; known are {', '.join(TASKS)}.")
+    if not _is_list_of(str, classes) or len(classes) > MOST_CLASSES or not isinstance(name, str):
+        raise ValueError(f"{where} does not list its classes as texts; restore it from a copy.")
+    preprocessing = facts.get("preprocessing")
+    pictures = None if preprocessing is None else _preprocessing(preprocessing, where)
+    return About(task, tuple(map(printable, classes)), pictures, printable(name))
+
+
+def _preprocessing(said: Any, where: str) -> Preprocessing:
+    said = said if isinstance(said, Mapping) else {}
+    channels, size, resize = said.get("channels"), said.get("size"), said.get("resize", 0)
+    mean, std = said.get("mean", []), said.get("std", [])
+    sides = [*size, resize] if _is_list_of(int, size) and len(size) == 2 else [0, 0, resize]
+    sound = channels in (1, 3) and all(type(x) is int and 0 <= x <= LONGEST_SIDE for x in sides) and min(sides[:2]) > 0
+    numbers = all(_is_list_of((int, float), x) and len(x) in (0, channels) for x in (mean, std))
+    if not sound or not numbers or len(mean) != len(std) or not all(isfinite(x) for x in mean) or not all(_above(std)):
+        raise ValueError(
+            f"{where} does not say how a picture becomes an input (preprocessing); restore it from a copy."
+        )
+    return Preprocessing(channels, (size[0], size[1]), resize, tuple(map(float, mean)), tuple(map(float, std)))
+
+
+def _is_list_of(kind: type | tuple[type, ...], values: Any) -> bool:
+    return isinstance(values, list | tuple) and all(isinstance(x, kind) and not isinstance(x, bool) for x in values)
+
+
+def _above(std: Any) -> list[bool]:
+    return [isfinite(x) and x > 0 for x in std]

@@ -1,0 +1,187 @@
+"""``model_card.md``: what a student is, takes, gives and costs, and how it was made; what is not known is left open."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tutelage.deployment.about import OUTPUTS, About
+from tutelage.deployment.compared import Checked
+from tutelage.own_data.preprocessing import Preprocessing
+from tutelage.printable import in_markdown, printable
+from tutelage.results import Arguments, Network, Results, Score
+
+CARD = "model_card.md"
+PIPELINES = {
+    "classification": "image-classification",
+    "multi-label": "image-classification",
+    "segmentation": "image-segmentation",
+}
+"""The Hub's word for a task on pictures; it has none for the prediction of numbers."""
+OPEN = "*To be filled in.*"
+MOST_NAMES = 1000
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a student was made, as far as it is known: what the run measured, what was asked for, on which machine."""
+
+    results: Results = field(default_factory=Results)
+    request: Arguments | None = None
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+
+def model_card(
+    about: About, made: Made, checked: Checked | None, files: Mapping[str, int], notes: Sequence[str] = ()
+) -> str:
+    """A model card in Markdown behind a header in YAML, as the Hugging Face Hub reads it.
+
+    ``files`` are names and bytes, ``notes`` what could not be made. Every figure is one of the run's; licence and
+    intended use are left open. Texts of others are escaped.
+    """
+    parts = [
+        _header(about, made),
+        f"# {in_markdown(printable(about.name))}",
+        in_markdown(printable(made.results.headline)) or f"A network for {about.task}.",
+        "## Input",
+        _input(about, checked),
+        "## Output",
+        _output(about, checked),
+        *_section("## Accuracy", _scores(made)),
+        *_section("## Size and speed", _costs(made)),
+        "## Files",
+        _table(("file", "bytes"), [(f"`{name}`", f"{size:,}") for name, size in files.items()]),
+        *(f"Note: {in_markdown(note)}" for note in notes),
+        *_section("## How it was made", _history(made)),
+        "## Intended use",
+        OPEN,
+        "## Licence",
+        f"{OPEN} That of the data and of the teacher may bear on it.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _header(about: About, made: Made) -> str:
+    """YAML, in which JSON's texts are texts."""
+    lines = ["# Written by tutelage", "library_name: tutelage"]
+    if about.preprocessing is not None and about.task in PIPELINES:
+        lines.append(f"pipeline_tag: {PIPELINES[about.task]}")
+    lines += ["tags:", "- knowledge-distillation", "# license: to be filled in"]
+    if names := [metric.name for metric in made.results.metrics]:
+        lines += ["metrics:", *(f"- {json.dumps(printable(name))}" for name in names)]
+    return "\n".join(["---", *lines, "---"])
+
+
+def _input(about: About, checked: Checked | None) -> str:
+    how, lines = about.preprocessing, []
+    if checked is not None:
+        shape = ", ".join(map(str, checked.shape))
+        lines.append(f"The ONNX file takes `input`: {checked.dtype} (N, {shape}), any number N of samples.")
+    if how is None:
+        return " ".join(lines) or OPEN
+    colours = "grey" if how.channels == 1 else "RGB"
+    lines.append(f"Pictures in {colours}, turned as their EXIF orientation says, {_sized(how)}.")
+    numbers = f" less {_numbers(how.mean)}, over {_numbers(how.std)}, by channel" if how.mean else ""
+    inside = checked is not None and checked.takes != "normalised" and numbers
+    lines.append(
+        f"The network sees values / 255{numbers}"
+        + ("; the ONNX file does that itself, and takes pixels from 0 to 255." if inside else ".")
+    )
+    return " ".join(lines)
+
+
+def _sized(how: Preprocessing) -> str:
+    height, width = how.size
+    if not how.resize:
+        return f"scaled to {height} × {width} pixels (antialiased bilinear) if they have another size"
+    scaled = f"their shorter side scaled to {how.resize} pixels (antialiased bilinear)"
+    return f"{scaled}, the middle {height} × {width} cut out"
+
+
+def _output(about: About, checked: Checked | None) -> str:
+    name, meaning = OUTPUTS[about.task]
+    lines = [f"`{name if checked is None else checked.output}`: {meaning}."]
+    if about.classes:
+        shown = [in_markdown(printable(name)) for name in about.classes[:MOST_NAMES]]
+        more = len(about.classes) - len(shown)
+        lines.append(f"In this order: {', '.join(shown)}" + (f", and {more} more in `student.json`." if more else "."))
+    return " ".join(lines)
+
+
+def _scores(made: Made) -> str:
+    metrics = made.results.metrics
+    rows = []
+    for network in _told(made):
+        cells = [_score(network.scores.get(metric.name)) for metric in metrics]
+        rows.append((in_markdown(network.name), network.role, *cells, f"{network.count:,}"))
+    heads = [
+        f"{in_markdown(metric.name)}{f', {in_markdown(metric.unit)}' if metric.unit else ''}" for metric in metrics
+    ]
+    return _table(("network", "role", *heads, "test samples"), rows) if metrics and rows else ""
+
+
+def _costs(made: Made) -> str:
+    networks = _told(made)
+    sizes = list(dict.fromkeys(size for network in networks for size in network.latency_ms or {}))
+    rows = []
+    for network in networks:
+        clocks = [(network.latency_ms or {}).get(size) for size in sizes]
+        times = [f"{clock.median:.3g} ({clock.q1:.3g} to {clock.q3:.3g})" if clock else "" for clock in clocks]
+        counts = [f"{x:,}" if x else "" for x in (network.parameters, network.macs, network.bytes)]
+        rows.append((in_markdown(network.name), *counts, *times))
+    if not rows:
+        return ""
+    table = _table(("network", "parameters", "MACs", "bytes", *(f"ms, batch {size}" for size in sizes)), rows)
+    threads = {clock.threads for network in networks for clock in (network.latency_ms or {}).values()}
+    machine = in_markdown(printable(str(made.environment.get("processor", ""))))
+    where = f" on {machine}" if machine else ""
+    using = f", {threads.pop()} threads" if len(threads) == 1 and None not in threads else ""
+    clock = f"Milliseconds of the network in PyTorch: median (quartiles){where}{using}."
+    return f"{table}\n\n{clock}" if sizes else table
+
+
+def _history(made: Made) -> str:
+    lines, results, request = [], made.results, made.request
+    if request is not None:
+        lines.append(f"Command: `{printable(request.command).replace('`', ' ')}`")
+    if teacher := next((x for x in results.networks if x.role == "teacher"), None):
+        lines.append(f"Teacher: {in_markdown(' '.join(filter(None, (teacher.name, teacher.label))))}")
+    if results.methods:
+        lines.append(f"Method: {in_markdown(', '.join(results.methods))}")
+    lines += [
+        f"Data: {in_markdown(printable(name))} (SHA-256 {in_markdown(sum_)})" for name, sum_ in results.data.items()
+    ]
+    known = ("tutelage", "torch", "python", "precision", "git_commit", "date")
+    facts = [f"{name.replace('_', ' ')} {made.environment[name]}" for name in known if made.environment.get(name)]
+    lines += [f"Versions: {in_markdown(printable(', '.join(facts)))}"] if facts else []
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _told(made: Made) -> list[Network]:
+    """The student first; then whom it is measured against."""
+    order = ("student", "baseline", "teacher")
+    return sorted((x for x in made.results.networks if x.role in order), key=lambda x: order.index(x.role))
+
+
+def _section(heading: str, text: str) -> list[str]:
+    return [heading, text] if text else []
+
+
+def _score(score: Score | None) -> str:
+    if score is None:
+        return ""
+    low_high = f" ({_figure(score.interval[0])} to {_figure(score.interval[1])})" if score.interval else ""
+    return f"{_figure(score.value)}{low_high}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
+
+
+def _numbers(values: Iterable[float]) -> str:
+    return ", ".join(f"{x:.6g}" for x in values)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

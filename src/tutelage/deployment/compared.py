@@ -1,0 +1,94 @@
+"""Whether a file answers as the network does: by how much they differ, and whether that changes an answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from tutelage.deployment.network import answers
+
+TOLERANCE = 1e-4
+"""How far an answer may be from the network's, as a share of the spread of its answers, from the least to the greatest.
+
+Float32 leaves 1e-7 to 1e-6 of it in networks for pictures; a padding, a mode or a mean that differs, 1e-2 and more.
+"""
+BATCHES = (1, 2, 7, 64)
+"""How many samples at a time are compared."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A file whose answers are the network's: at most ``difference`` of their spread off, at these sizes of a batch.
+
+    ``takes`` says what its input is, of ``shape`` and ``dtype`` a sample; its ``output`` has the shape ``answer``.
+    ``real`` unless the samples were made up.
+    """
+
+    path: Path
+    bytes: int
+    difference: float
+    takes: str
+    output: str
+    shape: tuple[int, ...]
+    dtype: str
+    answer: tuple[int, ...]
+    real: bool = True
+    batches: tuple[int, ...] = BATCHES
+
+    def in_words(self) -> str:
+        """One line: what it takes and gives, and how it was compared."""
+        size = f"{self.dtype} (N, {', '.join(map(str, self.shape))})"
+        samples = "real samples" if self.real else "made-up inputs, for the run kept no samples"
+        return (
+            f"{self.path}: {self.bytes:,} bytes; takes {self.takes}, {size}, and gives {self.output}; "
+            f"compared with the network on {samples}, {', '.join(map(str, self.batches))} at a time: "
+            f"at most {self.difference:.1e} of the answers' spread apart ({TOLERANCE:.0e} is allowed)"
+        )
+
+
+def refuse_difference(
+    network: nn.Module, file: Callable[[Tensor], Tensor], samples: Tensor, what: str
+) -> tuple[float, tuple[int, ...]]:
+    """The largest difference between what ``file`` and ``network`` answer, as a share of the answers' spread; the shape
+    of an answer.
+
+    Raises ``ValueError`` where it is above ``TOLERANCE``, or where another class is the most probable although it leads
+    by more than that; the sentence says by how much they differ.
+    """
+    own = answers(network, samples).double()
+    finite = own[own.isfinite()]
+    largest = finite.abs().max().item() if finite.numel() else 0.0
+    spread = (finite.max() - finite.min()).item() if finite.numel() else 0.0
+    scale = max(spread, 1e-3 * largest) or 1.0
+    worst = 0.0
+    for size in BATCHES:
+        rows = torch.arange(size) % len(samples)
+        theirs, ours = file(samples[rows]).double(), own[rows]
+        if theirs.shape != ours.shape:
+            raise ValueError(f"{what} was not kept: it answers {tuple(theirs.shape)} to {size} samples, and the "
+                             f"network {tuple(ours.shape)}.")  # fmt: skip
+        worst = max(worst, _largest_difference(theirs, ours) / scale)
+        if not worst <= TOLERANCE:
+            raise ValueError(
+                f"{what} was not kept: on batches of {size} its answers differ from the network's by up to {worst:.1e} "
+                f"of their spread, and {TOLERANCE:.0e} is allowed; export another format, or the network in parts."
+            )
+        if changed := _other_classes(theirs, ours, TOLERANCE * scale):
+            raise ValueError(f"{what} was not kept: on batches of {size} it names another class for {changed} samples.")
+    return worst, tuple(own.shape[1:])
+
+
+def _largest_difference(theirs: Tensor, ours: Tensor) -> float:
+    """Infinite where one is no number and the other is another."""
+    same = (theirs == ours) | (theirs.isnan() & ours.isnan())
+    gap = (theirs - ours).abs()
+    return torch.where(same, 0.0, torch.where(gap.isfinite(), gap, torch.inf)).max().item()
+
+
+def _other_classes(theirs: Tensor, ours: Tensor, margin: float) -> int:
+    if ours.ndim < 2 or ours.shape[1] < 2:
+        return 0
+    first, second = ours.topk(2, dim=1)[0].unbind(1)
+    return int(((first - second > margin) & (theirs.argmax(1) != ours.argmax(1))).sum())

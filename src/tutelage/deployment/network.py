@@ -1,0 +1,106 @@
+"""What is exported: the network by itself, with what stands before it and behind it in the file."""
+
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tutelage.deployment.about import OUTPUTS, About, Input
+from tutelage.measures.predict import evaluating
+from tutelage.outputs import in_words, tensor_in
+from tutelage.own_data.preprocessing import Preprocessing
+
+
+class Exported(nn.Module):
+    """``model`` behind what makes its input of what the file takes, and before what makes probabilities of it."""
+
+    mean: Tensor | None
+    std: Tensor | None
+
+    def __init__(self, model: nn.Module, about: About, takes: Input, probabilities: bool) -> None:
+        super().__init__()
+        self.model = model
+        self.scale = 255.0 if takes == "pixels" else 1.0
+        self.is_normalised = takes == "normalised"
+        self.behind = about.task if probabilities else ""
+        how = None if self.is_normalised else about.preprocessing
+        for name in ("mean", "std"):
+            numbers = torch.tensor(getattr(how, name)).view(-1, 1, 1) if how is not None and how.mean else None
+            self.register_buffer(name, numbers)
+
+    def forward(self, input: Tensor) -> Tensor:  # the file's input is called so
+        x = input if self.is_normalised else input.to(torch.float32) / self.scale
+        if self.mean is not None and self.std is not None:
+            x = (x - self.mean) / self.std
+        answer = tensor_in(self.model(x))
+        if not self.behind:
+            return answer
+        return torch.sigmoid(answer) if _is_of_one(self.behind, answer) else torch.softmax(answer, 1)
+
+
+def alone(model: nn.Module) -> nn.Module:
+    """A copy of ``model`` on the CPU, in float32 and eval mode, laid out and compiled in no way of its own.
+
+    The model itself stays as it is.
+    """
+    plain = getattr(model, "_orig_mod", model)
+    copy: nn.Module = deepcopy(plain)
+    return copy.to("cpu", torch.float32).to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload, no-any-return]
+
+
+def output_name(about: About, probabilities: bool) -> str:
+    """What the file's output is called. Raises ``ValueError`` for probabilities of numbers."""
+    if probabilities and about.task == "regression":
+        raise ValueError(
+            "A regression predicts numbers, of which there are no probabilities; leave --probabilities out."
+        )
+    return "probabilities" if probabilities else OUTPUTS[about.task][0]
+
+
+def normalised(pictures: Tensor, how: Preprocessing) -> Tensor:
+    """Pictures (N, C, H, W), uint8, as the network sees them: float32, ``(x / 255 − mean) / std``."""
+    x = pictures.to(torch.float32) / 255
+    if not how.mean:
+        return x
+    mean, std = (torch.tensor(numbers, device=x.device).view(-1, 1, 1) for numbers in (how.mean, how.std))
+    return (x - mean) / std
+
+
+def as_taken(samples: Tensor, about: About, takes: Input) -> Tensor:
+    """``samples``, uint8 pictures or what the network sees, as the file takes them.
+
+    Raises ``ValueError`` where these do not go together.
+    """
+    pictures = about.preprocessing
+    if pictures is None:
+        if takes != "normalised":
+            raise ValueError(f"What its network sees is no picture: files take it as normalised, not as {takes}.")
+        return samples.to("cpu", torch.float32)
+    wanted = (pictures.channels, *pictures.size)
+    if samples.dtype != torch.uint8 or tuple(samples.shape[1:]) != wanted:
+        raise ValueError(
+            f"Samples of pictures are uint8 (N, {', '.join(map(str, wanted))}), as they are before any normalisation; "
+            f"got {str(samples.dtype)[6:]} {tuple(samples.shape)}."
+        )
+    samples = samples.cpu().contiguous()
+    if takes == "pixels":
+        return samples
+    return samples.to(torch.float32) / 255 if takes == "unit" else normalised(samples, pictures)
+
+
+def answers(network: nn.Module, samples: Tensor) -> Tensor:
+    """What ``network`` answers to all of ``samples``. Raises ``ValueError`` for less than a row for each."""
+    with evaluating(network):
+        said: Any = network(samples)
+    if not isinstance(said, Tensor) or said.ndim < 1 or len(said) != len(samples):
+        got = tuple(said.shape) if isinstance(said, Tensor) else in_words(said)
+        raise ValueError(
+            f"A network that is exported answers with a row for each sample; to {len(samples)} came {got}."
+        )
+    return said
+
+
+def _is_of_one(task: str, answer: Tensor) -> bool:
+    """Whether each number is about one class alone: several may hold, or there is one logit for two classes."""
+    return task == "multi-label" or answer.shape[1] == 1

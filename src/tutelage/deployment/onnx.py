@@ -1,0 +1,143 @@
+"""A student as one ONNX file, compared with the network before it is kept."""
+
+import json
+import re
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from tutelage.deployment.about import About, Input
+from tutelage.deployment.compared import Checked, refuse_difference
+from tutelage.deployment.network import Exported, alone, as_taken, output_name
+from tutelage.deployment.traced import BATCH, quiet, traced
+from tutelage.files import atomically
+
+OPSET = 18
+"""The version of ONNX's operators in the files; ONNX Runtime has it since 1.14 (2023)."""
+INPUT = "input"
+LARGEST = 2**31 - 1
+"""Bytes of a file: more do not fit into one."""
+
+
+def export_onnx(
+    model: nn.Module,
+    samples: Tensor,
+    path: Path | str,
+    about: About,
+    *,
+    takes: Input | None = None,
+    probabilities: bool = False,
+    real: bool = True,
+) -> Checked:
+    """``model`` as an ONNX file at ``path`` for batches of any size; none where its answers would differ.
+
+    ``samples`` (2 or more) are uint8 pictures, or what the network sees where its inputs are no pictures. ``takes``
+    says what the file does: ``pixels`` (uint8, 0 to 255: the default for pictures, with the normalisation in the file),
+    ``unit`` (float32, 0 to 1) or ``normalised`` (float32, as the network sees them). The output is called ``logits``,
+    ``values`` (of a regression), or with ``probabilities`` so. The task, the classes and the preprocessing stand in the
+    metadata; no path, sample or date does, so that the same network gives the same bytes.
+
+    Raises ``ImportError`` with the install line without the extra ``onnx``; ``ValueError`` for a network that cannot be
+    exported, with the line or operation that is in the way, and for answers that differ, with by how much; ``OSError``
+    in one sentence where the file cannot be written.
+    """
+    onnx, runtime = needed("onnx"), needed("onnxruntime")
+    needed("onnxscript")
+    takes, path = takes or about.input, Path(path)
+    output, inputs = output_name(about, probabilities), as_taken(samples, about, takes)
+    network = Exported(alone(model), about, takes, probabilities).eval()
+    refuse_huge(network, path)
+    name = type(getattr(model, "_orig_mod", model)).__name__
+    program = _converted(traced(network, inputs, name), output, name)
+    content = _bare(program, onnx, {**about.facts(), "input": takes, "output": output})
+    session = _session(runtime, content, path)
+
+    def answered(batch: Tensor) -> Tensor:
+        return torch.from_numpy(np.asarray(session.run([output], {INPUT: batch.numpy()})[0]))
+
+    difference, answer = refuse_difference(network, answered, inputs, str(path))
+    with atomically(path) as temporary:
+        temporary.write_bytes(content)
+    shape, dtype = tuple(inputs.shape[1:]), str(inputs.dtype)[6:]
+    return Checked(path, len(content), difference, takes, output, shape, dtype, answer, real)
+
+
+def needed(module: str) -> Any:
+    """A module of the extra, imported now. Raises ``ImportError`` with the install line where it is missing."""
+    try:
+        return import_module(module)
+    except ImportError:
+        raise ImportError(f"An ONNX file needs {module}: pip install 'tutelage[onnx]'") from None
+
+
+def refuse_huge(network: nn.Module, path: Path) -> None:
+    """Raise ``ValueError`` for weights that one ONNX file cannot hold."""
+    size = sum(x.numel() * x.element_size() for x in network.state_dict().values())
+    if size > LARGEST:
+        raise ValueError(f"{path} was not written: one ONNX file holds 2 GB, and these weights take {size / 1e9:.1f}; "
+                         f"export to .pt2, which holds more.")  # fmt: skip
+
+
+def _converted(program: ExportedProgram, output: str, name: str) -> Any:
+    try:
+        with quiet():
+            return torch.onnx.export(
+                program,
+                dynamo=True,
+                input_names=[INPUT],
+                output_names=[output],
+                opset_version=OPSET,
+                external_data=False,
+                verbose=False,
+            ).model_proto  # type: ignore[union-attr]
+    except Exception as error:
+        raise ValueError(f"{name} cannot be written as ONNX: {_reason(error)}.") from None
+
+
+def _reason(error: Exception) -> str:
+    said = str(error)
+    if lacking := re.search(r"No ONNX function found for <OpOverload\(op='([^']+)'", said):
+        return (
+            f"ONNX has no operation for {lacking[1].replace('._', '.')}; use others in the network, or export to .pt2, "
+            "which has all of torch's"
+        )
+    found = re.search(r"Exception summary\s+<class '[^']*?(\w+)'>: ([^\n]+)", said)
+    return f"{found[1]}: {found[2].rstrip('.')}" if found else f"{type(error).__name__}: {said.partition(chr(10))[0]}"
+
+
+def _bare(model: Any, onnx: Any, facts: Mapping[str, object]) -> bytes:
+    """The bytes of the file without what torch writes of this machine: stack traces, and names that it numbers."""
+    graph = model.graph
+    parts = [model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer]
+    parts += [part for function in model.functions for part in (function, *function.node)]
+    for part in parts:
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+    del graph.value_info[:]  # the shapes between, which a runtime finds itself
+    number = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    for value in (*graph.input, *graph.output):
+        for size in value.type.tensor_type.shape.dim:
+            if size.dim_param == number:
+                size.dim_param = BATCH
+    model.producer_name, model.producer_version = "tutelage", version("tutelage")
+    onnx.helper.set_model_props(model, {key: json.dumps(value, ensure_ascii=False) for key, value in facts.items()})
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def _session(runtime: Any, content: bytes, path: Path) -> Any:
+    options = runtime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 3, torch.get_num_threads()
+    try:
+        return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # of the runtime's own, without a common class
+        raise ValueError(
+            f"{path} was not kept: ONNX Runtime refuses it ({str(error).partition(chr(10))[0]})."
+        ) from None

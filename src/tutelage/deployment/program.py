@@ -1,0 +1,47 @@
+"""A student as an exported program (``.pt2``), which torch alone reads, compared with the network before it is kept."""
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from tutelage.deployment.about import About, Input
+from tutelage.deployment.compared import Checked, refuse_difference
+from tutelage.deployment.network import Exported, alone, as_taken, output_name
+from tutelage.deployment.traced import quiet, traced
+from tutelage.files import atomically
+
+FACTS = "tutelage.json"
+"""The part of the archive in which the task, the classes and the preprocessing stand."""
+
+
+def export_program(
+    model: nn.Module,
+    samples: Tensor,
+    path: Path | str,
+    about: About,
+    *,
+    takes: Input | None = None,
+    probabilities: bool = False,
+    real: bool = True,
+) -> Checked:
+    """``model`` as an exported program: ``torch.export.load(path).module()(batch)``, for batches of any size.
+
+    Arguments as of ``export_onnx``. Raises ``ValueError`` for a network that cannot be exported and for answers that
+    differ, ``OSError`` in one sentence where the file cannot be written.
+    """
+    takes, path = takes or about.input, Path(path)
+    output, inputs = output_name(about, probabilities), as_taken(samples, about, takes)
+    network = Exported(alone(model), about, takes, probabilities).eval()
+    program = traced(network, inputs, type(getattr(model, "_orig_mod", model)).__name__)
+    facts = {**about.facts(), "input": takes, "output": output, "tutelage": version("tutelage")}
+    with atomically(path) as temporary:
+        with quiet():
+            torch.export.save(program, temporary, extra_files={FACTS: json.dumps(facts, ensure_ascii=False)})
+            again = torch.export.load(temporary).module()
+        difference, answer = refuse_difference(network, again, inputs, str(path))
+        size = temporary.stat().st_size
+    shape, dtype = tuple(inputs.shape[1:]), str(inputs.dtype)[6:]
+    return Checked(path, size, difference, takes, output, shape, dtype, answer, real)

@@ -1,0 +1,95 @@
+"""``predict.py``: the few lines that ask the ONNX file about a picture, with onnxruntime, numpy and pillow alone."""
+
+from collections.abc import Sequence
+from pprint import pformat
+
+from tutelage.deployment.about import About
+
+SCRIPT = "predict.py"
+
+_HEAD = '''\
+"""Written by tutelage. What {model} says of a picture: python predict.py PICTURE; needs onnxruntime, numpy, pillow."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+
+'''
+_PICTURE = """\
+picture = ImageOps.exif_transpose(Image.open(sys.argv[1]))
+if picture.mode.startswith("I"):  # 16 bits a pixel
+    picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+picture = picture.convert("{mode}")
+"""
+_CROPPED = """\
+scale = {resize} / min(picture.size)
+picture = picture.resize([round(side * scale) for side in picture.size], Image.Resampling.BILINEAR)
+left, top = (picture.width - {width}) // 2, (picture.height - {height}) // 2
+picture = picture.crop((left, top, left + {width}, top + {height}))
+"""
+_RESIZED = """\
+if picture.size != ({width}, {height}):
+    picture = picture.resize(({width}, {height}), Image.Resampling.BILINEAR)
+"""
+_ASKED = """\
+pixels = np.asarray(picture).reshape(1, {height}, {width}, {channels}).transpose(0, 3, 1, 2)
+model = onnxruntime.InferenceSession(Path(__file__).with_name("{model}"), providers=["CPUExecutionProvider"])
+answer = np.atleast_1d(model.run(None, {{"input": pixels}})[0][0].astype(np.float64))
+"""
+_SAID = {
+    "classification": """\
+share = np.exp(answer - answer.max()) / np.exp(answer - answer.max()).sum()
+for place in np.argsort(-share)[:3]:
+    print(f"{share[place]:6.1%}  {CLASSES[place]}")
+""",
+    "one logit": """\
+share = 1 / (1 + np.exp(-answer[0]))
+for place, part in sorted(enumerate([1 - share, share]), key=lambda pair: -pair[1]):
+    print(f"{part:6.1%}  {CLASSES[place]}")
+""",
+    "multi-label": """\
+share = 1 / (1 + np.exp(-answer))
+for place in np.argsort(-share):
+    print(f"{share[place]:6.1%}  {'yes' if share[place] >= 0.5 else 'no ':3}  {CLASSES[place]}")
+""",
+    "regression": """\
+for name, value in zip(CLASSES, answer, strict=True):
+    print(f"{name}: {value:g}")
+""",
+    "segmentation": """\
+mask = answer.argmax(0).astype(np.uint8)
+for place in np.unique(mask):
+    print(f"{(mask == place).mean():6.1%}  {CLASSES[place]}")
+Image.fromarray(mask).save(Path(sys.argv[1]).with_suffix(".mask.png"))  # grey levels are the classes' places
+""",
+}
+
+
+def script(about: About, outputs: int, model: str = "student.onnx") -> str:
+    """The source of ``predict.py`` for a file ``model`` beside it that takes pixels and gives ``outputs`` a picture.
+
+    Pictures are read as ours are: turned as their EXIF orientation says, in ``channels``, their shorter side scaled to
+    ``resize`` (antialiased bilinear), the middle cut out; where that is 0, scaled to the size as a whole if they have
+    another. A mask goes into ``PICTURE.mask.png``. Raises ``ValueError`` for a student whose inputs are no pictures.
+    """
+    how = about.preprocessing
+    if how is None:
+        raise ValueError(
+            "predict.py is about pictures, and what this network sees is none; the card says how to call it."
+        )
+    height, width = how.size
+    facts = {"model": model, "mode": "L" if how.channels == 1 else "RGB", "channels": how.channels, "height": height}
+    binary = about.task == "classification" and outputs == 1
+    parts = (_PICTURE, _CROPPED if how.resize else _RESIZED, _ASKED)
+    lines = [part.format(**facts, width=width, resize=how.resize) for part in (_HEAD, *parts)]
+    said = _SAID["one logit" if binary else about.task]
+    return "".join([lines[0], f"CLASSES = {listed(about.classes, 2 if binary else outputs)}\n", *lines[1:], said])
+
+
+def listed(classes: Sequence[str], outputs: int) -> str:
+    """The names of ``outputs`` as a Python list; numbers where there are not as many names."""
+    names = list(classes) if len(classes) == outputs else [str(n) for n in range(outputs)]
+    return pformat(names, width=118, compact=True)

@@ -1,0 +1,88 @@
+"""A network as one path of operations for batches of any size; where there is none, which line is at fault."""
+
+import logging
+import re
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+BATCH = "batch"
+_MACHINE = ("stack_trace", "from_node", "source_fn_stack")  # where the code lies on this machine
+
+
+def traced(network: nn.Module, samples: Tensor, name: str) -> ExportedProgram:
+    """``network`` on two rows of ``samples``, which leaves the size of a batch open; one row would freeze it.
+
+    Nothing of the samples, and no path of this machine, is in it. Raises ``ValueError`` in one sentence that says which
+    line of which file cannot be exported, and what to write instead.
+    """
+    rows = torch.zeros_like(samples[:1]).expand(2, *samples.shape[1:]).contiguous()
+    try:
+        with quiet(), torch.no_grad():
+            program = torch.export.export(network, (rows,), dynamic_shapes=({0: Dim(BATCH)},), strict=False)
+    except Exception as error:
+        raise ValueError(f"{name} cannot be exported: {_reason(error)}.") from None
+    for module in program.graph_module.modules():
+        for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
+            for key in _MACHINE:
+                node.meta.pop(key, None)
+    return program
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what torch's exporters say of their own progress, of packages that are not there, and of themselves."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _reason(error: Exception) -> str:
+    said, where = str(error), _place(error)
+    if "specialized it to be a constant" in said:
+        constant = re.search(r"constant \((\d+)\)", said)
+        return (
+            f"it works for batches of {constant[1] if constant else 'one size'} alone, because a line of its forward "
+            "has that number in it; write x.shape[0] there, or x.flatten(1) for x.view(2, -1)"
+        )
+    if guard := re.search(r"generated guard (.+)", said):
+        bounds = re.sub(r"L\['\w+'\]\.size\(\)\[0\]", BATCH, guard[1])
+        return f"it does one thing where {bounds} and another elsewhere; what it does may not depend on a batch's size"
+    if type(error).__name__ == "GuardOnDataDependentSymNode" or "data-dependent" in said:
+        return (
+            f"what it does depends on the values of its input{where}, and a file holds one path for all inputs; "
+            "use torch.where for an if, and no .item(), int() or bool() of a tensor"
+        )
+    return f"{_first_line(error)}{where}"
+
+
+def _place(error: Exception) -> str:
+    """The innermost line of code that is not torch's own."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
+    if not frames:
+        told = re.findall(r'File "([^"]+)", line (\d+), in \w+\n\s+(.+)', str(error))
+        return next((f" ({Path(file).name}, line {n}: {code})" for file, n, code in reversed(told)), "")
+    frame = frames[-1]
+    return f" ({Path(frame.filename).name}, line {frame.lineno}: {frame.line})"
+
+
+def _is_ours(file: str) -> bool:
+    return file.startswith("<") or Path(file).is_relative_to(Path(torch.__file__).parent) or file == __file__
+
+
+def _first_line(error: BaseException) -> str:
+    lines: list[Any] = [line for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0].strip().rstrip('.') if lines else 'no reason given'}"
