@@ -33,13 +33,14 @@ COMMANDS = {
     "measure": ("--model NET [--weights F] --data DIR", "what a trained network is on your data"),
     "report": ("RUNS … [--by FLAG …]", "write the report of one run, or of many"),
     "check": ("WHERE [flags]", "look at data of your own: counts, sizes, broken pictures, the same ones twice"),
+    "export": ("RUN --to FILE", "write a run's student as one file that runs elsewhere"),
     "verify": ("FOLDER …", "check runs, stages, caches and students against their checksums"),
     "completion": ("bash|zsh|fish", "print the script that completes commands and flags"),
 }
 """Command -> what comes after it, and what it does. ``tutelage.cli.<command>`` holds the function."""
 
 
-FLAGGED = ("check", "measure", "report")
+FLAGGED = ("check", "export", "measure", "report")
 """Commands that explain their flags themselves, as these do not depend on a recipe."""
 
 

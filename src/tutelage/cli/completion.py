@@ -98,6 +98,10 @@ def _possible(before: Sequence[str], commands: list[str]) -> list[str]:
             from tutelage.cli.report import Asked
 
             return [*(flag.spelled for flag in flags_of_bundle(Asked)), "--help"]
+        case [_, "export", *_]:
+            from tutelage.cli.export import Exporting
+
+            return [*(flag.spelled for flag in flags_of_bundle(Exporting)), "--help"]
         case _:
             return []
 
