@@ -18,6 +18,7 @@ from tutelage.report.reproduce import reproduction
 from tutelage.report.rows import batch_key
 from tutelage.report.settings import OTHER_SAMPLES
 from tutelage.report.story import Story
+from tutelage.report.usage import usage_markdown, usage_of
 from tutelage.results import Role
 
 HERE = Path(__file__).parent
@@ -40,7 +41,7 @@ def publish_page(groups: Sequence[Group], story: Story, folder: Path | str) -> P
     folder = Path(folder)
     refuse_foreign_place(folder)
     record = record_text(report_record(story, groups))
-    contents = page_html(groups, story), record, networks.networks_csv(groups), markdown(story)
+    contents = page_html(groups, story), record, networks.networks_csv(groups), markdown(story) + _used(groups)
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
     written = dict(zip(FILES, contents, strict=True))
@@ -108,8 +109,14 @@ def page_html(groups: Sequence[Group], story: Story) -> str:
         headings=metric_headings(story.metrics),
         beyond=beyond(story),
         again=reproduction(groups),
+        usage=usage_of(groups),
     )
     return re.sub(r"\n\s*\n+", "\n", page)
+
+
+def _used(groups: Sequence[Group]) -> str:
+    usage = usage_of(groups)
+    return "" if usage is None else "\n" + "\n\n".join(usage_markdown(usage)) + "\n"
 
 
 def linked(words: str) -> str:

@@ -1,6 +1,6 @@
 """A run folder as typed values: the only door through which a run enters its report."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ class FinishedRun:
     stages: tuple[StageRecord, ...]
     results: Results
     parts: dict[str, Any] = field(repr=False)
+    folder: Path | None = None  # what it was read from, if that was its own folder
 
     @property
     def seed(self) -> Any:
@@ -67,7 +68,7 @@ def read_run(folder: Path | str) -> FinishedRun:
     log, sums = current(folder, "log.jsonl"), listed(current(folder, MANIFEST).parent)
     parts = {name: _load(current(folder, f"{name}.json"), sums) for name in PARTS if name != "log"}
     parts["log"] = _lines(log, sums) if is_file(log, cure(log)) or sums is not None else []
-    return run_from_parts(parts, f"{folder}/")
+    return replace(run_from_parts(parts, f"{folder}/"), folder=folder)
 
 
 def is_unverified(source: Path) -> bool:

@@ -1,0 +1,91 @@
+"""How to use what a run delivered: its files, the lines that load it, what the ONNX file takes and gives."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tutelage import plain_json
+from tutelage.printable import in_markdown, printable
+from tutelage.renewal import DEPLOYED, DESCRIPTION, WEIGHTS, current, is_deployed
+from tutelage.report.groups import Group
+from tutelage.report.markdown import fenced, markdown_table
+from tutelage.report.numbers import byte_size
+
+MEANINGS = {
+    "student.safetensors": "the weights, for PyTorch with tutelage",
+    "student.onnx": "the network by itself, for ONNX Runtime and others",
+    "predict.py": "asks student.onnx about a picture",
+    "model_card.md": "what it is, takes, gives and costs",
+    "samples.safetensors": "test samples on which exports are compared; leave it out when you give the others away",
+}
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What to type: ``files`` (name, size, what for), ``python`` lines, ``shell`` lines, and ``onnx`` in words."""
+
+    files: tuple[tuple[str, str, str], ...]
+    python: str
+    shell: str
+    onnx: str
+    folder: str
+
+
+def usage_of(groups: Sequence[Group]) -> Usage | None:
+    """How to use the student of a single run whose folder was read; nothing of several, or where none was delivered."""
+    runs = [run for group in groups for run in group.runs]
+    folder = runs[0].folder if len(runs) == 1 else None
+    if folder is None or not current(folder, DESCRIPTION).is_file() or not current(folder, WEIGHTS).is_file():
+        return None
+    there = [WEIGHTS, *(name for name in DEPLOYED if is_deployed(current(folder, name)))]
+    files = tuple((name, byte_size(current(folder, name).stat().st_size), MEANINGS[name]) for name in there)
+    where = _short(folder)
+    python = f'import tutelage\nstudent = tutelage.load("{where}")\nanswers = student(batch)  # {_input(folder)}'
+    lines = [f"python {where}/predict.py photo.jpg"] if "predict.py" in there else []
+    lines.append(f"tutelage export {where} --to small.onnx")
+    return Usage(files, python, "\n".join(lines), _onnx(folder) if "student.onnx" in there else "", where)
+
+
+def usage_markdown(usage: Usage) -> list[str]:
+    """The same in Markdown."""
+    table = markdown_table([("file", False), ("size", True), ("what for", False)], usage.files)
+    onnx = [in_markdown(usage.onnx)] if usage.onnx else []
+    return ["## How do I use it?", table, fenced(usage.python), fenced(usage.shell), *onnx]
+
+
+def _short(folder: Path) -> str:
+    """Its path from here; of another place its name alone, which says nothing of a machine."""
+    here, place = Path.cwd(), folder.resolve()
+    words = place.relative_to(here).as_posix() if place.is_relative_to(here) else place.name
+    return printable(words).replace('"', "")
+
+
+def _input(folder: Path) -> str:
+    """What ``student.json`` says of the input, on one line."""
+    said = _said(folder)
+    words = said.get("input") if isinstance(said.get("input"), str) else "what the network was trained on"
+    return " ".join(printable(str(words)).split())
+
+
+def _onnx(folder: Path) -> str:
+    from tutelage.deployment.about import OUTPUTS, about  # not for every report
+
+    try:
+        what = about(_said(folder), str(folder / DESCRIPTION))
+    except ValueError:
+        return ""
+    name, meaning = OUTPUTS[what.task]
+    how = what.preprocessing
+    takes = "float32, what the network sees"
+    if how is not None:
+        shape = f"(N, {how.channels}, {how.size[0]}, {how.size[1]})"
+        takes = f"uint8 {shape}, pixels from 0 to 255; the normalisation is in the file"
+    return f"student.onnx takes “input”: {takes}. It gives “{name}”: {meaning}."
+
+
+def _said(folder: Path) -> dict[str, object]:
+    try:
+        content = plain_json.read(current(folder, DESCRIPTION))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
