@@ -24,9 +24,9 @@ from tutelage.deployment.card import Made, model_card
 from tutelage.deployment.compared import Checked
 from tutelage.deployment.deploy import SAMPLES, deploy, fewer
 from tutelage.deployment.export import exported
-from tutelage.deployment.network import normalised
+from tutelage.deployment.network import as_seen
 from tutelage.deployment.onnx import export_onnx
-from tutelage.deployment.script import listed, script
+from tutelage.deployment.script import class_list, script
 from tutelage.own_data.preprocessing import Preprocessing
 from tutelage.renewal import ours
 from tutelage.results import Arguments, Latency, Metric, Network, Results, Score
@@ -63,7 +63,7 @@ class TestFolder:
         assert torch.equal(samples, pictures(70)[:64])  # of which later exports are compared with
         session = onnxruntime.InferenceSession(folder / "student.onnx", providers=["CPUExecutionProvider"])
         answers = torch.from_numpy(session.run(["logits"], {"input": samples.numpy()})[0])
-        assert torch.allclose(answers, model(normalised(samples, COLOUR)).detach(), atol=1e-4)
+        assert torch.allclose(answers, model(as_seen(samples, COLOUR)).detach(), atol=1e-4)
 
     @pytest.mark.parametrize("name", sorted(FILES))
     def test_every_file_is_covered_by_the_checksums(self, folder, name, capsys):
@@ -192,7 +192,7 @@ def site(tmp_path_factory):
 class TestScript:
     def test_without_torch_it_says_what_the_student_says_of_a_photograph(self, folder, site, tmp_path):
         picture = photograph(tmp_path / "photo.jpg")
-        share = tutelage.load(folder)(normalised(seen(picture, COLOUR), COLOUR)).detach().softmax(1)[0]
+        share = tutelage.load(folder)(as_seen(seen(picture, COLOUR), COLOUR)).detach().softmax(1)[0]
         lines = [f"{share[place]:6.1%}  {PETS.classes[place]}" for place in share.argsort(descending=True)]
         assert said(folder / "predict.py", picture, site).splitlines() == lines
 
@@ -211,7 +211,7 @@ class TestScript:
         words = said(tmp_path / "predict.py", picture, site)
         eight = tmp_path / "eight.png"
         Image.fromarray((np.asarray(Image.open(picture)) >> 8).astype(np.uint8)).save(eight)
-        answer = model(normalised(seen(eight, GREY), GREY)).detach()[0]
+        answer = model(as_seen(seen(eight, GREY), GREY)).detach()[0]
         if task == "multi-label":
             assert [line.split()[1:] for line in words.splitlines()] == [
                 ["yes" if answer[place] >= 0 else "no", what.classes[place]]
@@ -233,7 +233,7 @@ class TestScript:
         exec(re.search(r"^CLASSES = .*?\]$", source, re.MULTILINE | re.DOTALL)[0], scope)
         assert scope["CLASSES"] == list(names)
         compile(source, "predict.py", "exec")
-        assert listed(("a",), 3) == "['0', '1', '2']"
+        assert class_list(("a",), 3) == "['0', '1', '2']"
 
     def test_it_is_for_pictures(self):
         with pytest.raises(ValueError, match="about pictures"):

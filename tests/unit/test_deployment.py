@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from exporting import COLOUR, PETS, pictures, small
-from tutelage.deployment.about import About, about
+from tutelage.deployment.about import About, read_about
 from tutelage.deployment.compared import TOLERANCE, refuse_difference
-from tutelage.deployment.network import normalised
+from tutelage.deployment.network import as_seen
 from tutelage.deployment.onnx import OPSET, export_onnx
 from tutelage.deployment.program import export_program
 
@@ -86,7 +86,7 @@ class TestOnnx:
     def test_it_takes_pixels_and_answers_as_the_network_does_at_any_size_of_a_batch(self, tmp_path):
         model, samples = small(), pictures()
         checked = export_onnx(model, samples, tmp_path / "net.onnx", PETS)
-        own = model(normalised(samples, COLOUR)).detach()
+        own = model(as_seen(samples, COLOUR)).detach()
         for size in (1, 2, 7, 9):
             assert torch.allclose(asked(checked.path, samples[:size]), own[:size], atol=1e-5)
         assert (checked.takes, checked.output, checked.shape, checked.dtype) == (
@@ -124,8 +124,8 @@ class TestOnnx:
 
     def test_what_it_takes_and_gives_can_be_chosen(self, tmp_path):
         model, samples = small(), pictures()
-        own = model(normalised(samples, COLOUR)).detach()
-        for takes, seen in (("unit", samples / 255), ("normalised", normalised(samples, COLOUR))):
+        own = model(as_seen(samples, COLOUR)).detach()
+        for takes, seen in (("unit", samples / 255), ("normalised", as_seen(samples, COLOUR))):
             path = export_onnx(model, samples, tmp_path / f"{takes}.onnx", PETS, takes=takes, probabilities=True).path
             assert torch.allclose(asked(path, seen), own.softmax(1), atol=1e-5)
 
@@ -168,7 +168,7 @@ class TestOnnx:
             export_onnx(nn.Linear(4, 3), vectors(), tmp_path / "net.onnx", About())
 
     def test_samples_that_do_not_fit_are_refused(self, tmp_path):
-        for samples in (pictures(size=(3, 16, 16)), normalised(pictures(), COLOUR)):
+        for samples in (pictures(size=(3, 16, 16)), as_seen(pictures(), COLOUR)):
             with pytest.raises(ValueError, match=r"uint8 \(N, 3, 32, 32\)"):
                 export_onnx(small(), samples, tmp_path / "net.onnx", PETS)
         with pytest.raises(ValueError, match="no picture"):
@@ -207,7 +207,7 @@ class TestProgram:
         model, samples = small(), pictures()
         path = export_program(model, samples, tmp_path / "net.pt2", PETS).path
         again = torch.export.load(path).module()
-        own = model(normalised(samples, COLOUR))
+        own = model(as_seen(samples, COLOUR))
         for size in (1, 5):
             assert torch.allclose(again(samples[:size]), own[:size], atol=1e-5)
         content = path.read_bytes()
@@ -251,13 +251,13 @@ class TestComparison:
 
 class TestAbout:
     def test_what_was_written_is_read_again(self):
-        assert about(PETS.facts(), "here") == PETS and about(NUMBERS.facts(), "here") == NUMBERS
-        assert about({"input": "an earlier version"}, "here") == About()
+        assert read_about(PETS.facts(), "here") == PETS and read_about(NUMBERS.facts(), "here") == NUMBERS
+        assert read_about({"input": "an earlier version"}, "here") == About()
 
     @pytest.mark.parametrize("wrong", [{"task": "x"}, {"classes": "abc"}, {"classes": [1]}, {"name": 3}])
     def test_what_makes_no_sense_is_refused_by_the_name_of_the_file(self, wrong):
         with pytest.raises(ValueError, match=r"^here "):
-            about(wrong, "here")
+            read_about(wrong, "here")
 
     @pytest.mark.parametrize(
         "wrong",
@@ -268,4 +268,4 @@ class TestAbout:
     )
     def test_so_is_a_preprocessing_that_makes_none(self, wrong):
         with pytest.raises(ValueError, match=r"^here "):
-            about({"preprocessing": {**COLOUR.as_json(), **wrong}}, "here")
+            read_about({"preprocessing": {**COLOUR.as_json(), **wrong}}, "here")

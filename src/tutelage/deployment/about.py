@@ -57,7 +57,7 @@ class About:
         return "normalised" if self.preprocessing is None else "pixels"
 
 
-def about(facts: Any, where: str) -> About:
+def read_about(facts: Any, where: str) -> About:
     """What ``student.json`` says, which may be somebody else's. Raises ``ValueError``, beginning with ``where``."""
     facts = facts if isinstance(facts, Mapping) else {}
     task, classes = facts.get("task", "classification"), facts.get("classes", [])

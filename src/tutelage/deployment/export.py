@@ -12,7 +12,7 @@ from torch import Tensor
 from tutelage.checkpoint import load_state, read_json, save_weights
 from tutelage.checksums import MANIFEST, listed
 from tutelage.delivery import CURE, DESCRIPTION, load
-from tutelage.deployment.about import About, Input, about
+from tutelage.deployment.about import About, Input, read_about
 from tutelage.deployment.compared import Checked
 from tutelage.deployment.deploy import SAMPLES
 from tutelage.deployment.onnx import export_onnx
@@ -47,7 +47,7 @@ def exported(
     network cannot be exported, answers differ or the arguments do not fit, ``ImportError`` without the extra.
     """
     source, to = Path(source), Path(to)
-    refuse_place(to, force)
+    refuse_target(to, force)
     known = (*FORMATS, WEIGHTS)
     if to.suffix not in known:
         raise ValueError(f"A student is exported to a file that ends in {', '.join(known)}; got {to.name!r}.")
@@ -58,12 +58,12 @@ def exported(
         save_weights(to, model)
         return None
     said = read_json(current(source, DESCRIPTION), CURE)
-    what = about(said, str(current(source, DESCRIPTION)))
-    samples, real = samples_of(source, what, said, shape)
+    what = read_about(said, str(current(source, DESCRIPTION)))
+    samples, real = kept_samples(source, what, said, shape)
     return FORMATS[to.suffix](model, samples, to, what, takes=takes, probabilities=probabilities, real=real)
 
 
-def samples_of(folder: Path, what: About, said: Mapping[str, Any], shape: Sequence[int]) -> tuple[Tensor, bool]:
+def kept_samples(folder: Path, what: About, said: Mapping[str, Any], shape: Sequence[int]) -> tuple[Tensor, bool]:
     """The samples that the run in ``folder`` kept; made-up ones, and ``False``, where it kept none.
 
     Raises ``ValueError`` where nothing says what shape a sample has.
@@ -88,7 +88,7 @@ def samples_of(folder: Path, what: About, said: Mapping[str, Any], shape: Sequen
     return draw((MADE_UP, *shape), generator=random), False
 
 
-def refuse_place(to: Path, force: bool) -> None:
+def refuse_target(to: Path, force: bool) -> None:
     """Raise where ``to`` cannot be written, or would take the place of a file that is not an export of ours."""
     if not to.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {to.parent}; make it first, or name another place.")

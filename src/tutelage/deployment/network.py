@@ -39,7 +39,7 @@ class Exported(nn.Module):
         return torch.sigmoid(answer) if _is_of_one(self.behind, answer) else torch.softmax(answer, 1)
 
 
-def alone(model: nn.Module) -> nn.Module:
+def plain_copy(model: nn.Module) -> nn.Module:
     """A copy of ``model`` on the CPU, in float32 and eval mode, laid out and compiled in no way of its own.
 
     The model itself stays as it is.
@@ -58,7 +58,7 @@ def output_name(about: About, probabilities: bool) -> str:
     return "probabilities" if probabilities else OUTPUTS[about.task][0]
 
 
-def normalised(pictures: Tensor, how: Preprocessing) -> Tensor:
+def as_seen(pictures: Tensor, how: Preprocessing) -> Tensor:
     """Pictures (N, C, H, W), uint8, as the network sees them: float32, ``(x / 255 − mean) / std``."""
     x = pictures.to(torch.float32) / 255
     if not how.mean:
@@ -86,7 +86,7 @@ def as_taken(samples: Tensor, about: About, takes: Input) -> Tensor:
     samples = samples.cpu().contiguous()
     if takes == "pixels":
         return samples
-    return samples.to(torch.float32) / 255 if takes == "unit" else normalised(samples, pictures)
+    return samples.to(torch.float32) / 255 if takes == "unit" else as_seen(samples, pictures)
 
 
 def answers(network: nn.Module, samples: Tensor) -> Tensor:

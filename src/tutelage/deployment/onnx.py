@@ -15,7 +15,7 @@ from torch.export import ExportedProgram
 
 from tutelage.deployment.about import About, Input
 from tutelage.deployment.compared import Checked, refuse_difference
-from tutelage.deployment.network import Exported, alone, as_taken, output_name
+from tutelage.deployment.network import Exported, as_taken, output_name, plain_copy
 from tutelage.deployment.traced import BATCH, quiet, traced
 from tutelage.files import atomically
 
@@ -48,11 +48,11 @@ def export_onnx(
     exported, with the line or operation that is in the way, and for answers that differ, with by how much; ``OSError``
     in one sentence where the file cannot be written.
     """
-    onnx, runtime = needed("onnx"), needed("onnxruntime")
-    needed("onnxscript")
+    onnx, runtime = onnx_module("onnx"), onnx_module("onnxruntime")
+    onnx_module("onnxscript")
     takes, path = takes or about.input, Path(path)
     output, inputs = output_name(about, probabilities), as_taken(samples, about, takes)
-    network = Exported(alone(model), about, takes, probabilities).eval()
+    network = Exported(plain_copy(model), about, takes, probabilities).eval()
     refuse_huge(network, path)
     name = type(getattr(model, "_orig_mod", model)).__name__
     program = _converted(traced(network, inputs, name), output, name)
@@ -69,7 +69,7 @@ def export_onnx(
     return Checked(path, len(content), difference, takes, output, shape, dtype, answer, real)
 
 
-def needed(module: str) -> Any:
+def onnx_module(module: str) -> Any:
     """A module of the extra, imported now. Raises ``ImportError`` with the install line where it is missing."""
     try:
         return import_module(module)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tutelage.deployment.about import About, Input
 from tutelage.deployment.compared import Checked, refuse_difference
-from tutelage.deployment.network import Exported, alone, as_taken, output_name
+from tutelage.deployment.network import Exported, as_taken, output_name, plain_copy
 from tutelage.deployment.traced import quiet, traced
 from tutelage.files import atomically
 
@@ -34,7 +34,7 @@ def export_program(
     """
     takes, path = takes or about.input, Path(path)
     output, inputs = output_name(about, probabilities), as_taken(samples, about, takes)
-    network = Exported(alone(model), about, takes, probabilities).eval()
+    network = Exported(plain_copy(model), about, takes, probabilities).eval()
     program = traced(network, inputs, type(getattr(model, "_orig_mod", model)).__name__)
     facts = {**about.facts(), "input": takes, "output": output, "tutelage": version("tutelage")}
     with atomically(path) as temporary:

@@ -86,10 +86,10 @@ def script(about: About, outputs: int, model: str = "student.onnx") -> str:
     parts = (_PICTURE, _CROPPED if how.resize else _RESIZED, _ASKED)
     lines = [part.format(**facts, width=width, resize=how.resize) for part in (_HEAD, *parts)]
     said = _SAID["one logit" if binary else about.task]
-    return "".join([lines[0], f"CLASSES = {listed(about.classes, 2 if binary else outputs)}\n", *lines[1:], said])
+    return "".join([lines[0], f"CLASSES = {class_list(about.classes, 2 if binary else outputs)}\n", *lines[1:], said])
 
 
-def listed(classes: Sequence[str], outputs: int) -> str:
+def class_list(classes: Sequence[str], outputs: int) -> str:
     """The names of ``outputs`` as a Python list; numbers where there are not as many names."""
     names = list(classes) if len(classes) == outputs else [str(n) for n in range(outputs)]
     return pformat(names, width=118, compact=True)

@@ -68,10 +68,10 @@ def _input(folder: Path) -> str:
 
 
 def _onnx(folder: Path) -> str:
-    from tutelage.deployment.about import OUTPUTS, about  # not for every report
+    from tutelage.deployment.about import OUTPUTS, read_about  # not for every report
 
     try:
-        what = about(_said(folder), str(folder / DESCRIPTION))
+        what = read_about(_said(folder), str(folder / DESCRIPTION))
     except ValueError:
         return ""
     name, meaning = OUTPUTS[what.task]
