@@ -1,0 +1,80 @@
+"""How to use what a run delivered: there where it delivered something, and nothing where it did not."""
+
+import json
+import shutil
+
+import pytest
+
+from exporting import PETS
+from report_sample import make
+from tutelage.files import write_text
+from tutelage.report.groups import group_runs
+from tutelage.report.page import publish_page
+from tutelage.report.read import read_run
+from tutelage.report.story import story_of
+from tutelage.report.usage import usage_of
+
+
+def page(*folders):
+    groups = group_runs([read_run(folder) for folder in folders])
+    place = folders[0].parent / "page"
+    publish_page(groups, story_of(groups), place)
+    return groups, (place / "report.html").read_text(), (place / "report.md").read_text(), place
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return make(tmp_path / "runs" / "one")
+
+
+def deliver(folder, **facts):
+    (folder / "student.safetensors").write_bytes(bytes(2000))
+    write_text(folder / "student.json", json.dumps({"build": {}, **facts}))
+
+
+def test_nothing_is_said_where_nothing_was_delivered(run):
+    groups, html, text, _ = page(run)
+    assert usage_of(groups) is None and "How do I use it" not in html + text
+
+
+def test_files_lines_and_what_the_file_takes_are_told(run):
+    deliver(run, **PETS.facts(), input=PETS.input_words)
+    for name in ("student.onnx", "predict.py", "model_card.md"):
+        (run / name).write_text("Written by tutelage")
+    _, html, text, _ = page(run)
+    for said in (html, text):
+        for words in ("How do I use it?", "student.onnx", "2.00 kB", "tutelage export runs/one --to small.onnx",
+                      "python runs/one/predict.py photo.jpg", "uint8 (N, 3, 32, 32)", "softmax"):  # fmt: skip
+            assert words in said, words
+    assert "samples.safetensors" not in html  # which is not there
+    assert html.index("How do I use it?") < html.index("Does the published claim hold?")
+    assert 'student = tutelage.load("runs/one")' in text
+
+
+def test_without_the_file_nothing_is_said_of_it_and_a_predict_of_the_users_own_is_not_ours(run):
+    deliver(run, input="float32 (N, 1, 28, 28), grey levels 0 to 1")
+    (run / "predict.py").write_text("print('mine')")
+    _, _, text, _ = page(run)
+    assert "float32 (N, 1, 28, 28), grey levels 0 to 1" in text and "tutelage export runs/one" in text
+    assert "predict.py" not in text and "student.onnx" not in text
+
+
+def test_a_report_of_many_has_no_such_section_and_the_record_is_the_same_with_and_without(run):
+    other = shutil.copytree(run, run.with_name("two"))
+    deliver(run)
+    _, html, _, place = page(run)
+    assert "How do I use it" in html
+    record = (place / "report.json").read_bytes()
+    groups, _, _, place = page(other)
+    assert (place / "report.json").read_bytes() == record and usage_of(groups) is None
+    assert "How do I use it" not in "".join(page(run, other)[1:3])
+
+
+@pytest.mark.parametrize("said", ["[]", "{", '{"input": 3, "task": "x"}', '{"input": "<script>\\u202e"}'])
+def test_whatever_stands_in_the_description_is_text_or_passed_over(run, said):
+    deliver(run)
+    (run / "student.json").write_text(said)
+    (run / "student.onnx").write_text("tutelage")
+    _, html, _, _ = page(run)
+    assert "How do I use it?" in html and "<script" not in html and "\u202e" not in html
