@@ -21,6 +21,7 @@ NO_METHODS = (
     "cli",
     "data",
     "own_data",
+    "deployment",
     "recipes",
     "report",
 )  # packages whose functions are tools, or have a table of their own

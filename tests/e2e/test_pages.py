@@ -49,7 +49,7 @@ def obey(command):
         requests = [understood(recipe, flags)] if name == "run" else combinations(recipe, flags)[0]
         for request in requests if recipe.startswith("my_lab") or "smoke" in flags else []:
             assert main(request.words[1:]) == 0, command  # a sweep's runs one after the other, not as processes
-    elif name not in ("report", "verify", "check") or Path(words[0]).exists():
+    elif name not in ("report", "verify", "check", "export") or Path(words[0]).exists():
         assert main([name, *words]) == 0, command
 
 
