@@ -164,11 +164,14 @@ def said(path, picture, site):
 def seen(picture, how):
     """What our own reading of pictures makes of a file: uint8 (1, C, H, W)."""
     image = ImageOps.exif_transpose(Image.open(picture)).convert("L" if how.channels == 1 else "RGB")
-    height, width = how.size
-    if how.resize:
-        scale = how.resize / min(image.size)
-        image = image.resize([round(side * scale) for side in image.size], Image.Resampling.BILINEAR)
-        left, top = (image.width - width) // 2, (image.height - height) // 2
+    (height, width), resize = how.size, how.resize
+    if resize:  # the middle of the whole, once its shorter side is ``resize``
+        assert min(image.size) < 2 * resize  # so that a JPEG is decoded whole
+        long = resize * max(image.size) // min(image.size)
+        near, far = ((place * max(image.size) / long) for place in ((long - resize) // 2, (long + resize) // 2))
+        box = (near, 0, far, image.height) if image.width > image.height else (0, near, image.width, far)
+        image = image.resize((resize, resize), Image.Resampling.BILINEAR, box=box)
+        left, top = (resize - width) // 2, (resize - height) // 2
         image = image.crop((left, top, left + width, top + height))
     elif image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BILINEAR)
@@ -210,7 +213,7 @@ class TestScript:
         Image.fromarray((np.arange(30 * 40, dtype=np.uint16) * 50).reshape(30, 40)).save(picture)  # 16 bits
         words = said(tmp_path / "predict.py", picture, site)
         eight = tmp_path / "eight.png"
-        Image.fromarray((np.asarray(Image.open(picture)) >> 8).astype(np.uint8)).save(eight)
+        Image.fromarray(((np.asarray(Image.open(picture)).astype(int) + 128) // 257).astype(np.uint8)).save(eight)
         answer = model(as_seen(seen(eight, GREY), GREY)).detach()[0]
         if task == "multi-label":
             assert [line.split()[1:] for line in words.splitlines()] == [

@@ -18,16 +18,26 @@ import onnxruntime
 from PIL import Image, ImageOps
 
 '''
+_OPENED = """\
+picture = Image.open(sys.argv[1])
+"""
+_DRAFTED = """\
+picture.draft("{mode}", ({resize}, {resize}))  # a JPEG no larger than is needed
+"""
 _PICTURE = """\
-picture = ImageOps.exif_transpose(Image.open(sys.argv[1]))
+picture = ImageOps.exif_transpose(picture)
 if picture.mode.startswith("I"):  # 16 bits a pixel
-    picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    picture = Image.fromarray(((np.asarray(picture).astype(np.int64) + 128) // 257).astype(np.uint8))
 picture = picture.convert("{mode}")
 """
 _CROPPED = """\
-scale = {resize} / min(picture.size)
-picture = picture.resize([round(side * scale) for side in picture.size], Image.Resampling.BILINEAR)
-left, top = (picture.width - {width}) // 2, (picture.height - {height}) // 2
+lengths = [{resize} * side // min(picture.size) for side in picture.size]  # once the shorter one is {resize}
+starts = [(length - {resize}) // 2 for length in lengths]
+ends = [start + {resize} for start in starts]
+box = [place * side / length for places in (starts, ends)
+       for place, side, length in zip(places, picture.size, lengths, strict=True)]
+picture = picture.resize(({resize}, {resize}), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
+left, top = ({resize} - {width}) // 2, ({resize} - {height}) // 2
 picture = picture.crop((left, top, left + {width}, top + {height}))
 """
 _RESIZED = """\
@@ -71,9 +81,10 @@ Image.fromarray(mask).save(Path(sys.argv[1]).with_suffix(".mask.png"))  # grey l
 def script(about: About, outputs: int, model: str = "student.onnx") -> str:
     """The source of ``predict.py`` for a file ``model`` beside it that takes pixels and gives ``outputs`` a picture.
 
-    Pictures are read as ours are: turned as their EXIF orientation says, in ``channels``, their shorter side scaled to
-    ``resize`` (antialiased bilinear), the middle cut out; where that is 0, scaled to the size as a whole if they have
-    another. A mask goes into ``PICTURE.mask.png``. Raises ``ValueError`` for a student whose inputs are no pictures.
+    Pictures are read to the bit as ours are: turned as their EXIF orientation says, in ``channels``, their shorter side
+    scaled to ``resize`` (antialiased bilinear), the middle cut out; where that is 0, scaled to the size as a whole if
+    they have another. A mask goes into ``PICTURE.mask.png``.
+    Raises ``ValueError`` for a student whose inputs are no pictures.
     """
     how = about.preprocessing
     if how is None:
@@ -83,8 +94,8 @@ def script(about: About, outputs: int, model: str = "student.onnx") -> str:
     height, width = how.size
     facts = {"model": model, "mode": "L" if how.channels == 1 else "RGB", "channels": how.channels, "height": height}
     binary = about.task == "classification" and outputs == 1
-    parts = (_PICTURE, _CROPPED if how.resize else _RESIZED, _ASKED)
-    lines = [part.format(**facts, width=width, resize=how.resize) for part in (_HEAD, *parts)]
+    sized = (_OPENED, _DRAFTED, _PICTURE, _CROPPED) if how.resize else (_OPENED, _PICTURE, _RESIZED)
+    lines = [part.format(**facts, width=width, resize=how.resize) for part in (_HEAD, *sized, _ASKED)]
     said = _SAID["one logit" if binary else about.task]
     return "".join([lines[0], f"CLASSES = {class_list(about.classes, 2 if binary else outputs)}\n", *lines[1:], said])
 
