@@ -11,8 +11,9 @@ from pathlib import Path
 from tutelage.files import remove_leftovers, sync, write_text
 
 AGAIN, ENVIRONMENT, LOG, STAGES, RESULTS = "again", "environment.json", "log.jsonl", "stages.json", "results.json"
+PLAN = "plan.json"
 OURS = re.compile(
-    r"log\.jsonl|(environment|stages|results|student)\.json|student\.safetensors|source(\.\d+)?\.safetensors|SHA256SUMS"
+    r"log\.jsonl|(environment|plan|stages|results|student)\.json|student\.safetensors|source(\.\d+)?\.safetensors|SHA256SUMS"
 )
 """The files that every start of a run makes anew."""
 WEIGHTS, DESCRIPTION = "student.safetensors", "student.json"

@@ -17,7 +17,7 @@ from tutelage.checkpoint import write_json
 from tutelage.files import append
 from tutelage.keys import Build, described, key_of
 from tutelage.progress import Progress, Silence
-from tutelage.renewal import STAGES
+from tutelage.renewal import PLAN, STAGES
 from tutelage.stages.code import code_of
 from tutelage.stages.obtain import Source, derived, given, obtain, summary, trained
 from tutelage.stages.stage import Fit, JointFit, Stage, fit_one
@@ -64,6 +64,7 @@ class Run:
         key = key_of([self.recipe, self.arguments, exact, self.device.type])
         self.folder = Path(folder) if folder else self.root / folders.folder_name(request, key)
         self.data_was_read = False
+        self.plan = ""  # in words, of a run that was to make one and no more
         self._data = None if data is None else Path(data)
         self._progress = progress or Silence()
         self._results = results.Results()
@@ -118,7 +119,9 @@ class Run:
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
+            if kind is None and self.plan:
+                group.decided(self._files.withdraw)
+            elif kind is None:
                 group.decided(partial(self._files.finish, folders.jsonable(asdict(self._results))))
             elif issubclass(kind, ValueError | OSError | ImportError) and self._is_idle and self.leads:
                 self._files.withdraw()
@@ -209,6 +212,20 @@ class Run:
         """
         if self.leads:
             delivery.deliver(self._files.place, student, folders.jsonable(facts))
+
+    def keep_plan(self, plan: Mapping[str, Any]) -> None:
+        """Write down what is going to be done, before it is: ``plan.json``."""
+        if self.leads:
+            write_json(self._files.place / PLAN, folders.jsonable(plan))
+
+    def end_with_the_plan(self, words: str) -> None:
+        """Nothing more is done: the run ends without results, and leaves no folder. ``words`` are the plan.
+
+        Raises ``ValueError`` for a run that has trained something.
+        """
+        if not self._is_idle:
+            raise ValueError("A run that ends with its plan trains nothing; this one has.")
+        self.plan = words
 
     def laid_out(self, model: nn.Module) -> nn.Module:
         """``model`` on the run's device, and in the layout that convolutions are fastest in unless the run is exact."""

@@ -28,6 +28,7 @@ Command: TypeAlias = Callable[[Sequence[str]], int]
 
 COMMANDS = {
     "ls": ("[MODULE …]", "list the recipes with their presets"),
+    "distill": ("--teacher T --weights FILE --data DIR --student S", "make a small network of yours, on your data"),
     "run": ("RECIPE [--preset P] [flags]", "run one experiment, or continue it"),
     "sweep": ("RECIPE --flag V V … [--jobs N] [--plan]", "run every combination of the given values"),
     "measure": ("--model NET [--weights F] --data DIR", "what a trained network is on your data"),
@@ -40,7 +41,7 @@ COMMANDS = {
 """Command -> what comes after it, and what it does. ``tutelage.cli.<command>`` holds the function."""
 
 
-FLAGGED = ("check", "export", "measure", "report")
+FLAGGED = ("check", "distill", "export", "measure", "report")
 """Commands that explain their flags themselves, as these do not depend on a recipe."""
 
 

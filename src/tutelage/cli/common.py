@@ -1,12 +1,12 @@
 """The flags that every run has, whatever the recipe."""
 
 import os
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, fields, make_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
-from tyro.conf import FlagCreatePairsOff, arg
+from tyro.conf import Fixed, FlagCreatePairsOff, Suppress, arg
 
 from tutelage.study.bounds import Above, AtMost
 
@@ -16,6 +16,8 @@ Processes: TypeAlias = Annotated[int, Above(0), AtMost(1024)]
 """So many at once, or threads: more are never faster, and a system may not start them."""
 
 
+YIELDING = ("data",)
+"""Flags of every run that a recipe's own of the same name takes the place of: it then says itself what that is."""
 PRESET = "Start from these defaults; --help then shows them."
 
 
@@ -79,6 +81,18 @@ def with_presets(presets: tuple[str, ...], bundle: type[Common]) -> type[Common]
     """``bundle``, whose help names these presets."""
     told = arg(metavar="|".join(presets), help_behavior_hint="", help=PRESET)
     own: list[tuple[str, Any, Any]] = [("preset", Annotated[str | None, told], None)]
+    return make_dataclass(
+        bundle.__name__, own, bases=(bundle,), frozen=True, kw_only=True, namespace={"__doc__": bundle.__doc__}
+    )
+
+
+@cache
+def without(taken: tuple[str, ...], bundle: type[Common]) -> type[Common]:
+    """``bundle`` without those flags that yield to the recipe's own flags of the names ``taken``; their values stay."""
+    yielding = [field for field in fields(bundle) if field.name in YIELDING and field.name in taken]
+    if not yielding:
+        return bundle
+    own: list[tuple[str, Any, Any]] = [(x.name, Annotated[None, Fixed, Suppress], None) for x in yielding]
     return make_dataclass(
         bundle.__name__, own, bases=(bundle,), frozen=True, kw_only=True, namespace={"__doc__": bundle.__doc__}
     )

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tutelage.cli.common import Common
+from tutelage.cli.common import Common, without
+from tutelage.cli.distill import DISTILL
 from tutelage.cli.failures import DONE, Usage, did_you_mean
 from tutelage.cli.find import find, recipes_in, shipped
 from tutelage.cli.flags import flags_of, flags_of_bundle, leaves
@@ -77,6 +78,8 @@ def _possible(before: Sequence[str], commands: list[str]) -> list[str]:
             return [recipe.name for name, module in shipped().items() for recipe in recipes_in(module, name)]
         case [_, "run" | "sweep" as verb, path, *rest]:
             return _flags(path, verb, rest[-1] if rest else "")
+        case [_, "distill", *rest]:
+            return _flags(DISTILL, "run", rest[-1] if rest else "")
         case [_, "completion"]:
             return list(SCRIPTS)
         case [_, "check", *rest]:
@@ -111,7 +114,9 @@ def _flags(path: str, verb: str, last: str) -> list[str]:
         recipe, _ = find(path)
     except (ValueError, ImportError):
         return []
-    mine, every = leaves(flags_of(recipe.function)), flags_of_bundle(Sweeping if verb == "sweep" else Common)
+    mine = leaves(flags_of(recipe.function))
+    bundle = without(tuple(flag.name for flag in mine), Sweeping if verb == "sweep" else Common)
+    every = flags_of_bundle(bundle)
     if last == "--preset":
         return list(recipe.presets)
     before = next((flag for flag in (*mine, *every) if last == flag.spelled), None)

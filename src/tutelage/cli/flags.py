@@ -8,7 +8,7 @@ import inspect
 import io
 import shutil
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -21,8 +21,10 @@ from tutelage.cli.output import NARROWEST
 from tutelage.cli.refusals import refusal, values_of
 from tutelage.cli.values import readable
 from tutelage.study.dotted import dotted_name, fields_of, hints_of, root
+from tutelage.study.spread import SPREAD
 
 T = TypeVar("T")
+_NO_FLAGS = {tyro.conf.Positional, tyro.conf.Fixed}
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ def flags_of(function: Callable[..., Any]) -> list[Flag]:
     """
     written, hints = root(function), hints_of(function)
     meanings = meanings_in(inspect.getdoc(written) or "")
+    if (settings := getattr(written, SPREAD, None)) is not None:
+        meanings = {**field_meanings(settings), **meanings}
     parameters = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
     defaults = {p.name: MISSING if p.default is p.empty else p.default for p in parameters}
     if untyped := [name for name, default in defaults.items() if default is MISSING and name not in hints]:
@@ -180,7 +184,7 @@ def indented(text: str) -> str:
 def flags_of_bundle(bundle: type[Any]) -> list[Flag]:
     """The fields of a dataclass whose annotations carry ``tyro.conf.arg``, without those that are no flags."""
     hints = {f: get_type_hints(bundle, include_extras=True)[f.name] for f in fields(bundle)}
-    flags = {f: hint for f, hint in hints.items() if tyro.conf.Positional not in get_args(hint)}
+    flags = {f: hint for f, hint in hints.items() if _NO_FLAGS.isdisjoint(_settings_in(hint))}
     return [Flag(_name(f.name, hint), bare(hint), f.default, "") for f, hint in flags.items()]
 
 
@@ -192,6 +196,11 @@ def rebound(flags: Sequence[Flag], values: Mapping[str, Any]) -> list[Flag]:
 def _name(name: str, hint: Any) -> str:
     settings = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
     return next((str(x.name) for x in settings if getattr(x, "name", None)), name)
+
+
+def _settings_in(hint: Any) -> list[Any]:
+    """What an annotation says beside the type, as far as it can be looked up in a set."""
+    return [x for x in get_args(hint) if isinstance(x, Hashable)]
 
 
 def bare(hint: Any) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
 
-from tutelage.cli.common import Common, with_presets
+from tutelage.cli.common import Common, with_presets, without
 from tutelage.cli.docstrings import prose_of
 from tutelage.cli.failures import Usage
 from tutelage.cli.find import Experiment, Recipe, find
@@ -75,7 +75,8 @@ def understood(path: str, words: Sequence[str], *, bundle: type[Common] = Common
     if preset is None:
         preset = named if named != recipe.own_preset or file is None else file.preset or named
     flags = own = flags_of(recipe.with_preset(preset))
-    bundle = with_presets(tuple(recipe.listed), bundle)  # type: ignore[arg-type]  # a class is hashable
+    bundle = without(tuple(flag.name for flag in own), bundle)  # type: ignore[arg-type]  # a class is hashable
+    bundle = with_presets(tuple(recipe.listed), bundle)  # type: ignore[arg-type]  # likewise
     prog, text = f"tutelage {verb} {recipe.name}", prose_of(recipe.function)
     defaults = {flag.name: flag.default for flag in flags if flag.default is not MISSING}
     if file is not None:

@@ -5,7 +5,6 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from tutelage.cli.failures import DONE, HUNG_UP, TERMINATED, Usage
 from tutelage.cli.find import first_recipe
 from tutelage.cli.processes import end_with_the_sweep
 from tutelage.cli.request import Request, understood
+from tutelage.printable import printable
 from tutelage.progress import Progress
 from tutelage.results import Arguments
 from tutelage.stages.signals import obey, stopping
@@ -36,8 +36,12 @@ def run(words: Sequence[str]) -> int:
     path, rest = first_recipe(words, "run")
     request = understood(path, rest)
     with resumable(request.command):
-        folder, leads = perform(request)
-        if not leads:  # under torchrun, rank 0 tells of it
+        work = perform(request)
+        folder = work.folder
+        if not work.leads:  # under torchrun, rank 0 tells of it
+            return DONE
+        if work.plan:
+            print(printable(work.plan))
             return DONE
         try:
             conclude([folder])
@@ -46,8 +50,8 @@ def run(words: Sequence[str]) -> int:
     return DONE
 
 
-def perform(request: Request) -> tuple[Path, bool]:
-    """Do what was asked for, and return the folder that it is in, and whether it is for this process to tell."""
+def perform(request: Request) -> "Run":
+    """Do what was asked for, and return the run that did."""
     common = request.common
     from tutelage.machine import tune_allocator
 
@@ -62,7 +66,7 @@ def perform(request: Request) -> tuple[Path, bool]:
         request.experiment(work, **request.arguments)
         if common.data is not None and not work.data_was_read:
             progress.note(f"{request.recipe.name} has not read --data {common.data}: its data come from elsewhere.")
-    return work.folder, work.leads
+    return work
 
 
 def use(threads: int | None) -> None:

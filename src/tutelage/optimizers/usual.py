@@ -3,7 +3,7 @@
 Each takes named parameters, and its settings by name: ``partial(sgd, lr=0.1, weight_decay=5e-4)`` is a ``Factory``.
 """
 
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from tutelage.optimizers.factory import Named
 
@@ -28,3 +28,8 @@ def plain_sgd(named: Named, *, lr: float) -> Optimizer:
 def adam(named: Named, *, lr: float, weight_decay: float = 0.0) -> Optimizer:
     """Adam with its decay in the gradient."""
     return Adam(named, lr=lr, weight_decay=weight_decay, fused=True)
+
+
+def adamw(named: Named, *, lr: float, weight_decay: float = 0.01) -> Optimizer:
+    """Adam with its decay apart from the gradient. Loshchilov & Hutter, ICLR 2019, arXiv:1711.05101."""
+    return AdamW(named, lr=lr, weight_decay=weight_decay, fused=True)

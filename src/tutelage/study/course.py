@@ -1,0 +1,144 @@
+"""What a distillation is going to do: epochs, rates, method, and how long each part takes; in words, and kept.
+
+The clock decides in it, so it is made once: whoever asks for the same distillation again reads it, and trains the same
+networks to the same bits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from time import perf_counter
+
+from tutelage.checkpoint import read_json, write_json
+from tutelage.files import made_folder
+from tutelage.keys import described, key_of
+from tutelage.progress import Progress
+from tutelage.run import Run
+from tutelage.stages.code import code_of
+from tutelage.study.budget import Pace, epochs_within, in_words, refuse_too_short
+from tutelage.study.cast import Asked, Cast
+from tutelage.study.pilot import Found, pilot
+
+PLANS = "plans"
+"""The folder beside the stages in which plans lie, each by what it was made for."""
+REVISION = 1
+"""Raised when the same question would get another plan."""
+FILES = 12.0
+"""Seconds for what comes out: files that are written and checked, the page, and the start of the process."""
+CLOCKED = 3600
+"""Samples that each network is shown where its latency is measured."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a pilot ``found``, the epochs that follow, and the seconds of what comes before and after the trainings."""
+
+    found: Found
+    epochs: int
+    before: float
+    after: float
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """What each part is expected to take."""
+        trainings = {name: pace.seconds(self.epochs) for name, pace in self.paces.items()}
+        return {"reading, the teacher and the pilot": self.before, **trainings, "measuring and files": self.after}
+
+    @property
+    def paces(self) -> dict[str, Pace]:
+        own = {"student": self.found.taught}
+        return own if self.found.alone is None else {**own, "baseline": self.found.alone}
+
+
+def course_of(run: Run, cast: Cast, asked: Asked, begun: float) -> Course:
+    """The plan for what is ``asked`` of ``cast``, as it was made before; by a pilot where it is asked for first.
+
+    ``begun`` is when the run began, as ``perf_counter`` counts. Raises ``ValueError`` where the minutes do not hold an
+    epoch, and for a plan on disk that is damaged.
+    """
+    place = run.root / PLANS / f"{_key(run, cast, asked)}.json"
+    if place.is_file():
+        run.progress.note(f"the plan is the one in {place}")
+        return read_course(place)
+    found = pilot(run, cast, asked)
+    before = perf_counter() - begun
+    after = _after(cast, found)
+    paces = [found.taught, *([] if found.alone is None else [found.alone])]
+    epochs = asked.epochs
+    if not epochs:
+        refuse_too_short(asked.minutes, before + after, paces)
+        epochs = epochs_within(60 * asked.minutes - before - after, paces)
+    course = Course(found, epochs, round(before, 3), round(after, 3))
+    if run.leads:
+        made_folder(place.parent)
+        write_json(place, asdict(course))
+    return course
+
+
+def read_course(place: Path) -> Course:
+    """The plan in a file. Raises ``ValueError`` for one that is damaged."""
+    cure = "remove it, and a new plan is made: its networks are trained anew"
+    content = read_json(place, cure)
+    try:
+        found = content["found"]
+        alone = None if found["alone"] is None else Pace(**found["alone"])
+        whole = Found(**{**found, "taught": Pace(**found["taught"]), "alone": alone})
+        course = Course(whole, int(content["epochs"]), float(content["before"]), float(content["after"]))
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{place} is no plan of a distillation ({type(error).__name__}); {cure}.") from None
+    if asdict(course) != content or course.epochs < 1:
+        raise ValueError(f"{place} is no plan of a distillation; {cure}.")
+    return course
+
+
+def course_in_words(cast: Cast, asked: Asked, course: Course, cached_bytes: int) -> list[str]:
+    """The plan, a sentence a line."""
+    found, (teacher, student) = course.found, cast.names
+    lesson = cast.lesson(found.batch_size, asked)
+    seconds = course.seconds
+    parts = ", ".join(f"{name} {in_words(value)}" for name, value in seconds.items())
+    rate = f"{found.lr:g}" + (f" ({found.lr_alone:g} alone)" if found.lr_alone != found.lr else "")
+    views = f"{lesson.num_views} views of each picture" if lesson.num_views > 1 else "each as it is"
+    answers = (
+        f"{teacher} is asked once about each view, and its answers are kept: up to {cached_bytes / 1e6:,.0f} MB on disk"
+        if found.taught.views
+        else f"{teacher} is asked at every step"
+    )
+    return [
+        f"{student} learns from {teacher} for {course.epochs} epochs of {len(lesson.train):,} samples, {views}, "
+        f"{found.batch_size} a step, by {found.optimizer} at a rate of up to {rate}, up for a fifth of the steps and "
+        "then down to 0",
+        f"method {found.method}: {found.why}",
+        answers,
+        f"{in_words(sum(seconds.values()))} in all: {parts}",
+    ]
+
+
+def slower_or_faster(progress: Progress, course: Course, took: Mapping[str, float]) -> None:
+    """Tell of trainings that took more than 15 % more, or less, than was planned."""
+    for name, pace in course.paces.items():
+        planned, real = pace.seconds(course.epochs), took.get(name, 0.0)
+        if real > 1.0 and not 0.85 <= real / planned <= 1.15:
+            word = "longer" if real > planned else "less long"
+            progress.note(f"{name}: took {word} than planned, {in_words(real)} where {in_words(planned)} were expected")
+
+
+def _key(run: Run, cast: Cast, asked: Asked) -> str:
+    data = cast.data
+    wanted = replace(asked, dry_run=False)
+    return key_of({
+        "asked": described(wanted), "student": described(cast.build_student), "teacher": described(cast.teacher.last),
+        "sees": cast.teacher_sees, "data": [described(x) for x in (data.train, data.validation, data.unlabelled)],
+        "shown": described(cast.lesson(1, wanted).transform), "task": described(data.task),
+        "conditions": [str(run.precision), run.exact, run.device.type], "revision": REVISION,
+        **code_of(cast.build_student, data.task),
+    })  # fmt: skip
+
+
+def _after(cast: Cast, found: Found) -> float:
+    """Seconds of measuring on the test samples and on the clock, and of files."""
+    data, samples = cast.data, len(cast.data.test) + CLOCKED
+    known = 1 if data.validation is None else len(data.validation)
+    student = found.taught.validation / known
+    teacher = found.asking / found.batch_size
+    return FILES + samples * (teacher + student * (1 if found.alone is None else 2))

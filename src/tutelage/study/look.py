@@ -1,0 +1,170 @@
+"""Short trainings of one student, by which a pilot finds a rate, the time of a step, and a method."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from math import hypot
+from statistics import median
+from time import perf_counter
+
+import torch
+from torch import nn
+
+from tutelage.data.batches import on_device
+from tutelage.loop import Loop
+from tutelage.measures.latency import wait
+from tutelage.methods.by_name import method as method_named
+from tutelage.methods.check import check_methods
+from tutelage.optimizers.factory import Factory
+from tutelage.optimizers.scheduled import scheduled
+from tutelage.optimizers.schedules import one_cycle
+from tutelage.optimizers.usual import adamw, nesterov
+from tutelage.results import Score
+from tutelage.run import Run
+from tutelage.schemes.answers import Conditions
+from tutelage.schemes.by_method import is_cached, pair_of, prepared, read_of
+from tutelage.schemes.plan import Plan
+from tutelage.study.cast import Asked, Cast
+from tutelage.study.range_test import FEWEST, LOWEST, ranged
+from tutelage.study.stretch import WARM_UP, stretch
+from tutelage.study.trials import Trial
+
+LAYERS = ("srrl", "sp", "at")
+"""Losses of layers that did well in ``results/``; each is tried beside soft targets."""
+OPTIMIZERS: Mapping[str, Callable[..., Factory]] = {
+    "nesterov": partial(partial, nesterov, weight_decay=5e-4),
+    "adamw": partial(partial, adamw, weight_decay=0.01),
+}
+"""What makes each of them at a rate ``lr``, with its usual decay."""
+USUAL_RATES = {"nesterov": 0.05, "adamw": 1e-3}
+"""Where there is no time to look for one."""
+SHARE_OF_RATES = 0.2
+"""Of the time that is left to a pilot, what the range test of one network may take."""
+MOST_STEPS = 100
+"""Of a range test; more would make the curve no smoother."""
+FEWEST_TRIED = 60
+"""Steps from which on a short training says anything about a method."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What stays the same in all short trainings of a pilot."""
+
+    run: Run
+    cast: Cast
+    asked: Asked
+    batch_size: int
+    optimizer: str
+
+    def trial(self, method: str | None) -> Trial:
+        """The student taught by that method; alone without one. Its plan is of one epoch, at a rate of 1."""
+        cast, factory = self.cast, OPTIMIZERS[self.optimizer](lr=1.0)
+        if method is None:
+            plan = Plan(cast.alone(self.batch_size, self.asked), factory, 1, one_cycle, cast.data.task)
+            return Trial(cast.build_student, plan)
+        how = method_named(method)
+        plan = Plan(cast.lesson(self.batch_size, self.asked), factory, 1, one_cycle, cast.task)
+        return Trial(cast.student_of(how), plan, cast.teaching(how, plan.lesson.num_views))
+
+    def rate(self, method: str | None, end: float) -> tuple[float, float]:
+        """The learning rate by a range test that ends well before ``end``, and the seconds of a step.
+
+        The usual rate where there is no time for one.
+        """
+        trial = self.trial(method)
+        first = stretch(self.run, trial, OPTIMIZERS[self.optimizer](lr=LOWEST), WARM_UP + 3)
+        steps = int(min(MOST_STEPS, SHARE_OF_RATES * (end - perf_counter()) / max(first.step, 1e-6)))
+        if steps < FEWEST:
+            return USUAL_RATES[self.optimizer], first.step
+        rate, found = ranged(self.run, trial, OPTIMIZERS[self.optimizer], steps)
+        return rate, found.step
+
+    def asking(self, method: str) -> float:
+        """Seconds in which the teacher answers a batch, with all that ``method`` wants to know of it."""
+        trial = self.trial(method)
+        assert trial.teaching is not None
+        model = self.run.laid_out(trial.build())
+        uncached = replace(trial.teaching, cache_views=0)
+        objective, teachers = prepared(model, uncached, trial.plan, self._conditions)
+        seconds = []
+        with torch.no_grad(), Loop(precision=self.run.precision).autocast(self.run.device.type):
+            for batch in islice(trial.plan.lesson.batches()(0, 0), WARM_UP):
+                scene = {"batch": on_device(self.run.device, batch)}
+                begun = perf_counter()
+                for name, teacher in teachers.items():
+                    teacher(scene, read_of(objective, name))
+                wait(self.run.device)
+                seconds.append(perf_counter() - begun)
+        return median(seconds)
+
+    def validating(self, model: nn.Module) -> float:
+        """Seconds of a look at the validation samples; 0 where there are none."""
+        check = self.trial(None).plan.validation(model)
+        if check is None:
+            return 0.0
+        begun = perf_counter()
+        check()
+        return perf_counter() - begun
+
+    def is_cached(self, method: str) -> bool:
+        """Whether the teacher is asked but once about each view."""
+        trial = self.trial(method)
+        assert trial.teaching is not None
+        return is_cached(self.run.laid_out(trial.build()), trial.teaching, trial.plan)
+
+    def preferred(self, soft: str, lr: float, step: float, end: float) -> tuple[str, str, float]:
+        """``soft``, or the sum of it and a loss of layers whose short training is clearly better on validation.
+
+        All are trained equally long on the clock, from the same weights at the same rate, until about ``end``. Clearly:
+        by more than what the choice of the validation samples leaves of such a difference. Also says why, and the
+        seconds of a step.
+        """
+        names = [name for name in (f"{soft}+{layers}" for layers in LAYERS) if self._fits(name)]
+        data = self.cast.data
+        if data.validation is None or not names:
+            lacks = "no validation samples" if data.validation is None else "no layers of the two can be compared"
+            return soft, lacks, step
+        seconds = {soft: step} | {name: self._step(name, lr) for name in names}
+        share = (end - perf_counter()) / len(seconds)
+        if share < FEWEST_TRIED * max(seconds.values()):
+            return soft, "there is no time to try losses of layers", step
+        scores = {name: self._score(name, lr, int(share / each)) for name, each in seconds.items()}
+        metric = data.task.deciding
+        ahead = {name: metric.gain(scores[name].value, over=scores[soft].value) for name in names if name in scores}
+        best = max(ahead, key=lambda name: ahead[name], default=soft)
+        if best in ahead and ahead[best] > noise_of(scores[best], scores[soft]):
+            words = f"{scores[best].value:g} {metric.name} on validation after a short training, {soft} alone"
+            return best, f"{words} {scores[soft].value:g}", seconds[best]
+        return soft, f"no loss of layers ({', '.join(names)}) was clearly better in a short training", step
+
+    @property
+    def _conditions(self) -> Conditions:
+        return Conditions(self.run.root, self.run.precision, self.run.exact)
+
+    def _fits(self, method: str) -> bool:
+        how = method_named(method)
+        plan = Plan(self.cast.lesson(self.batch_size, self.asked), OPTIMIZERS[self.optimizer](lr=1.0), 1)
+        student = self.run.laid_out(self.cast.student_of(how)())
+        try:
+            check_methods(pair_of(student, self.cast.teaching(how, 0), plan), {method: how})
+        except ValueError:
+            return False
+        return True
+
+    def _step(self, method: str, lr: float) -> float:
+        return stretch(self.run, self.trial(method), OPTIMIZERS[self.optimizer](lr=lr / 10), WARM_UP + 3).step
+
+    def _score(self, method: str, lr: float, steps: int) -> Score:
+        factory = scheduled(OPTIMIZERS[self.optimizer](lr=lr), one_cycle(steps))
+        trial, data = self.trial(method), self.cast.data
+        model = stretch(self.run, trial, factory, steps).model
+        assert data.validation is not None
+        answers = data.task.predict(model, data.validation, transform=data.test_transform)
+        return data.task.score(answers, data.validation)[data.task.deciding.name]
+
+
+def noise_of(one: Score, other: Score) -> float:
+    """What the choice of the samples leaves of a difference of the two; endless where a score has no interval."""
+    halves = [float("inf") if x.interval is None else (x.interval[1] - x.interval[0]) / 2 for x in (one, other)]
+    return hypot(*halves)

@@ -1,0 +1,90 @@
+"""A look at a training before it begins: a batch that fits, a learning rate, what a step takes, which layers help.
+
+What is measured here on the clock differs from one look to the next. So what is found is written down, and every
+training that asks for the same reads it there: see ``study.course``.
+"""
+
+from dataclasses import dataclass
+from time import perf_counter
+
+import torch
+from torch import nn
+
+from tutelage import machine
+from tutelage.run import Run
+from tutelage.study.budget import Pace
+from tutelage.study.cast import Asked, Cast
+from tutelage.study.look import Look
+from tutelage.study.memory import step_bytes
+
+SHARE = 0.1
+"""Of all the time, what a pilot may take at most."""
+SOFT = "kd"
+BATCHES = (256, 128, 64, 32, 16, 8, 4, 2)
+FEWEST_BATCHES = 30
+"""In an epoch, where there are so many samples: fewer steps learn less."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a pilot found. ``why`` says in a few words why ``method`` is learnt by; ``asking`` are the seconds in which
+    the teacher answers a batch; ``alone`` is of the baseline, if there is to be one."""
+
+    batch_size: int
+    optimizer: str
+    lr: float
+    lr_alone: float
+    method: str
+    why: str
+    asking: float
+    taught: Pace
+    alone: Pace | None
+
+
+def usual_optimizer(model: nn.Module) -> str:
+    """Nesterov's momentum where batch normalisation keeps steps in proportion to the weights; AdamW elsewhere."""
+    normed = any(isinstance(x, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d) for x in model.modules())
+    return "nesterov" if normed else "adamw"
+
+
+def fitting_batch(run: Run, cast: Cast) -> int:
+    """The most samples of ``BATCHES`` that leave an epoch enough steps, and fit the memory with teacher and student.
+
+    Raises ``ValueError`` where not even two fit.
+    """
+    there, half = machine.memory_limit(run.device), run.precision != torch.float32
+    useful = [size for size in BATCHES if size * FEWEST_BATCHES <= len(cast.data.train)] or [16]
+    for size in [x for x in BATCHES if x <= useful[0]]:
+        shape = (size, *cast.data.example.shape[1:])
+        try:
+            needed = step_bytes(cast.build_student, shape, half=half) + step_bytes(cast.build_teacher, shape, half=half)
+        except Exception:  # whatever somebody's code does with values that are not there
+            return size
+        if there is None or 2 * needed < there:
+            return size
+    raise ValueError(
+        f"A step of {cast.names[1]} and {cast.names[0]} does not fit the {there or 0:,} bytes that this process may "
+        "have, even with 2 samples; choose a smaller student, or smaller pictures with --size."
+    )
+
+
+def pilot(run: Run, cast: Cast, asked: Asked) -> Found:
+    """What ``Found`` says, found in ``SHARE`` of the minutes that were asked for."""
+    end = perf_counter() + SHARE * 60 * asked.minutes
+    size = fitting_batch(run, cast)
+    with torch.random.fork_rng():
+        torch.manual_seed(asked.seed)
+        model = run.laid_out(cast.build_student())
+    look = Look(run, cast, asked, size, usual_optimizer(model))
+    method, why = (SOFT, "") if asked.method == "auto" else (asked.method, "it was asked for")
+    lr, taught = look.rate(method, end)
+    lr_alone, alone = look.rate(None, end) if asked.baseline else (lr, 0.0)
+    ask, validation = look.asking(method), look.validating(model)
+    if asked.method == "auto":
+        method, why, step = look.preferred(SOFT, lr, taught, end)
+    else:
+        step = taught
+    lesson, kept = cast.lesson(size, asked), look.is_cached(method)
+    pace = Pace(lesson.steps, max(step - kept * ask, step / 4), validation, kept * ask, kept * lesson.num_views)
+    apart = Pace(cast.alone(size, asked).steps, alone, validation) if asked.baseline else None
+    return Found(size, look.optimizer, lr, lr_alone, method, why, ask, pace, apart)

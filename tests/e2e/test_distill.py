@@ -1,0 +1,83 @@
+"""``tutelage distill`` as its users meet it: a network, a folder of pictures, and what comes out."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from picture_folders import WORDS, write_all
+from tutelage import load
+from tutelage.cli.command import main
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A current directory with pictures, a module of networks, and a trained teacher's weights."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr("tutelage.machine.tune_allocator", lambda: True)
+    monkeypatch.setattr("tutelage.study.course.FILES", 0.5)
+    monkeypatch.delenv("TUTELAGE_RUNS", raising=False)
+    write_all(tmp_path)
+    yield tmp_path
+    sys.modules.pop("my_nets", None)
+
+
+def folder():
+    (made,) = Path("runs").glob("own-distill/*/arguments.json")
+    return made.parent
+
+
+def weights():
+    return (folder() / "student.safetensors").read_bytes()
+
+
+def test_a_network_and_a_folder_become_a_smaller_network_that_is_measured(place, capsys):
+    assert main(["distill", *WORDS, "--epochs", "2", "--minutes", "0.2"]) == 0
+    said = capsys.readouterr().out
+    assert "my_nets.net" in said and "Without a teacher" in said
+    made = json.loads((folder() / "results.json").read_text())
+    assert [x["name"] for x in made["networks"]] == ["teacher", "student", "baseline"]
+    plan = json.loads((folder() / "plan.json").read_text())
+    assert plan["epochs"] == 2
+    assert sum(p.numel() for p in load(folder(), allow=["my_nets"]).parameters()) < 500
+
+
+def test_the_same_line_again_trains_nothing_and_leaves_the_same_bits(place):
+    line = ["distill", *WORDS, "--epochs", "2", "--minutes", "0.2", "--no-baseline"]
+    assert main(line) == 0
+    before, stages = weights(), sorted(Path("runs/stages").iterdir())
+    assert main(["run", "own:distill", *line[1:]]) == 0
+    assert weights() == before and sorted(Path("runs/stages").iterdir()) == stages
+
+
+def test_a_dry_run_tells_the_plan_and_the_run_after_it_keeps_to_it(place, capsys):
+    line = ["distill", *WORDS, "--minutes", "0.4", "--no-baseline"]
+    assert main([*line, "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "epochs of" in told and not list(Path("runs").glob("own-distill/*"))
+    assert main(line) == 0
+    assert json.loads((folder() / "plan.json").read_text())["plan"] == told.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--minutes", "0"], "--minutes must be more than 0"),
+        (["--minutes", "0.001"], "give --minutes"),
+        (["--student", "half"], "none of"),
+        (["--student", "resnet999"], "no network 'resnet999'"),
+        (["--method", "magic"], "no method 'magic'"),
+        (["--data", "nowhere"], "nowhere"),
+        (["--weights", "nothing.pt"], "nothing.pt"),
+        (["--student", "my_nets.net(num_classes=4)"], "4"),
+    ],
+)
+def test_what_cannot_work_is_one_sentence_and_leaves_nothing(place, capsys, more, sentence):
+    assert main(["distill", *WORDS, *more]) in (2, 3)
+    said = capsys.readouterr().err
+    assert sentence in said and "Traceback" not in said
+    assert not list(Path("runs").glob("own-distill/*"))
