@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tutelage.api import Distilled, distill
     from tutelage.combine.resolve import ResolveConflicts
     from tutelage.combine.weighted_sum import WeightedSum
     from tutelage.delivery import load
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Distilled": "api",
     "Learner": "learner",
     "Objective": "objective",
     "ResolveConflicts": "combine.resolve",
@@ -29,12 +31,14 @@ _HOMES = {
     "Term": "objective",
     "WeightedSum": "combine.weighted_sum",
     "cached": "teachers.cached",
+    "distill": "api",
     "frozen": "teachers.frozen",
     "load": "delivery",
     "train": "learn",
 }
 
 __all__ = [
+    "Distilled",
     "Learner",
     "Objective",
     "ResolveConflicts",
@@ -43,6 +47,7 @@ __all__ = [
     "Term",
     "WeightedSum",
     "cached",
+    "distill",
     "frozen",
     "load",
     "train",

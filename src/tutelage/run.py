@@ -79,6 +79,11 @@ class Run:
         return group.rank() == 0
 
     @property
+    def place(self) -> Path:
+        """Where this run puts its files until they are whole: its folder, or beside what it left there before."""
+        return self._files.place
+
+    @property
     def log(self) -> Path:
         """The log that this run writes, a line an epoch: beside that of before until it ends, if there is one."""
         return self._files.log

@@ -10,7 +10,10 @@ from tutelage.methods.by_name import expanded, method
 from tutelage.run import Run
 from tutelage.study.dotted import flattened, unflattened
 
-RECIPES = [recipe for name, module in shipped().items() for recipe in recipes_in(module, name)]
+SHIPPED = [recipe for name, module in shipped().items() for recipe in recipes_in(module, name)]
+OWN = [recipe for recipe in SHIPPED if recipe.module == "own"]
+"""Those that a person brings a network and data to: no preset has these, and no paper its figures."""
+RECIPES = [recipe for recipe in SHIPPED if recipe not in OWN]
 WRITTEN = list({root(recipe.function): recipe for recipe in reversed(RECIPES)}.values())[::-1]
 """One recipe a function: its variations differ in the defaults of their flags alone."""
 
@@ -40,6 +43,11 @@ def test_a_variation_names_methods_that_there_are():
 
 def test_there_are_recipes():
     assert len(RECIPES) >= 12
+
+
+@pytest.mark.parametrize("recipe", OWN, ids=lambda recipe: recipe.name)
+def test_what_takes_data_of_ones_own_explains_every_flag_too(recipe):
+    explains_every_flag(recipe)
 
 
 @pytest.mark.parametrize("law", LAWS)

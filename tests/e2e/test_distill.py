@@ -10,7 +10,7 @@ from picture_folders import WORDS, write_all
 from tutelage import load
 from tutelage.cli.command import main
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def weights():
     return (folder() / "student.safetensors").read_bytes()
 
 
-def test_a_network_and_a_folder_become_a_smaller_network_that_is_measured(place, capsys):
+def test_a_network_and_a_folder_become_a_smaller_network_that_is_measured(capsys):
     assert main(["distill", *WORDS, "--epochs", "2", "--minutes", "0.2"]) == 0
     said = capsys.readouterr().out
     assert "my_nets.net" in said and "Without a teacher" in said
@@ -46,7 +46,7 @@ def test_a_network_and_a_folder_become_a_smaller_network_that_is_measured(place,
     assert sum(p.numel() for p in load(folder(), allow=["my_nets"]).parameters()) < 500
 
 
-def test_the_same_line_again_trains_nothing_and_leaves_the_same_bits(place):
+def test_the_same_line_again_trains_nothing_and_leaves_the_same_bits():
     line = ["distill", *WORDS, "--epochs", "2", "--minutes", "0.2", "--no-baseline"]
     assert main(line) == 0
     before, stages = weights(), sorted(Path("runs/stages").iterdir())
@@ -54,7 +54,7 @@ def test_the_same_line_again_trains_nothing_and_leaves_the_same_bits(place):
     assert weights() == before and sorted(Path("runs/stages").iterdir()) == stages
 
 
-def test_a_dry_run_tells_the_plan_and_the_run_after_it_keeps_to_it(place, capsys):
+def test_a_dry_run_tells_the_plan_and_the_run_after_it_keeps_to_it(capsys):
     line = ["distill", *WORDS, "--minutes", "0.4", "--no-baseline"]
     assert main([*line, "--dry-run"]) == 0
     told = capsys.readouterr().out
@@ -68,7 +68,7 @@ def test_a_dry_run_tells_the_plan_and_the_run_after_it_keeps_to_it(place, capsys
     [
         (["--minutes", "0"], "--minutes must be more than 0"),
         (["--minutes", "0.001"], "give --minutes"),
-        (["--student", "half"], "none of"),
+        (["--student", "half"], "no architecture of this package"),
         (["--student", "resnet999"], "no network 'resnet999'"),
         (["--method", "magic"], "no method 'magic'"),
         (["--data", "nowhere"], "nowhere"),
@@ -76,7 +76,7 @@ def test_a_dry_run_tells_the_plan_and_the_run_after_it_keeps_to_it(place, capsys
         (["--student", "my_nets.net(num_classes=4)"], "4"),
     ],
 )
-def test_what_cannot_work_is_one_sentence_and_leaves_nothing(place, capsys, more, sentence):
+def test_what_cannot_work_is_one_sentence_and_leaves_nothing(capsys, more, sentence):
     assert main(["distill", *WORDS, *more]) in (2, 3)
     said = capsys.readouterr().err
     assert sentence in said and "Traceback" not in said

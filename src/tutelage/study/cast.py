@@ -1,7 +1,7 @@
 """Who takes part in a distillation: a trained teacher, how the student is built, the samples; and what was asked."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias, TypedDict
 
 from tutelage.data.lesson import Lesson
 from tutelage.keys import Build, already_imported, described, restored
@@ -12,13 +12,15 @@ from tutelage.models.scaled import SHARES, scaled
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
 from tutelage.stages.storage import Finished
+from tutelage.study.bounds import Above, AtLeast, AtMost, Seed
 from tutelage.study.joints import OwnTeacher, augmented, own_sets, own_teacher
 from tutelage.study.own_settings import DataSettings
 from tutelage.study.sets import Sets
 from tutelage.study.unlabelled import joined, where_labelled
 from tutelage.tasks.task import Task
 
-Augment = Literal["none", "light", "strong"]
+Augment: TypeAlias = Literal["none", "light", "strong"]
+Minutes: TypeAlias = Annotated[float, Above(0), AtMost(10_000)]
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,23 @@ class Asked:
     """What somebody wants of a distillation: the flags of ``own:distill`` that are about no network and no samples."""
 
     method: str = "auto"
-    minutes: float = 30.0
-    epochs: int = 0
+    minutes: Minutes = 30.0
+    epochs: Annotated[int, AtLeast(0), AtMost(10**6)] = 0
     augment: Augment = "light"
     baseline: bool = True
     dry_run: bool = False
-    seed: int = 0
+    seed: Seed = 0
+
+
+class Wishes(TypedDict, total=False):
+    """The same from Python, as keyword arguments, each as ``Asked`` has it if it is not given."""
+
+    method: str
+    minutes: float
+    epochs: int
+    augment: Augment
+    baseline: bool
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -79,12 +92,21 @@ def cast_of(run: Run, own: OwnTeacher, where: str, student: str, settings: DataS
     ``FileNotFoundError`` for what is not there or does not fit, each in one sentence.
     """
     data = own_sets(run, where, settings)
-    classes, channels = len(data.train.classes), data.example.shape[1] if data.example.ndim == 4 else 0
-    if student in SHARES:
-        builder = scaled(named(own.name, classes, channels), SHARES[student], own.name)
-    else:
-        builder = named(student, classes, channels)
-    restored(described(builder), already_imported)  # the run delivers it in the end
+    builder = student_builder(student, own.name, data)
     teacher, build = own_teacher(run, data, own)
     title = f"{student} of {own.name}" if student in SHARES else student
     return Cast(data, teacher, build, builder, (own.name, title))
+
+
+def student_builder(student: str, teacher: str, data: Sets) -> Build:
+    """How the student called ``student`` is built: by its name, or as a part of the teacher of that name.
+
+    Raises ``ValueError`` for what nobody knows, and for one that could not be built again from the run's folder.
+    """
+    classes, channels = len(data.train.classes), data.example.shape[1] if data.example.ndim == 4 else 0
+    if student in SHARES:
+        builder = scaled(named(teacher, classes, channels), SHARES[student], teacher)
+    else:
+        builder = named(student, classes, channels)
+    restored(described(builder), already_imported)
+    return builder

@@ -32,15 +32,15 @@ STUDENT = "student"
 
 
 @dataclass(frozen=True)
-class Distilled:
-    """The student after its best epoch, the ``networks`` as they were measured, by name, and what was planned."""
+class SmallNetwork:
+    """The student after its best epoch, the ``networks`` as they were measured, by name, and what came out in words."""
 
     model: nn.Module
     networks: dict[str, Network]
-    course: Course
+    sentence: str
 
 
-def distilled(run: Run, cast_of: Callable[[], Cast], asked: Asked) -> Distilled | None:
+def distilled(run: Run, cast_of: Callable[[], Cast], asked: Asked) -> SmallNetwork | None:
     """Distil what ``cast_of`` reads as it is ``asked``; nothing but the plan where that is all that is wanted.
 
     Raises ``ValueError`` before anything is trained for networks and methods that do not fit, and for minutes that do
@@ -62,7 +62,7 @@ def distilled(run: Run, cast_of: Callable[[], Cast], asked: Asked) -> Distilled 
     best = {name: at_its_best(one) for name, one in trained.items()}
     networks = publish_distillation(run, cast, best, course)
     deploy(run, best[STUDENT].last, cast.data, {"method": course.found.method})
-    return Distilled(best[STUDENT].last, networks, course)
+    return SmallNetwork(best[STUDENT].last.eval(), networks, in_a_sentence(cast, networks))
 
 
 def refuse_misfits(run: Run, cast: Cast, asked: Asked) -> None:

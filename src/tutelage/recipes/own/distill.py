@@ -65,6 +65,3 @@ def distill(
     asked = Asked(method, minutes, epochs, augment, baseline, dry_run, seed)
     own = OwnTeacher(teacher, weights, expect, teacher_size, teacher_mean, teacher_std)
     distilled(run, partial(cast_of, run, own, data, student, samples), asked)
-
-
-distill_smoke = partial(distill, epochs=1)

@@ -1,0 +1,149 @@
+"""What the command does, from Python: a network, data, minutes in; a small network and its figures out."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any, Unpack
+
+from torch import nn
+
+from tutelage.printable import printable
+from tutelage.progress import Progress, Silence
+from tutelage.results import Arguments, Network
+from tutelage.run import Run
+from tutelage.study.bounds import refuse_fields
+from tutelage.study.cast import Asked, Cast, Wishes, student_builder
+from tutelage.study.distillation import distilled
+from tutelage.study.given_sets import given_sets, on_device
+from tutelage.study.instances import build_of, instance_of, stage_of
+from tutelage.study.joints import OwnTeacher, own_sets, own_teacher
+from tutelage.study.networks import refuse_guessing, refuse_stranger
+from tutelage.study.own_settings import DataSettings
+from tutelage.study.sets import Sets
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """What ``distill`` made: the small ``model`` in eval mode, the figures of all networks, the folder of the run.
+
+    ``metrics["student"]["accuracy"]`` is on the test samples; ``"teacher"`` and ``"baseline"`` stand beside it.
+    ``sentence`` says in words what came out. A notebook shows it as a table.
+    """
+
+    model: nn.Module
+    metrics: dict[str, dict[str, float]]
+    folder: Path
+    sentence: str
+
+    def _repr_html_(self) -> str:
+        names = list(dict.fromkeys(name for figures in self.metrics.values() for name in figures))
+        heads = "".join(f"<th>{escape(name)}</th>" for name in ("network", *names))
+        rows = "".join(
+            f"<tr><td>{escape(network)}</td>{''.join(f'<td>{_shown(figures.get(name))}</td>' for name in names)}</tr>"
+            for network, figures in self.metrics.items()
+        )
+        where = escape(printable(str(self.folder)))
+        return f"<p>{escape(self.sentence)}</p><table><tr>{heads}</tr>{rows}</table><p><code>{where}</code></p>"
+
+
+class Sentences(Silence):
+    """Progress as lines on standard error, one a note and one an epoch."""
+
+    def note(self, text: str) -> None:
+        print(printable(text), file=sys.stderr, flush=True)
+
+    def epoch(self, record: Mapping[str, Any]) -> None:
+        figures = {name: x for name, x in (record.get("validation") or {}).items() if name not in ("count", "loss")}
+        words = ", ".join(f"{name} {value:g}" for name, value in figures.items())
+        self.note(f"{record['stage']}: epoch {record['epoch']}/{record['epochs']}{', ' * bool(words)}{words}")
+
+
+def distill(
+    teacher: nn.Module | str,
+    student: nn.Module | str,
+    data: Any,
+    *,
+    weights: Path | str | None = None,
+    samples: DataSettings | None = None,
+    runs: Path | str = "runs",
+    device: str | None = None,
+    progress: Progress | None = None,
+    **wishes: Unpack[Wishes],
+) -> Distilled:
+    """Make a small network of a trained one: ``distill(teacher, student, "photos/", minutes=30)``.
+
+    ``teacher`` is a trained network, or the name of one whose ``weights`` are in a file; ``student`` a fresh network, a
+    name, or ``"half"`` or ``"quarter"`` of a named teacher of ours. ``data`` is a path as the command takes it,
+    ``(train, validation, test)`` of data sets, loaders or ``Labelled``, or ``Sets``. ``minutes``, ``epochs``,
+    ``method``, ``augment``, ``baseline`` and ``seed`` are as the command has them, ``samples`` says how a path is read.
+
+    Networks are copied, and no global state changes. The same call again, with networks that hold the same, goes on
+    where it was stopped or returns what it had made. Raises ``ValueError`` before anything is trained for what cannot
+    work, in one sentence.
+
+    >>> from tutelage.data.synthetic import digits
+    >>> from tutelage.models.mlp import mlp
+    >>> distill(net := mlp((784, 8, 10)), net, (digits(60, seed=0), None, digits(20, seed=1)))
+    Traceback (most recent call last):
+    ValueError: Teacher and student are the same network; give the student one of its own, which may be alike.
+    """
+    if teacher is student and isinstance(teacher, nn.Module):
+        raise ValueError(
+            "Teacher and student are the same network; give the student one of its own, which may be alike."
+        )
+    wanted, how = Asked(**wishes), samples or DataSettings()
+    for settings in (wanted, how):
+        refuse_fields(settings)
+    if not isinstance(data, str | Path | Sets):
+        data = given_sets(data)
+    words = {"teacher": _word(teacher), "student": _word(student), "data": _where(data), "weights": str(weights or "")}
+    request = Arguments("own:distill", "", "", {**words, **asdict(wanted), **asdict(how)}, asdict(Asked()))
+    with Run(request, root=runs, device=device, progress=progress or Sentences()) as run:
+        made = distilled(run, partial(_cast, run, teacher, student, data, weights, how), wanted)
+    assert made is not None
+    return Distilled(made.model, {name: _figures(x) for name, x in made.networks.items()}, run.folder, made.sentence)
+
+
+def _cast(
+    run: Run, teacher: nn.Module | str, student: nn.Module | str, data: str | Path | Sets, weights: Path | str | None,
+    settings: DataSettings,
+) -> Cast:  # fmt: skip
+    sets = on_device(data, run.device) if isinstance(data, Sets) else own_sets(run, str(data), settings)
+    if isinstance(student, nn.Module):
+        build_student = build_of(instance_of(student))
+    else:
+        build_student = student_builder(student, teacher if isinstance(teacher, str) else type(teacher).__name__, sets)
+    if isinstance(teacher, nn.Module):
+        instance = instance_of(teacher)
+        refuse_stranger(instance.kind.__name__, run.laid_out(build_of(instance)()), sets)
+        trained, build_teacher = stage_of(run, instance), build_of(instance)
+        refuse_guessing(run, sets, trained, "memory")
+    else:
+        own = OwnTeacher(teacher, None if weights is None else Path(weights))
+        trained, build_teacher = own_teacher(run, sets, own)
+    titles = [x if isinstance(x, str) else type(x).__name__ for x in (teacher, student)]
+    return Cast(sets, trained, build_teacher, build_student, (titles[0], titles[1]))
+
+
+def _word(network: nn.Module | str) -> str:
+    return network if isinstance(network, str) else str(instance_of(network))
+
+
+def _where(data: str | Path | Sets) -> str:
+    """What the run is told of the data: other ones in memory are another run's."""
+    return f"{data.train.name} {data.train.checksum[:8]}" if isinstance(data, Sets) else str(data)
+
+
+def _figures(network: Network) -> dict[str, float]:
+    figures = {name: score.value for name, score in network.scores.items()}
+    sizes = {"parameters": network.parameters, "MACs": network.macs, "bytes": network.bytes}
+    figures |= {name: float(value) for name, value in sizes.items() if value is not None}
+    one = (network.latency_ms or {}).get("1")
+    return figures if one is None else {**figures, "ms a sample": one.median}
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
