@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: setup demo test test-everywhere units unit e2e lint docs bench drill clean
+.PHONY: setup demo tour test test-everywhere units unit e2e lint docs bench drill clean
 
 setup: $(READY)  ## the environment, and nothing else
 
@@ -18,6 +18,12 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)  ## teacher, baseline and distilled student on real MNIST, next to the published figures
 	$(BIN)/tutelage run mnist:hinton --preset quick
+
+STUDENT := tutelage.models.mlp.mlp(widths=(784, 64, 10))
+
+tour: $(READY)  ## a network and a folder of pictures, as you would come with, to a small network: five minutes
+	$(BIN)/python examples/mnist_as_pictures.py tour
+	$(BIN)/tutelage distill --teacher lenet5 --weights tour/teacher.safetensors --data tour/digits --student '$(STUDENT)' --minutes 3
 
 UNITS := tests/unit tests/contract tests/reference src
 

@@ -1,14 +1,18 @@
 """``tutelage distill`` as its users meet it: a network, a folder of pictures, and what comes out."""
 
 import json
+import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from picture_folders import WORDS, write_all
+from stopping import LEFT, stopping
 from tutelage import load
 from tutelage.cli.command import main
+from tutelage.study.joints import augmented
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
 
@@ -20,6 +24,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr("tutelage.machine.tune_allocator", lambda: True)
     monkeypatch.setattr("tutelage.study.course.FILES", 0.5)
+    monkeypatch.setattr("tutelage.study.course.CLOCKED", 0)
     monkeypatch.delenv("TUTELAGE_RUNS", raising=False)
     write_all(tmp_path)
     yield tmp_path
@@ -29,6 +34,12 @@ def place(tmp_path, monkeypatch):
 def folder():
     (made,) = Path("runs").glob("own-distill/*/arguments.json")
     return made.parent
+
+
+def watched(data, augment):
+    """The views that there are, in the middle of which somebody may stop the process."""
+    transform, count = augmented(data, augment)
+    return partial(stopping, transform=transform), count
 
 
 def weights():
@@ -55,12 +66,25 @@ def test_the_same_line_again_trains_nothing_and_leaves_the_same_bits():
 
 
 def test_a_dry_run_tells_the_plan_and_the_run_after_it_keeps_to_it(capsys):
-    line = ["distill", *WORDS, "--minutes", "0.4", "--no-baseline"]
+    line = ["distill", *WORDS, "--epochs", "2", "--minutes", "0.4", "--no-baseline"]
     assert main([*line, "--dry-run"]) == 0
     told = capsys.readouterr().out
     assert "epochs of" in told and not list(Path("runs").glob("own-distill/*"))
     assert main(line) == 0
     assert json.loads((folder() / "plan.json").read_text())["plan"] == told.splitlines()
+
+
+def test_stopped_in_the_middle_the_same_line_goes_on_to_the_same_bits(monkeypatch):
+    monkeypatch.setattr("tutelage.study.cast.augmented", watched)
+    line = ["distill", *WORDS, "--epochs", "3", "--minutes", "0.2", "--no-baseline"]
+    assert main([*line, "--runs", "whole"]) == 0
+    (whole,) = Path("whole").glob("own-distill/*/student.safetensors")
+    shutil.copytree("whole/plans", "runs/plans")  # the clock decides in a plan, so both keep to one
+    LEFT[:] = [7]
+    assert main(line) == 143
+    assert list(Path("runs/stages").glob("*/checkpoint.safetensors"))
+    assert main(line) == 0
+    assert weights() == whole.read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import docs_stand_ins
 from contract.test_losses import LAWS
 from pages import GENERATED, PAGES, ROOT, blocks, named
 from tutelage.cli.command import main
+from tutelage.cli.distill import DISTILL
 from tutelage.cli.failures import Usage
 from tutelage.cli.request import understood
 from tutelage.cli.sweep import combinations
@@ -49,6 +50,10 @@ def obey(command):
         requests = [understood(recipe, flags)] if name == "run" else combinations(recipe, flags)[0]
         for request in requests if recipe.startswith("my_lab") or "smoke" in flags else []:
             assert main(request.words[1:]) == 0, command  # a sweep's runs one after the other, not as processes
+    elif name == "distill" and "--help" not in words:
+        request = understood(DISTILL, words)
+        if Path(request.arguments["data"]).exists():
+            assert main([name, *words]) == 0, command
     elif name not in ("report", "verify", "check", "export") or Path(words[0]).exists():
         assert main([name, *words]) == 0, command
 

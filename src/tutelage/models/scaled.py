@@ -7,7 +7,6 @@ from typing import Any
 import torch
 
 from tutelage.models.named import Builder
-from tutelage.trust import is_shipped
 
 SHARES = {"half": 0.5, "quarter": 0.25}
 """What is asked for by a word: the share of the width, or of the depth."""
@@ -26,8 +25,7 @@ def scaled(network: Builder, share: float, name: str) -> Builder:
     >>> half.keywords["width"], scaled(named("resnet56", 10), 0.5, "resnet56").keywords["depth"]
     (1, 26)
     """
-    where = f"{network.func.__module__}:{getattr(network.func, '__name__', '')}"
-    if not is_shipped(where):
+    if not network.func.__module__.startswith("tutelage.models."):
         raise ValueError(
             f"{name} is no architecture of this package, so nobody knows what a part of it is; name the student, such "
             "as resnet8, mobilenet_v2(width=0.25) or a dotted path of yours."

@@ -39,7 +39,7 @@ OPTIMIZERS: Mapping[str, Callable[..., Factory]] = {
 """What makes each of them at a rate ``lr``, with its usual decay."""
 USUAL_RATES = {"nesterov": 0.05, "adamw": 1e-3}
 """Where there is no time to look for one."""
-SHARE_OF_RATES = 0.2
+SHARE_OF_RATES = 0.3
 """Of the time that is left to a pilot, what the range test of one network may take."""
 MOST_STEPS = 100
 """Of a range test; more would make the curve no smoother."""

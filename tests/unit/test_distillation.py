@@ -1,0 +1,164 @@
+"""What a distillation is planned by: minutes, rates, parts of networks, samples without labels."""
+
+import math
+from dataclasses import asdict, replace
+from functools import partial
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy, mse_loss
+
+from tutelage.cli.common import Common, without
+from tutelage.cli.completion import candidates
+from tutelage.cli.failures import Usage
+from tutelage.cli.flags import flags_of, flags_of_bundle
+from tutelage.cli.request import understood
+from tutelage.cli.sweep import combinations
+from tutelage.data.labelled import labelled
+from tutelage.data.together import NO_TARGET
+from tutelage.models.named import known, named
+from tutelage.models.scaled import SHARES, scaled
+from tutelage.recipes.own.distill import distill
+from tutelage.study.budget import Pace, epochs_within, refuse_too_short, seconds_of
+from tutelage.study.course import Course, read_course
+from tutelage.study.own_settings import DataSettings
+from tutelage.study.pilot import Found
+from tutelage.study.range_test import LOWEST, RISEN, SAFE, picked_rate, ramp
+from tutelage.study.spread import spread
+from tutelage.study.unlabelled import joined, where_labelled
+from tutelage.tasks.classification import CLASSIFICATION
+from tutelage.tasks.regression import REGRESSION
+
+
+def taking_a_size(run, *, size: int = 0, samples: DataSettings) -> None:
+    """A recipe whose own argument is called as a field of its settings is."""
+    del run, size, samples
+
+
+WORDS = ["--teacher", "lenet5", "--data", "photos", "--student", "resnet8"]
+
+
+class TestFlags:
+    def test_a_recipes_own_data_takes_the_place_of_that_of_every_run(self):
+        request = understood("own:distill", WORDS)
+        assert request.arguments["data"] == "photos" and request.common.data is None
+        assert request.words[:3] == ["tutelage", "run", "own:distill"] and "photos" in request.words
+        assert understood("own:distill", request.words[3:]) == request
+
+    def test_it_comes_back_from_a_file_and_can_be_swept(self, tmp_path):
+        file = tmp_path / "asked.json"
+        file.write_text('{"data": "elsewhere", "teacher": "lenet5", "student": "resnet8", "size": 64}')
+        assert understood("own:distill", ["--from", str(file)]).arguments["data"] == "elsewhere"
+        requests, varied = combinations("own:distill", [*WORDS, "--data", "a", "b"])
+        assert varied == ["data"] and [x.arguments["data"] for x in requests] == ["photos", "a", "b"]
+
+    def test_completion_knows_it_once_and_the_command_by_both_names(self):
+        for line in ("tutelage run own:distill --", "tutelage distill --"):
+            offered = candidates(line)
+            assert offered.count("--data") == 1 and "--size" in offered and "--minutes" in offered
+
+    def test_what_does_not_yield_is_refused_as_before(self):
+        def recipe(run, *, quiet: bool = False) -> None:
+            """Says nothing."""
+
+        assert without(tuple(x.name for x in flags_of(recipe)), Common) is Common
+        assert "data" not in {x.name for x in flags_of_bundle(without(("data",), Common))}
+
+    def test_fields_of_settings_are_flags_of_the_recipe_itself(self):
+        flags = {flag.name: flag for flag in flags_of(distill)}
+        assert {"size", "unlabelled", "strict"} < flags.keys() and "samples" not in flags
+        assert all(flag.help for flag in flags.values())
+        with pytest.raises(ValueError, match="argument 'size'"):
+            spread("samples", DataSettings)(taking_a_size)
+
+    @pytest.mark.parametrize("wrong", ["--minutes=0", "--minutes=nan", "--epochs=-1", "--expect=2", "--size=-1"])
+    def test_bounds_hold_for_all_of_them(self, wrong):
+        with pytest.raises((ValueError, Usage), match="must be"):
+            understood("own:distill", [*WORDS, wrong])
+
+
+class TestBudget:
+    PACES = (Pace(10, 0.1, 1.0, ask=0.5, views=3), Pace(10, 0.05, 1.0))
+
+    @pytest.mark.parametrize("seconds", [30.0, 100.0, 1000.0])
+    def test_as_many_epochs_as_fit_and_not_one_more(self, seconds):
+        epochs = epochs_within(seconds, self.PACES)
+        assert seconds_of(self.PACES, epochs) <= seconds < seconds_of(self.PACES, epochs + 1)
+
+    def test_only_the_first_views_are_asked_about(self):
+        pace = self.PACES[0]
+        asked = pace.seconds(3) - replace(pace, ask=0.0).seconds(3)
+        assert math.isclose(asked, pace.seconds(9) - replace(pace, ask=0.0).seconds(9))
+
+    def test_too_few_minutes_say_how_long_an_epoch_takes_and_what_would_do(self):
+        with pytest.raises(ValueError, match=r"One epoch takes .* and .*student and baseline.*give --minutes \d+"):
+            refuse_too_short(0.1, 1.0, self.PACES)
+        refuse_too_short(1.0, 1.0, self.PACES)
+
+
+class TestRangeTest:
+    def test_a_tenth_of_the_rate_at_the_lowest_smoothed_loss(self):
+        rates = ramp(50)
+        losses = [abs(math.log10(rate) + 1) + 0.5 for rate in rates]  # lowest at 0.1
+        assert 0.003 < picked_rate(rates, losses) < 0.05
+
+    def test_what_comes_after_the_loss_has_risen_does_not_count(self):
+        rates = ramp(6)
+        assert picked_rate(rates, (2.0, 1.0, 9.0, 9.0, 0.0, 0.0)) == pytest.approx(SAFE * rates[1], rel=0.05)
+        assert RISEN < 9
+
+    def test_it_begins_low_and_a_test_without_a_loss_stays_there(self):
+        assert ramp(20)[0] == LOWEST and picked_rate(ramp(20), ()) == LOWEST
+
+
+class TestParts:
+    @pytest.mark.parametrize("word", SHARES)
+    @pytest.mark.parametrize("name", ["resnet56", "wrn_40_2", "resnet32x4", "vgg13", "mobilenet_v2"])
+    def test_a_part_of_a_network_of_ours_is_smaller_and_of_its_kind(self, name, word):
+        whole = named(name, 5)
+        part = scaled(whole, SHARES[word], name)
+        with torch.device("meta"):
+            sizes = [sum(p.numel() for p in build().parameters()) for build in (whole, part)]
+        assert sizes[1] < sizes[0] and part.func is whole.func
+        assert part.keywords["num_classes"] == 5
+
+    def test_the_smallest_of_a_kind_and_strangers_are_refused(self):
+        with pytest.raises(ValueError, match="nothing smaller of the kind of resnet8"):
+            scaled(named("resnet8", 5), 0.5, "resnet8")
+        with pytest.raises(ValueError, match="no architecture of this package"):
+            scaled(partial(torch.nn.Linear, 3, 4), 0.5, "torch.nn.Linear")  # type: ignore[arg-type]
+        assert "resnet8" in known()
+
+
+class TestWithoutLabels:
+    @pytest.mark.parametrize(("task", "targets"), [(CLASSIFICATION, torch.tensor([0, 1, 1])),
+                                                   (REGRESSION, torch.rand(3, 2))])  # fmt: skip
+    def test_they_are_in_the_set_and_not_in_the_loss(self, task, targets):
+        answers = torch.randn(5, 2, requires_grad=True)
+        both = joined(
+            labelled("some", torch.rand(3, 4), targets), labelled("more", torch.rand(2, 4), torch.zeros(2, 0))
+        )
+        assert len(both) == 5 and both.index.unique().numel() == 5
+        loss = cross_entropy if task is CLASSIFICATION else mse_loss
+        assert torch.equal(where_labelled(task).loss(answers, both.targets), loss(answers[:3], targets))
+        nothing = where_labelled(task).loss(answers[3:], both.targets[3:])
+        assert nothing.item() == 0 and nothing.requires_grad
+
+    def test_other_inputs_are_refused_and_none_change_nothing(self):
+        some = labelled("some", torch.rand(3, 4), torch.tensor([0, 1, NO_TARGET]))
+        assert joined(some, None) is some
+        with pytest.raises(ValueError, match="look like the others"):
+            joined(some, labelled("more", torch.rand(2, 5), torch.zeros(2, 0)))
+
+
+def test_a_plan_on_disk_is_read_as_it_was_or_refused(tmp_path):
+    from tutelage.checkpoint import write_json
+
+    found = Found(32, "nesterov", 0.1, 0.2, "kd", "why", 0.1, Pace(1, 0.1, 0.2), None)
+    course = Course(found, 3, 1.0, 2.0)
+    write_json(tmp_path / "plan.json", asdict(course))
+    assert read_course(tmp_path / "plan.json") == course
+    for broken in ({}, [], {**asdict(course), "epochs": 0}, {**asdict(course), "more": 1}):
+        write_json(tmp_path / "plan.json", broken)
+        with pytest.raises(ValueError, match=r"no plan of a distillation.*remove it"):
+            read_course(tmp_path / "plan.json")
