@@ -18,9 +18,11 @@ from tutelage.data.labelled import labelled
 from tutelage.data.together import NO_TARGET
 from tutelage.models.named import known, named
 from tutelage.models.scaled import SHARES, scaled
+from tutelage.objective import Objective, Term
 from tutelage.recipes.own.distill import distill
 from tutelage.study.budget import Pace, epochs_within, refuse_too_short, seconds_of
 from tutelage.study.course import Course, read_course
+from tutelage.study.distillation import refuse_readers
 from tutelage.study.own_settings import DataSettings
 from tutelage.study.pilot import Found
 from tutelage.study.range_test import LOWEST, RISEN, SAFE, picked_rate, ramp
@@ -149,6 +151,15 @@ class TestWithoutLabels:
         assert joined(some, None) is some
         with pytest.raises(ValueError, match="look like the others"):
             joined(some, labelled("more", torch.rand(2, 5), torch.zeros(2, 0)))
+
+
+def test_methods_that_compare_with_labels_do_not_take_samples_without():
+    soft = Objective(label=Term(cross_entropy, "student.output", "batch.target"),
+                     soft=Term(mse_loss, "student.output", "teacher.output"))  # fmt: skip
+    refuse_readers("kd", soft)
+    other = Objective(hard=Term(cross_entropy, "student.output", "batch.target"))
+    with pytest.raises(ValueError, match="method dkd compares with labels in 'hard'"):
+        refuse_readers("dkd", other)
 
 
 def test_a_plan_on_disk_is_read_as_it_was_or_refused(tmp_path):

@@ -8,10 +8,12 @@ from time import perf_counter
 import torch
 from torch import nn
 
+from tutelage import group
 from tutelage.folders import jsonable
 from tutelage.measures.cost import parameters
 from tutelage.methods.by_name import method as method_named
 from tutelage.methods.check import check_methods
+from tutelage.objective import Objective
 from tutelage.optimizers.schedules import one_cycle
 from tutelage.results import Metric, Network
 from tutelage.run import Run
@@ -46,6 +48,8 @@ def distilled(run: Run, cast_of: Callable[[], Cast], asked: Asked) -> SmallNetwo
     Raises ``ValueError`` before anything is trained for networks and methods that do not fit, and for minutes that do
     not hold an epoch.
     """
+    if group.size() > 1:
+        raise ValueError("A distillation is planned by the clock of one process; start it without torchrun.")
     begun = perf_counter()
     cast = cast_of()
     refuse_misfits(run, cast, asked)
@@ -76,8 +80,20 @@ def refuse_misfits(run: Run, cast: Cast, asked: Asked) -> None:
         return
     how = method_named(asked.method)
     plan = Plan(cast.lesson(2, asked), OPTIMIZERS["nesterov"](lr=1.0), 1, one_cycle, cast.task)
-    own = run.laid_out(cast.student_of(how)())
-    check_methods(pair_of(own, cast.teaching(how, 0), plan), {asked.method: how})
+    pair = pair_of(run.laid_out(cast.student_of(how)()), cast.teaching(how, 0), plan)
+    check_methods(pair, {asked.method: how})
+    if cast.data.unlabelled is not None:
+        refuse_readers(asked.method, how(pair))
+
+
+def refuse_readers(name: str, objective: Objective) -> None:
+    """Raise ``ValueError`` for a method that compares with labels beside its label loss: some samples have none."""
+    readers = [x for x in objective.terms if x != "label" and ("batch", "target") in objective.reads([x])]
+    if readers:
+        raise ValueError(
+            f"The method {name} compares with labels in {', '.join(map(repr, readers))}, and samples without labels "
+            "are among those that it learns from; leave out --unlabelled, or choose kd, at, sp or srrl."
+        )
 
 
 def trials_of(cast: Cast, asked: Asked, course: Course) -> dict[str, Trial]:
