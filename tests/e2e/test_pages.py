@@ -13,6 +13,7 @@ import torch
 import docs_stand_ins
 from contract.test_losses import LAWS
 from pages import GENERATED, PAGES, ROOT, blocks, named
+from picture_folders import write_all
 from tutelage.cli.command import main
 from tutelage.cli.distill import DISTILL
 from tutelage.cli.failures import Usage
@@ -71,14 +72,16 @@ def elsewhere(tmp_path, monkeypatch):
     before = set(sys.modules)
     yield tmp_path
     for name in set(sys.modules) - before:
-        if name.partition(".")[0] == "my_lab":
+        if name.partition(".")[0] in ("my_lab", "my_nets"):
             del sys.modules[name]
     torch.set_num_threads(1)
 
 
-@pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("page", named(page for page in PAGES if page.name not in GENERATED))
-def test_every_page_runs_as_it_is_written(page):
+def test_every_page_runs_as_it_is_written(page, elsewhere, monkeypatch):
+    if page.name == "from_a_folder.md":  # whose reader has pictures and a network
+        write_all(elsewhere)
+        monkeypatch.setattr("tutelage.study.course.epochs_within", lambda _seconds, _paces: 2)
     perform(page.read_text(encoding="utf-8"))
 
 
