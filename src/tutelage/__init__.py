@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tutelage.api import Distilled, distill
+    from tutelage.api import Distilled, distill, export, measure
     from tutelage.combine.resolve import ResolveConflicts
     from tutelage.combine.weighted_sum import WeightedSum
     from tutelage.delivery import load
@@ -32,8 +32,10 @@ _HOMES = {
     "WeightedSum": "combine.weighted_sum",
     "cached": "teachers.cached",
     "distill": "api",
+    "export": "api",
     "frozen": "teachers.frozen",
     "load": "delivery",
+    "measure": "api",
     "train": "learn",
 }
 
@@ -48,8 +50,10 @@ __all__ = [
     "WeightedSum",
     "cached",
     "distill",
+    "export",
     "frozen",
     "load",
+    "measure",
     "train",
 ]
 

@@ -10,19 +10,26 @@ from typing import Any, Unpack
 
 from torch import nn
 
+from tutelage.deployment.export import exported as export
 from tutelage.printable import printable
 from tutelage.progress import Progress, Silence
 from tutelage.results import Arguments, Network
 from tutelage.run import Run
 from tutelage.study.bounds import refuse_fields
-from tutelage.study.cast import Asked, Cast, Wishes, student_builder
 from tutelage.study.distillation import distilled
 from tutelage.study.given_sets import given_sets, on_device
 from tutelage.study.instances import build_of, instance_of, stage_of
-from tutelage.study.joints import OwnTeacher, own_sets, own_teacher
-from tutelage.study.networks import refuse_guessing, refuse_stranger
+from tutelage.study.measured import Measured, measured_network
+from tutelage.study.networks import refuse_stranger
+from tutelage.study.own_sets import own_sets
 from tutelage.study.own_settings import DataSettings
+from tutelage.study.own_teacher import measured_first, own_teacher, sees, teacher_fitted, with_head
+from tutelage.study.participants import DistillationOptions, DistillationSettings, Participants, student_builder
+from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets
+from tutelage.study.teacher_settings import OwnTeacherSettings
+
+__all__ = ["Distilled", "Measured", "Sentences", "distill", "export", "measure"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ def distill(
     runs: Path | str = "runs",
     device: str | None = None,
     progress: Progress | None = None,
-    **wishes: Unpack[Wishes],
+    **options: Unpack[DistillationOptions],
 ) -> Distilled:
     """Make a small network of a trained one: ``distill(teacher, student, "photos/", minutes=30)``.
 
@@ -94,38 +101,67 @@ def distill(
         raise ValueError(
             "Teacher and student are the same network; give the student one of its own, which may be alike."
         )
-    wanted, how = Asked(**wishes), samples or DataSettings()
+    wanted, how = DistillationSettings(**options), samples or DataSettings()
     for settings in (wanted, how):
         refuse_fields(settings)
     if not isinstance(data, str | Path | Sets):
         data = given_sets(data)
     words = {"teacher": _word(teacher), "student": _word(student), "data": _where(data), "weights": str(weights or "")}
-    request = Arguments("own:distill", "", "", {**words, **asdict(wanted), **asdict(how)}, asdict(Asked()))
+    request = Arguments(
+        "own:distill", "", "", {**words, **asdict(wanted), **asdict(how)}, asdict(DistillationSettings())
+    )
     with Run(request, root=runs, device=device, progress=progress or Sentences()) as run:
-        made = distilled(run, partial(_cast, run, teacher, student, data, weights, how), wanted)
+        made = distilled(run, partial(_participants, run, teacher, student, data, weights, how), wanted)
     assert made is not None
     return Distilled(made.model, {name: _figures(x) for name, x in made.networks.items()}, run.folder, made.sentence)
 
 
-def _cast(
-    run: Run, teacher: nn.Module | str, student: nn.Module | str, data: str | Path | Sets, weights: Path | str | None,
+def measure(
+    model: nn.Module | str,
+    data: Any,
+    *,
+    weights: Path | str | None = None,
+    samples: DataSettings | None = None,
+    expect: float = 0.0,
+    device: str | None = None,
+) -> Measured:
+    """What a trained network is on data: its metrics with intervals, size, MACs, latency; nothing is written.
+
+    ``model`` is a network, or the name of one whose ``weights`` are in a file; ``data`` and ``samples`` are as
+    ``distill`` takes them. Raises ``ValueError`` as ``tutelage.study.measured.measured_network`` does, such as where it
+    is clearly worse than ``expect`` (0.93 or 93), with what would help.
+    """
+    sets = data if isinstance(data, str | Path | Sets) else given_sets(data)
+    return measured_network(model, sets, weights=weights, samples=samples, expect=expect, device=device)
+
+
+def _participants(
+    run: Run,
+    teacher: nn.Module | str,
+    student: nn.Module | str,
+    data: str | Path | Sets,
+    weights: Path | str | None,
     settings: DataSettings,
-) -> Cast:  # fmt: skip
-    sets = on_device(data, run.device) if isinstance(data, Sets) else own_sets(run, str(data), settings)
+) -> Participants:
+    sets = on_device(data, run.device) if isinstance(data, Sets) else None
+    sets = sets or own_sets(run.device, str(data), settings, run.progress.note, run.root)
+    if isinstance(teacher, nn.Module):
+        instance = instance_of(teacher)
+        sets = with_head(sets, teacher)
+        refuse_stranger(instance.kind.__name__, run.laid_out(build_of(instance)()), sets)
+        trained, build_teacher = stage_of(run, instance), build_of(instance)
+        for sentence in measured_first(trained.last, sets, Way(), 0.0, instance.kind.__name__, "--teacher-"):
+            run.progress.note(f"teacher: {sentence}")
+    else:
+        own = OwnTeacherSettings(teacher=teacher, weights=None if weights is None else Path(weights))
+        trained = own_teacher(run, sets, own)
+        sets, build_teacher = with_head(sets, trained.last), teacher_fitted(sets, own)
     if isinstance(student, nn.Module):
         build_student = build_of(instance_of(student))
     else:
         build_student = student_builder(student, teacher if isinstance(teacher, str) else type(teacher).__name__, sets)
-    if isinstance(teacher, nn.Module):
-        instance = instance_of(teacher)
-        refuse_stranger(instance.kind.__name__, run.laid_out(build_of(instance)()), sets)
-        trained, build_teacher = stage_of(run, instance), build_of(instance)
-        refuse_guessing(run, sets, trained, "memory")
-    else:
-        own = OwnTeacher(teacher, None if weights is None else Path(weights))
-        trained, build_teacher = own_teacher(run, sets, own)
     titles = [x if isinstance(x, str) else type(x).__name__ for x in (teacher, student)]
-    return Cast(sets, trained, build_teacher, build_student, (titles[0], titles[1]))
+    return Participants(sets, trained, build_teacher, build_student, (titles[0], titles[1]), sees(trained.last))
 
 
 def _word(network: nn.Module | str) -> str:

@@ -39,6 +39,17 @@ class Origin:
         return Origin(self.build, (*self.functions, function), (*self.weights, weights))
 
 
+def is_rebuildable(student: nn.Module) -> bool:
+    """Whether ``deliver`` can say how ``student`` is built again: not where somebody handed over an object."""
+    origin = getattr(student, ORIGIN, None)
+    try:
+        for function in (origin.build, *origin.functions) if isinstance(origin, Origin) else ():
+            restored(function, already_imported)
+    except ValueError:
+        return False
+    return isinstance(origin, Origin)
+
+
 def deliver(folder: Path, student: nn.Module, facts: Mapping[str, Any]) -> None:
     """Keep ``student`` in ``folder``, with the networks that it was derived from, and ``facts`` beside it.
 

@@ -89,9 +89,14 @@ class Run:
         return self._files.log
 
     @property
-    def place(self) -> Path:
-        """Where this run puts its files until they are whole: its folder, or beside what it left there before."""
-        return self._files.place
+    def request(self) -> results.Arguments:
+        """What was asked for."""
+        return self._request
+
+    @property
+    def published(self) -> results.Results:
+        """What was claimed and published so far."""
+        return self._results
 
     @property
     def progress(self) -> Progress:

@@ -12,7 +12,7 @@ from picture_folders import WORDS, write_all
 from stopping import LEFT, stopping
 from tutelage import load
 from tutelage.cli.command import main
-from tutelage.study.joints import augmented
+from tutelage.study.own_views import own_views
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
 
@@ -23,8 +23,8 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr("tutelage.machine.tune_allocator", lambda: True)
-    monkeypatch.setattr("tutelage.study.course.FILES", 0.5)
-    monkeypatch.setattr("tutelage.study.course.CLOCKED", 0)
+    monkeypatch.setattr("tutelage.study.timed_plan.FILES", 0.5)
+    monkeypatch.setattr("tutelage.study.timed_plan.CLOCKED", 0)
     monkeypatch.delenv("TUTELAGE_RUNS", raising=False)
     write_all(tmp_path)
     yield tmp_path
@@ -36,10 +36,10 @@ def folder():
     return made.parent
 
 
-def watched(data, augment):
+def watched(data, level, views, seed):
     """The views that there are, in the middle of which somebody may stop the process."""
-    transform, count = augmented(data, augment)
-    return partial(stopping, transform=transform), count
+    transform, count, words = own_views(data, level, views, seed)
+    return partial(stopping, transform=transform), count, words
 
 
 def weights():
@@ -75,7 +75,7 @@ def test_a_dry_run_tells_the_plan_and_the_run_after_it_keeps_to_it(capsys):
 
 
 def test_stopped_in_the_middle_the_same_line_goes_on_to_the_same_bits(monkeypatch):
-    monkeypatch.setattr("tutelage.study.cast.augmented", watched)
+    monkeypatch.setattr("tutelage.study.participants.own_views", watched)
     line = ["distill", *WORDS, "--epochs", "3", "--minutes", "0.2", "--no-baseline"]
     assert main([*line, "--runs", "whole"]) == 0
     (whole,) = Path("whole").glob("own-distill/*/student.safetensors")

@@ -30,7 +30,7 @@ def part(count, seed):
 @pytest.fixture
 def trained(monkeypatch):
     """A network that knows the three colours."""
-    monkeypatch.setattr("tutelage.study.course.FILES", 0.5)
+    monkeypatch.setattr("tutelage.study.timed_plan.FILES", 0.5)
     model, data = small(16, seed=0), part(30, seed=0)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(40):
@@ -103,7 +103,7 @@ def test_data_that_are_none_are_refused_in_a_sentence(data, sentence, tmp_path):
 
 
 def test_names_and_paths_do_as_in_the_command(tmp_path, monkeypatch):
-    monkeypatch.setattr("tutelage.study.course.FILES", 0.5)
+    monkeypatch.setattr("tutelage.study.timed_plan.FILES", 0.5)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     write_all(tmp_path)

@@ -21,12 +21,12 @@ from tutelage.models.scaled import SHARES, scaled
 from tutelage.objective import Objective, Term
 from tutelage.recipes.own.distill import distill
 from tutelage.study.budget import Pace, epochs_within, refuse_too_short, seconds_of
-from tutelage.study.course import Course, read_course
 from tutelage.study.distillation import refuse_readers
 from tutelage.study.own_settings import DataSettings
 from tutelage.study.pilot import Found
 from tutelage.study.range_test import LOWEST, RISEN, SAFE, picked_rate, ramp
 from tutelage.study.spread import spread
+from tutelage.study.timed_plan import TimedPlan, read_plan
 from tutelage.study.unlabelled import joined, where_labelled
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.regression import REGRESSION
@@ -166,10 +166,10 @@ def test_a_plan_on_disk_is_read_as_it_was_or_refused(tmp_path):
     from tutelage.checkpoint import write_json
 
     found = Found(32, "nesterov", 0.1, 0.2, "kd", "why", 0.1, Pace(1, 0.1, 0.2), None)
-    course = Course(found, 3, 1.0, 2.0)
-    write_json(tmp_path / "plan.json", asdict(course))
-    assert read_course(tmp_path / "plan.json") == course
-    for broken in ({}, [], {**asdict(course), "epochs": 0}, {**asdict(course), "more": 1}):
+    timed = TimedPlan(found, 3, 1.0, 2.0)
+    write_json(tmp_path / "plan.json", asdict(timed))
+    assert read_plan(tmp_path / "plan.json") == timed
+    for broken in ({}, [], {**asdict(timed), "epochs": 0}, {**asdict(timed), "more": 1}):
         write_json(tmp_path / "plan.json", broken)
         with pytest.raises(ValueError, match=r"no plan of a distillation.*remove it"):
-            read_course(tmp_path / "plan.json")
+            read_plan(tmp_path / "plan.json")

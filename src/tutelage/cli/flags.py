@@ -94,7 +94,7 @@ def flags_of(function: Callable[..., Any]) -> list[Flag]:
     """
     written, hints = root(function), hints_of(function)
     meanings = meanings_in(inspect.getdoc(written) or "")
-    if (settings := getattr(written, SPREAD, None)) is not None:
+    for settings in getattr(written, SPREAD, ()):
         meanings = {**field_meanings(settings), **meanings}
     parameters = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
     defaults = {p.name: MISSING if p.default is p.empty else p.default for p in parameters}

@@ -85,7 +85,7 @@ def measure(words: Sequence[str]) -> int:
         asked.model,
         asked.data,
         weights=asked.weights,
-        settings=settings,
+        samples=settings,
         expect=asked.expect,
         device=asked.device,
     )

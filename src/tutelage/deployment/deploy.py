@@ -6,8 +6,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from tutelage.checkpoint import save_state
-from tutelage.delivery import DESCRIPTION, WEIGHTS, deliver
+from tutelage.checkpoint import save_state, save_weights
+from tutelage.delivery import DESCRIPTION, WEIGHTS, deliver, is_rebuildable
 from tutelage.deployment.about import About
 from tutelage.deployment.card import CARD, Made, model_card
 from tutelage.deployment.compared import Checked
@@ -39,7 +39,7 @@ def deploy(
     made: Made,
     facts: Mapping[str, object] | None = None,
 ) -> Deployed:
-    """Keep ``student``, a network that a stage made, in a run's ``folder`` (``run.place``), in every form it has.
+    """Keep ``student`` in a run's ``folder`` (``run.place``), in every form it has.
 
     ``student.safetensors`` and ``student.json`` (with ``facts``) for ``tutelage.load``; ``samples.safetensors``, the
     first of ``samples``, which later exports are compared on; ``student.onnx``; for pictures ``predict.py``;
@@ -50,9 +50,13 @@ def deploy(
     Raises as ``delivery.deliver``, and ``OSError`` in one sentence where the folder cannot be written to.
     """
     words = {"input": about.input_words} if about.input_words else {}
-    deliver(folder, student, {**words, **(facts or {}), **about.facts()})
     others = strangers(folder)
     notes = [f"{name} was not written, for a file of that name is not tutelage's" for name in others]
+    if is_rebuildable(student):
+        deliver(folder, student, {**words, **(facts or {}), **about.facts()})
+    else:
+        save_weights(folder / WEIGHTS, student)
+        notes.append(f"{WEIGHTS} holds its weights alone, for nobody else knows how it is built")
     free = [name for name in DEPLOYED if name not in others]
     for name in free:
         (folder / name).unlink(missing_ok=True)  # of other weights

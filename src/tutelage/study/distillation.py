@@ -20,14 +20,14 @@ from tutelage.run import Run
 from tutelage.schemes.by_method import pair_of
 from tutelage.schemes.plan import Plan
 from tutelage.stages.storage import Finished
-from tutelage.study.cast import Asked, Cast
 from tutelage.study.choice import figure
 from tutelage.study.comparison import BASELINE
-from tutelage.study.course import Course, course_in_words, course_of, slower_or_faster
 from tutelage.study.evaluated import Evaluated, publish_networks
-from tutelage.study.joints import deploy
-from tutelage.study.look import OPTIMIZERS, noise_of
+from tutelage.study.handover import hand_over
 from tutelage.study.networks import refuse_stranger
+from tutelage.study.participants import DistillationSettings, Participants
+from tutelage.study.short_trials import OPTIMIZERS, noise_of
+from tutelage.study.timed_plan import TimedPlan, plan_in_words, slower_or_faster, timed_plan
 from tutelage.study.trials import Trial, run_trial
 
 STUDENT = "student"
@@ -42,8 +42,10 @@ class SmallNetwork:
     sentence: str
 
 
-def distilled(run: Run, cast_of: Callable[[], Cast], asked: Asked) -> SmallNetwork | None:
-    """Distil what ``cast_of`` reads as it is ``asked``; nothing but the plan where that is all that is wanted.
+def distilled(
+    run: Run, participants_of: Callable[[], Participants], asked: DistillationSettings
+) -> SmallNetwork | None:
+    """Distil what ``participants_of`` reads as it is ``asked``; nothing but the plan where that is all that is wanted.
 
     Raises ``ValueError`` before anything is trained for networks and methods that do not fit, and for minutes that do
     not hold an epoch.
@@ -51,38 +53,42 @@ def distilled(run: Run, cast_of: Callable[[], Cast], asked: Asked) -> SmallNetwo
     if group.size() > 1:
         raise ValueError("A distillation is planned by the clock of one process; start it without torchrun.")
     begun = perf_counter()
-    cast = cast_of()
-    refuse_misfits(run, cast, asked)
-    course = course_of(run, cast, asked, begun)
-    words = course_in_words(cast, asked, course, _kept_bytes(cast, asked, course))
-    run.keep_plan({"asked": jsonable(vars(asked)), "plan": words, "seconds": course.seconds, "epochs": course.epochs})
+    participants = participants_of()
+    refuse_misfits(run, participants, asked)
+    timed = timed_plan(run, participants, asked, begun)
+    words = plan_in_words(participants, asked, timed, _kept_bytes(participants, asked, timed))
+    run.keep_plan({"asked": jsonable(vars(asked)), "plan": words, "seconds": timed.seconds, "epochs": timed.epochs})
     if asked.dry_run:
         run.end_with_the_plan("\n".join(words))
         return None
     for sentence in words:
         run.progress.note(f"plan: {sentence}")
-    trained = {name: run_trial(run, name, trial).finished for name, trial in trials_of(cast, asked, course).items()}
-    slower_or_faster(run.progress, course, {name: one.seconds for name, one in trained.items()})
+    trained = {
+        name: run_trial(run, name, trial).finished for name, trial in trials_of(participants, asked, timed).items()
+    }
+    slower_or_faster(run.progress, timed, {name: one.seconds for name, one in trained.items()})
     best = {name: at_its_best(one) for name, one in trained.items()}
-    networks = publish_distillation(run, cast, best, course)
-    deploy(run, best[STUDENT].last, cast.data, {"method": course.found.method})
-    return SmallNetwork(best[STUDENT].last.eval(), networks, in_a_sentence(cast, networks))
+    networks = publish_distillation(run, participants, best, timed)
+    hand_over(run, best[STUDENT].last, participants, timed.found.method)
+    return SmallNetwork(best[STUDENT].last.eval(), networks, in_a_sentence(participants, networks))
 
 
-def refuse_misfits(run: Run, cast: Cast, asked: Asked) -> None:
+def refuse_misfits(run: Run, participants: Participants, asked: DistillationSettings) -> None:
     """Raise ``ValueError`` for a student that answers other classes, or with what the method cannot be learnt."""
-    student = run.laid_out(cast.build_student())
-    refuse_stranger(cast.names[1], student, cast.data)
-    sizes = parameters(cast.teacher.last), parameters(student)
+    student = run.laid_out(participants.build_student())
+    refuse_stranger(participants.names[1], student, participants.data)
+    sizes = parameters(participants.teacher.last), parameters(student)
     if sizes[1] >= sizes[0]:
-        run.progress.note(f"{cast.names[1]} is not smaller than {cast.names[0]}: {sizes[1]:,} and {sizes[0]:,} weights")
+        run.progress.note(
+            "{1} is not smaller than {0}".format(*participants.names) + f": {sizes[1]:,} and {sizes[0]:,} weights"
+        )
     if asked.method == "auto":
         return
     how = method_named(asked.method)
-    plan = Plan(cast.lesson(2, asked), OPTIMIZERS["nesterov"](lr=1.0), 1, one_cycle, cast.task)
-    pair = pair_of(run.laid_out(cast.student_of(how)()), cast.teaching(how, 0), plan)
+    plan = Plan(participants.lesson(2, asked), OPTIMIZERS["nesterov"](lr=1.0), 1, one_cycle, participants.task)
+    pair = pair_of(run.laid_out(participants.student_of(how)()), participants.teaching(how, 0), plan)
     check_methods(pair, {asked.method: how})
-    if cast.data.unlabelled is not None:
+    if participants.data.unlabelled is not None:
         refuse_readers(asked.method, how(pair))
 
 
@@ -96,18 +102,18 @@ def refuse_readers(name: str, objective: Objective) -> None:
         )
 
 
-def trials_of(cast: Cast, asked: Asked, course: Course) -> dict[str, Trial]:
+def trials_of(participants: Participants, asked: DistillationSettings, timed: TimedPlan) -> dict[str, Trial]:
     """The student with its teacher and, if it is wanted, the same student without one: each at its own rate."""
-    found, how = course.found, method_named(course.found.method)
+    found, how = timed.found, method_named(timed.found.method)
     factory = OPTIMIZERS[found.optimizer]
-    lesson = cast.lesson(found.batch_size, asked)
-    plan = Plan(lesson, factory(lr=found.lr), course.epochs, one_cycle, cast.task)
-    teaching = cast.teaching(how, lesson.num_views if found.taught.views else 0)
-    trials = {STUDENT: Trial(cast.student_of(how), plan, teaching)}
+    lesson = participants.lesson(found.batch_size, asked)
+    plan = Plan(lesson, factory(lr=found.lr), timed.epochs, one_cycle, participants.task)
+    teaching = participants.teaching(how, lesson.num_views if found.taught.views else 0)
+    trials = {STUDENT: Trial(participants.student_of(how), plan, teaching)}
     if asked.baseline:
-        alone = cast.alone(found.batch_size, asked)
-        own = Plan(alone, factory(lr=found.lr_alone), course.epochs, one_cycle, cast.data.task)
-        trials[BASELINE] = Trial(cast.build_student, own)
+        alone = participants.alone(found.batch_size, asked)
+        own = Plan(alone, factory(lr=found.lr_alone), timed.epochs, one_cycle, participants.data.task)
+        trials[BASELINE] = Trial(participants.build_student, own)
     return trials
 
 
@@ -118,24 +124,26 @@ def at_its_best(finished: Finished) -> Finished:
     return replace(finished, last=finished.best, records=finished.records[: finished.best_epoch])
 
 
-def publish_distillation(run: Run, cast: Cast, best: dict[str, Finished], course: Course) -> dict[str, Network]:
+def publish_distillation(
+    run: Run, participants: Participants, best: dict[str, Finished], timed: TimedPlan
+) -> dict[str, Network]:
     """Measure teacher and students on the test samples, once, and put all into the run's results."""
-    teacher, student = cast.names
-    labels = {STUDENT: f"{student}, taught by {course.found.method}", BASELINE: f"{student}, labels alone"}
-    people = {"teacher": Evaluated("teacher", teacher, cast.teacher)}
+    teacher, student = participants.names
+    labels = {STUDENT: f"{student}, taught by {timed.found.method}", BASELINE: f"{student}, labels alone"}
+    people = {"teacher": Evaluated("teacher", teacher, participants.teacher)}
     people[STUDENT] = Evaluated("student", labels[STUDENT], best[STUDENT])
     if BASELINE in best:
         people[BASELINE] = Evaluated("baseline", labels[BASELINE], best[BASELINE])
-    networks = publish_networks(run, cast.data, people, (course.found.method,))
-    run.publish(headline=in_a_sentence(cast, networks))
+    networks = publish_networks(run, participants.data, people, (timed.found.method,))
+    run.publish(headline=in_a_sentence(participants, networks))
     return networks
 
 
-def in_a_sentence(cast: Cast, networks: dict[str, Network]) -> str:
+def in_a_sentence(participants: Participants, networks: dict[str, Network]) -> str:
     """How well the student does, how much smaller and faster it is, and whether its teacher was worth the while."""
-    metric = _shown(cast)
+    metric = _shown(participants)
     teacher, student = networks["teacher"], networks[STUDENT]
-    words = f"{cast.names[1]}: {figure(student, metric, named=True)}; its teacher {cast.names[0]}: "
+    words = f"{participants.names[1]}: {figure(student, metric, named=True)}; its teacher {participants.names[0]}: "
     words += f"{figure(teacher, metric)}{_smaller(teacher, student)}."
     if BASELINE not in networks:
         return words
@@ -147,9 +155,9 @@ def in_a_sentence(cast: Cast, networks: dict[str, Network]) -> str:
     return f"{words}: {_difference(gain, metric)}, {verdict}."
 
 
-def _shown(cast: Cast) -> Metric:
+def _shown(participants: Participants) -> Metric:
     """A share in per cent where the task has one, else what decides."""
-    metrics = cast.data.task.metrics
+    metrics = participants.data.task.metrics
     return next((metric for metric in metrics if metric.unit == "%"), metrics[0])
 
 
@@ -168,10 +176,10 @@ def _smaller(teacher: Network, student: Network) -> str:
     return words
 
 
-def _kept_bytes(cast: Cast, asked: Asked, course: Course) -> int:
+def _kept_bytes(participants: Participants, asked: DistillationSettings, timed: TimedPlan) -> int:
     """Of the teacher's answers to all views, two for each number."""
-    lesson = cast.lesson(course.found.batch_size, asked)
+    lesson = participants.lesson(timed.found.batch_size, asked)
     with torch.no_grad():
-        answer = cast.teacher.last(cast.data.example)
+        answer = participants.teacher.last(participants.data.example)
     numbers = prod(answer.shape[1:]) if isinstance(answer, torch.Tensor) else 0
-    return 2 * numbers * len(lesson.train) * min(lesson.num_views, course.epochs)
+    return 2 * numbers * len(lesson.train) * min(lesson.num_views, timed.epochs)

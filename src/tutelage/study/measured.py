@@ -4,7 +4,6 @@ import html
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,8 +26,9 @@ from tutelage.models.trained import comes_trained
 from tutelage.results import Latency, Score
 from tutelage.study.answered import answers_of, are_classes
 from tutelage.study.diagnosis import diagnosed
+from tutelage.study.own_sets import own_sets
 from tutelage.study.own_settings import DataSettings
-from tutelage.study.own_teacher import as_logits, at_chance, below, better_ways, shown_to, teacher_build
+from tutelage.study.own_teacher import as_logits, at_chance, below, better_ways, shown_to, teacher_build, with_head
 from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets
 from tutelage.study.teacher_settings import OwnTeacherSettings
@@ -95,10 +95,10 @@ class Measured:
 
 def measured_network(
     model: nn.Module | str,
-    data: str | Sets,
+    data: str | Path | Sets,
     *,
     weights: Path | str | None = None,
-    settings: DataSettings | None = None,
+    samples: DataSettings | None = None,
     expect: float = 0.0,
     device: str | None = None,
     rounds: int = 50,
@@ -106,14 +106,14 @@ def measured_network(
     """``model`` measured on the test samples of ``data``; nothing is trained, chosen or written.
 
     A text names a network as ``tutelage.foreign.forms.own_network`` takes it, with the file of its ``weights``; a text
-    for ``data`` says where they lie, and ``settings`` how they are read. What would make it clearly better is looked
+    for ``data`` says where they lie, and ``samples`` how they are read. What would make it clearly better is looked
     for on the validation samples, and noted. Raises ``ValueError`` where it is clearly worse than ``expect`` (0.93 or
     93 for an accuracy), with what would help; for what is no network, untrained, or does not suit the data.
     """
     place = torch.device(device or machine.best_device())
-    own = settings or DataSettings()
+    own = samples or DataSettings()
     notes: list[str] = []
-    held = data if isinstance(data, Sets) else sets_from(data, place, own, notes)
+    held = data if isinstance(data, Sets) else own_sets(place, data, own, notes.append)
     if isinstance(model, str):
         asked = OwnTeacherSettings(teacher=model, weights=None if weights is None else Path(weights), expect=expect)
         network, pictures = filled_network(held, asked, notes)
@@ -122,15 +122,9 @@ def measured_network(
     else:
         network, pictures = model, Way()
     network = network.to(held.train.inputs.device)
+    held = with_head(held, network)
     name = model if isinstance(model, str) else type(model).__name__
     return _measured(name, network, shown_to(network, held), pictures, expect, notes, rounds)
-
-
-def sets_from(where: str, device: torch.device, settings: DataSettings, notes: list[str]) -> Sets:
-    """The user's data on ``device``, with what was assumed among the ``notes``."""
-    read = import_module("tutelage.study.own_sets").own_sets
-    sets: Sets = read(device, where, settings, notes.append)
-    return sets
 
 
 def filled_network(data: Sets, asked: OwnTeacherSettings, notes: list[str]) -> tuple[nn.Module, Way]:

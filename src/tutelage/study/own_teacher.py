@@ -13,7 +13,7 @@ from tutelage.foreign.forms import only_answers, own_network, wanted_pictures
 from tutelage.foreign.log_answers import log_answers
 from tutelage.foreign.table_answers import Named, TableOfAnswers, are_probabilities
 from tutelage.foreign.table_file import ENDINGS
-from tutelage.measures.predict import evaluating
+from tutelage.measures.predict import device_of, evaluating
 from tutelage.models.trained import comes_trained
 from tutelage.outputs import tensor_in, tensor_output
 from tutelage.results import Score
@@ -25,6 +25,8 @@ from tutelage.study.evaluated import refuse_nan
 from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets
 from tutelage.study.teacher_settings import OwnTeacherSettings
+from tutelage.tasks.binary import by_head
+from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.task import Task
 from tutelage.teachers.adapted import adapted, renormalised
 from tutelage.weights.foreign import load_foreign
@@ -56,7 +58,7 @@ def own_teacher(run: Run, data: Sets, asked: OwnTeacherSettings, name: str = "te
     except ValueError as misfit:
         refuse_other_count(misfit, data, asked, pictures, called)
         raise
-    seen = shown_to(given.last, data)
+    seen = shown_to(given.last, with_head(data, given.last))
     for sentence in measured_first(given.last, seen, pictures, asked.expect, called, "--teacher-"):
         run.progress.note(f"{name}: {sentence}")
     return given
@@ -78,13 +80,35 @@ def sees(network: nn.Module) -> str:
     return "index" if isinstance(network, TableOfAnswers) else "input"
 
 
+def with_head(data: Sets, network: nn.Module) -> Sets:
+    """``data`` with the task that the head of ``network`` is for: two classes may be told apart by one logit."""
+    seen = shown_to(network, data)
+    with evaluating(network):
+        answer = tensor_in(network(seen.example.to(device_of(network))))
+    width = answer.shape[1] if answer.ndim > 1 else 1
+    return replace(data, task=by_head(data.task, width, len(data.train.classes)))
+
+
+def num_answers(data: Sets) -> int:
+    """How many numbers a network answers a sample with, or a pixel of it, for the task of ``data``."""
+    samples = data.train
+    classes = len(samples.classes) or (samples.targets.shape[-1] if samples.targets.ndim > 1 else 1)
+    return 1 if by_head(CLASSIFICATION, 1, classes) is data.task else classes
+
+
+def teacher_fitted(data: Sets, asked: OwnTeacherSettings) -> Build:
+    """How the teacher is built, with what makes its own pictures in front: for whoever builds on it."""
+    build, way = teacher_build(data, asked, lambda _: None)
+    return fitted(build, data, way)
+
+
 def teacher_build(data: Sets, asked: OwnTeacherSettings, note: Callable[[str], None]) -> tuple[Build, Way]:
     """How the teacher is built, as it is, and what its own pictures are."""
     table = Path(asked.teacher).suffix.lower() in ENDINGS
     build = own_network(
         asked.teacher,
         asked.weights,
-        num_classes=len(data.train.classes) or data.train.targets.shape[-1],
+        num_classes=num_answers(data),
         num_channels=0 if table or data.train.inputs.ndim != 4 else data.example.shape[1],
         samples=named_samples(data) if table else None,
     )

@@ -1,7 +1,7 @@
-"""A look at a training before it begins: a batch that fits, a learning rate, what a step takes, which layers help.
+"""Short trials before a training: a batch that fits, a learning rate, what a step takes, which layers help.
 
-What is measured here on the clock differs from one look to the next. So what is found is written down, and every
-training that asks for the same reads it there: see ``study.course``.
+What is measured here on the clock differs from one pilot to the next. So what is found is written down, and every
+training that asks for the same reads it there: see ``study.timed_plan``.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from torch import nn
 from tutelage import machine
 from tutelage.run import Run
 from tutelage.study.budget import Pace
-from tutelage.study.cast import Asked, Cast
-from tutelage.study.look import Look
 from tutelage.study.memory import step_bytes
+from tutelage.study.participants import DistillationSettings, Participants
+from tutelage.study.short_trials import ShortTrials
 
 SHARE = 0.1
 """Of all the time, what a pilot may take at most."""
@@ -47,44 +47,46 @@ def usual_optimizer(model: nn.Module) -> str:
     return "nesterov" if normed else "adamw"
 
 
-def fitting_batch(run: Run, cast: Cast) -> int:
+def fitting_batch(run: Run, participants: Participants) -> int:
     """The most samples of ``BATCHES`` that leave an epoch enough steps, and fit the memory with teacher and student.
 
     Raises ``ValueError`` where not even two fit.
     """
     there, half = machine.memory_limit(run.device), run.precision != torch.float32
-    useful = [size for size in BATCHES if size * FEWEST_BATCHES <= len(cast.data.train)] or [16]
+    useful = [size for size in BATCHES if size * FEWEST_BATCHES <= len(participants.data.train)] or [16]
     for size in [x for x in BATCHES if x <= useful[0]]:
-        shape = (size, *cast.data.example.shape[1:])
+        shape = (size, *participants.data.example.shape[1:])
         try:
-            needed = step_bytes(cast.build_student, shape, half=half) + step_bytes(cast.build_teacher, shape, half=half)
+            needed = step_bytes(participants.build_student, shape, half=half) + step_bytes(
+                participants.build_teacher, shape, half=half
+            )
         except Exception:  # whatever somebody's code does with values that are not there
             return size
         if there is None or 2 * needed < there:
             return size
     raise ValueError(
-        f"A step of {cast.names[1]} and {cast.names[0]} does not fit the {there or 0:,} bytes that this process may "
-        "have, even with 2 samples; choose a smaller student, or smaller pictures with --size."
+        f"A step of {participants.names[1]} and {participants.names[0]} does not fit the {there or 0:,} bytes that "
+        "this process may have, even with 2 samples; choose a smaller student, or smaller pictures with --size."
     )
 
 
-def pilot(run: Run, cast: Cast, asked: Asked) -> Found:
+def pilot(run: Run, participants: Participants, asked: DistillationSettings) -> Found:
     """What ``Found`` says, found in ``SHARE`` of the minutes that were asked for."""
     end = perf_counter() + SHARE * 60 * asked.minutes
-    size = fitting_batch(run, cast)
+    size = fitting_batch(run, participants)
     with torch.random.fork_rng():
         torch.manual_seed(asked.seed)
-        model = run.laid_out(cast.build_student())
-    look = Look(run, cast, asked, size, usual_optimizer(model))
+        model = run.laid_out(participants.build_student())
+    trials = ShortTrials(run, participants, asked, size, usual_optimizer(model))
     method, why = (SOFT, "") if asked.method == "auto" else (asked.method, "it was asked for")
-    lr, taught = look.rate(method, end)
-    lr_alone, alone = look.rate(None, end) if asked.baseline else (lr, 0.0)
-    ask, validation = look.asking(method), look.validating(model)
+    lr, taught = trials.rate(method, end)
+    lr_alone, alone = trials.rate(None, end) if asked.baseline else (lr, 0.0)
+    ask, validation = trials.asking(method), trials.validating(model)
     if asked.method == "auto":
-        method, why, step = look.preferred(SOFT, lr, taught, end)
+        method, why, step = trials.preferred(SOFT, lr, taught, end)
     else:
         step = taught
-    lesson, kept = cast.lesson(size, asked), look.is_cached(method)
+    lesson, kept = participants.lesson(size, asked), trials.is_cached(method)
     pace = Pace(lesson.steps, max(step - kept * ask, step / 4), validation, kept * ask, kept * lesson.num_views)
-    apart = Pace(cast.alone(size, asked).steps, alone, validation) if asked.baseline else None
-    return Found(size, look.optimizer, lr, lr_alone, method, why, ask, pace, apart)
+    apart = Pace(participants.alone(size, asked).steps, alone, validation) if asked.baseline else None
+    return Found(size, trials.optimizer, lr, lr_alone, method, why, ask, pace, apart)

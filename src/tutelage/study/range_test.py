@@ -10,7 +10,7 @@ from math import inf
 from tutelage.optimizers.factory import Factory
 from tutelage.optimizers.scheduled import scheduled
 from tutelage.run import Run
-from tutelage.study.stretch import Stretch, stretch
+from tutelage.study.short_training import ShortTraining, train_briefly
 from tutelage.study.trials import Trial
 
 LOWEST, HIGHEST = 1e-5, 10.0
@@ -34,7 +34,7 @@ def ramp(steps: int) -> tuple[float, ...]:
     return tuple(LOWEST * (HIGHEST / LOWEST) ** (step / (steps - 1)) for step in range(steps))
 
 
-def ranged(run: Run, trial: Trial, factory: Callable[..., Factory], steps: int) -> tuple[float, Stretch]:
+def ranged(run: Run, trial: Trial, factory: Callable[..., Factory], steps: int) -> tuple[float, ShortTraining]:
     """The rate for ``trial``'s student by ``factory(lr=…)``, and the short training that it was found in.
 
     Raises ``ValueError`` for fewer than ``FEWEST`` steps.
@@ -42,7 +42,7 @@ def ranged(run: Run, trial: Trial, factory: Callable[..., Factory], steps: int) 
     if steps < FEWEST:
         raise ValueError(f"A range test takes {FEWEST} steps or more; got {steps}.")
     rates = ramp(steps)
-    found = stretch(run, trial, scheduled(factory(lr=1.0), partial(_at, rates=rates)), steps)
+    found = train_briefly(run, trial, scheduled(factory(lr=1.0), partial(_at, rates=rates)), steps)
     return picked_rate(rates, found.losses), found
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypeAlias, TypedDict
 
 from tutelage.data.lesson import Lesson
+from tutelage.foreign.forms import only_answers
 from tutelage.keys import Build, already_imported, described, restored
 from tutelage.methods.pair import Method, student_for
 from tutelage.methods.sums import members
@@ -13,18 +14,23 @@ from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
 from tutelage.stages.storage import Finished
 from tutelage.study.bounds import Above, AtLeast, AtMost, Seed
-from tutelage.study.joints import OwnTeacher, augmented, own_sets, own_teacher
+from tutelage.study.own_sets import own_sets
 from tutelage.study.own_settings import DataSettings
+from tutelage.study.own_teacher import num_answers, own_teacher, sees, teacher_fitted, with_head
+from tutelage.study.own_views import own_views
 from tutelage.study.sets import Sets
+from tutelage.study.teacher_settings import OwnTeacherSettings
 from tutelage.study.unlabelled import joined, where_labelled
 from tutelage.tasks.task import Task
 
 Augment: TypeAlias = Literal["none", "light", "strong"]
+VIEWS = 16
+"""Of a sample that is augmented lightly: few enough that a teacher's answers to all of them are kept."""
 Minutes: TypeAlias = Annotated[float, Above(0), AtMost(10_000)]
 
 
 @dataclass(frozen=True)
-class Asked:
+class DistillationSettings:
     """What somebody wants of a distillation: the flags of ``own:distill`` that are about no network and no samples."""
 
     method: str = "auto"
@@ -36,8 +42,8 @@ class Asked:
     seed: Seed = 0
 
 
-class Wishes(TypedDict, total=False):
-    """The same from Python, as keyword arguments, each as ``Asked`` has it if it is not given."""
+class DistillationOptions(TypedDict, total=False):
+    """The same from Python, as keyword arguments, each as ``DistillationSettings`` has it if it is not given."""
 
     method: str
     minutes: float
@@ -48,7 +54,7 @@ class Wishes(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
-class Cast:
+class Participants:
     """A ``teacher`` that is trained, two builders, the samples; ``names`` are what people call the two networks.
 
     ``teacher_sees`` names that input of a batch which the teacher gets.
@@ -61,13 +67,14 @@ class Cast:
     names: tuple[str, str]
     teacher_sees: str = "input"
 
-    def lesson(self, batch_size: int, asked: Asked) -> Lesson:
+    def lesson(self, batch_size: int, asked: DistillationSettings) -> Lesson:
         """What the student learns from: the labelled samples and those without labels, in views that come in turn."""
         return replace(self.alone(batch_size, asked), train=joined(self.data.train, self.data.unlabelled))
 
-    def alone(self, batch_size: int, asked: Asked) -> Lesson:
+    def alone(self, batch_size: int, asked: DistillationSettings) -> Lesson:
         """The same without the samples that only a teacher can say something about."""
-        data, (transform, views) = self.data, augmented(self.data, asked.augment)
+        data = self.data
+        transform, views, _ = own_views(data, asked.augment, VIEWS if asked.augment == "light" else 0, asked.seed)
         return Lesson(
             data.train, data.validation, transform, views, batch_size, asked.seed, test_transform=data.test_transform
         )
@@ -85,17 +92,27 @@ class Cast:
         return Teaching(method, self.teacher.last, self.names, cache_views=cache_views, teacher_sees=self.teacher_sees)
 
 
-def cast_of(run: Run, own: OwnTeacher, where: str, student: str, settings: DataSettings) -> Cast:
+def participants_of(
+    run: Run, own: OwnTeacherSettings, where: str, student: str, settings: DataSettings
+) -> Participants:
     """Everybody, as flags name them: the samples read, the teacher measured, the student known.
 
     ``student`` is a name, or ``half`` or ``quarter`` of a teacher that is one of ours. Raises ``ValueError`` and
     ``FileNotFoundError`` for what is not there or does not fit, each in one sentence.
     """
-    data = own_sets(run, where, settings)
-    builder = student_builder(student, own.name, data)
-    teacher, build = own_teacher(run, data, own)
-    title = f"{student} of {own.name}" if student in SHARES else student
-    return Cast(data, teacher, build, builder, (own.name, title))
+    data = own_sets(run.device, where, settings, run.progress.note, run.root)
+    student_builder(student, own.teacher, data)  # a misspelt one is found before the teacher is measured
+    teacher = own_teacher(run, data, own)
+    data = with_head(data, teacher.last)
+    title = f"{student} of {own.teacher}" if student in SHARES else student
+    return Participants(
+        data,
+        teacher,
+        teacher_fitted(data, own),
+        student_builder(student, own.teacher, data),
+        (own.teacher, title),
+        sees(teacher.last),
+    )
 
 
 def student_builder(student: str, teacher: str, data: Sets) -> Build:
@@ -103,10 +120,17 @@ def student_builder(student: str, teacher: str, data: Sets) -> Build:
 
     Raises ``ValueError`` for what nobody knows, and for one that could not be built again from the run's folder.
     """
-    classes, channels = len(data.train.classes), data.example.shape[1] if data.example.ndim == 4 else 0
+    if student in SHARES and (":" in teacher or only_answers(teacher)):
+        raise ValueError(
+            f"{teacher} is no architecture of this package, so nobody knows what a part of it is; name the student, "
+            "such as resnet8, mobilenet_v2(width=0.25) or a dotted path of yours."
+        )
+    if only_answers(student):
+        raise ValueError(f"{student} only answers, and cannot be trained; name a network, such as resnet8.")
+    counts = {"num_classes": num_answers(data), "num_channels": data.example.shape[1] if data.example.ndim == 4 else 0}
     if student in SHARES:
-        builder = scaled(named(teacher, classes, channels), SHARES[student], teacher)
+        builder = scaled(named(teacher, **counts), SHARES[student], teacher)
     else:
-        builder = named(student, classes, channels)
+        builder = named(student, **counts)
     restored(described(builder), already_imported)
     return builder

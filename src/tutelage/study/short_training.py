@@ -26,7 +26,7 @@ WARM_UP = 3
 
 
 @dataclass(frozen=True)
-class Stretch:
+class ShortTraining:
     """The ``model`` afterwards, the loss of each step, and the seconds of each."""
 
     model: nn.Module
@@ -40,7 +40,7 @@ class Stretch:
         return sum(counted) / max(len(counted), 1)
 
 
-def stretch(run: Run, trial: Trial, optimizer: Factory, steps: int) -> Stretch:
+def train_briefly(run: Run, trial: Trial, optimizer: Factory, steps: int) -> ShortTraining:
     """``trial``'s student from its seed on for ``steps`` steps of its own lesson; fewer where a loss is not finite.
 
     The teacher's answers are asked for anew and kept nowhere: what a pilot computes is part of no training.
@@ -68,7 +68,7 @@ def stretch(run: Run, trial: Trial, optimizer: Factory, steps: int) -> Stretch:
         except FloatingPointError:
             pass
     finite = next((n for n, loss in enumerate(losses) if not isfinite(loss)), len(losses))
-    return Stretch(model, tuple(losses[:finite]), tuple(seconds))
+    return ShortTraining(model, tuple(losses[:finite]), tuple(seconds))
 
 
 def _learner(run: Run, trial: Trial, model: nn.Module, optimizer: Factory) -> Learner:

@@ -25,9 +25,9 @@ from tutelage.run import Run
 from tutelage.schemes.answers import Conditions
 from tutelage.schemes.by_method import is_cached, pair_of, prepared, read_of
 from tutelage.schemes.plan import Plan
-from tutelage.study.cast import Asked, Cast
+from tutelage.study.participants import DistillationSettings, Participants
 from tutelage.study.range_test import FEWEST, LOWEST, ranged
-from tutelage.study.stretch import WARM_UP, stretch
+from tutelage.study.short_training import WARM_UP, train_briefly
 from tutelage.study.trials import Trial
 
 LAYERS = ("srrl", "sp", "at")
@@ -48,24 +48,24 @@ FEWEST_TRIED = 60
 
 
 @dataclass(frozen=True)
-class Look:
+class ShortTrials:
     """What stays the same in all short trainings of a pilot."""
 
     run: Run
-    cast: Cast
-    asked: Asked
+    participants: Participants
+    asked: DistillationSettings
     batch_size: int
     optimizer: str
 
     def trial(self, method: str | None) -> Trial:
         """The student taught by that method; alone without one. Its plan is of one epoch, at a rate of 1."""
-        cast, factory = self.cast, OPTIMIZERS[self.optimizer](lr=1.0)
+        participants, factory = self.participants, OPTIMIZERS[self.optimizer](lr=1.0)
         if method is None:
-            plan = Plan(cast.alone(self.batch_size, self.asked), factory, 1, one_cycle, cast.data.task)
-            return Trial(cast.build_student, plan)
+            plan = Plan(participants.alone(self.batch_size, self.asked), factory, 1, one_cycle, participants.data.task)
+            return Trial(participants.build_student, plan)
         how = method_named(method)
-        plan = Plan(cast.lesson(self.batch_size, self.asked), factory, 1, one_cycle, cast.task)
-        return Trial(cast.student_of(how), plan, cast.teaching(how, plan.lesson.num_views))
+        plan = Plan(participants.lesson(self.batch_size, self.asked), factory, 1, one_cycle, participants.task)
+        return Trial(participants.student_of(how), plan, participants.teaching(how, plan.lesson.num_views))
 
     def rate(self, method: str | None, end: float) -> tuple[float, float]:
         """The learning rate by a range test that ends well before ``end``, and the seconds of a step.
@@ -73,7 +73,7 @@ class Look:
         The usual rate where there is no time for one.
         """
         trial = self.trial(method)
-        first = stretch(self.run, trial, OPTIMIZERS[self.optimizer](lr=LOWEST), WARM_UP + 3)
+        first = train_briefly(self.run, trial, OPTIMIZERS[self.optimizer](lr=LOWEST), WARM_UP + 3)
         steps = int(min(MOST_STEPS, SHARE_OF_RATES * (end - perf_counter()) / max(first.step, 1e-6)))
         if steps < FEWEST:
             return USUAL_RATES[self.optimizer], first.step
@@ -121,7 +121,7 @@ class Look:
         seconds of a step.
         """
         names = [name for name in (f"{soft}+{layers}" for layers in LAYERS) if self._fits(name)]
-        data = self.cast.data
+        data = self.participants.data
         if data.validation is None or not names:
             lacks = "no validation samples" if data.validation is None else "no layers of the two can be compared"
             return soft, lacks, step
@@ -144,21 +144,21 @@ class Look:
 
     def _fits(self, method: str) -> bool:
         how = method_named(method)
-        plan = Plan(self.cast.lesson(self.batch_size, self.asked), OPTIMIZERS[self.optimizer](lr=1.0), 1)
-        student = self.run.laid_out(self.cast.student_of(how)())
+        plan = Plan(self.participants.lesson(self.batch_size, self.asked), OPTIMIZERS[self.optimizer](lr=1.0), 1)
+        student = self.run.laid_out(self.participants.student_of(how)())
         try:
-            check_methods(pair_of(student, self.cast.teaching(how, 0), plan), {method: how})
+            check_methods(pair_of(student, self.participants.teaching(how, 0), plan), {method: how})
         except ValueError:
             return False
         return True
 
     def _step(self, method: str, lr: float) -> float:
-        return stretch(self.run, self.trial(method), OPTIMIZERS[self.optimizer](lr=lr / 10), WARM_UP + 3).step
+        return train_briefly(self.run, self.trial(method), OPTIMIZERS[self.optimizer](lr=lr / 10), WARM_UP + 3).step
 
     def _score(self, method: str, lr: float, steps: int) -> Score:
         factory = scheduled(OPTIMIZERS[self.optimizer](lr=lr), one_cycle(steps))
-        trial, data = self.trial(method), self.cast.data
-        model = stretch(self.run, trial, factory, steps).model
+        trial, data = self.trial(method), self.participants.data
+        model = train_briefly(self.run, trial, factory, steps).model
         assert data.validation is not None
         answers = data.task.predict(model, data.validation, transform=data.test_transform)
         return data.task.score(answers, data.validation)[data.task.deciding.name]

@@ -16,7 +16,7 @@ from tutelage.progress import Progress
 from tutelage.run import Run
 from tutelage.stages.code import code_of
 from tutelage.study.budget import Pace, epochs_within, in_words, refuse_too_short
-from tutelage.study.cast import Asked, Cast
+from tutelage.study.participants import DistillationSettings, Participants
 from tutelage.study.pilot import Found, pilot
 
 PLANS = "plans"
@@ -30,7 +30,7 @@ CLOCKED = 3600
 
 
 @dataclass(frozen=True)
-class Course:
+class TimedPlan:
     """What a pilot ``found``, the epochs that follow, and the seconds of what comes before and after the trainings."""
 
     found: Found
@@ -50,32 +50,32 @@ class Course:
         return own if self.found.alone is None else {**own, "baseline": self.found.alone}
 
 
-def course_of(run: Run, cast: Cast, asked: Asked, begun: float) -> Course:
-    """The plan for what is ``asked`` of ``cast``, as it was made before; by a pilot where it is asked for first.
+def timed_plan(run: Run, participants: Participants, asked: DistillationSettings, begun: float) -> TimedPlan:
+    """The plan for what is ``asked`` of ``participants``: the one that was made before, or by a pilot.
 
     ``begun`` is when the run began, as ``perf_counter`` counts. Raises ``ValueError`` where the minutes do not hold an
     epoch, and for a plan on disk that is damaged.
     """
-    place = run.root / PLANS / f"{_key(run, cast, asked)}.json"
+    place = run.root / PLANS / f"{_key(run, participants, asked)}.json"
     if place.is_file():
         run.progress.note(f"the plan is the one in {place}")
-        return read_course(place)
-    found = pilot(run, cast, asked)
+        return read_plan(place)
+    found = pilot(run, participants, asked)
     before = perf_counter() - begun
-    after = _after(cast, found)
+    after = _after(participants, found)
     paces = [found.taught, *([] if found.alone is None else [found.alone])]
     epochs = asked.epochs
     if not epochs:
         refuse_too_short(asked.minutes, before + after, paces)
         epochs = epochs_within(60 * asked.minutes - before - after, paces)
-    course = Course(found, epochs, round(before, 3), round(after, 3))
+    timed = TimedPlan(found, epochs, round(before, 3), round(after, 3))
     if run.leads:
         made_folder(place.parent)
-        write_json(place, asdict(course))
-    return course
+        write_json(place, asdict(timed))
+    return timed
 
 
-def read_course(place: Path) -> Course:
+def read_plan(place: Path) -> TimedPlan:
     """The plan in a file. Raises ``ValueError`` for one that is damaged."""
     cure = "remove it, and a new plan is made: its networks are trained anew"
     content = read_json(place, cure)
@@ -83,19 +83,21 @@ def read_course(place: Path) -> Course:
         found = content["found"]
         alone = None if found["alone"] is None else Pace(**found["alone"])
         whole = Found(**{**found, "taught": Pace(**found["taught"]), "alone": alone})
-        course = Course(whole, int(content["epochs"]), float(content["before"]), float(content["after"]))
+        timed = TimedPlan(whole, int(content["epochs"]), float(content["before"]), float(content["after"]))
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{place} is no plan of a distillation ({type(error).__name__}); {cure}.") from None
-    if asdict(course) != content or course.epochs < 1:
+    if asdict(timed) != content or timed.epochs < 1:
         raise ValueError(f"{place} is no plan of a distillation; {cure}.")
-    return course
+    return timed
 
 
-def course_in_words(cast: Cast, asked: Asked, course: Course, cached_bytes: int) -> list[str]:
+def plan_in_words(
+    participants: Participants, asked: DistillationSettings, timed: TimedPlan, cached_bytes: int
+) -> list[str]:
     """The plan, a sentence a line."""
-    found, (teacher, student) = course.found, cast.names
-    lesson = cast.lesson(found.batch_size, asked)
-    seconds = course.seconds
+    found, (teacher, student) = timed.found, participants.names
+    lesson = participants.lesson(found.batch_size, asked)
+    seconds = timed.seconds
     parts = ", ".join(f"{name} {in_words(value)}" for name, value in seconds.items())
     rate = f"{found.lr:g}" + (f" ({found.lr_alone:g} alone)" if found.lr_alone != found.lr else "")
     views = f"{lesson.num_views} views of each picture" if lesson.num_views > 1 else "each as it is"
@@ -105,7 +107,7 @@ def course_in_words(cast: Cast, asked: Asked, course: Course, cached_bytes: int)
         else f"{teacher} is asked at every step"
     )
     return [
-        f"{student} learns from {teacher} for {course.epochs} epochs of {len(lesson.train):,} samples, {views}, "
+        f"{student} learns from {teacher} for {timed.epochs} epochs of {len(lesson.train):,} samples, {views}, "
         f"{found.batch_size} a step, by {found.optimizer} at a rate of up to {rate}, up for a fifth of the steps and "
         "then down to 0",
         f"method {found.method}: {found.why}",
@@ -114,30 +116,37 @@ def course_in_words(cast: Cast, asked: Asked, course: Course, cached_bytes: int)
     ]
 
 
-def slower_or_faster(progress: Progress, course: Course, took: Mapping[str, float]) -> None:
+def slower_or_faster(progress: Progress, timed: TimedPlan, took: Mapping[str, float]) -> None:
     """Tell of trainings that took more than 15 % more, or less, than was planned."""
-    for name, pace in course.paces.items():
-        planned, real = pace.seconds(course.epochs), took.get(name, 0.0)
+    for name, pace in timed.paces.items():
+        planned, real = pace.seconds(timed.epochs), took.get(name, 0.0)
         if real > 1.0 and not 0.85 <= real / planned <= 1.15:
             word = "longer" if real > planned else "less long"
             progress.note(f"{name}: took {word} than planned, {in_words(real)} where {in_words(planned)} were expected")
 
 
-def _key(run: Run, cast: Cast, asked: Asked) -> str:
-    data = cast.data
+def _key(run: Run, participants: Participants, asked: DistillationSettings) -> str:
+    data = participants.data
     wanted = replace(asked, dry_run=False)
-    return key_of({
-        "asked": described(wanted), "student": described(cast.build_student), "teacher": described(cast.teacher.last),
-        "sees": cast.teacher_sees, "data": [described(x) for x in (data.train, data.validation, data.unlabelled)],
-        "shown": described(cast.lesson(1, wanted).transform), "task": described(data.task),
-        "conditions": [str(run.precision), run.exact, run.device.type], "revision": REVISION,
-        **code_of(cast.build_student, data.task),
-    })  # fmt: skip
+    return key_of(
+        {
+            "asked": described(wanted),
+            "student": described(participants.build_student),
+            "teacher": described(participants.teacher.last),
+            "sees": participants.teacher_sees,
+            "data": [described(x) for x in (data.train, data.validation, data.unlabelled)],
+            "shown": described(participants.lesson(1, wanted).transform),
+            "task": described(data.task),
+            "conditions": [str(run.precision), run.exact, run.device.type],
+            "revision": REVISION,
+            **code_of(participants.build_student, data.task),
+        }
+    )
 
 
-def _after(cast: Cast, found: Found) -> float:
+def _after(participants: Participants, found: Found) -> float:
     """Seconds of measuring on the test samples and on the clock, and of files."""
-    data, samples = cast.data, len(cast.data.test) + CLOCKED
+    data, samples = participants.data, len(participants.data.test) + CLOCKED
     known = 1 if data.validation is None else len(data.validation)
     student = found.taught.validation / known
     teacher = found.asking / found.batch_size

@@ -1,0 +1,44 @@
+"""A finished student and all files of it in its run's folder, compared with the network on samples of the test part."""
+
+import torch
+from torch import Tensor, nn
+
+from tutelage import machine
+from tutelage.data.augment import middle
+from tutelage.data.views import shown
+from tutelage.deployment.about import About
+from tutelage.deployment.card import Made
+from tutelage.deployment.deploy import MOST, deploy
+from tutelage.own_data.source import TASKS, TaskName
+from tutelage.run import Run
+from tutelage.study.participants import Participants
+from tutelage.study.sets import Sets
+
+
+def hand_over(run: Run, student: nn.Module, participants: Participants, method: str) -> None:
+    """Write every form that ``student`` has into the run's folder; what cannot be written is said, never raised.
+
+    Raises ``OSError`` in one sentence where the folder cannot be written to.
+    """
+    if not run.leads:
+        return
+    data = participants.data
+    about = About(_task(data), data.train.classes, data.preprocessing, participants.names[1])
+    made = Made(run.published, run.request, machine.environment(str(run.precision)[6:]))
+    done = deploy(run.place, student, samples_of(data), about, made, {"method": method})
+    for note in done.notes:
+        run.progress.note(f"student: {note}")
+
+
+def samples_of(data: Sets) -> Tensor:
+    """Samples of the test part as files take them: uint8 pictures of the size that networks see, or what these see."""
+    first = data.test[torch.arange(min(MOST, len(data.test)), device=data.test.index.device)]
+    if data.preprocessing is not None and first.inputs.dtype == torch.uint8:
+        return middle(first.inputs, first.index, data.preprocessing.size)
+    kept = {"input": first.inputs, **first.others}
+    return shown(kept, torch.zeros_like(first.index), data.test_transform)["input"]
+
+
+def _task(data: Sets) -> TaskName:
+    """What people call it: two classes told apart by one logit, and numbers in bounds, are what they look like."""
+    return next((name for name in TASKS if name in data.task.name), "classification")
