@@ -53,7 +53,7 @@ def test_objects_become_a_small_network_with_figures_and_weights_in_its_folder(t
     assert not made.model.training
     kept = load_weights(made.folder / "student.safetensors", small(seed=5), "no cure").eval()
     x = torch.rand(2, 3, 12, 12)
-    assert torch.equal(kept(x), made.model(x))
+    torch.testing.assert_close(kept(x), made.model(x))  # their layouts may differ
     page = made._repr_html_()
     assert "<table>" in page and "teacher" in page and made.sentence.split(":")[0] in page
 

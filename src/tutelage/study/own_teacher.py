@@ -25,8 +25,7 @@ from tutelage.study.evaluated import refuse_nan
 from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets
 from tutelage.study.teacher_settings import OwnTeacherSettings
-from tutelage.tasks.binary import by_head
-from tutelage.tasks.classification import CLASSIFICATION
+from tutelage.tasks.binary import BINARY, by_head
 from tutelage.tasks.task import Task
 from tutelage.teachers.adapted import adapted, renormalised
 from tutelage.weights.foreign import load_foreign
@@ -93,7 +92,7 @@ def num_answers(data: Sets) -> int:
     """How many numbers a network answers a sample with, or a pixel of it, for the task of ``data``."""
     samples = data.train
     classes = len(samples.classes) or (samples.targets.shape[-1] if samples.targets.ndim > 1 else 1)
-    return 1 if by_head(CLASSIFICATION, 1, classes) is data.task else classes
+    return 1 if data.task is BINARY else classes
 
 
 def teacher_fitted(data: Sets, asked: OwnTeacherSettings) -> Build:
