@@ -72,9 +72,12 @@ class Trunk:
         return last
 
     def class_scores(self) -> ModuleCall | None:
-        """The convolution whose map is one score a class and place, of which a network answers with means or a map."""
+        """The convolution whose map is one score a class and place, of which a network answers with means or a map.
+
+        The only layer with weights is none such: it is all that there is to learn from.
+        """
         weighted = self.weighted
-        if not weighted or not isinstance(weighted[-1].module, nn.Conv2d) or not self.is_map(weighted[-1].answer):
+        if len(weighted) < 2 or not isinstance(weighted[-1].module, nn.Conv2d) or not self.is_map(weighted[-1].answer):
             return None
         scores = (self.samples, weighted[-1].module.out_channels)
         return weighted[-1] if scores in {tuple(shape[:2]) for shape in self.output} else None
