@@ -49,10 +49,14 @@ def refuse_missing(folder: Path, sums: Sums | None, cure: str) -> None:
 def read_listed(path: Path, sums: Sums | None, cure: str) -> bytes:
     """The bytes of a file, as ``sums`` say, if there are any.
 
-    Raises ``ValueError`` with a ``cure`` for a file that is another one now, or that was not there.
+    Raises ``ValueError`` with a ``cure`` for a file that is another one now, or that was not there; where no file of
+    the folder is what they say, the checksums are what is wrong.
     """
     content = path.read_bytes()
     if sums is not None and sums.get(path.name) != sha256(content).hexdigest():
+        if not _fit_any(path.parent, sums):
+            listing = path.with_name(MANIFEST)
+            raise ValueError(f"{listing} is another folder's: restore it from a copy, or {_as_it_is(listing)}.")
         raise ValueError(
             f"{path} is not what {MANIFEST} says: it was damaged or changed; {cure}, "
             f"or, if you changed it yourself, {_as_it_is(path.with_name(MANIFEST))}."
@@ -74,6 +78,12 @@ def cure(file: Path) -> str:
     if file.name == "arguments.json":
         return f"restore it from a copy, or move {file.parent} away and start the run's command again"
     return "start the run's command again"
+
+
+def _fit_any(folder: Path, sums: Sums) -> bool:
+    """Whether any file is still what its checksum says: then the others changed, and not the checksums."""
+    files = {folder / name: expected for name, expected in sums.items()}
+    return any(path.is_file() and sha256(path.read_bytes()).hexdigest() == sum_ for path, sum_ in files.items())
 
 
 def _can_be_a_name(path: str) -> bool:

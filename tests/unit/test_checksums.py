@@ -350,6 +350,17 @@ class TestRun:
             work(tmp_path / "runs")
         (folder / MANIFEST).unlink()  # it was changed on purpose
 
+    def test_checksums_of_another_run_are_what_is_blamed_and_the_advice_works(self, done):
+        folder, _, _ = done
+        before, own = read_run(folder), (folder / MANIFEST).read_text()
+        (folder / MANIFEST).write_text("".join(f"{'0' * 64}  {line[66:]}\n" for line in own.splitlines()))
+        with pytest.raises(ValueError, match=r"SHA256SUMS is another folder's: restore it from a copy, or remove "):
+            read_run(folder)
+        (folder / MANIFEST).write_text(own)
+        assert read_run(folder).results == before.results
+        (folder / MANIFEST).unlink()
+        assert read_run(folder).results == before.results
+
     def test_started_again_it_says_where_it_ran_then(self, done, tmp_path, monkeypatch):
         folder, _, _ = done
         before = read_run(folder).environment
