@@ -23,7 +23,7 @@ def at_home(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tutelage.machine.tune_allocator", lambda: True)
     data = three_classes()
-    monkeypatch.setattr(measuring, "own_sets", lambda _, where, *more: data if where == "photos" else {}[where])
+    monkeypatch.setattr(measuring, "own_sets", lambda _, where, *_more: data if where == "photos" else {}[where])
     torch.save({"model": {f"module.{name}": x.half() for name, x in knowing().state_dict().items()}}, "net.pt")
     return tmp_path
 
