@@ -55,6 +55,9 @@ def obey(command):
         request = understood(DISTILL, words)
         if Path(request.arguments["data"]).exists():
             assert main([name, *words]) == 0, command
+    elif name == "measure" and "--data" in words:
+        if Path(words[words.index("--data") + 1]).exists():
+            assert main([name, *words]) == 0, command
     elif name not in ("report", "verify", "check", "export") or Path(words[0]).exists():
         assert main([name, *words]) == 0, command
 
