@@ -167,6 +167,11 @@ def test_in_turn_a_sample_meets_each_view_once_a_round(num_views):
         assert torch.equal(met.sort(0).values, torch.arange(num_views)[:, None].expand(-1, 50))
 
 
+def test_where_views_are_endless_they_are_drawn_and_nobody_lists_them():
+    seen = torch.stack([in_turn(3, epoch, torch.arange(50), 2**31) for epoch in range(4)])
+    assert len(seen.unique()) == 200 and bool((seen < 2**31).all())
+
+
 def test_in_turn_the_samples_of_an_epoch_are_spread_over_the_views():
     counts = in_turn(0, 3, torch.arange(6000), 6).bincount(minlength=6)
     assert counts.min() > 850 and counts.max() < 1150

@@ -7,6 +7,9 @@ from torch import Tensor
 
 _VIEW, _ORDER, _TURN, _STRIDE = 0, 1, 2, 3  # what a number is for, so that no two uses share a hash; 4 to 12: elsewhere
 
+ROUND = 2**16
+"""Views up to which a sample meets all of them in turn; more would take long to list, and longer to see."""
+
 
 def hashed(*keys: int | Tensor) -> Tensor:
     """A 63-bit number that looks random for each entry of the broadcast ``keys``; later keys are mixed into earlier.
@@ -34,12 +37,15 @@ def in_turn(seed: int, epoch: int, index: Tensor, num_views: int) -> Tensor:
 
     Each sample begins anywhere and walks by its own stride, ``(start + turn · stride) mod num_views`` with the stride
     coprime to ``num_views``; both change with each round. A cache of a teacher's answers is complete after one round,
-    where views drawn independently leave 36 % of them unasked.
+    where views drawn independently leave 36 % of them unasked. Of more than ``ROUND`` views no training sees all, and
+    they are drawn.
 
     >>> views = torch.stack([in_turn(0, epoch, torch.arange(4), 25) for epoch in range(25, 50)])
     >>> bool((views.sort(0).values == torch.arange(25)[:, None]).all())
     True
     """
+    if num_views > ROUND:
+        return draw(seed, epoch, index, num_views)
     cycle, turn = divmod(epoch, num_views)
     strides = torch.tensor([n for n in range(1, num_views + 1) if gcd(n, num_views) == 1], device=index.device)
     start = below(num_views, seed, cycle, _TURN, index)

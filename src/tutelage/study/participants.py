@@ -26,6 +26,8 @@ from tutelage.tasks.task import Task
 Augment: TypeAlias = Literal["none", "light", "strong"]
 VIEWS = 16
 """Of a sample that is augmented lightly: few enough that a teacher's answers to all of them are kept."""
+MOST_KEPT = 64
+"""Of views of a sample for which a teacher's answers are kept; strong augmentation shows it otherwise every time."""
 Minutes: TypeAlias = Annotated[float, Above(0), AtMost(10_000)]
 
 
@@ -89,7 +91,9 @@ class Participants:
         return student_for(members(method), self.build_student, self.build_teacher, self.data.example.shape[-1])
 
     def teaching(self, method: Method, cache_views: int) -> Teaching:
-        return Teaching(method, self.teacher.last, self.names, cache_views=cache_views, teacher_sees=self.teacher_sees)
+        """How the teacher teaches by ``method``; its answers to ``MOST_KEPT`` views of a sample or fewer are kept."""
+        kept = cache_views if cache_views <= MOST_KEPT else 0
+        return Teaching(method, self.teacher.last, self.names, cache_views=kept, teacher_sees=self.teacher_sees)
 
 
 def participants_of(
