@@ -3,12 +3,15 @@
 import io
 import json
 import re
+from dataclasses import replace
 from functools import partial
 
 import pytest
+import torch
 from rich.console import Console
 
 from task_networks import CASES
+from tutelage.data.augment import middle
 from tutelage.data.lesson import Lesson
 from tutelage.measures.latency import latency
 from tutelage.methods.response import kd
@@ -84,6 +87,20 @@ def test_a_run_is_trained_measured_and_told(name, tmp_path, monkeypatch):
 
 def found_examples(folder):
     return json.loads((folder / "results.json").read_text())["examples"]
+
+
+def test_masks_that_are_kept_larger_than_they_are_seen_fit_a_network():
+    case = CASES["segmentation"]
+    data = Sets(case.data(), None, case.data(), partial(middle, size=(12, 12)), SEGMENTATION)
+    data = replace(data, test=replace(data.test, targets=data.test.targets[:, 2:14, 2:14]))
+    refuse_stranger("net", case.teacher(), data)
+    refuse_stranger("net", case.student(), data)
+
+
+def test_answers_of_one_number_may_lack_an_axis():
+    evaluated.refuse_nan(torch.zeros(3))
+    with pytest.raises(ValueError, match="1 of 3 answers"):
+        evaluated.refuse_nan(torch.tensor([0.0, torch.nan, 1.0]))
 
 
 def test_masks_are_validated_with_what_decides():

@@ -83,7 +83,7 @@ def publish_networks(
 
 def refuse_nan(answers: Tensor) -> None:
     """Raise ``ValueError`` if a network answered a sample with what is no number."""
-    if count := int(answers.flatten(1).isnan().any(1).sum()):
+    if count := int(answers.reshape(len(answers), -1).isnan().any(1).sum()):
         raise ValueError(f"{count} of {len(answers)} answers are no numbers (NaN)")
 
 
@@ -139,7 +139,7 @@ def _finite(scores: Mapping[str, Score]) -> dict[str, Score]:
 
 def _not_finite(scores: Mapping[str, Score], answers: Tensor) -> list[str]:
     lacking = [name for name in scores if name not in _finite(scores)]
-    count = int((~answers.flatten(1).isfinite()).any(1).sum())
+    count = int((~answers.reshape(len(answers), -1).isfinite()).any(1).sum())
     return [f"no {' and no '.join(lacking)}: {count} of {len(answers)} answers are not finite"] if lacking else []
 
 

@@ -102,8 +102,8 @@ def refuse_single_samples(run: Run, name: str, trial: Trial) -> None:
 
 def refuse_stranger(name: str, model: nn.Module, data: Sets) -> None:
     """Raise ``ValueError`` for a network that does not answer samples as the task wants: with a number a class, say."""
-    example, train = data.example, data.train
-    check_network(model, example, len(train.classes), name, data.task, train.targets[: len(example)])
+    example = data.example
+    check_network(model, example, len(data.train.classes), name, data.task, data.test.targets[: len(example)])
 
 
 def refuse_unknown_layers(network: NetworkSettings, model: nn.Module, data: Sets) -> None:
