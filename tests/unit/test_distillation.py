@@ -29,7 +29,8 @@ from tutelage.study.spread import spread
 from tutelage.study.timed_plan import TimedPlan, read_plan
 from tutelage.study.unlabelled import joined, where_labelled
 from tutelage.tasks.classification import CLASSIFICATION
-from tutelage.tasks.regression import REGRESSION
+from tutelage.tasks.regression import BOUNDED, REGRESSION
+from tutelage.tasks.segmentation import SEGMENTATION
 
 
 def taking_a_size(run, *, size: int = 0, samples: DataSettings) -> None:
@@ -145,6 +146,17 @@ class TestWithoutLabels:
         assert torch.equal(where_labelled(task).loss(answers, both.targets), loss(answers[:3], targets))
         nothing = where_labelled(task).loss(answers[3:], both.targets[3:])
         assert nothing.item() == 0 and nothing.requires_grad
+
+    def test_pictures_without_masks_are_learnt_from_at_every_pixel(self):
+        masks = torch.zeros(3, 4, 4, dtype=torch.uint8)
+        some = labelled("some", torch.rand(3, 3, 4, 4), masks, ("a", "b"))
+        both = joined(some, labelled("more", torch.rand(2, 3, 4, 4), torch.zeros(2, 0)))
+        assert both.targets.dtype == torch.uint8 and bool((both.targets[3:] == 255).all())
+        answers, task = torch.randn(5, 2, 4, 4, requires_grad=True), where_labelled(SEGMENTATION)
+        assert torch.equal(task.loss(answers, both.targets), SEGMENTATION.loss(answers[:3], masks))
+        assert task.loss(answers[3:], both.targets[3:]).item() == 0
+        assert "batch.target" not in task.taught(both, 4.0).addresses
+        assert where_labelled(BOUNDED).soft_reads == ("batch.target",)  # which has no meaning without
 
     def test_other_inputs_are_refused_and_none_change_nothing(self):
         some = labelled("some", torch.rand(3, 4), torch.tensor([0, 1, NO_TARGET]))

@@ -7,13 +7,15 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from tutelage.data.labelled import Labelled
+from tutelage.data.labelled import UNLABELLED, Labelled
 from tutelage.data.together import NO_TARGET
+from tutelage.objective import misfit
 from tutelage.tasks.task import Task
 
 
 def joined(train: Labelled, unlabelled: Labelled | None) -> Labelled:
-    """Both in one set; the target of a sample without one is ``NO_TARGET``, or not a number where they are fractions.
+    """Both in one set; the target of a sample without one is ``NO_TARGET``, or not a number where they are fractions,
+    or a mask in which no pixel is labelled.
 
     Indices of ``unlabelled`` that ``train`` has too are moved beyond them. Raises ``ValueError`` for inputs of two
     kinds.
@@ -23,8 +25,7 @@ def joined(train: Labelled, unlabelled: Labelled | None) -> Labelled:
     kinds = [f"{x.inputs.dtype} {list(x.inputs.shape[1:])}" for x in (train, unlabelled)]
     if kinds[0] != kinds[1]:
         raise ValueError(f"Samples without labels look like the others; these are {kinds[1]}, and those {kinds[0]}.")
-    missing = float("nan") if train.targets.is_floating_point() else NO_TARGET
-    targets = train.targets.new_full((len(unlabelled), *train.targets.shape[1:]), missing)
+    targets = train.targets.new_full((len(unlabelled), *train.targets.shape[1:]), _missing(train.targets))
     beyond = int(train.index.max()) + 1 if set(train.index.tolist()) & set(unlabelled.index.tolist()) else 0
     return Labelled(
         f"{train.name} and {len(unlabelled)} without labels",
@@ -36,12 +37,23 @@ def joined(train: Labelled, unlabelled: Labelled | None) -> Labelled:
 
 
 def where_labelled(task: Task) -> Task:
-    """``task``, with a loss of those samples alone that have a target; 0 for a batch of which none has."""
-    return replace(task, loss=partial(_of_labelled, loss=task.loss))
+    """``task``, with a loss of those samples alone that have a target; 0 for a batch of which none has.
+
+    Soft targets that can do without labels do: a teacher has an answer to each pixel of a picture that has no mask.
+    """
+    alone = misfit(task.soft(1.0), ("student.output", "teacher.output")) is None
+    reads = () if alone else task.soft_reads
+    return replace(task, loss=partial(_of_labelled, loss=task.loss), soft_reads=reads)
+
+
+def _missing(targets: Tensor) -> float:
+    if targets.is_floating_point():
+        return float("nan")
+    return UNLABELLED if targets.dtype == torch.uint8 else NO_TARGET
 
 
 def _of_labelled(answers: Tensor, targets: Tensor, *, loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    there = ~targets.isnan() if targets.is_floating_point() else targets != NO_TARGET
+    there = ~targets.isnan() if targets.is_floating_point() else targets != _missing(targets)
     known = there.reshape(len(targets), -1).any(1)
     if not bool(known.any()):
         return answers.sum() * 0
