@@ -1,5 +1,7 @@
 """A trained network that is set up wrongly is stopped before training, and the right cause is named."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -71,6 +73,15 @@ def test_two_wrongs_are_named_together(tmp_path):
 def test_at_chance_it_is_stopped_without_an_expectation_too(tmp_path):
     with pytest.raises(ValueError, match=r"not clearly better than one constant answer.*classes sorted as numbers"):
         run_with(tmp_path, sets(classes=tuple(sorted(CLASSES))))
+
+
+def test_few_validation_samples_do_not_make_a_good_network_one_of_chance(tmp_path):
+    whole = sets()
+    few = whole.validation[(whole.validation.targets < 2).nonzero().flatten()[:6]]
+    assert any("too few to tell it from chance" in note for note in run_with(tmp_path, replace(whole, validation=few)))
+    torch.manual_seed(0)
+    with pytest.raises(ValueError, match="constant answer"):
+        run_with(tmp_path, replace(whole, validation=few), Net().state_dict())
 
 
 def test_what_costs_some_points_is_said_and_does_not_stop(tmp_path):

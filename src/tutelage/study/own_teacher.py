@@ -174,7 +174,10 @@ def measured_first(network: nn.Module, data: Sets, pictures: Way, expect: float,
     scores = task.score(answers, samples)
     words = in_words(scores, task, len(samples))
     wanted = below(scores, task, expect)
-    if many or wanted or at_chance(scores, task, samples):
+    by_chance = not many and at_chance(scores, task, samples)
+    if by_chance and (surely := where_there_are_more(network, data, scores, samples)):
+        by_chance, words = False, f"{words}, too few to tell it from chance; {surely}"
+    if many or wanted or by_chance:
         why = diagnosed(network, data, pictures, prefix)
         bound = f"less than the {wanted} that is expected" if wanted else "not clearly better than one constant answer"
         bound = f"{answers.shape[1]} numbers a sample for {len(data.train.classes)} classes" if many else bound
@@ -198,6 +201,17 @@ def at_chance(scores: dict[str, Score], task: Task, samples: Labelled) -> bool:
     metric, score = task.deciding, scores[task.deciding.name]
     worst = score.value if score.interval is None else score.interval[1 if metric.better == "lower" else 0]
     return metric.gain(worst, over=task.constant(samples)) <= 0
+
+
+def where_there_are_more(network: nn.Module, data: Sets, scores: dict[str, Score], samples: Labelled) -> str:
+    """What ``network`` makes of the training samples, where its ``scores`` on ``samples`` beat one constant answer by
+    less than so few leave to chance, and those on the training samples by more; else nothing."""
+    task, train, metric = data.task, data.train, data.task.deciding
+    gain = metric.gain(scores[metric.name].value, over=task.constant(samples))
+    if not gain > 0 or train.targets.ndim == 3 or len(train) <= len(samples):  # masks are as large as pictures are kept
+        return ""
+    known = task.score(answers_of(task, network, train, data.test_transform), train)
+    return "" if at_chance(known, task, train) else f"{in_words(known, task, len(train))} that it may have learnt from"
 
 
 def below(scores: dict[str, Score], task: Task, expect: float) -> str:
