@@ -15,18 +15,18 @@ from tutelage.methods.by_name import method as method_named
 from tutelage.methods.check import check_methods
 from tutelage.objective import Objective
 from tutelage.optimizers.schedules import one_cycle
-from tutelage.results import Metric, Network
+from tutelage.results import Network
 from tutelage.run import Run
 from tutelage.schemes.by_method import pair_of
 from tutelage.schemes.plan import Plan
 from tutelage.stages.storage import Finished
-from tutelage.study.choice import figure
 from tutelage.study.comparison import BASELINE
 from tutelage.study.evaluated import Evaluated, publish_networks
 from tutelage.study.handover import hand_over
+from tutelage.study.headline import headline
 from tutelage.study.networks import refuse_stranger
 from tutelage.study.participants import DistillationSettings, Participants
-from tutelage.study.short_trials import OPTIMIZERS, noise_of
+from tutelage.study.short_trials import OPTIMIZERS
 from tutelage.study.timed_plan import TimedPlan, plan_in_words, slower_or_faster, timed_plan
 from tutelage.study.trials import Trial, run_trial
 
@@ -70,7 +70,9 @@ def distilled(
     best = {name: at_its_best(one) for name, one in trained.items()}
     networks = publish_distillation(run, participants, best, timed)
     hand_over(run, best[STUDENT].last, participants, timed.found.method)
-    return SmallNetwork(best[STUDENT].last.eval(), networks, in_a_sentence(participants, networks))
+    return SmallNetwork(
+        best[STUDENT].last.eval(), networks, headline(networks, participants.names, participants.data.task.metrics)
+    )
 
 
 def refuse_misfits(run: Run, participants: Participants, asked: DistillationSettings) -> None:
@@ -135,45 +137,8 @@ def publish_distillation(
     if BASELINE in best:
         people[BASELINE] = Evaluated("baseline", labels[BASELINE], best[BASELINE])
     networks = publish_networks(run, participants.data, people, (timed.found.method,))
-    run.publish(headline=in_a_sentence(participants, networks))
+    run.publish(headline=headline(networks, participants.names, participants.data.task.metrics))
     return networks
-
-
-def in_a_sentence(participants: Participants, networks: dict[str, Network]) -> str:
-    """How well the student does, how much smaller and faster it is, and whether its teacher was worth the while."""
-    metric = _shown(participants)
-    teacher, student = networks["teacher"], networks[STUDENT]
-    words = f"{participants.names[1]}: {figure(student, metric, named=True)}; its teacher {participants.names[0]}: "
-    words += f"{figure(teacher, metric)}{_smaller(teacher, student)}."
-    if BASELINE not in networks:
-        return words
-    with_one, alone = (networks[name].scores[metric.name] for name in (STUDENT, BASELINE))
-    gain = metric.gain(with_one.value, over=alone.value)
-    sure = gain > noise_of(with_one, alone)
-    verdict = "more than chance" if sure else "which may be chance" if gain > 0 else "so its teacher did not help"
-    words += f" Without a teacher it has {figure(networks[BASELINE], metric)}"
-    return f"{words}: {_difference(gain, metric)}, {verdict}."
-
-
-def _shown(participants: Participants) -> Metric:
-    """A share in per cent where the task has one, else what decides."""
-    metrics = participants.data.task.metrics
-    return next((metric for metric in metrics if metric.unit == "%"), metrics[0])
-
-
-def _difference(gain: float, metric: Metric) -> str:
-    size = f"{abs(gain):.1f} points" if metric.unit == "%" else f"{abs(gain):g}"
-    return f"{size} {'better with one' if gain >= 0 else 'worse with one'}"
-
-
-def _smaller(teacher: Network, student: Network) -> str:
-    words = ""
-    if teacher.parameters and student.parameters:
-        words = f", {teacher.parameters / student.parameters:.1f} times its size"
-    if teacher.latency_ms and student.latency_ms:
-        slow, fast = (x.latency_ms["1"].median for x in (teacher, student) if x.latency_ms)
-        words += f" and {slow / fast:.1f} times its milliseconds"
-    return words
 
 
 def _kept_bytes(participants: Participants, asked: DistillationSettings, timed: TimedPlan) -> int:
