@@ -83,9 +83,12 @@ def _change(gain: float, half: float, metric: Metric, whom: str) -> str:
     words = rounded(abs(gain), half)
     if not words.strip("0."):
         return f"as good as {whom}"
-    points = "point" if words == "1" else "points"  # a difference of percentages is no percentage
-    how_much = f"{words} {points}" if metric.unit == "%" else with_unit(words, metric)
+    how_much = f"{words} {_points(words)}" if metric.unit == "%" else with_unit(words, metric)
     return f"{how_much} {'better' if gain > 0 else 'worse'} than {whom}"
+
+
+def _points(words: str) -> str:
+    return "point" if words == "1" else "points"  # a difference of percentages is no percentage
 
 
 def gain_figure(
@@ -102,7 +105,9 @@ def gain_figure(
     if lead <= chance:
         return None
     kept = 100 * metric.gain(mine.mean, below.mean) / lead
-    words = f"of {with_unit(rounded(lead, chance), metric)} {metric.name} between baseline and teacher"
+    size = rounded(lead, chance)
+    lead_in_words = f"{size} {_points(size)} of" if metric.unit == "%" else with_unit(size, metric)
+    words = f"of {lead_in_words} {metric.name} between baseline and teacher"
     return Figure("Teacher’s gain kept", f"{signed(kept, 1).removeprefix('+')} %", (words,))
 
 
