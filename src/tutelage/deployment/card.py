@@ -135,7 +135,8 @@ def _costs(made: Made) -> str:
     threads = {clock.threads for network in networks for clock in (network.latency_ms or {}).values()}
     machine = in_markdown(printable(str(made.environment.get("processor", ""))))
     where = f" on {machine}" if machine else ""
-    using = f", {threads.pop()} threads" if len(threads) == 1 and None not in threads else ""
+    count = threads.pop() if len(threads) == 1 else None
+    using = "" if count is None else f", {count} thread{'s' * (count != 1)}"
     clock = f"Milliseconds of the network in PyTorch: median (quartiles){where}{using}."
     return f"{table}\n\n{clock}" if sizes else table
 

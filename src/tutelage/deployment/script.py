@@ -73,7 +73,9 @@ for name, value in zip(CLASSES, answer, strict=True):
 mask = answer.argmax(0).astype(np.uint8)
 for place in np.unique(mask):
     print(f"{(mask == place).mean():6.1%}  {CLASSES[place]}")
-Image.fromarray(mask).save(Path(sys.argv[1]).with_suffix(".mask.png"))  # grey levels are the classes' places
+file = Path(sys.argv[1]).with_suffix(".mask.png")
+Image.fromarray(mask).save(file)
+print(f"{file}: {mask.shape[1]} x {mask.shape[0]} pixels of what the network sees, grey levels are classes from 0 on")
 """,
 }
 
