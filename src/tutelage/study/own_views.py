@@ -1,8 +1,19 @@
 """How a person's own pictures are shown in training: augmented, and normalised as those that are measured."""
 
-from tutelage.data.augment import Level, augmentation, shows
+from tutelage.data.augment import ENDLESS, Level, augmentation, shows
 from tutelage.data.views import Show, normalised, plain
 from tutelage.study.sets import Sets
+
+
+def views_in_words(count: int) -> str:
+    """How often a sample looks otherwise.
+
+    >>> views_in_words(1), views_in_words(16), views_in_words(2**31)
+    ('each as it is', '16 views of each picture', 'each picture in another view every time')
+    """
+    if count >= ENDLESS:
+        return "each picture in another view every time"
+    return f"{count} views of each picture" if count > 1 else "each as it is"
 
 
 def own_views(data: Sets, level: Level, views: int = 0, seed: int = 0) -> tuple[Show, int, str]:

@@ -16,6 +16,7 @@ from tutelage.progress import Progress
 from tutelage.run import Run
 from tutelage.stages.code import code_of
 from tutelage.study.budget import Pace, epochs_within, in_words, refuse_too_short
+from tutelage.study.own_views import views_in_words
 from tutelage.study.participants import DistillationSettings, Participants
 from tutelage.study.pilot import Found, pilot
 
@@ -100,7 +101,7 @@ def plan_in_words(
     seconds = timed.seconds
     parts = ", ".join(f"{name} {in_words(value)}" for name, value in seconds.items())
     rate = f"{found.lr:g}" + (f" ({found.lr_alone:g} alone)" if found.lr_alone != found.lr else "")
-    views = f"{lesson.num_views} views of each picture" if lesson.num_views > 1 else "each as it is"
+    views = views_in_words(lesson.num_views)
     answers = (
         f"{teacher} is asked once about each view, and its answers are kept: up to {cached_bytes / 1e6:,.0f} MB on disk"
         if found.taught.views
