@@ -20,13 +20,16 @@ from tutelage.study.distillation import distilled
 from tutelage.study.given_sets import given_sets, on_device
 from tutelage.study.instances import build_of, instance_of, stage_of
 from tutelage.study.measured import Measured, measured_network
+from tutelage.study.measured_first import measured_first
 from tutelage.study.networks import refuse_stranger
 from tutelage.study.own_sets import own_sets
 from tutelage.study.own_settings import DataSettings
-from tutelage.study.own_teacher import measured_first, own_teacher, sees, teacher_fitted, with_head
+from tutelage.study.own_teacher import own_teacher
 from tutelage.study.participants import DistillationOptions, DistillationSettings, Participants, student_builder
 from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets
+from tutelage.study.teacher_builds import teacher_fitted
+from tutelage.study.teacher_inputs import sees, with_head
 from tutelage.study.teacher_settings import OwnTeacherSettings
 
 __all__ = ["Distilled", "Measured", "Sentences", "distill", "export", "measure"]

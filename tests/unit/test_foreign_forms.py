@@ -28,7 +28,8 @@ from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching, by_method, pair_of
 from tutelage.schemes.plan import Plan
 from tutelage.study.answered import answers_of
-from tutelage.study.own_teacher import own_teacher, sees, shown_to
+from tutelage.study.own_teacher import own_teacher
+from tutelage.study.teacher_inputs import sees, shown_to
 from tutelage.study.teacher_settings import OwnTeacherSettings
 
 CLASSES = ("orange", "green", "purple")

@@ -26,20 +26,13 @@ from tutelage.models.trained import comes_trained
 from tutelage.results import Latency, Score
 from tutelage.study.answered import answers_of, are_classes
 from tutelage.study.diagnosis import diagnosed
+from tutelage.study.measured_first import at_chance, below, better_ways
 from tutelage.study.own_sets import own_sets
 from tutelage.study.own_settings import DataSettings
-from tutelage.study.own_teacher import (
-    as_logits,
-    at_chance,
-    below,
-    better_ways,
-    shown_to,
-    teacher_build,
-    where_there_are_more,
-    with_head,
-)
 from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets
+from tutelage.study.teacher_builds import as_logits, teacher_build
+from tutelage.study.teacher_inputs import shown_to, with_head
 from tutelage.study.teacher_settings import OwnTeacherSettings
 from tutelage.weights.foreign import load_foreign
 
@@ -156,11 +149,7 @@ def _measured(
     for_choices = samples if data.validation is None else data.validation
     suits = not are_classes(answers, samples) or answers.shape[1] == len(data.train.classes)
     wanted = below(scores, task, expect)
-    by_chance = suits and at_chance(scores, task, samples)
-    if by_chance and (surely := where_there_are_more(network, data, scores, samples)):
-        by_chance = False
-        notes.append(f"{len(samples)} samples are too few to tell it from chance; it makes {surely}")
-    if wanted or not suits or by_chance:
+    if wanted or not suits or at_chance(scores, task, samples):
         why = diagnosed(network, data, pictures, "--")
         if wanted:
             raise ValueError(f"{name} makes less than the {wanted} that is expected. On {why.count} samples: {why}.")

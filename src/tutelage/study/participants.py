@@ -16,9 +16,11 @@ from tutelage.stages.storage import Finished
 from tutelage.study.bounds import Above, AtLeast, AtMost, Seed
 from tutelage.study.own_sets import own_sets
 from tutelage.study.own_settings import DataSettings
-from tutelage.study.own_teacher import num_answers, own_teacher, sees, teacher_fitted, with_head
+from tutelage.study.own_teacher import own_teacher
 from tutelage.study.own_views import own_views
 from tutelage.study.sets import Sets
+from tutelage.study.teacher_builds import num_answers, teacher_fitted
+from tutelage.study.teacher_inputs import sees, with_head
 from tutelage.study.teacher_settings import OwnTeacherSettings
 from tutelage.study.unlabelled import joined, where_labelled
 from tutelage.tasks.task import Task

@@ -1,0 +1,84 @@
+"""A look at a trained network before anything is built on it: what it makes of samples, and whether that will do."""
+
+from torch import nn
+
+from tutelage.data.labelled import Labelled
+from tutelage.results import Score
+from tutelage.study.answered import answers_of, are_classes
+from tutelage.study.diagnosis import Diagnosis, diagnosed
+from tutelage.study.evaluated import refuse_nan
+from tutelage.study.pictures_tried import Way
+from tutelage.study.sets import Sets
+from tutelage.tasks.task import Task
+
+WORTH = 0.05
+"""How much better a change has to make a network that does well already for it to be told."""
+
+
+def measured_first(network: nn.Module, data: Sets, pictures: Way, expect: float, called: str, prefix: str) -> list[str]:
+    """What ``network`` makes of the validation samples, in sentences. Raises ``ValueError`` as ``own_teacher``.
+
+    Without a validation set, training samples serve: this is a look at the network, and nothing is chosen by it.
+    """
+    samples = data.train if data.validation is None else data.validation
+    task = data.task
+    answers = answers_of(task, network, samples, data.test_transform)
+    try:
+        refuse_nan(answers)
+    except ValueError as error:
+        raise ValueError(f"Of {called}, {error}.") from None
+    many = are_classes(answers, samples) and answers.shape[1] != len(data.train.classes)
+    scores = task.score(answers, samples)
+    words = in_words(scores, task, len(samples))
+    wanted = below(scores, task, expect)
+    if many or wanted or at_chance(scores, task, samples):
+        why = diagnosed(network, data, pictures, prefix)
+        bound = f"less than the {wanted} that is expected" if wanted else "not clearly better than one constant answer"
+        bound = f"{answers.shape[1]} numbers a sample for {len(data.train.classes)} classes" if many else bound
+        raise ValueError(f"{called} makes {words}, {bound}. On {why.count} samples: {why}.")
+    return [f"{called} as it is, {words}", *better_ways(network, data, pictures, prefix, scores)]
+
+
+def better_ways(network: nn.Module, data: Sets, pictures: Way, prefix: str, scores: dict[str, Score]) -> list[str]:
+    """What would make a network clearly better that is no failure as it is; nothing where there is little to gain."""
+    accuracy = scores.get("accuracy")
+    if accuracy is not None and accuracy.value >= 100 * (1 - WORTH):
+        return []
+    why: Diagnosis = diagnosed(network, data, pictures, prefix, thorough=False)
+    if not why.causes or (why.in_per_cent and why.causes[0].gain < WORTH):
+        return []
+    return [f"WARNING: it does worse than it could: {why}"]
+
+
+def at_chance(scores: dict[str, Score], task: Task, samples: Labelled) -> bool:
+    """Whether the worst that the deciding metric may be is no better than one constant answer."""
+    metric, score = task.deciding, scores[task.deciding.name]
+    worst = score.value if score.interval is None else score.interval[1 if metric.better == "lower" else 0]
+    return metric.gain(worst, over=task.constant(samples)) <= 0
+
+
+def below(scores: dict[str, Score], task: Task, expect: float) -> str:
+    """What is expected, in words, if the network is worse by more than its interval; else nothing.
+
+    By the first metric in per cent of which more is better, else by the one that decides. 0.93 of the former is 93 %.
+    """
+    if not expect:
+        return ""
+    metric = next((x for x in task.metrics if x.unit == "%" and x.better == "higher"), task.deciding)
+    least = 100 * expect if metric.unit == "%" and expect <= 1 else expect
+    score = scores[metric.name]
+    best = score.value if score.interval is None else score.interval[0 if metric.better == "lower" else 1]
+    return "" if metric.gain(best, over=least) >= 0 else f"{least:g}{' %' if metric.unit == '%' else ''} {metric.name}"
+
+
+def in_words(scores: dict[str, Score], task: Task, count: int) -> str:
+    """All metrics, the first in per cent before the others.
+
+    >>> from tutelage.tasks.classification import CLASSIFICATION
+    >>> in_words({"errors": Score(3), "accuracy": Score(97.0)}, CLASSIFICATION, 100)
+    '97 % accuracy (3 errors) on 100 samples'
+    """
+    texts = [f"{scores[x.name].value:.4g}{' %' if x.unit == '%' else ''} {x.name}" for x in task.metrics]
+    first = next((n for n, x in enumerate(task.metrics) if x.unit == "%"), 0)
+    rest = ", ".join(text for n, text in enumerate(texts) if n != first)
+    return f"{texts[first]}{f' ({rest})' if rest else ''} on {count} samples"

@@ -1,0 +1,109 @@
+"""How a teacher of one's own is built, and what stands before and behind it, so that it sees and answers as wanted."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from tutelage.foreign.forms import own_network, wanted_pictures
+from tutelage.foreign.log_answers import log_answers
+from tutelage.foreign.table_answers import Named, TableOfAnswers, are_probabilities
+from tutelage.foreign.table_file import ENDINGS
+from tutelage.measures.predict import evaluating
+from tutelage.outputs import tensor_in, tensor_output
+from tutelage.study.pictures_tried import Way
+from tutelage.study.sets import Sets
+from tutelage.study.teacher_settings import OwnTeacherSettings
+from tutelage.tasks.binary import BINARY
+from tutelage.teachers.adapted import adapted, renormalised
+
+Build = Callable[[], nn.Module]
+
+
+def num_answers(data: Sets) -> int:
+    """How many numbers a network answers a sample with, or a pixel of it, for the task of ``data``."""
+    samples = data.train
+    classes = len(samples.classes) or (samples.targets.shape[-1] if samples.targets.ndim > 1 else 1)
+    return 1 if data.task is BINARY else classes
+
+
+def teacher_fitted(data: Sets, asked: OwnTeacherSettings) -> Build:
+    """How the teacher is built, with what makes its own pictures in front: for whoever builds on it."""
+    build, way = teacher_build(data, asked, lambda _: None)
+    return fitted(build, data, way)
+
+
+def teacher_build(data: Sets, asked: OwnTeacherSettings, note: Callable[[str], None]) -> tuple[Build, Way]:
+    """How the teacher is built, as it is, and what its own pictures are."""
+    table = Path(asked.teacher).suffix.lower() in ENDINGS
+    build = own_network(
+        asked.teacher,
+        asked.weights,
+        num_classes=num_answers(data),
+        num_channels=0 if table or data.train.inputs.ndim != 4 else data.example.shape[1],
+        samples=named_samples(data) if table else None,
+    )
+    way = Way(asked.teacher_mean, asked.teacher_std, asked.teacher_size)
+    if way == Way() and not table and data.train.inputs.ndim == 4:
+        wanted = wanted_pictures(asked.teacher, asked.weights)
+        way = Way(wanted.mean, wanted.std, wanted.size)
+        if way != Way():
+            note(f"{asked.teacher} was made for {way.size} pixels, less {way.mean} over {way.std}: shown so")
+    return build, way
+
+
+def fitted(build: Build, data: Sets, way: Way) -> Build:
+    """``build``, with what makes its own pictures of those of ``data`` in front."""
+    if not (way.mean or way.std or way.size):
+        return build
+    scale: tuple[float, ...] = ()
+    shift: tuple[float, ...] = ()
+    if way.mean or way.std:
+        channels = data.example.shape[1]
+        none = (0.0,) * channels, (1.0,) * channels
+        mean, std = data.normalisation if data.normalisation[0] else none
+        scale, shift = renormalised(mean, std, way.mean or none[0], way.std or none[1])
+    return partial(adapted, build, scale=scale, shift=shift, size=way.size)
+
+
+def as_logits(build: Build, data: Sets, way: Way, asked: OwnTeacherSettings, note: Callable[[str], None]) -> Build:
+    """``fitted``, and followed by a logarithm where its network ends in a softmax; one tensor of what it returns."""
+    network = build()
+    if isinstance(network, TableOfAnswers):
+        refuse_missing_rows(network, data, asked.teacher, note)
+        return build
+    with evaluating(network):
+        adjusted = fitted(lambda: network, data, way)().to(data.example.device)
+        answer = adjusted(data.example)
+    if not isinstance(answer, Tensor):
+        build = partial(tensor_output, build)
+    if are_probabilities(tensor_in(answer)) and data.train.classes:
+        note(f"{asked.teacher} answers with probabilities: their logarithms are taken as logits")
+        build = partial(log_answers, build)
+    return fitted(build, data, way)
+
+
+def named_samples(data: Sets) -> Named:
+    """The names of all samples by index; their numbers, where they have no names."""
+    held = [part for part in (data.train, data.validation, data.test, data.unlabelled) if part is not None]
+    last = max(int(part.index.max()) for part in held)
+    return Named(data.names or tuple(map(str, range(last + 1))), data.train.classes)
+
+
+def refuse_missing_rows(network: TableOfAnswers, data: Sets, table: str, note: Callable[[str], None]) -> None:
+    """Raise ``ValueError`` where a table lacks samples that are trained or chosen on; say how many others it lacks."""
+    answers: Tensor = network.get_buffer("answers")
+    for part, samples in (("training", data.train), ("validation", data.validation), ("test", data.test)):
+        if samples is None:
+            continue
+        lacking = samples.index[answers[samples.index.cpu()].isnan().any(1).to(samples.index.device)].tolist()
+        if lacking and part == "test":
+            note(f"{table} has no row for {len(lacking)} of {len(samples)} test samples")
+        elif lacking:
+            names = named_samples(data).names
+            raise ValueError(
+                f"{table} has no row for {len(lacking)} of {len(samples)} {part} samples, "
+                f"{', '.join(repr(names[x]) for x in lacking[:3])}{' …' * (len(lacking) > 3)}; add them, or leave the "
+                "samples out."
+            )
