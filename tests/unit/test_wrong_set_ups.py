@@ -143,3 +143,11 @@ def test_the_samples_are_always_the_same():
     data = sets(count=50).validation
     assert chosen(data, 9).index.tolist() == chosen(data, 9).index.tolist() and MEAN and STD
     assert len(chosen(data, 999)) == 50
+
+
+def test_a_few_validation_samples_neither_refuse_a_good_network_nor_let_one_pass_that_guesses(tmp_path):
+    data = sets(count=200)
+    data = replace(data, validation=data.validation[torch.arange(3)])
+    assert any("100 % accuracy" in note for note in run_with(tmp_path, data))
+    with pytest.raises(ValueError, match="not clearly better than one constant answer"):
+        run_with(tmp_path, data, of_another())

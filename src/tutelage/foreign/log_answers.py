@@ -1,4 +1,4 @@
-"""A network that answers with probabilities, as one that answers with logits."""
+"""A network that answers with probabilities, or without the axis of its one logit, as one that answers with logits."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,3 +26,19 @@ class LogAnswers(nn.Module):
 def log_answers(build: Callable[[], nn.Module]) -> nn.Module:
     """``LogAnswers(build())``: as ``partial(log_answers, build)`` a build that a key can name."""
     return LogAnswers(build())
+
+
+class WithAColumn(nn.Module):
+    """What ``model`` answers, (N,), as (N, 1); its layers are those of ``model`` behind ``model.``."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, *inputs: Any, **named: Any) -> Tensor:
+        return tensor_in(self.model(*inputs, **named)).unsqueeze(-1)
+
+
+def with_a_column(build: Callable[[], nn.Module]) -> nn.Module:
+    """``WithAColumn(build())``: as ``partial(with_a_column, build)`` a build that a key can name."""
+    return WithAColumn(build())

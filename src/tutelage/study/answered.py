@@ -24,6 +24,11 @@ def are_classes(answers: Tensor, data: Labelled) -> bool:
     return answers.ndim == 2 and answers.shape[1] > 1 and data.targets.dtype == torch.int64 and data.targets.ndim == 1
 
 
+def are_masks(data: Labelled) -> bool:
+    """Whether each target is a picture: of training samples it may be larger than an answer."""
+    return data.targets.ndim > 2
+
+
 def quality(task: Task, answers: Tensor, data: Labelled) -> Tensor:
     """How good each answer is (N,), more is better: 1 or 0 where it names a class, else the task's loss, negative."""
     if are_classes(answers, data):

@@ -13,7 +13,7 @@ from tutelage.data.labelled import Labelled
 from tutelage.data.views import in_order
 from tutelage.measures.predict import device_of, evaluating
 from tutelage.outputs import tensor_in
-from tutelage.study.answered import MOST, answers_of, are_classes, quality
+from tutelage.study.answered import MOST, answers_of, are_classes, are_masks, quality
 from tutelage.study.class_order import in_words, orders
 from tutelage.study.fresh import looks_fresh
 from tutelage.study.pictures_tried import Change, Way, as_pictures, changes
@@ -69,7 +69,7 @@ def diagnosed(network: nn.Module, data: Sets, teachers: Way, prefix: str, *, tho
     samples, no other sizes and no pairs are tried.
     """
     share = 1 if thorough else 2
-    samples = chosen(data.train if data.validation is None else data.validation, (FIRST + SECOND) // share)
+    samples = chosen(looked_at(data), (FIRST + SECOND) // share)
     places = torch.arange(len(samples), device=samples.index.device)
     first, second = samples[places < len(places) // 4], samples[places >= len(places) // 4]
     if samples.inputs.ndim != 4:
@@ -96,6 +96,15 @@ def diagnosed(network: nn.Module, data: Sets, teachers: Way, prefix: str, *, tho
     ]
     answers = torch.cat([ask(given) for ask in asks])
     return _told(network, data, samples, answers, found, thorough, float(before[1].mean()))
+
+
+def looked_at(data: Sets) -> Labelled:
+    """The validation samples; those of the training where these are too few to show anything. Nothing is chosen by it.
+
+    Masks of training pictures may be larger than answers are, so that there are only those of validation.
+    """
+    few = data.validation is None or (len(data.validation) < FIRST // 2 and not are_masks(data.train))
+    return data.train if few or data.validation is None else data.validation
 
 
 def chosen(data: Labelled, most: int) -> Labelled:

@@ -15,6 +15,7 @@ from tutelage.methods.by_name import method as method_named
 from tutelage.methods.check import check_methods
 from tutelage.objective import Objective
 from tutelage.optimizers.schedules import one_cycle
+from tutelage.outputs import tensor_in
 from tutelage.results import Network
 from tutelage.run import Run
 from tutelage.schemes.by_method import pair_of
@@ -132,7 +133,7 @@ def publish_distillation(
     """Measure teacher and students on the test samples, once, and put all into the run's results."""
     teacher, student = participants.names
     labels = {STUDENT: f"{student}, taught by {timed.found.method}", BASELINE: f"{student}, labels alone"}
-    people = {"teacher": Evaluated("teacher", teacher, participants.teacher)}
+    people = {"teacher": Evaluated("teacher", teacher, participants.teacher, participants.teacher_data)}
     people[STUDENT] = Evaluated("student", labels[STUDENT], best[STUDENT])
     if BASELINE in best:
         people[BASELINE] = Evaluated("baseline", labels[BASELINE], best[BASELINE])
@@ -145,6 +146,6 @@ def _kept_bytes(participants: Participants, asked: DistillationSettings, timed: 
     """Of the teacher's answers to all views, two for each number."""
     lesson = participants.lesson(timed.found.batch_size, asked)
     with torch.no_grad():
-        answer = participants.teacher.last(participants.data.example)
-    numbers = prod(answer.shape[1:]) if isinstance(answer, torch.Tensor) else 0
+        answer = tensor_in(participants.teacher.last(participants.teacher_data.example))
+    numbers = prod(answer.shape[1:])
     return 2 * numbers * len(lesson.train) * min(lesson.num_views, timed.epochs)

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from tutelage.calls import reason
 from tutelage.data.views import in_order
-from tutelage.measures.cost import file_bytes, macs, parameters
 from tutelage.measures.latency import latency
 from tutelage.results import Best, Example, Latency, Network, Role, Score
 from tutelage.run import Run
 from tutelage.stages.storage import Finished
+from tutelage.study.network_costs import costs_of, takes_time
 from tutelage.study.sets import Sets
 
 T = TypeVar("T")
@@ -164,19 +164,15 @@ def _example(data: Sets) -> Tensor:
 
 
 def _clocked(networks: Mapping[str, Evaluated], examples: Mapping[str, Tensor]) -> dict[str, dict[str, Latency]]:
-    clocks = latency({name: one.finished.last for name, one in networks.items()}, examples)
+    timed = {name: one.finished.last for name, one in networks.items() if takes_time(one.finished.last)}
+    clocks = latency(timed, {name: examples[name] for name in timed})
     return {name: {size: Latency(**x) for size, x in sizes.items()} for name, sizes in clocks.items()}
 
 
 def _costs(model: nn.Module, sample: Tensor) -> tuple[dict[str, Any], list[str]]:
-    measures: dict[str, Callable[[], int]] = {
-        "parameters": partial(parameters, model),
-        "macs": partial(macs, model, sample),
-        "bytes": partial(file_bytes, model),
-    }
     costs: dict[str, Any] = {}
     notes: list[str] = []
-    for what, measure in measures.items():
+    for what, measure in costs_of(model, sample).items():
         costs[what], missing = _attempted(what, measure)
         notes += missing
     return costs, notes

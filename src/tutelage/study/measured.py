@@ -13,12 +13,8 @@ from torch import Tensor, nn
 from tutelage import machine
 from tutelage.calls import reason
 from tutelage.data.views import in_order
-from tutelage.foreign.exported import ExportedProgram
 from tutelage.foreign.forms import only_answers
-from tutelage.foreign.onnx_file import OnnxNetwork
-from tutelage.foreign.table_answers import TableOfAnswers
 from tutelage.measures.calibration import calibration
-from tutelage.measures.cost import file_bytes, macs, parameters
 from tutelage.measures.latency import latency
 from tutelage.measures.memory import peak_bytes
 from tutelage.measures.predict import device_of, evaluating
@@ -26,7 +22,8 @@ from tutelage.models.trained import comes_trained
 from tutelage.results import Latency, Score
 from tutelage.study.answered import answers_of, are_classes
 from tutelage.study.diagnosis import diagnosed
-from tutelage.study.measured_first import at_chance, below, better_ways
+from tutelage.study.measured_first import below, better_ways, guesses
+from tutelage.study.network_costs import costs_of, nothing_seen, sees_inside, takes_time
 from tutelage.study.own_sets import own_sets
 from tutelage.study.own_settings import DataSettings
 from tutelage.study.pictures_tried import Way
@@ -149,7 +146,7 @@ def _measured(
     for_choices = samples if data.validation is None else data.validation
     suits = not are_classes(answers, samples) or answers.shape[1] == len(data.train.classes)
     wanted = below(scores, task, expect)
-    if wanted or not suits or at_chance(scores, task, samples):
+    if wanted or not suits or guesses(network, data, samples, scores):
         why = diagnosed(network, data, pictures, "--")
         if wanted:
             raise ValueError(f"{name} makes less than the {wanted} that is expected. On {why.count} samples: {why}.")
@@ -158,7 +155,11 @@ def _measured(
         notes += better_ways(network, data, pictures, "--", scores)
     batch: Tensor = next(iter(in_order(samples, batch_size=64, transform=data.test_transform)(0, 0)))["input"]
     costs = {what: _attempted(what, measure, notes) for what, measure in _costs(network, batch).items()}
-    clocks = _attempted("latency", lambda: latency({name: network}, batch, rounds=rounds)[name], notes)
+    clocks = (
+        _attempted("latency", lambda: latency({name: network}, batch, rounds=rounds)[name], notes)
+        if takes_time(network)
+        else None
+    )
     right = suits and are_classes(answers, samples)
     return Measured(
         name=name,
@@ -177,27 +178,13 @@ def _measured(
 
 
 def _costs(network: nn.Module, batch: Tensor) -> dict[str, Callable[[], int]]:
-    kept = next((x for x in network.modules() if isinstance(x, ExportedProgram | OnnxNetwork)), None)
     one = batch[:1].to(device_of(network))
 
     def memory() -> int:
         with evaluating(network):
             return peak_bytes(lambda: network(one), one.device)
 
-    costs: dict[str, Callable[[], int]] = {
-        "parameters": lambda: parameters(network),
-        "macs": lambda: macs(network, one),
-    }
-    costs |= {"bytes": lambda: file_bytes(network), "memory_bytes": memory}
-    if kept is not None:
-        costs |= {"parameters": lambda: kept.num_weights, "bytes": lambda: kept.get_buffer("content").numel()}
-    if isinstance(kept, OnnxNetwork) or isinstance(network, TableOfAnswers):
-        costs |= {"macs": _nothing_seen, "memory_bytes": _nothing_seen}
-    return costs
-
-
-def _nothing_seen() -> int:
-    raise ValueError("what it does inside is not seen from here")
+    return {**costs_of(network, one), "memory_bytes": memory if sees_inside(network) else nothing_seen}
 
 
 def _attempted(what: str, measure: Callable[[], T], notes: list[str]) -> T | None:

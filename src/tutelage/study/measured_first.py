@@ -4,13 +4,15 @@ from torch import nn
 
 from tutelage.data.labelled import Labelled
 from tutelage.results import Score
-from tutelage.study.answered import answers_of, are_classes
-from tutelage.study.diagnosis import Diagnosis, diagnosed
+from tutelage.study.answered import answers_of, are_classes, are_masks
+from tutelage.study.diagnosis import Diagnosis, chosen, diagnosed
 from tutelage.study.evaluated import refuse_nan
 from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets
 from tutelage.tasks.task import Task
 
+FEWEST = 128
+"""Samples by which one may say that a network only guesses."""
 WORTH = 0.05
 """How much better a change has to make a network that does well already for it to be told."""
 
@@ -31,7 +33,7 @@ def measured_first(network: nn.Module, data: Sets, pictures: Way, expect: float,
     scores = task.score(answers, samples)
     words = in_words(scores, task, len(samples))
     wanted = below(scores, task, expect)
-    if many or wanted or at_chance(scores, task, samples):
+    if many or wanted or guesses(network, data, samples, scores):
         why = diagnosed(network, data, pictures, prefix)
         bound = f"less than the {wanted} that is expected" if wanted else "not clearly better than one constant answer"
         bound = f"{answers.shape[1]} numbers a sample for {len(data.train.classes)} classes" if many else bound
@@ -48,6 +50,20 @@ def better_ways(network: nn.Module, data: Sets, pictures: Way, prefix: str, scor
     if not why.causes or (why.in_per_cent and why.causes[0].gain < WORTH):
         return []
     return [f"WARNING: it does worse than it could: {why}"]
+
+
+def guesses(network: nn.Module, data: Sets, samples: Labelled, scores: dict[str, Score]) -> bool:
+    """Whether ``network`` has ``scores`` on ``samples`` that are no better than one constant answer, beyond chance.
+
+    A few samples leave that open for the best network, too: fewer than ``FEWEST`` are joined by training samples, which
+    are all the more to be known by whoever is trained.
+    """
+    if not at_chance(scores, data.task, samples):
+        return False
+    if len(samples) >= FEWEST or samples is data.train or are_masks(samples):
+        return True
+    more = chosen(data.train, FEWEST)
+    return at_chance(data.task.score(answers_of(data.task, network, more, data.test_transform), more), data.task, more)
 
 
 def at_chance(scores: dict[str, Score], task: Task, samples: Labelled) -> bool:

@@ -20,7 +20,7 @@ from tutelage.study.own_teacher import own_teacher
 from tutelage.study.own_views import own_views
 from tutelage.study.sets import Sets
 from tutelage.study.teacher_builds import num_answers, teacher_fitted
-from tutelage.study.teacher_inputs import sees, with_head
+from tutelage.study.teacher_inputs import sees, shown_to, with_head
 from tutelage.study.teacher_settings import OwnTeacherSettings
 from tutelage.study.unlabelled import joined, where_labelled
 from tutelage.tasks.task import Task
@@ -82,6 +82,11 @@ class Participants:
         return Lesson(
             data.train, data.validation, transform, views, batch_size, asked.seed, test_transform=data.test_transform
         )
+
+    @property
+    def teacher_data(self) -> Sets:
+        """The samples as the teacher sees them."""
+        return shown_to(self.teacher.last, self.data)
 
     @property
     def task(self) -> Task:

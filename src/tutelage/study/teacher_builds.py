@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from tutelage.foreign.forms import own_network, wanted_pictures
-from tutelage.foreign.log_answers import log_answers
+from tutelage.foreign.log_answers import log_answers, with_a_column
 from tutelage.foreign.table_answers import Named, TableOfAnswers, are_probabilities
 from tutelage.foreign.table_file import ENDINGS
 from tutelage.measures.predict import evaluating
@@ -78,6 +78,8 @@ def as_logits(build: Build, data: Sets, way: Way, asked: OwnTeacherSettings, not
         answer = adjusted(data.example)
     if not isinstance(answer, Tensor):
         build = partial(tensor_output, build)
+    if tensor_in(answer).ndim == 1 and len(data.train.classes) == 2:
+        build = partial(with_a_column, build)
     if are_probabilities(tensor_in(answer)) and data.train.classes:
         note(f"{asked.teacher} answers with probabilities: their logarithms are taken as logits")
         build = partial(log_answers, build)
