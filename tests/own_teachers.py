@@ -14,7 +14,11 @@ import torch
 
 from picture_folders import CLASSES, NETS, pictures, write_all
 from tutelage.data.pictures import needed
+from tutelage.deployment.about import About
+from tutelage.deployment.onnx import export_onnx
+from tutelage.deployment.program import export_program
 from tutelage.deployment.traced import quiet
+from tutelage.own_data.preprocessing import Preprocessing
 from tutelage.weights.foreign import load_foreign
 
 FILLED = """
@@ -183,6 +187,15 @@ def one_logit(name):
     return ["--teacher", f"filled:{name}", "--weights", "net.pth", "--mean", *mean, "--std", *std]
 
 
+def exported(ending, takes):
+    """A file of our own, as ``tutelage export`` writes it."""
+    mean, std = (tuple(x.tolist()) for x in moments())
+    about = About("classification", CLASSES, Preprocessing(3, (12, 12), 0, mean, std))
+    write = export_onnx if ending == "onnx" else export_program
+    write(network(), pictures(3).flatten(0, 1), Path(f"ours.{ending}"), about, takes=takes)
+    return ["--teacher", f"ours.{ending}", "--mean", "0.6", "0.2", "0.4"]
+
+
 FORMS = {
     "dotted with a colon": lambda: behind_net("Net(width=16)"),
     "dotted": lambda: [x.replace(":", ".") for x in behind_net("Net")],
@@ -199,6 +212,9 @@ FORMS = {
     "program of a fixed batch": lambda: program(fixed=True),
     "ONNX": onnx_file,
     "ONNX of a fixed batch": lambda: onnx_file(fixed=True),
+    "our own ONNX": lambda: exported("onnx", "pixels"),
+    "our own program": lambda: exported("pt2", "pixels"),
+    "our own program of normalised pictures": lambda: exported("pt2", "normalised"),
     "parquet": lambda: table("parquet"),
     "csv": lambda: table("csv"),
     "npz": lambda: table("npz"),

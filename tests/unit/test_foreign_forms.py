@@ -16,19 +16,26 @@ from examples import SGD
 from stripes import sets
 from tutelage.data.lesson import Lesson
 from tutelage.data.views import plain
+from tutelage.deployment.about import About
+from tutelage.deployment.network import as_seen
+from tutelage.deployment.onnx import export_onnx as write_onnx
+from tutelage.deployment.program import export_program as write_program
 from tutelage.foreign.exported import ExportedProgram, exported_program
-from tutelage.foreign.forms import only_answers, own_network
+from tutelage.foreign.forms import only_answers, own_network, wanted_pictures
+from tutelage.foreign.libraries import Wanted
 from tutelage.foreign.onnx_file import OnnxNetwork, onnx_network
 from tutelage.foreign.table_answers import Named, TableOfAnswers
 from tutelage.methods.check import check_methods
 from tutelage.methods.relation import rkd
 from tutelage.methods.response import kd
+from tutelage.own_data.preprocessing import Preprocessing
 from tutelage.progress import Silence
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching, by_method, pair_of
 from tutelage.schemes.plan import Plan
 from tutelage.study.answered import answers_of
 from tutelage.study.own_teacher import own_teacher
+from tutelage.study.teacher_builds import teacher_fitted
 from tutelage.study.teacher_inputs import sees, shown_to
 from tutelage.study.teacher_settings import OwnTeacherSettings
 
@@ -346,3 +353,30 @@ def test_arrays_and_parquet_hold_tables_too(tmp_path):
         own_network(str(tmp_path / "bad.npz"), num_classes=3, samples=Named(data.names, CLASSES))()
     with pytest.raises(ValueError, match="asked with the index"):
         found(torch.zeros(2, 3))
+
+
+# ---- what they were made for
+
+
+@pytest.mark.parametrize("takes", ["pixels", "unit", "normalised"])
+@pytest.mark.parametrize("write", [write_onnx, write_program])
+def test_a_file_of_our_own_is_shown_the_pictures_that_it_takes(write, takes, tmp_path):
+    """However the data are normalised."""
+    network, levels = colours().eval(), torch.randint(0, 256, (6, 3, 16, 16), dtype=torch.uint8)
+    own = Preprocessing(3, (16, 16), 0, (0.4, 0.5, 0.6), (0.2, 0.3, 0.25))
+    file = tmp_path / ("net.onnx" if write is write_onnx else "net.pt2")
+    write(network, levels, file, About("classification", CLASSES, own), takes=takes)
+    data = replace(easy(4), normalisation=((0.1, 0.2, 0.3), (0.5, 0.6, 0.7)))
+    built = teacher_fitted(data, OwnTeacherSettings(teacher=str(file)))()
+    mean, std = data.normalisation
+    with torch.no_grad():
+        answers = built(as_seen(levels, replace(own, mean=mean, std=std)))
+        assert torch.allclose(answers, network(as_seen(levels, own)), atol=2e-3, rtol=1e-3)
+
+
+def test_what_a_file_does_not_say_is_not_made_up(tmp_path):
+    assert wanted_pictures(str(export_onnx(colours(), tmp_path / "a.onnx"))) == Wanted(16)
+    (tmp_path / "b.onnx").write_bytes(b"no model")
+    (tmp_path / "b.pt2").write_bytes(b"no program")
+    for name in ("b.onnx", "b.pt2", "answers.csv"):
+        assert wanted_pictures(str(tmp_path / name)) == Wanted()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tutelage.foreign.exported_file import DTYPES, Program, read_program
 from tutelage.foreign.kept_file import bytes_in, file_as_tensor
-from tutelage.foreign.pieces import in_pieces, refuse_more_inputs
+from tutelage.foreign.pieces import in_pieces, refuse_more_inputs, typed
 from tutelage.outputs import kind_of
 
 ARITHMETIC = (
@@ -63,7 +63,7 @@ class ExportedProgram(nn.Module):
         refuse_more_inputs(self.name, len(program.inputs))
         dtype = program.dtypes[0] or torch.float32
         fixed = program.sizes[0][0] if program.sizes[0] else 0
-        return in_pieces(lambda x: _done(program, x.to(dtype), self.name), inputs, fixed)
+        return in_pieces(lambda x: _done(program, typed(x, dtype), self.name), inputs, fixed)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_read": None}

@@ -12,6 +12,7 @@ from tutelage.foreign.libraries import Wanted, hugging_face_network, timm_networ
 from tutelage.foreign.onnx_file import onnx_network
 from tutelage.foreign.table_answers import Named, table_of_answers
 from tutelage.foreign.table_file import ENDINGS
+from tutelage.foreign.wanted_file import wanted_by_file
 from tutelage.models.named import CHANNELS, CLASSES, named
 
 WEIGHTS = (".pt", ".pth", ".safetensors", ".bin", ".ckpt", ".th", ".tar", ".pkl")
@@ -53,7 +54,9 @@ def own_network(
 
 
 def wanted_pictures(text: str, weights: Path | None = None) -> Wanted:
-    """What pictures the trained network ``text`` was made for, where its library says so; else nothing."""
+    """What pictures the trained network ``text`` was made for, where its library or its file says so; else nothing."""
+    if only_answers(text):
+        return Wanted() if Path(text).suffix.lower() in ENDINGS else wanted_by_file(Path(text))
     library, _, name = text.partition(":")
     return wanted_by(library, name.partition("(")[0]) if weights is None and library in ("timm", "hf") else Wanted()
 

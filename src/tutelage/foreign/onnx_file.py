@@ -9,11 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.foreign.kept_file import LARGEST, bytes_as_tensor, bytes_in, file_as_tensor
-from tutelage.foreign.pieces import in_pieces, refuse_more_inputs
+from tutelage.foreign.pieces import in_pieces, refuse_more_inputs, typed
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 """Whose operators ONNX Runtime itself has; others are in libraries, of which none is ever loaded."""
-TYPES = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16, "tensor(double)": torch.float64}
+TYPES = {
+    "tensor(float)": torch.float32,
+    "tensor(float16)": torch.float16,
+    "tensor(double)": torch.float64,
+    "tensor(uint8)": torch.uint8,
+}
+UINT8 = 2
+"""What ONNX calls the type of levels from 0 to 255."""
 
 
 class OnnxNetwork(nn.Module):
@@ -42,7 +49,7 @@ class OnnxNetwork(nn.Module):
     @property
     def num_weights(self) -> int:
         """Numbers in the tensors that the model holds. Needs onnx."""
-        model = _onnx("onnx").load_from_string(bytes_in(self.get_buffer("content")))
+        model = onnx_extra("onnx").load_from_string(bytes_in(self.get_buffer("content")))
         return sum(math.prod(x.dims) for x in model.graph.initializer)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -52,11 +59,13 @@ class OnnxNetwork(nn.Module):
         output = next((x for x in others if x.name == "logits"), output)
         shape = [x if isinstance(x, int) else 0 for x in wanted[0].shape]
         if wanted[0].type not in TYPES:
-            raise ValueError(f"{self.name} takes {wanted[0].type} as {wanted[0].name!r}, where floats are wanted.")
+            raise ValueError(
+                f"{self.name} takes {wanted[0].type} as {wanted[0].name!r}, where floats or uint8 are wanted."
+            )
         inputs = _arranged(inputs, shape, self.name)
 
         def ask(x: Tensor) -> Tensor:
-            array = x.detach().to("cpu", TYPES[wanted[0].type]).contiguous().numpy()
+            array = typed(x.detach().cpu(), TYPES[wanted[0].type]).contiguous().numpy()
             try:
                 (answer,) = session.run([output.name], {wanted[0].name: array})
             except Exception as failure:  # its own kinds of errors, of many lines
@@ -79,7 +88,7 @@ def onnx_network(file: Path) -> nn.Module:
     operators of libraries, or keeps data outside its folder; ``ImportError`` with the install line without the extra.
     """
     content = bytes_in(file_as_tensor(file))
-    onnx = _onnx("onnx")
+    onnx = onnx_extra("onnx")
     try:
         model = onnx.load_from_string(content)
         if not model.graph.node:
@@ -100,7 +109,8 @@ def onnx_network(file: Path) -> nn.Module:
     return network
 
 
-def _onnx(module: str) -> Any:
+def onnx_extra(module: str) -> Any:
+    """A module of the extra ``onnx``. Raises ``ImportError`` with the install line where it is missing."""
     try:
         return import_module(module)
     except ImportError:
@@ -108,7 +118,7 @@ def _onnx(module: str) -> Any:
 
 
 def _session(content: bytes, name: str) -> Any:
-    runtime = _onnx("onnxruntime")
+    runtime = onnx_extra("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = 4  # fatal alone: whatever fails is raised
     options.intra_op_num_threads = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""Networks of one fixed batch size, asked about any number of samples."""
+"""What files that answer are asked with: batches of the one size that they take, numbers of the type that they take."""
 
 from collections.abc import Callable
 
@@ -27,3 +27,12 @@ def refuse_more_inputs(name: str, count: int) -> None:
     """Raises ``ValueError`` unless there is one input."""
     if count != 1:
         raise ValueError(f"{name} takes {count} inputs, where one, the pictures, is wanted; export it with that alone.")
+
+
+def typed(inputs: Tensor, dtype: torch.dtype) -> Tensor:
+    """``inputs`` as ``dtype``; levels, which are whole, as the nearest ones from 0 to 255.
+
+    >>> typed(torch.tensor([-0.2, 0.9999, 254.6]), torch.uint8)
+    tensor([  0,   1, 255], dtype=torch.uint8)
+    """
+    return inputs.round().clamp(0, 255).to(dtype) if dtype == torch.uint8 else inputs.to(dtype)

@@ -73,7 +73,11 @@ class Measured:
         costs = {"parameters": self.parameters, "multiply-accumulates": self.macs}
         found += [(name, f"{number:,}") for name, number in costs.items() if number is not None]
         sizes = {"bytes": self.bytes, "memory of an answer": self.memory_bytes}
-        found += [(name, f"{number / 1e6:,.2f} MB") for name, number in sizes.items() if number is not None]
+        found += [
+            (name, f"{number / 1e6:,.2f} MB" if number >= 1e5 else f"{number / 1e3:,.2f} kB")
+            for name, number in sizes.items()
+            if number is not None
+        ]
         found += [
             (f"latency, batch {size}", f"{x.median:.3g} ms ({x.q1:.3g} to {x.q3:.3g}, {x.threads} threads)")
             for size, x in (self.latency_ms or {}).items()

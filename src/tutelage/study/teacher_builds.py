@@ -1,6 +1,7 @@
 """How a teacher of one's own is built, and what stands before and behind it, so that it sees and answers as wanted."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -45,12 +46,26 @@ def teacher_build(data: Sets, asked: OwnTeacherSettings, note: Callable[[str], N
         samples=named_samples(data) if table else None,
     )
     way = Way(asked.teacher_mean, asked.teacher_std, asked.teacher_size)
-    if way == Way() and not table and data.train.inputs.ndim == 4:
-        wanted = wanted_pictures(asked.teacher, asked.weights)
-        way = Way(wanted.mean, wanted.std, wanted.size)
-        if way != Way():
-            note(f"{asked.teacher} was made for {way.size} pixels, less {way.mean} over {way.std}: shown so")
+    if table or data.train.inputs.ndim != 4:
+        return build, way
+    wanted = wanted_pictures(asked.teacher, asked.weights)
+    if not (way.mean or way.std):
+        way = replace(way, mean=wanted.mean, std=wanted.std)
+    if not way.size and wanted.size != data.example.shape[-1]:
+        way = replace(way, size=wanted.size)
+    if said := _in_words(way, asked):
+        note(f"{asked.teacher} was made for pictures {said}: shown so")
     return build, way
+
+
+def _in_words(way: Way, asked: OwnTeacherSettings) -> str:
+    """What of ``way`` nobody has asked for."""
+    size = f"of {way.size} pixels a side" if way.size and not asked.teacher_size else ""
+    mean, std = (", ".join(f"{x:.4g}" for x in numbers) for numbers in (way.mean, way.std))
+    ways = f"less {mean} over {std}" if way.mean and not (asked.teacher_mean or asked.teacher_std) else ""
+    if ways and way == replace(way, mean=(0.0,) * len(way.mean), std=(1 / 255,) * len(way.std)):
+        ways = "of levels from 0 to 255"
+    return ", ".join(word for word in (size, ways) if word)
 
 
 def fitted(build: Build, data: Sets, way: Way) -> Build:
