@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from own_teachers import FORMS, make_all
+from own_teachers import FORMS, make_all, moments
 from tutelage.cli.command import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
@@ -57,3 +57,40 @@ def test_each_form_of_a_teacher_goes_through_and_again_to_the_same_bits(form, ca
     before, stages = student.read_bytes(), sorted(Path("runs/stages").iterdir())
     assert main(line) == 0
     assert student.read_bytes() == before and sorted(Path("runs/stages").iterdir()) == stages
+
+
+ANSWERS = {"a program": ("program", "net.pt2"), "ONNX": ("ONNX", "net.onnx"), "a table": ("csv", "answers.csv")}
+
+
+@pytest.mark.parametrize("form", ANSWERS)
+@pytest.mark.parametrize(("more", "said"), [(["--method", "srrl"], "srrl"), (["--student", "half"], "half")])
+def test_what_only_answers_cannot_do_is_one_sentence_before_anything_is_trained(form, more, said, capsys):
+    make, file = ANSWERS[form]
+    assert main(["distill", *FORMS[make](), *LINE, *more]) in (2, 3)
+    error = capsys.readouterr().err
+    assert error.count("tutelage: ") == 1 and "Traceback" not in error and len(error) < 500
+    assert said in error or "no architecture of this package" in error
+    assert file in error
+    assert not list(Path("runs").glob("own-distill/*")) and not list(Path("runs").glob("stages/*/log.jsonl"))
+
+
+@pytest.mark.parametrize("form", ANSWERS)
+def test_a_method_is_chosen_for_what_only_answers(form):
+    line = ["distill", *FORMS[ANSWERS[form][0]](), *LINE]
+    line[line.index("--minutes") + 1] = "0.3"
+    assert main([*line, "--method", "auto"]) == 0
+    (plan,) = Path("runs").glob("own-distill/*/plan.json")
+    assert json.loads(plan.read_text())["plan"][1].startswith("method kd: no layers of the two can be compared")
+
+
+def test_what_is_known_of_a_teacher_reaches_it(capsys):
+    """Its normalisation and what it is known to do; what a part of somebody's own network is, nobody knows."""
+    line = ["distill", *FORMS["state dict"](), *LINE]
+    assert main([*line, "--expect", "0.99", "--teacher-mean", "0", "0", "0", "--teacher-std", "5", "5", "5"]) == 2
+    error = capsys.readouterr().err
+    assert "less than the 99 % accuracy that is expected" in error and "normalised as the data are" in error
+    assert main([*line, "--student", "quarter"]) in (2, 3)
+    assert "no architecture of this package" in capsys.readouterr().err
+    mean, std = ([f"{x:.4f}" for x in numbers.tolist()] for numbers in moments())
+    own = ["--mean", "0.5", "0.5", "0.5", "--std", "0.5", "0.5", "0.5"]
+    assert main([*line, *own, "--expect", "0.8", "--teacher-mean", *mean, "--teacher-std", *std]) == 0

@@ -37,7 +37,9 @@ from tutelage.study.claims import cannot_decide
 from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish_comparison
 from tutelage.study.costs import costs_of
 from tutelage.study.evaluated import Evaluated, evaluate, publish_networks, validated
-from tutelage.study.networks import PairOfNetworks, refuse_guessing, teacher_builder, teacher_of
+from tutelage.study.measured_first import measured_first
+from tutelage.study.networks import PairOfNetworks, teacher_builder, teacher_of
+from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets, parted
 from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
 from tutelage.study.trials import Outcome, Trial, run_trial, run_trials
@@ -229,10 +231,11 @@ class Noting(Silence):
 
 class TestGivenTeacher:
     def test_that_only_guesses_is_refused_before_anything_is_trained(self):
-        run = Quiet()
-        with pytest.raises(ValueError, match="clearly better than one constant answer"):
-            refuse_guessing(run, DATA, finished(mlp((784, 10)), "teacher"), "mine.pth")
-        assert "mine.pth" in run.notes[0] and "errors on 60 samples" in run.notes[0]
+        said = (
+            r"mine\.pth makes .* errors\) on 60 samples, not clearly better than one constant answer.* it is untrained"
+        )
+        with pytest.raises(ValueError, match=said):
+            measured_first(mlp((784, 10)), DATA, Way(), 0.0, "mine.pth", "--teacher.")
 
     @pytest.fixture
     def weights(self, tmp_path):

@@ -11,9 +11,14 @@ MOST = 2**23
 """Numbers of inputs in a part: 2,730 pictures of 32 pixels a side, 55 of 224."""
 
 
-def answers_of(task: Task, model: nn.Module, data: Labelled, transform: Show) -> Tensor:
-    """``task.predict`` for all of ``data``, of as many samples at a time as keep ``MOST`` numbers."""
+def answers_of(task: Task, model: nn.Module, data: Labelled, transform: Show, size: int = 0) -> Tensor:
+    """``task.predict`` for all of ``data``, of as many samples at a time as keep ``MOST`` numbers.
+
+    ``size`` is that to which ``model`` resizes its pictures itself, 0 where it does not.
+    """
     each = max(1, data.inputs[0].numel())
+    if size and data.inputs.ndim == 4:
+        each = max(each, data.inputs.shape[1] * size * size)
     slices = parts(len(data), max(2, MOST // each))
     places = torch.arange(len(data), device=data.inputs.device)
     return torch.cat([task.predict(model, data[places[part]], transform=transform) for part in slices])

@@ -10,6 +10,7 @@ from torch import nn
 
 from tutelage import group
 from tutelage.folders import jsonable
+from tutelage.foreign.forms import only_answers
 from tutelage.measures.cost import parameters
 from tutelage.methods.by_name import method as method_named
 from tutelage.methods.check import check_methods
@@ -90,7 +91,13 @@ def refuse_misfits(run: Run, participants: Participants, asked: DistillationSett
     how = method_named(asked.method)
     plan = Plan(participants.lesson(2, asked), OPTIMIZERS["nesterov"](lr=1.0), 1, one_cycle, participants.task)
     pair = pair_of(run.laid_out(participants.student_of(how)()), participants.teaching(how, 0), plan)
-    check_methods(pair, {asked.method: how})
+    try:
+        check_methods(pair, {asked.method: how})
+    except ValueError as lack:
+        if not only_answers(participants.names[0]):
+            raise
+        words = str(lack).rstrip(".")
+        raise ValueError(f"{words}; {participants.names[0]} only answers, which is enough for kd, or auto.") from lack
     if participants.data.unlabelled is not None:
         refuse_readers(asked.method, how(pair))
 

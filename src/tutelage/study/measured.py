@@ -145,12 +145,12 @@ def _measured(
     name: str, network: nn.Module, data: Sets, pictures: Way, expect: float, notes: list[str], rounds: int
 ) -> Measured:
     task, samples = data.task, data.test
-    answers = answers_of(task, network, samples, data.test_transform)
+    answers = answers_of(task, network, samples, data.test_transform, pictures.size)
     scores = task.score(answers, samples)
     for_choices = samples if data.validation is None else data.validation
     suits = not are_classes(answers, samples) or answers.shape[1] == len(data.train.classes)
     wanted = below(scores, task, expect)
-    if wanted or not suits or guesses(network, data, samples, scores):
+    if wanted or not suits or guesses(network, data, samples, scores, pictures.size):
         why = diagnosed(network, data, pictures, "--")
         if wanted:
             raise ValueError(f"{name} makes less than the {wanted} that is expected. On {why.count} samples: {why}.")

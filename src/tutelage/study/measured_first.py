@@ -24,7 +24,7 @@ def measured_first(network: nn.Module, data: Sets, pictures: Way, expect: float,
     """
     samples = data.train if data.validation is None else data.validation
     task = data.task
-    answers = answers_of(task, network, samples, data.test_transform)
+    answers = answers_of(task, network, samples, data.test_transform, pictures.size)
     try:
         refuse_nan(answers)
     except ValueError as error:
@@ -33,7 +33,7 @@ def measured_first(network: nn.Module, data: Sets, pictures: Way, expect: float,
     scores = task.score(answers, samples)
     words = in_words(scores, task, len(samples))
     wanted = below(scores, task, expect)
-    if many or wanted or guesses(network, data, samples, scores):
+    if many or wanted or guesses(network, data, samples, scores, pictures.size):
         why = diagnosed(network, data, pictures, prefix)
         bound = f"less than the {wanted} that is expected" if wanted else "not clearly better than one constant answer"
         bound = f"{answers.shape[1]} numbers a sample for {len(data.train.classes)} classes" if many else bound
@@ -52,18 +52,19 @@ def better_ways(network: nn.Module, data: Sets, pictures: Way, prefix: str, scor
     return [f"WARNING: it does worse than it could: {why}"]
 
 
-def guesses(network: nn.Module, data: Sets, samples: Labelled, scores: dict[str, Score]) -> bool:
+def guesses(network: nn.Module, data: Sets, samples: Labelled, scores: dict[str, Score], size: int) -> bool:
     """Whether ``network`` has ``scores`` on ``samples`` that are no better than one constant answer, beyond chance.
 
-    A few samples leave that open for the best network, too: fewer than ``FEWEST`` are joined by training samples, which
-    are all the more to be known by whoever is trained.
+    A few samples leave that open for the best network, too: fewer than ``FEWEST`` are no verdict, and training samples
+    decide, which are all the more to be known by whoever is trained. ``size`` is as of ``answers_of``.
     """
     if not at_chance(scores, data.task, samples):
         return False
     if len(samples) >= FEWEST or samples is data.train or are_masks(samples):
         return True
     more = chosen(data.train, FEWEST)
-    return at_chance(data.task.score(answers_of(data.task, network, more, data.test_transform), more), data.task, more)
+    answers = answers_of(data.task, network, more, data.test_transform, size)
+    return at_chance(data.task.score(answers, more), data.task, more)
 
 
 def at_chance(scores: dict[str, Score], task: Task, samples: Labelled) -> bool:

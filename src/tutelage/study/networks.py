@@ -20,8 +20,9 @@ from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.stages.storage import Finished
 from tutelage.study.costs import stepping
-from tutelage.study.evaluated import refuse_nan
+from tutelage.study.measured_first import measured_first
 from tutelage.study.memory import refuse_too_large
+from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets
 from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
 from tutelage.study.trials import Trial
@@ -131,8 +132,8 @@ def _channels(data: Sets) -> int:
 def teacher_of(run: Run, data: Sets, network: TeacherSettings, plan: Plan, name: str = "teacher") -> Finished:
     """The teacher, trained as ``plan`` says, or with the weights that were given: then it is measured first.
 
-    Raises ``ValueError`` for given weights that do no better than one constant answer, and for a builder whose network
-    is trained already.
+    Raises ``ValueError`` for given weights that do no better than one constant answer, with what would help as far as
+    it was found, and for a builder whose network is trained already.
     """
     build = teacher_builder(network, data)
     if network.weights is None and comes_trained(build):
@@ -145,7 +146,10 @@ def teacher_of(run: Run, data: Sets, network: TeacherSettings, plan: Plan, name:
     given = run.given(name, build, network.weights)
     if unused := _unused(run):
         run.progress.note(f"{name}: {', '.join(unused)} has no effect beside given weights: nothing is trained")
-    refuse_guessing(run, data, given, str(network.weights))
+    pictures = Way(network.mean, network.std, network.size)
+    called = f"{network.name} with the weights in {network.weights}"
+    for sentence in measured_first(given.last, data, pictures, 0.0, called, "--teacher."):
+        run.progress.note(f"{name}: {sentence}")
     return given
 
 
@@ -154,27 +158,3 @@ def _unused(run: Run) -> list[str]:
     names = {field.name for field in fields(TrainingSettings)} | {"seed", "views"}
     flags = departures(run.arguments, run.defaults, ())
     return [x for x in flags if x.startswith("--teacher") and x.rpartition(".")[2].replace("-", "_") in names]
-
-
-def refuse_guessing(run: Run, data: Sets, given: Finished, weights: str) -> None:
-    """Measure a network made elsewhere on validation samples, and raise ``ValueError`` if it is no better than chance.
-
-    Without a validation set, training samples serve: this is a look at the network, and nothing is chosen by it.
-    """
-    samples = data.train if data.validation is None else data.validation
-    metric = data.task.deciding
-    answers = data.task.predict(given.last, samples, transform=data.test_transform)
-    try:
-        refuse_nan(answers)
-    except ValueError as error:
-        raise ValueError(f"Of the network with the weights in {weights}, {error}.") from None
-    score = data.task.score(answers, samples)[metric.name]
-    constant = data.task.constant(samples)
-    worst = score.value if score.interval is None else score.interval[1 if metric.better == "lower" else 0]
-    words = f"{score.value:g} {metric.name} on {len(samples)} samples"
-    run.progress.note(f"{given.name}: {weights} as it is, {words}")
-    if metric.gain(worst, over=constant) <= 0:
-        raise ValueError(
-            f"The network with the weights in {weights} makes {words}, not clearly better than one constant answer "
-            f"({constant:g}): are these its classes in its order, and its samples, normalised as it learnt them?"
-        )
