@@ -1,5 +1,6 @@
 """``SHA256SUMS``: what the files of a finished run or stage were when it ended, for us and for ``sha256sum -c``."""
 
+import json
 import re
 from collections.abc import Mapping
 from hashlib import sha256
@@ -73,6 +74,23 @@ def read_listed_json(path: Path, sums: Sums | None, cure: str) -> Any:
         raise ValueError(f"{path} is damaged {error}; {cure}.") from None
 
 
+def summed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file of JSON is to say, with its own checksum in the entry ``sum``, for files that no manifest is of.
+
+    >>> summed({"a": 1})["sum"][:8]
+    'f9d86028'
+    """
+    return {**content, "sum": _sum_of(content)}
+
+
+def unsummed(content: Any, path: Path, cure: str) -> dict[str, Any]:
+    """What ``summed`` was given. Raises ``ValueError`` with a ``cure`` for anything else than it made."""
+    plain = {name: value for name, value in content.items() if name != "sum"} if isinstance(content, dict) else {}
+    if not plain or content.get("sum") != _sum_of(plain):
+        raise ValueError(f"{path} is damaged, or was changed: {cure}.")
+    return plain
+
+
 def cure(file: Path) -> str:
     """What helps where a file of a finished run is damaged, or gone."""
     if file.name == "arguments.json":
@@ -84,6 +102,10 @@ def _fit_any(folder: Path, sums: Sums) -> bool:
     """Whether any file is still what its checksum says: then the others changed, and not the checksums."""
     files = {folder / name: expected for name, expected in sums.items()}
     return any(path.is_file() and sha256(path.read_bytes()).hexdigest() == sum_ for path, sum_ in files.items())
+
+
+def _sum_of(content: Mapping[str, Any]) -> str:
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _can_be_a_name(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""Whether runs, stages, caches, students and collected results are still what was written."""
+"""Whether runs, stages, plans, caches, decoded pictures, students and collected results are still what was written."""
 
 import os
 import re
@@ -15,17 +15,20 @@ from tutelage.checksums import MANIFEST, cure, listed
 from tutelage.delivery import CURE, DESCRIPTION, sums_of
 from tutelage.files import UNFINISHED, is_file, is_runs
 from tutelage.folders import ONCE, REQUEST
+from tutelage.own_data.decoded_file import NAME as DECODED
+from tutelage.own_data.decoded_file import PICTURES, opened_pictures
 from tutelage.renewal import AGAIN, DEPLOYED, ENVIRONMENT, LOG, OURS, RESULTS, STAGES, current, ours
 from tutelage.report import page
 from tutelage.report.finished import is_record, read_finished
 from tutelage.stages import storage
+from tutelage.study.timed_plan import PLANS, read_plan
 from tutelage.teachers.cache_layout import CacheLayout
 from tutelage.teachers.folder_store import WITHOUT_SUMS, FolderStore
 from tutelage.teachers.forms import form_named
 from tutelage.tensors import read_tensors
 
 Verdict: TypeAlias = Literal["whole", "unverified", "unfinished", "damaged"]
-CACHE, LAYER = "cache.json", re.compile(r"layer-.*\.(json|rows)")
+CACHE, LAYER, PLAN = "cache.json", re.compile(r"layer-.*\.(json|rows)"), re.compile(r"[0-9a-f]{16}\.json")
 NAMES = (*ONCE, *DEPLOYED, storage.STAGE, storage.LAST, storage.BEST, storage.CHECKPOINT, CACHE, *page.FILES)
 """What files of ours are called, beside those that every start of a run makes anew, and those of a cache's layers."""
 AT_ONCE = 4096  # rows of a cache
@@ -55,14 +58,14 @@ def findings(folder: Path) -> Iterator[Finding]:
         seen.add(found.resolve())
         kind = _kind(found, [*names, *inner])
         others = _other_kinds(found, [*names, *inner]) if kind else []
-        if kind in ("stage", "cache"):
+        if kind in ("stage", "cache", "plans", "decoded pictures"):
             inner.clear()
         inner[:] = sorted(name for name in inner if kind != "run" or name != AGAIN)  # a run's own, made once more
         if kind:
             yield _judged(kind, found, *(("damaged", others) if others else CHECKS[kind](found)))
         for name in sorted(names):
             if name.endswith(".json") and name != "report.json" and is_record(found / name):
-                yield _judged("collected result", found / name, *_collected(found / name))
+                yield _judged("collected result", found / name, "unverified", _problems(read_finished, found / name))
 
 
 def _judged(kind: str, place: Path, verdict: Verdict, problems: list[str]) -> Finding:
@@ -86,6 +89,10 @@ def _kind(folder: Path, names: list[str]) -> str:
         return "stage"
     if CACHE in had or any(LAYER.fullmatch(name) and name.endswith(".rows") for name in names):
         return "cache"
+    if any(map(DECODED.fullmatch, names)):
+        return "decoded pictures"
+    if folder.name == PLANS and any(map(PLAN.fullmatch, names)):
+        return "plans"
     return "student" if DESCRIPTION in had else ""
 
 
@@ -156,12 +163,8 @@ def _files(
     except ValueError as error:
         return "damaged", [str(error)]
     if sums is None:
-        readers = [
-            (path, READERS[path.suffix])
-            for path in sorted(folder.rglob("*"))
-            if path.suffix in READERS and path.is_file()
-        ]
-        return "unverified", [x for path, read in readers for x in _problems(read, path, how(path.name))]
+        paths = [path for path in sorted(folder.rglob("*")) if path.suffix in READERS and path.is_file()]
+        return "unverified", [x for path in paths for x in _problems(READERS[path.suffix], path, how(path.name))]
     problems = [
         f"{current(folder, name)} has no checksum in {MANIFEST}, which was damaged or changed: {how(Path(name).name)}."
         for name in sorted({*own} - sums.keys())
@@ -204,8 +207,15 @@ def _layer(store: FolderStore, path: Path, again: str) -> str:
     return f"{rows} is damaged: {damaged} of its {len(places)} answers are not what was kept; {again}."
 
 
-def _collected(file: Path) -> tuple[Verdict, list[str]]:
-    return "unverified", _problems(read_finished, file)
+def _pictures(folder: Path) -> tuple[Verdict, list[str]]:
+    """Those that did not fit the memory. Without its description a file of them was left by a kill."""
+    paths = [x for x in sorted(folder.iterdir()) if DECODED.fullmatch(x.name) and x.suffix == PICTURES]
+    unfinished = any(not path.with_suffix(".json").exists() for path in paths)
+    return "unfinished" if unfinished else "whole", [x for path in paths for x in _problems(opened_pictures, path)]
+
+
+def _plans(folder: Path) -> tuple[Verdict, list[str]]:
+    return "whole", [x for path in sorted(folder.glob("*.json")) for x in _problems(read_plan, path)]
 
 
 def _problems(read: Callable[..., Any], *arguments: Any) -> list[str]:
@@ -234,5 +244,7 @@ CHECKS: Mapping[str, Callable[[Path], tuple[Verdict, list[str]]]] = {
     "run": _run,
     "stage": _stage,
     "cache": _cache,
+    "decoded pictures": _pictures,
+    "plans": _plans,
     "student": _student,
 }

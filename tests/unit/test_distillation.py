@@ -176,12 +176,16 @@ def test_methods_that_compare_with_labels_do_not_take_samples_without():
 
 def test_a_plan_on_disk_is_read_as_it_was_or_refused(tmp_path):
     from tutelage.checkpoint import write_json
+    from tutelage.checksums import summed
 
     found = Found(32, "nesterov", 0.1, 0.2, "kd", "why", 0.1, Pace(1, 0.1, 0.2), None)
     timed = TimedPlan(found, 3, 1.0, 2.0)
-    write_json(tmp_path / "plan.json", asdict(timed))
+    write_json(tmp_path / "plan.json", summed(asdict(timed)))
     assert read_plan(tmp_path / "plan.json") == timed
     for broken in ({}, [], {**asdict(timed), "epochs": 0}, {**asdict(timed), "more": 1}):
-        write_json(tmp_path / "plan.json", broken)
-        with pytest.raises(ValueError, match=r"no plan of a distillation.*remove it"):
+        write_json(tmp_path / "plan.json", summed(broken) if broken else broken)
+        with pytest.raises(ValueError, match=r"(no plan of a distillation|is damaged, or was changed).*remove it"):
             read_plan(tmp_path / "plan.json")
+    write_json(tmp_path / "plan.json", {**summed(asdict(timed)), "epochs": 4})  # a number that nobody would notice
+    with pytest.raises(ValueError, match=r"plan\.json is damaged, or was changed: remove it, and a new plan is made"):
+        read_plan(tmp_path / "plan.json")

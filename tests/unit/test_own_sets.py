@@ -1,11 +1,15 @@
 """Sets of a person's own data: split with care, decoded to one size whoever decodes, what was assumed is said."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from own_pictures import class_folders, picture
+from tutelage.files import UNFINISHED
+from tutelage.integrity import findings
 from tutelage.measures.predict import predict
 from tutelage.own_data import store
 from tutelage.own_data.decode import decode_into
@@ -232,23 +236,52 @@ class TestFiles:
         assert torch.equal(mapped.train.inputs, kept.train.inputs) and mapped.preprocessing == kept.preprocessing
         assert mapped.train[torch.arange(3)].checksum == kept.train[torch.arange(3)].checksum
 
-    @pytest.mark.parametrize("damage", ["cut", "json", "gone", "changed"])
+    @pytest.mark.parametrize("damage", ["cut", "bit", "json", "digests", "gone", "changed"])
     def test_what_is_not_whole_or_not_the_same_is_made_anew(self, tmp_path, damage):
         class_folders(tmp_path / "set", each=10)
         (tmp_path / "runs").mkdir()
         first = sets(tmp_path / "set", tmp_path / "runs")[0].train.inputs.clone()
         for file in (tmp_path / "runs" / "decoded").iterdir():
-            if damage == "cut" and file.suffix == ".uint8":
-                file.write_bytes(file.read_bytes()[:-1])
+            if damage in ("cut", "bit") and file.suffix == ".uint8":
+                content = file.read_bytes()
+                file.write_bytes(content[:-1] if damage == "cut" else content[:-1] + bytes([content[-1] ^ 1]))
             if damage == "json" and file.suffix == ".json":
                 file.write_text("{}")
+            if damage == "digests" and file.suffix == ".json":
+                said = json.loads(file.read_text())
+                file.write_text(json.dumps({**said, "digests": said["digests"][::-1]}))
             if damage == "gone" and file.suffix == ".json":
                 file.unlink()
         if damage == "changed":
             for file in (tmp_path / "set").glob("*/*.png"):
                 picture(500 + int(file.stem) + len(file.parent.name[0]) * ord(file.parent.name[0])).save(file)
-        again = sets(tmp_path / "set", tmp_path / "runs")[0]
+        again, notes = sets(tmp_path / "set", tmp_path / "runs")
         assert torch.equal(first, again.train.inputs) == (damage != "changed")
+        assert ("its pictures were decoded anew" in notes) == (damage in ("cut", "bit", "json", "digests"))
+        assert "decoded anew" not in sets(tmp_path / "set", tmp_path / "runs")[1]
+
+    def test_verify_finds_a_bit_that_changed_and_removing_the_file_helps(self, tmp_path):
+        class_folders(tmp_path / "set", each=10)
+        (tmp_path / "runs").mkdir()
+        first = sets(tmp_path / "set", tmp_path / "runs")[0].train.inputs.clone()
+        assert [(x.kind, x.verdict) for x in findings(tmp_path)] == [("decoded pictures", "whole")]
+        file = max((tmp_path / "runs" / "decoded").glob("*.uint8"), key=lambda x: x.stat().st_size)
+        file.write_bytes(bytes([file.read_bytes()[0] ^ 128]) + file.read_bytes()[1:])
+        (found,) = findings(tmp_path)
+        assert found.verdict == "damaged" and found.problems[0].startswith(f"{file} is damaged, or was changed: remove")
+        file.unlink()
+        again, notes = sets(tmp_path / "set", tmp_path / "runs")
+        assert torch.equal(first, again.train.inputs) and "anew" not in notes
+        file.with_suffix(".json").unlink()
+        assert [x.verdict for x in findings(tmp_path)] == ["unfinished"]
+
+    def test_what_a_kill_left_in_the_middle_is_taken_away(self, tmp_path):
+        class_folders(tmp_path / "set", each=10)
+        left = tmp_path / "runs" / "decoded" / f"{UNFINISHED}x" / "decoded-0.uint8"
+        left.parent.mkdir(parents=True)
+        left.write_bytes(bytes(100))
+        sets(tmp_path / "set", tmp_path / "runs")
+        assert not left.parent.exists()
 
     def test_a_full_disk_is_a_sentence_and_leaves_nothing(self, tmp_path, monkeypatch):
         class_folders(tmp_path / "set", each=10)
@@ -259,7 +292,7 @@ class TestFiles:
             OSError, match=r"has room for 0\.0 GB, and decoded pictures take .* choose a smaller --size"
         ):
             sets(tmp_path / "set", tmp_path / "runs")
-        assert not list((tmp_path / "runs" / "decoded").iterdir())
+        assert [x.name for x in (tmp_path / "runs" / "decoded").iterdir()] == ["lock"]
 
     def test_without_a_place_for_files_it_is_refused(self, tmp_path):
         with pytest.raises(ValueError, match="once decoded, which the memory lacks; choose a smaller --size"):

@@ -1,4 +1,4 @@
-"""``tutelage verify``: whether runs, stages, caches and results are still what was written."""
+"""``tutelage verify``: whether runs, stages, plans, caches and results are still what was written."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from tutelage.cli.failures import DONE, FILES, Usage
 def verify(words: Sequence[str]) -> int:
     """Check all files in the given folders against their checksums; nothing is changed.
 
-    A folder is a run, a stage, a cache, a delivered student, or holds such things at any depth; so does a folder of
-    collected results. For each thing: whole; unverified, where it has no checksums (an earlier version wrote it, or
+    A folder is a run, a stage, a cache, a delivered student, holds plans or decoded pictures, or such things at any
+    depth; so does a folder of collected results. For each thing: whole; unverified, where it has no checksums (an earlier version wrote it, or
     somebody took them away); unfinished, where the same command goes on; damaged, with each file that has changed or is
     missing, and what helps. The exit code is 3 if anything is damaged.
     """
@@ -35,7 +35,7 @@ def verify(words: Sequence[str]) -> int:
             for problem in finding.problems:
                 print(f"            {problem}")
         if empty:
-            raise Usage(f"{folder} holds no run, stage, cache, student or collected result.")
+            raise Usage(f"{folder} holds no run, stage, plan, cache, student or collected result.")
     order = ("whole", "unverified", "unfinished", "damaged")
     print(", ".join(f"{verdicts[verdict]} {verdict}" for verdict in order if verdicts[verdict]))
     return FILES if verdicts["damaged"] else DONE

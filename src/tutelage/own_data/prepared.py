@@ -11,10 +11,11 @@ from torch.nn.functional import interpolate
 
 from tutelage.machine import memory_limit
 from tutelage.own_data.decode import channels_of, decode_into, decode_masks
+from tutelage.own_data.decoded_file import Kept
 from tutelage.own_data.geometry import Geometry, geometry
 from tutelage.own_data.source import Encoded, Part, Samples, Source
 from tutelage.own_data.split import chosen
-from tutelage.own_data.store import SHARE, Kept, decoded_in_file, decoded_in_memory, decoded_key
+from tutelage.own_data.store import SHARE, decoded_in_file, decoded_in_memory, decoded_key
 from tutelage.own_data.survey import Header, surveyed
 from tutelage.own_data.twins import twins
 
@@ -129,7 +130,7 @@ def _decoded(
         else:
             path = how.home / f"decoded-{decoded_key(inputs, shape, channels)}.uint8"
             kept[part] = decoded_in_file(path, size, fill)
-    return kept, notes
+    return kept, notes + [found.note for found in kept.values() if found.note]
 
 
 def _masks(

@@ -1,41 +1,31 @@
 """Where decoded pictures are kept: in memory if they fit, else in a file of ours that the next start finds again."""
 
+import fcntl
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
+from math import prod
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from tutelage import plain_json
-from tutelage.checkpoint import write_json
-from tutelage.files import atomically, made_folder
+from tutelage.files import atomically, made_folder, opened, remove_leftovers
 from tutelage.own_data.decode import Decoded
+from tutelage.own_data.decoded_file import Kept, describe, opened_pictures, sum_of_pictures
 from tutelage.own_data.geometry import Geometry
 
 SHARE = 0.4
 """Of the memory, what decoded pictures may take."""
 REVISION = 1
 """Raised when pictures are decoded otherwise."""
-BLOCK = 2**24
-"""Bytes that are hashed at once."""
 
 Fill = Callable[[Tensor], list[Decoded]]
 """Decodes into the rows that it is given, and says what became of each."""
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Pictures, uint8 (N, C, H, W), of those that are not broken; what became of each; and the sha-256 if in a file."""
-
-    pictures: Tensor
-    rows: list[Decoded]
-    checksum: str = ""
 
 
 def decoded_in_memory(shape: Sequence[int], fill: Fill) -> Kept:
@@ -46,18 +36,31 @@ def decoded_in_memory(shape: Sequence[int], fill: Fill) -> Kept:
 
 
 def decoded_in_file(path: Path, shape: Sequence[int], fill: Fill) -> Kept:
-    """Decoded into the file ``path``, mapped into memory, unless it is there already with its checksum beside it.
+    """Decoded into the file ``path``, mapped into memory, unless it is there already and still what was written.
 
-    It takes its name when it is whole. The checksum is made once, when the file is, and its length is compared each
-    time. Raises ``OSError`` where the disk has too little room.
+    It takes its name when it is whole. A file that was damaged is decoded anew, which the answer's ``note`` says. One
+    process decodes at a time. Raises ``OSError`` where the disk has too little room.
     """
-    beside = path.with_suffix(".json")
-    if (found := _found(path, beside)) is not None:
+    found, note = _found(path, shape)
+    if found is not None:
         return found
-    size = 1
-    for length in shape:
-        size *= length
-    if (free := shutil.disk_usage(made_folder(path.parent)).free) < size + 2**20:
+    with _alone_in(made_folder(path.parent)):
+        found, _ = _found(path, shape)  # another process may just have made it
+        return found or replace(_decoded(path, shape, fill), note=note)
+
+
+def _found(path: Path, shape: Sequence[int]) -> tuple[Kept | None, str]:
+    try:
+        found = opened_pictures(path)
+    except ValueError as error:
+        return None, f"{str(error).partition(': ')[0]}: its pictures were decoded anew"
+    fits = found is not None and len(found.rows) == shape[0] and found.pictures.shape[1:] == torch.Size(shape[1:])
+    return (found if fits else None), ""
+
+
+def _decoded(path: Path, shape: Sequence[int], fill: Fill) -> Kept:
+    size = prod(shape)
+    if (free := shutil.disk_usage(path.parent).free) < size + 2**20:
         raise OSError(
             f"{path.parent} has room for {free / 1e9:.1f} GB, and decoded pictures take {size / 1e9:.1f} GB; choose a "
             "smaller --size, another folder with --runs, or make room."
@@ -68,21 +71,24 @@ def decoded_in_file(path: Path, shape: Sequence[int], fill: Fill) -> Kept:
         out = torch.from_file(str(temporary), shared=True, size=size, dtype=torch.uint8).view(*shape)
         rows = fill(out)
         pictures = _compacted(out, rows)
-        checksum, length = _sum_of(pictures), pictures.numel()
-        count = len(pictures)
+        checksum, count = sum_of_pictures(pictures), len(pictures)
         del out, pictures
         with temporary.open("r+b") as file:
-            file.truncate(max(length, 1))
-    about = {
-        "shape": [count, *shape[1:]],
-        "sha256": checksum,
-        "digests": [row.digest.hex() for row in rows],
-        "broken": [row.broken for row in rows],
-    }
-    write_json(beside, about)
-    kept = _found(path, beside)
-    assert kept is not None
+            file.truncate(max(count * prod(shape[1:]), 1))
+    size = count * prod(shape[1:])
+    pictures = torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8).view(count, *shape[1:])
+    kept = Kept(pictures, rows, checksum)
+    describe(path, kept)
     return kept
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """The one process that decodes into ``folder``: it takes away what others left that were killed there."""
+    with os.fdopen(opened(folder / "lock", os.O_WRONLY), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the system gives it back, however this process ends
+        remove_leftovers(folder)
+        yield
 
 
 def decoded_key(pictures: Sequence[Path | bytes], geometry: Geometry, channels: int) -> str:
@@ -99,24 +105,6 @@ def decoded_key(pictures: Sequence[Path | bytes], geometry: Geometry, channels: 
     return digest.hexdigest()[:20]
 
 
-def _found(path: Path, beside: Path) -> Kept | None:
-    if not path.is_file() or not beside.is_file():
-        return None
-    try:
-        about = plain_json.read(beside)
-        shape = [int(x) for x in about["shape"]]
-        rows = [Decoded(bytes.fromhex(d), str(b)) for d, b in zip(about["digests"], about["broken"], strict=True)]
-        checksum = str(about["sha256"])
-    except (ValueError, KeyError, TypeError):
-        return None
-    size = 1
-    for length in shape:
-        size *= length
-    if len(shape) != 4 or min(shape) < 0 or path.stat().st_size != max(size, 1) or len(checksum) != 64:
-        return None
-    return Kept(torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8).view(*shape), rows, checksum)
-
-
 def _compacted(out: Tensor, rows: Sequence[Decoded]) -> Tensor:
     """``out`` without the rows of broken pictures, in the same memory."""
     place = 0
@@ -126,10 +114,3 @@ def _compacted(out: Tensor, rows: Sequence[Decoded]) -> Tensor:
                 out[place].copy_(out[row])
             place += 1
     return out[:place]
-
-
-def _sum_of(pictures: Tensor) -> str:
-    digest, flat = sha256(), pictures.flatten()
-    for start in range(0, flat.numel(), BLOCK):
-        digest.update(flat[start : start + BLOCK].numpy().data)
-    return digest.hexdigest()

@@ -10,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 
 from tutelage.checkpoint import read_json, write_json
+from tutelage.checksums import summed, unsummed
 from tutelage.files import made_folder
 from tutelage.keys import described, key_of
 from tutelage.progress import Progress
@@ -72,14 +73,14 @@ def timed_plan(run: Run, participants: Participants, asked: DistillationSettings
     timed = TimedPlan(found, epochs, round(before, 3), round(after, 3))
     if run.leads:
         made_folder(place.parent)
-        write_json(place, asdict(timed))
+        write_json(place, summed(asdict(timed)))
     return timed
 
 
 def read_plan(place: Path) -> TimedPlan:
     """The plan in a file. Raises ``ValueError`` for one that is damaged."""
     cure = "remove it, and a new plan is made: its networks are trained anew"
-    content = read_json(place, cure)
+    content = unsummed(read_json(place, cure), place, cure)
     try:
         found = content["found"]
         alone = None if found["alone"] is None else Pace(**found["alone"])
