@@ -69,6 +69,6 @@ def said(found: "Findings") -> str:
         shown = [*counts[:6], "…", *counts[-5:]] if len(counts) > 12 else counts
         lines += [f"             {', '.join(shown)}"] if shown else []
     for title, sentences in (("note", found.notes), ("warning", found.warnings), ("error", found.errors)):
-        lines += [f"{title}: {sentence}" for sentence in sentences]
+        lines += [f"{title}: {' '.join(sentence.split())}" for sentence in sentences]
     lines.append(f"{len(found.errors)} errors, {len(found.warnings)} warnings")
-    return "\n".join(lines)
+    return "\n".join(line.replace("\n", " ") for line in lines)  # names of classes and files may have several

@@ -11,9 +11,9 @@ def verify(words: Sequence[str]) -> int:
     """Check all files in the given folders against their checksums; nothing is changed.
 
     A folder is a run, a stage, a cache, a delivered student, holds plans or decoded pictures, or such things at any
-    depth; so does a folder of collected results. For each thing: whole; unverified, where it has no checksums (an earlier version wrote it, or
-    somebody took them away); unfinished, where the same command goes on; damaged, with each file that has changed or is
-    missing, and what helps. The exit code is 3 if anything is damaged.
+    depth; so does a folder of collected results. For each thing: whole; unverified, where it has no checksums (an
+    earlier version wrote it, or somebody took them away); unfinished, where the same command goes on; damaged, with
+    each file that has changed or is missing, and what helps. The exit code is 3 if anything is damaged.
     """
     if flags := [word for word in words if word.startswith("-")]:
         raise Usage(f"verify has no flag {flags[0]}; `tutelage verify --help` says what it takes.")

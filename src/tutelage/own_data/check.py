@@ -23,6 +23,7 @@ LOOKED = 64
 """Pixels a side that pictures are decoded to: enough to see that all of them can be, and which are the same."""
 TOGETHER = 1024
 """Pictures that are decoded at once."""
+MASK = "has a mask that"
 UNEVEN = 10.0
 """How many times as many samples the largest class has as the smallest, from which on it is said."""
 
@@ -86,6 +87,8 @@ def look(where: str | Path, wanted: Wanted | None = None, how: How | None = None
         f"the {part} part has no sound picture" for part, x in parts.items() if x.count and len(x.broken) == x.count
     ]
     errors += _empty_classes(source, parts)
+    wrong = [f"{name} {why}" for x in parts.values() for name, why in x.broken.items() if why.startswith(MASK)]
+    errors += [f"{len(wrong)} masks cannot be learnt from, the first: {wrong[0]}; mend it"] if wrong else []
     notes = list(source.notes)
     if sizes and not isinstance(source.parts["train"].inputs, Tensor):
         notes += [geometry(sizes, how.size)[1], channels_of(modes)[1]]
@@ -121,7 +124,9 @@ def _with_masks(
     out = torch.empty(len(masks), *shape.kept, dtype=torch.uint8)
     rows = decode_masks(out, masks, [header.size for header in headers], shape, workers)
     return [
-        x if x.broken or not row.broken else Decoded(broken=f"has a mask that {row.broken}")
+        x
+        if x.broken or not row.broken
+        else Decoded(broken=f"{MASK} {row.broken.replace('is not a sound image', 'does not fit it')}")
         for x, row in zip(found, rows, strict=True)
     ]
 

@@ -45,17 +45,38 @@ def task_of(where: str, columns: Mapping[str, Sequence[Any]], named: Mapping[str
     if any(isinstance(x, list | tuple) for x in column) or separator_of(column):
         return "multi-label"
     if name in named or not all(is_number(x) for x in column):
+        if name not in named:
+            _refuse_mixed(where, name, columns[name])
         return "classification"
     found = sorted({*column})
     if not all(is_integer(x) for x in column):
         return "regression"
-    if found in (list(range(len(found))), list(range(1, len(found) + 1))) and 2 * len(found) <= len(column):
+    if _count_classes(column):
         return "classification"
     if 2 * len(found) > len(column):
         return "regression"
     raise ValueError(
         f"{where} has whole numbers in {name!r} ({found[0]} to {found[-1]}, {len(found)} of them): classes or "
         "quantities? Say --task classification or --task regression."
+    )
+
+
+def _count_classes(column: Sequence[Any]) -> bool:
+    """Whether whole numbers run from 0 or 1 on without a gap and come twice each on average."""
+    found = sorted({*column})
+    return found in (list(range(len(found))), list(range(1, len(found) + 1))) and 2 * len(found) <= len(column)
+
+
+def _refuse_mixed(where: str, name: str, column: Sequence[Any]) -> None:
+    """Raise ``ValueError`` for quantities most of which are numbers: the others are slips, and no classes."""
+    numbers = [None if is_missing(x) else _number(x) for x in column]
+    there = [x for x in numbers if x is not None]
+    other = next((n for n, x in enumerate(column) if numbers[n] is None and not is_missing(x)), None)
+    if other is None or 2 * len(there) <= len(column) or _count_classes(there):
+        return
+    raise ValueError(
+        f"{where} has {str(column[other])[:40]!r} in row {other + 1} of {name!r}, where {len(there)} of {len(column)} "
+        "are numbers; mend it, take the row out, or say --task classification."
     )
 
 

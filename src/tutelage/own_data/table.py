@@ -77,13 +77,16 @@ def read_text(path: Path) -> Columns:
 
 
 def _as_numbers(column: Sequence[str]) -> Sequence[Any]:
-    """Whole numbers or fractions if all values are, none missing, and none begins with a zero that means something."""
+    """Whole numbers or fractions if all values are that are there, and none begins with a zero that means something.
+
+    Where there is none, the value is ``None``, and of a column of texts "".
+    """
+    there = [x for x in column if x]
+    if any(len(x) > 40 or "_" in x or (len(x) > 1 and x[0] == "0" and x.isdecimal()) for x in there):
+        return column
     for kind in (int, float):
         try:
-            numbers = [kind(x) for x in column]
+            return [kind(x) if x else None for x in column] if there else column
         except (ValueError, OverflowError):
             continue
-        if any(len(x) > 40 or "_" in x or (len(x) > 1 and x[0] == "0" and x.isdecimal()) for x in column):
-            return column
-        return numbers
     return column

@@ -19,6 +19,8 @@ from tutelage.study.fresh import looks_fresh
 from tutelage.study.pictures_tried import Change, Way, as_pictures, changes
 from tutelage.study.sets import Sets
 
+FEWEST = 8
+"""Samples of which less is a hint of nothing: their pictures are not changed."""
 FIRST, SECOND = 128, 384
 """Samples on which everything is tried, and others on which the best of it is: luck on the first is no help there."""
 CHANCE = 1e-4
@@ -72,9 +74,9 @@ def diagnosed(network: nn.Module, data: Sets, teachers: Way, prefix: str, *, tho
     samples = chosen(looked_at(data), (FIRST + SECOND) // share)
     places = torch.arange(len(samples), device=samples.index.device)
     first, second = samples[places < len(places) // 4], samples[places >= len(places) // 4]
-    if samples.inputs.ndim != 4:
+    if samples.inputs.ndim != 4 or len(samples) < FEWEST:
         answers = answers_of(data.task, network, samples, data.test_transform)
-        return _told(network, data, samples, answers, [], thorough)
+        return _told(network, data, samples, answers, [], thorough and len(samples) >= FEWEST)
     views = [_pictures(data, part) for part in (first, second)]
     given = Way(teachers.mean or views[0][1].mean, teachers.std or views[0][1].std, teachers.size)
     asks = [partial(_answers, network, pictures) for pictures, _ in views]

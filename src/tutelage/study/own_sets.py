@@ -75,7 +75,7 @@ def own_sets(
     if "test" not in sets:
         said.append("there is no test part: what choices are made on is also what is measured")
     for sentence in said:
-        notes(sentence)
+        notes(" ".join(sentence.split()))  # names of files may have several lines
     show: Transform = plain
     if preprocessing is not None:
         show = normalised(partial(middle, size=preprocessing.size), preprocessing.mean, preprocessing.std)
