@@ -136,7 +136,7 @@ def _session(runtime: Any, content: bytes, path: Path) -> Any:
     options = runtime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 3, torch.get_num_threads()
     try:
-        return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # of the runtime's own, without a common class
         raise ValueError(
             f"{path} was not kept: ONNX Runtime refuses it ({str(error).partition(chr(10))[0]})."

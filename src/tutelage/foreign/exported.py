@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tutelage.calls import reason
 from tutelage.foreign.exported_file import DTYPES, Program, read_program
 from tutelage.foreign.kept_file import bytes_in, file_as_tensor
 from tutelage.foreign.pieces import in_pieces, refuse_more_inputs, typed
@@ -63,7 +64,15 @@ class ExportedProgram(nn.Module):
         refuse_more_inputs(self.name, len(program.inputs))
         dtype = program.dtypes[0] or torch.float32
         fixed = program.sizes[0][0] if program.sizes[0] else 0
-        return in_pieces(lambda x: _done(program, typed(x, dtype), self.name), inputs, fixed)
+        try:
+            return in_pieces(lambda x: _done(program, typed(x, dtype), self.name), inputs, fixed)
+        except ValueError:
+            raise
+        except Exception as failure:  # names that lead nowhere, and sizes that do not fit
+            raise ValueError(
+                f"{self.name} does not answer samples of shape {tuple(inputs.shape[1:])} ({reason(failure)}); say "
+                "which it wants, or export it again."
+            ) from None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_read": None}

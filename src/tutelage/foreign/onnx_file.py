@@ -69,9 +69,9 @@ class OnnxNetwork(nn.Module):
             try:
                 (answer,) = session.run([output.name], {wanted[0].name: array})
             except Exception as failure:  # its own kinds of errors, of many lines
-                words = str(failure).strip().partition("\n")[0]
+                words = str(failure).strip().partition("\n")[0].rstrip(".")
                 raise ValueError(
-                    f"{self.name} does not answer samples of shape {tuple(x.shape[1:])}: {words}"
+                    f"{self.name} does not answer samples of shape {tuple(x.shape[1:])} ({words}); say which it wants."
                 ) from None
             return torch.from_numpy(answer)
 
@@ -91,8 +91,8 @@ def onnx_network(file: Path) -> nn.Module:
     onnx = onnx_extra("onnx")
     try:
         model = onnx.load_from_string(content)
-        if not model.graph.node:
-            raise ValueError("it has no operators")
+        if not (model.graph.node and model.graph.input and model.graph.output):
+            raise ValueError("it has no operators, no input or no output")
         onnx.external_data_helper.load_external_data_for_model(model, str(file.parent))
         content = model.SerializeToString()
     except Exception as error:  # protobuf's own kinds
@@ -123,10 +123,11 @@ def _session(content: bytes, name: str) -> Any:
     options.log_severity_level = 4  # fatal alone: whatever fails is raised
     options.intra_op_num_threads = torch.get_num_threads()
     try:
-        return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        # without its way to another device, which speaks on the terminal
+        return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:
-        words = str(error).strip().partition("\n")[0]
-        raise ValueError(f"{name} is not run by ONNX Runtime on a CPU: {words}") from None
+        words = str(error).strip().partition("\n")[0].rstrip(".")
+        raise ValueError(f"{name} is not run by ONNX Runtime on a CPU ({words}); export it again.") from None
 
 
 def _arranged(inputs: Tensor, shape: list[int], name: str) -> Tensor:
