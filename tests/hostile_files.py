@@ -35,6 +35,9 @@ from tutelage.data.image_files import image_files
 from tutelage.data.mnist import CHECKSUMS, mnist
 from tutelage.data.recordings import fsdd
 from tutelage.data.safe_pickle import unpickled
+from tutelage.foreign.exported import exported_program
+from tutelage.foreign.onnx_file import onnx_network
+from tutelage.foreign.table_file import read_table
 from tutelage.keys import described
 from tutelage.learner import Learner
 from tutelage.models.mlp import mlp
@@ -42,6 +45,7 @@ from tutelage.objective import Objective
 from tutelage.own_data.check import look
 from tutelage.own_data.read import read
 from tutelage.run import Run
+from tutelage.study.timed_plan import read_plan
 from tutelage.teachers.cached import cached
 from tutelage.teachers.stores import in_folder
 from tutelage.weights.foreign import load_foreign
@@ -129,6 +133,7 @@ def readers(root: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
     yield from runs(root)
     yield from commands(root)
     yield from data(root)
+    yield from brought(root)
 
 
 def students(root: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
@@ -236,6 +241,76 @@ def data(root: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
     yield "answers", answers, partial(asked, answers, evil)
 
 
+def brought(root: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
+    """What people bring for a distillation, and what one leaves: networks, answers, plans, students to be exported."""
+    for kind, file in weights(fresh(root / "brought")).items():
+        for name, load in (("exported", exported_program), ("onnx", onnx_network), ("answers", read_table)):
+            ending = {"exported": "pt2", "onnx": "onnx", "answers": "npz"}[name]
+            place = fresh(root / f"{name}-{file.name}")
+            (place / f"x.{ending}").write_bytes(file.read_bytes())
+            yield f"{name}: {kind}", place, partial(load, place / f"x.{ending}")
+        arrays = fresh(root / f"arrays-{file.name}")
+        (arrays / "x.safetensors").write_bytes(file.read_bytes())
+        yield f"arrays: {kind}", arrays, partial(read, arrays / "x.safetensors")
+        student = fresh(root / f"export-{file.name}")
+        build = {"build": described(partial(mlp, (2, 2))), "classes": ["'); import os; os.system('touch pwned') #"] * 2}
+        (student / "student.json").write_text(json.dumps({**build, "input": "float32 (N, 2)"}))
+        save_weights(student / "student.safetensors", mlp((2, 2)))
+        (student / "samples.safetensors").write_bytes(b"tutelage" + file.read_bytes())
+        words = ["export", str(student), "--to", str(student / "x.onnx")]
+        yield f"export: {kind}", student, partial(main, words)
+    yield from programs(fresh(root / "programs"))
+    plans = fresh(root / "plans-of" / "plans")
+    for name, content in {"a" * 16: {"found": "__import__('os')"}, "b" * 16: ["os:system"], "c" * 16: {}}.items():
+        (plans / f"{name}.json").write_text(json.dumps(content))
+        yield f"plan: {content}", plans, partial(read_plan, plans / f"{name}.json")
+    decoded = fresh(root / "decoded")
+    (decoded / f"decoded-{'0' * 20}.uint8").symlink_to("/etc/passwd")
+    (decoded / f"decoded-{'0' * 20}.json").write_text('{"shape": [1099511627776, 3, 999999, 999999], "sha256": ""}')
+    for folder in (plans.parent, decoded):
+        yield f"verify: {folder.name}", folder, partial(main, ["verify", str(folder)])
+
+
+def programs(folder: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
+    """ONNX files that lead elsewhere or ask for a library, and exported programs that call what does not compute."""
+    onnx = import_module("onnx")
+    of, floats = onnx.helper, onnx.TensorProto.FLOAT
+    ends = [of.make_tensor_value_info(name, floats, ["n", 2]) for name in "xy"]
+    outside = onnx.TensorProto(name="w", data_type=floats, dims=[2], data_location=onnx.TensorProto.EXTERNAL)
+    for number, (operator, domain, where) in enumerate(
+        [
+            ("Add", "", "../../stranger"),
+            ("Add", "", "/etc/passwd"),
+            ("Evil", "evil_gift", ""),
+            ("PyOp", "com.microsoft", ""),
+        ]
+    ):
+        tensor = onnx.numpy_helper.from_array(numpy.zeros(2, numpy.float32), "w") if not where else outside
+        del tensor.external_data[:]
+        if where:
+            tensor.external_data.add(key="location", value=where)
+        graph = of.make_graph(
+            [of.make_node(operator, ["x", "w"], ["y"], domain=domain)], "g", ends[:1], ends[1:], [tensor]
+        )
+        model = of.make_model(graph, opset_imports=[of.make_opsetid(x, 18 if not x else 1) for x in {"", domain}])
+        (folder / f"{number}.onnx").write_bytes(model.SerializeToString())
+        yield f"onnx: {operator} {domain} {where}", folder, partial(onnx_network, folder / f"{number}.onnx")
+    for number, target in enumerate(
+        ("os.system", "torch.ops.aten.from_file.default", "torch.ops.evil_gift.net.default")
+    ):
+        argument = {"name": "input", "kind": 1, "arg": {"as_string": f"touch {folder}/pwned"}}
+        node = {"target": target, "inputs": [argument], "outputs": [{"as_tensor": {"name": "y"}}]}
+        graph = {"nodes": [node], "inputs": [], "outputs": [{"as_tensor": {"name": "y"}}], "tensor_values": {}}
+        content = json.dumps({"graph_module": {"graph": graph, "signature": {"input_specs": []}}})
+        with zipfile.ZipFile(folder / f"{number}.pt2", "w") as archive:
+            for name, text in {
+                "models/model.json": content, "data/weights/model_weights_config.json": '{"config": {}}',
+                "data/constants/model_constants_config.json": '{"config": {}}', "../../escaped": "x",
+            }.items():  # fmt: skip
+                archive.writestr(f"x/{name}", text)
+        yield f"exported: {target}", folder, partial(exported_program, folder / f"{number}.pt2")
+
+
 def extension_type(path: Path, content: bytes) -> None:
     pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     field = pyarrow.field(
@@ -319,7 +394,7 @@ def ended(read: Callable[[], object]) -> tuple[str, str]:
 
 def begin(root: Path) -> None:
     """Import what is imported when it is needed, so that what comes after it shows."""
-    for module in ("pyarrow.parquet", "PIL.Image", "jinja2", "scipy.stats", "rich.console"):
+    for module in ("pyarrow.parquet", "PIL.Image", "jinja2", "scipy.stats", "rich.console", "onnx", "onnxruntime"):
         import_module(module)
     import_module("PIL.Image").preinit()
     main(["report", str(report_sample.make(fresh(root / "plain")))])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pprint import pformat
 
 from tutelage.deployment.about import About
+from tutelage.printable import printable
 
 SCRIPT = "predict.py"
 
@@ -103,6 +104,13 @@ def script(about: About, outputs: int, model: str = "student.onnx") -> str:
 
 
 def class_list(classes: Sequence[str], outputs: int) -> str:
-    """The names of ``outputs`` as a Python list; numbers where there are not as many names."""
-    names = list(classes) if len(classes) == outputs else [str(n) for n in range(outputs)]
+    """The names of ``outputs`` as a Python list; numbers where there are not as many names.
+
+    They are texts whatever stands in them, each on one line of a terminal and without what would move its cursor.
+    """
+    names = (
+        [printable(" ".join(name.splitlines())) for name in classes]
+        if len(classes) == outputs
+        else [str(n) for n in range(outputs)]
+    )
     return pformat(names, width=118, compact=True)

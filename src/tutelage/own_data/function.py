@@ -88,8 +88,13 @@ def _pair(thing: Any, path: str) -> tuple[tuple[Tensor | Encoded, Tensor], tuple
     except Exception as failure:
         raise ValueError(f"{path} returns data that fail: {reason(failure)}.") from failure
     names = getattr(thing, "classes", ())
-    known = isinstance(names, list | tuple) and all(isinstance(x, str) for x in names)
+    known = isinstance(names, list | tuple) and all(isinstance(x, str) and _is_text(x) for x in names)
     return (inputs, labels), tuple(names) if known else ()
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file can hold it: half of a character that takes two cannot be written."""
+    return name.encode(errors="replace").decode() == name
 
 
 def _samples(thing: Any, path: str) -> Iterator[tuple[Any, Any]]:
