@@ -20,6 +20,8 @@ FOUND = {
     "torch.save before 1.6": (1000842, 1003743, 1021684),
     "parquet": (1009352, 1012508, 1017393),
     "parquet, packed": (1001104, 1004730, 1006243),
+    "exported program": (33, 398),
+    "onnx": (0, 5551, 8478),
 }
 """Seeds of damage that once ended in words of Python's or torch's own."""
 
