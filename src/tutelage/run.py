@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
@@ -64,6 +65,7 @@ class Run:
         key = key_of([self.recipe, self.arguments, exact, self.device.type])
         self.folder = Path(folder) if folder else self.root / folders.folder_name(request, key)
         self.data_was_read = False
+        self.begun = perf_counter()  # when somebody asked for it: the command sets it to its own start
         self.plan = ""  # in words, of a run that was to make one and no more
         self._data = None if data is None else Path(data)
         self._progress = progress or Silence()

@@ -9,4 +9,4 @@ DISTILL = "own:distill"
 
 def distill(words: Sequence[str]) -> int:
     """Make a small network of a trained one: the same as `tutelage run own:distill FLAGS`."""
-    return run([DISTILL, *words])
+    return run([DISTILL, *words], called="tutelage distill")

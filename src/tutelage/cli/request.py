@@ -63,10 +63,13 @@ class Request:
         return ["tutelage", "run", self.recipe.name, *preset, *self.changed]
 
 
-def understood(path: str, words: Sequence[str], *, bundle: type[Common] = Common, verb: str = "run") -> Request:
+def understood(
+    path: str, words: Sequence[str], *, bundle: type[Common] = Common, called: str = "tutelage run {}"
+) -> Request:
     """The request behind ``tutelage run PATH WORDS…``; ``Usage`` or ``ValueError`` where it makes no sense.
 
-    Later wins: signature, preset, ``--from``, explicit flags. What a file names is restricted as ``--allow`` would.
+    ``called`` is what the help says was typed, with the recipe in its place. Later wins: signature, preset, ``--from``,
+    explicit flags. What a file names is restricted as ``--allow`` would.
     """
     recipe, named = find(path)
     source = _value_of("--from", words)
@@ -77,7 +80,7 @@ def understood(path: str, words: Sequence[str], *, bundle: type[Common] = Common
     flags = own = flags_of(recipe.with_preset(preset))
     bundle = without(tuple(flag.name for flag in own), bundle)  # type: ignore[arg-type]  # a class is hashable
     bundle = with_presets(tuple(recipe.listed), bundle)  # type: ignore[arg-type]  # likewise
-    prog, text = f"tutelage {verb} {recipe.name}", prose_of(recipe.function)
+    prog, text = called.format(recipe.name), prose_of(recipe.function)
     defaults = {flag.name: flag.default for flag in flags if flag.default is not MISSING}
     if file is not None:
         typed = file.words(leaves(flags))

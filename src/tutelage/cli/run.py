@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from time import perf_counter
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -26,17 +27,18 @@ if TYPE_CHECKING:
     from tutelage.run import Run  # torch, which --help does without
 
 
-def run(words: Sequence[str]) -> int:
+def run(words: Sequence[str], called: str = "tutelage run {}") -> int:
     """Run a recipe, or go on with it: the same command started again continues where it stopped.
 
     The recipe's own flags come first in its help, those of every run after them. Explicit flags win over --from, and
     --from over --preset. What a run leaves in its folder: arguments, environment, log, networks, results, report.
     """
+    begun = perf_counter()
     end_with_the_sweep()
     path, rest = first_recipe(words, "run")
-    request = understood(path, rest)
+    request = understood(path, rest, called=called)
     with resumable(request.command):
-        work = perform(request)
+        work = perform(request, begun)
         folder = work.folder
         if not work.leads:  # under torchrun, rank 0 tells of it
             return DONE
@@ -50,8 +52,8 @@ def run(words: Sequence[str]) -> int:
     return DONE
 
 
-def perform(request: Request) -> "Run":
-    """Do what was asked for, and return the run that did."""
+def perform(request: Request, begun: float) -> "Run":
+    """Do what was asked for at ``begun``, as ``perf_counter`` counts, and return the run that did."""
     common = request.common
     from tutelage.machine import tune_allocator
 
@@ -60,6 +62,7 @@ def perform(request: Request) -> "Run":
     with ExitStack() as stack:
         progress = stack.enter_context(shown(quiet=common.quiet, verbose=common.verbose))
         work = stack.enter_context(opened(request, progress))
+        work.begun = begun
         if common.tensorboard and work.leads:
             work.progress = stack.enter_context(closing(Events(work.log, work.folder, progress)))
         stack.enter_context(restricted(common.allow))

@@ -97,7 +97,7 @@ def combinations(path: str, words: Sequence[str]) -> tuple[list[Request], list[s
     if "--folder" in values:
         raise Usage("--folder is for one run; a sweep has many. Give them a common root with --runs.")
     grid = [[word for group in point for word in group] for point in itertools.product(*values.values())]
-    requests = [understood(path, point, bundle=Sweeping, verb="sweep") for point in grid]
+    requests = [understood(path, point, bundle=Sweeping, called="tutelage sweep {}") for point in grid]
     once = {request.command: request for request in requests}
     return list(once.values()), [name for name, alternatives in values.items() if len(alternatives) > 1]
 
