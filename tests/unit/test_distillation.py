@@ -72,9 +72,9 @@ class TestFlags:
         assert {"size", "unlabelled", "strict"} < flags.keys() and "samples" not in flags
         assert all(flag.help for flag in flags.values())
         with pytest.raises(ValueError, match="argument 'size'"):
-            spread("samples", DataSettings)(taking_a_size)
+            spread(samples=DataSettings)(taking_a_size)
 
-    @pytest.mark.parametrize("wrong", ["--minutes=0", "--minutes=nan", "--epochs=-1", "--expect=2", "--size=-1"])
+    @pytest.mark.parametrize("wrong", ["--minutes=0", "--minutes=nan", "--epochs=-1", "--expect=200", "--size=-1"])
     def test_bounds_hold_for_all_of_them(self, wrong):
         with pytest.raises((ValueError, Usage), match="must be"):
             understood("own:distill", [*WORDS, wrong])
@@ -178,7 +178,7 @@ def test_a_plan_on_disk_is_read_as_it_was_or_refused(tmp_path):
     from tutelage.checkpoint import write_json
     from tutelage.checksums import summed
 
-    found = Found(32, "nesterov", 0.1, 0.2, "kd", "why", 0.1, Pace(1, 0.1, 0.2), None)
+    found = Found(32, "nesterov", 0.1, 0.2, "kd", "why", 0.1, 1000, Pace(1, 0.1, 0.2), None)
     timed = TimedPlan(found, 3, 1.0, 2.0)
     write_json(tmp_path / "plan.json", summed(asdict(timed)))
     assert read_plan(tmp_path / "plan.json") == timed

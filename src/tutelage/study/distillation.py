@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
-from time import perf_counter
 
 import torch
 from torch import nn
@@ -54,10 +53,9 @@ def distilled(
     """
     if group.size() > 1:
         raise ValueError("A distillation is planned by the clock of one process; start it without torchrun.")
-    begun = perf_counter()
     participants = participants_of()
     refuse_misfits(run, participants, asked)
-    timed = timed_plan(run, participants, asked, begun)
+    timed = timed_plan(run, participants, asked)
     words = plan_in_words(participants, asked, timed, _kept_bytes(participants, asked, timed))
     run.keep_plan({"asked": jsonable(vars(asked)), "plan": words, "seconds": timed.seconds, "epochs": timed.epochs})
     if asked.dry_run:

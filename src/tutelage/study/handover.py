@@ -1,5 +1,8 @@
 """A finished student and all files of it in its run's folder, compared with the network on samples of the test part."""
 
+from contextlib import suppress
+from importlib import import_module
+
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +16,16 @@ from tutelage.own_data.source import TASKS, TaskName
 from tutelage.run import Run
 from tutelage.study.participants import Participants
 from tutelage.study.sets import Sets
+
+WRITERS = ("torch._dynamo", "onnx", "onnxscript", "onnxruntime")
+"""What a first optimizer and the export load when they need it: seconds of a run of minutes."""
+
+
+def load_writers() -> None:
+    """Load it now, so that a plan knows how long it took; what is not installed is told where it is needed."""
+    for name in WRITERS:
+        with suppress(ImportError):
+            import_module(name)
 
 
 def hand_over(run: Run, student: nn.Module, participants: Participants, method: str) -> None:

@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from tutelage import machine
+from tutelage.data.batches import on_device
+from tutelage.measures.memory import peak_bytes
 from tutelage.run import Run
 from tutelage.study.budget import Pace
-from tutelage.study.memory import step_bytes
 from tutelage.study.participants import DistillationSettings, Participants
 from tutelage.study.short_trials import ShortTrials
 
@@ -28,7 +29,8 @@ FEWEST_BATCHES = 30
 @dataclass(frozen=True)
 class Found:
     """What a pilot found. ``why`` says in a few words why ``method`` is learnt by; ``asking`` are the seconds in which
-    the teacher answers a batch; ``alone`` is of the baseline, if there is to be one."""
+    the teacher answers a batch, and ``step_bytes`` what a step holds beside the samples, as far as operations show;
+    ``alone`` is of the baseline, if there is to be one."""
 
     batch_size: int
     optimizer: str
@@ -37,6 +39,7 @@ class Found:
     method: str
     why: str
     asking: float
+    step_bytes: int
     taught: Pace
     alone: Pace | None
 
@@ -47,46 +50,56 @@ def usual_optimizer(model: nn.Module) -> str:
     return "nesterov" if normed else "adamw"
 
 
-def fitting_batch(run: Run, participants: Participants) -> int:
-    """The most samples of ``BATCHES`` that leave an epoch enough steps, and fit the memory with teacher and student.
+def fitting_batch(run: Run, participants: Participants) -> tuple[int, int]:
+    """The most samples of ``BATCHES`` that leave an epoch enough steps and fit the memory, and the bytes of a step.
 
-    Raises ``ValueError`` where not even two fit.
+    As much again is left to gradients, the optimizer and what an operation takes inside itself. Raises ``ValueError``
+    where not even two fit.
     """
     there, half = machine.memory_limit(run.device), run.precision != torch.float32
     useful = [size for size in BATCHES if size * FEWEST_BATCHES <= len(participants.data.train)] or [16]
+    weights, sample = held_bytes(run, participants)
     for size in [x for x in BATCHES if x <= useful[0]]:
-        shape = (size, *participants.data.example.shape[1:])
-        try:
-            needed = step_bytes(participants.build_student, shape, half=half) + step_bytes(
-                participants.build_teacher, shape, half=half
-            )
-        except Exception:  # whatever somebody's code does with values that are not there
-            return size
+        needed = weights + size * sample // (2 if half else 1)
         if there is None or 2 * needed < there:
-            return size
+            return size, needed
     raise ValueError(
         f"A step of {participants.names[1]} and {participants.names[0]} does not fit the {there or 0:,} bytes that "
         "this process may have, even with 2 samples; choose a smaller student, or smaller pictures with --size."
     )
 
 
+def held_bytes(run: Run, participants: Participants) -> tuple[int, int]:
+    """What the weights of both networks take, and what a sample takes more in a step, in float32: seen with two."""
+    two = torch.arange(2, device=participants.data.train.index.device) % len(participants.data.train)
+    batch = on_device(run.device, {"input": participants.data.example[two % len(participants.data.example)]})["input"]
+    with torch.random.fork_rng():
+        student = run.laid_out(participants.build_student()).train()
+        teacher = participants.teacher.last
+        seen = peak_bytes(lambda: student(batch), run.device)
+        if participants.teacher_sees == "input":
+            with torch.no_grad():
+                seen += peak_bytes(lambda: teacher(batch), run.device)
+    held = [x for network in (student, teacher) for x in network.state_dict().values()]
+    return sum(x.numel() * x.element_size() for x in held if isinstance(x, torch.Tensor)), seen // 2
+
+
 def pilot(run: Run, participants: Participants, asked: DistillationSettings) -> Found:
     """What ``Found`` says, found in ``SHARE`` of the minutes that were asked for."""
     end = perf_counter() + SHARE * 60 * asked.minutes
-    size = fitting_batch(run, participants)
+    size, needed = fitting_batch(run, participants)
     with torch.random.fork_rng():
         torch.manual_seed(asked.seed)
         model = run.laid_out(participants.build_student())
     trials = ShortTrials(run, participants, asked, size, usual_optimizer(model))
     method, why = (SOFT, "") if asked.method == "auto" else (asked.method, "it was asked for")
-    lr, taught = trials.rate(method, end)
-    lr_alone, alone = trials.rate(None, end) if asked.baseline else (lr, 0.0)
-    ask, validation = trials.asking(method), trials.validating(model)
+    step, ask, validation = trials.step(method, end), trials.asking(method, end), trials.validating(model)
+    alone = trials.step(None, end) if asked.baseline else 0.0
+    lr = trials.rate(method, step, end)
+    lr_alone = trials.rate(None, alone, end) if asked.baseline else lr
     if asked.method == "auto":
-        method, why, step = trials.preferred(SOFT, lr, taught, end)
-    else:
-        step = taught
+        method, why, step = trials.preferred(SOFT, lr, step, end)
     lesson, kept = participants.lesson(size, asked), trials.is_cached(method)
     pace = Pace(lesson.steps, max(step - kept * ask, step / 4), validation, kept * ask, kept * lesson.num_views)
     apart = Pace(participants.alone(size, asked).steps, alone, validation) if asked.baseline else None
-    return Found(size, trials.optimizer, lr, lr_alone, method, why, ask, pace, apart)
+    return Found(size, trials.optimizer, lr, lr_alone, method, why, ask, needed, pace, apart)

@@ -10,7 +10,7 @@ from math import inf
 from tutelage.optimizers.factory import Factory
 from tutelage.optimizers.scheduled import scheduled
 from tutelage.run import Run
-from tutelage.study.short_training import ShortTraining, train_briefly
+from tutelage.study.short_training import train_briefly
 from tutelage.study.trials import Trial
 
 LOWEST, HIGHEST = 1e-5, 10.0
@@ -34,16 +34,16 @@ def ramp(steps: int) -> tuple[float, ...]:
     return tuple(LOWEST * (HIGHEST / LOWEST) ** (step / (steps - 1)) for step in range(steps))
 
 
-def ranged(run: Run, trial: Trial, factory: Callable[..., Factory], steps: int) -> tuple[float, ShortTraining]:
-    """The rate for ``trial``'s student by ``factory(lr=…)``, and the short training that it was found in.
+def ranged(run: Run, trial: Trial, factory: Callable[..., Factory], steps: int) -> float:
+    """The rate for ``trial``'s student by ``factory(lr=…)``.
 
     Raises ``ValueError`` for fewer than ``FEWEST`` steps.
     """
     if steps < FEWEST:
         raise ValueError(f"A range test takes {FEWEST} steps or more; got {steps}.")
     rates = ramp(steps)
-    found = train_briefly(run, trial, scheduled(factory(lr=1.0), partial(_at, rates=rates)), steps)
-    return picked_rate(rates, found.losses), found
+    found = train_briefly(run, trial, scheduled(factory(lr=1.0), partial(_at, rates=rates)), steps, watched=True)
+    return picked_rate(rates, found.losses)
 
 
 def picked_rate(rates: Sequence[float], losses: Sequence[float]) -> float:

@@ -1,10 +1,10 @@
-"""A short training beside the real ones, of which no stage is made: what each step lost, and how long it took."""
+"""A short training beside the real ones, of which no stage is made: what each step lost, or how long a step takes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import count, islice
-from math import isfinite
+from itertools import count
+from math import inf, isfinite
 from time import perf_counter
 
 import torch
@@ -14,6 +14,8 @@ from tutelage.data.batches import Batch
 from tutelage.data.lesson import Lesson
 from tutelage.learn import train
 from tutelage.learner import Learner
+from tutelage.loop import Epoch, never
+from tutelage.measures.latency import wait
 from tutelage.objective import Clock, Objective
 from tutelage.optimizers.factory import Factory
 from tutelage.run import Run
@@ -23,52 +25,77 @@ from tutelage.study.trials import Trial
 
 WARM_UP = 3
 """Steps whose time is not counted: the first ones find memory and kernels."""
+FEWEST_STEPS = 2
+"""Steps that are taken however long they take: one to warm up, and one that counts."""
 
 
-@dataclass(frozen=True)
-class ShortTraining:
-    """The ``model`` afterwards, the loss of each step, and the seconds of each."""
+@dataclass
+class Stopwatch:
+    """When each step of a short training began and the last one ended, as ``perf_counter`` counts.
 
-    model: nn.Module
-    losses: tuple[float, ...]
-    seconds: tuple[float, ...]
+    No step begins after ``end``, but for ``FEWEST_STEPS`` of them.
+    """
+
+    device: torch.device
+    end: float = inf
+    marks: list[float] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        return len(self.marks) > FEWEST_STEPS and perf_counter() > self.end
 
     @property
     def step(self) -> float:
         """Seconds a step, without the first ones."""
-        counted = self.seconds[WARM_UP:] or self.seconds
-        return sum(counted) / max(len(counted), 1)
+        first = max(min(WARM_UP, len(self.marks) - 2), 0)
+        return (self.marks[-1] - self.marks[first]) / max(len(self.marks) - 1 - first, 1)
+
+    def mark(self) -> None:
+        if self.device.type == "cpu" or len(self.marks) <= WARM_UP:  # later ones may queue up, as in a training
+            wait(self.device)
+        self.marks.append(perf_counter())
 
 
-def train_briefly(run: Run, trial: Trial, optimizer: Factory, steps: int) -> ShortTraining:
-    """``trial``'s student from its seed on for ``steps`` steps of its own lesson; fewer where a loss is not finite.
+@dataclass(frozen=True)
+class ShortTraining:
+    """The ``model`` afterwards, the loss of each step if it was asked for, and the seconds of one."""
 
+    model: nn.Module
+    losses: tuple[float, ...]
+    step: float
+
+
+def train_briefly(
+    run: Run, trial: Trial, optimizer: Factory, steps: int, *, end: float = inf, watched: bool = False
+) -> ShortTraining:
+    """``trial``'s student from its seed on for ``steps`` steps of its own lesson, of which none begins after ``end``.
+
+    Fewer where a loss is not finite. Losses are those of all steps if ``watched``, which takes time beside the steps.
     The teacher's answers are asked for anew and kept nowhere: what a pilot computes is part of no training.
     """
+    clock = Stopwatch(run.device, end)
+    losses: list[float] = []
     with torch.random.fork_rng():
         torch.manual_seed(trial.plan.lesson.seed)
         model = run.laid_out(trial.build())
         learner = _learner(run, trial, model, optimizer)
-        batches = partial(_first_batches, trial.plan.lesson, steps)
-        training = train({"student": learner}, batches, 1, precision=run.precision, pause=_always)
-        losses: list[float] = []
-        seconds: list[float] = []
-        total, begun = 0.0, perf_counter()
+        batches = partial(_first_batches, trial.plan.lesson, steps, clock)
+        pause = _always if watched else never
+        total = 0.0
         try:
-            for epoch in training:
-                if epoch.finished:
-                    break
-                means = epoch.losses["student"]
-                weights = epoch.weights["student"]
-                mean = sum(weights.get(name, 1.0) * value for name, value in means.items())
-                losses.append((len(losses) + 1) * mean - total)  # what is told is the mean of all steps so far
-                total += losses[-1]
-                seconds.append(perf_counter() - begun)
-                begun = perf_counter()
+            for epoch in train({"student": learner}, batches, 1, precision=run.precision, pause=pause):
+                if not epoch.finished:
+                    losses.append((len(losses) + 1) * _mean(epoch) - total)  # what is told is the mean of all so far
+                    total += losses[-1]
         except FloatingPointError:
             pass
     finite = next((n for n, loss in enumerate(losses) if not isfinite(loss)), len(losses))
-    return ShortTraining(model, tuple(losses[:finite]), tuple(seconds))
+    return ShortTraining(model, tuple(losses[:finite]), clock.step)
+
+
+def _mean(epoch: Epoch) -> float:
+    weights = epoch.weights["student"]
+    return sum(weights.get(name, 1.0) * value for name, value in epoch.losses["student"].items())
 
 
 def _learner(run: Run, trial: Trial, model: nn.Module, optimizer: Factory) -> Learner:
@@ -80,9 +107,15 @@ def _learner(run: Run, trial: Trial, model: nn.Module, optimizer: Factory) -> Le
     return Learner(model, objective, optimizer, trial.teaching.combine(), teachers, call=task.call)
 
 
-def _first_batches(lesson: Lesson, steps: int, _epoch: int, _first: int) -> Iterator[Batch]:
+def _first_batches(lesson: Lesson, steps: int, clock: Stopwatch, _epoch: int, _first: int) -> Iterator[Batch]:
+    """Batches of as many epochs as it takes. A rehearsal takes the first one, too: so the marks begin anew."""
+    clock.marks.clear()
     batches = lesson.batches()
-    yield from islice((batch for epoch in count() for batch in batches(epoch, 0)), steps)
+    for taken, batch in enumerate(batch for epoch in count() for batch in batches(epoch, 0)):
+        clock.mark()
+        if taken == steps or clock.is_over:
+            return
+        yield batch
 
 
 def _always(_clock: Clock) -> bool:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from math import hypot
-from statistics import median
+from math import hypot, inf
+from statistics import fmean
 from time import perf_counter
 
 import torch
@@ -27,7 +27,7 @@ from tutelage.schemes.by_method import is_cached, pair_of, prepared, read_of
 from tutelage.schemes.plan import Plan
 from tutelage.study.participants import DistillationSettings, Participants
 from tutelage.study.range_test import FEWEST, LOWEST, ranged
-from tutelage.study.short_training import WARM_UP, train_briefly
+from tutelage.study.short_training import FEWEST_STEPS, WARM_UP, train_briefly
 from tutelage.study.trials import Trial
 
 LAYERS = ("srrl", "sp", "at")
@@ -37,14 +37,23 @@ OPTIMIZERS: Mapping[str, Callable[..., Factory]] = {
     "adamw": partial(partial, adamw, weight_decay=0.01),
 }
 """What makes each of them at a rate ``lr``, with its usual decay."""
-USUAL_RATES = {"nesterov": 0.05, "adamw": 1e-3}
-"""Where there is no time to look for one."""
+USUAL_RATES = {"nesterov": 0.1, "adamw": 2e-3}
+"""For batches of ``USUAL_BATCH`` under one cycle; in proportion to the batch for others (to its root by adamw).
+
+Goyal et al., 2017, arXiv:1706.02677, §2.1; Malladi et al., 2022, arXiv:2205.10287, §5.
+"""
+USUAL_BATCH = 128
+SHARE_OF_A_LOOK = 0.05
+"""Of the time that is left to a pilot, what one look at how long something takes may take, beyond its first steps."""
 SHARE_OF_RATES = 0.3
 """Of the time that is left to a pilot, what the range test of one network may take."""
 MOST_STEPS = 100
 """Of a range test; more would make the curve no smoother."""
 FEWEST_TRIED = 60
 """Steps from which on a short training says anything about a method."""
+LOOKED_AT = 512
+"""Validation samples by which the time of a look at all of them is measured."""
+NO_TIME = "there is no time to try losses of layers"
 
 
 @dataclass(frozen=True)
@@ -67,45 +76,59 @@ class ShortTrials:
         plan = Plan(participants.lesson(self.batch_size, self.asked), factory, 1, one_cycle, participants.task)
         return Trial(participants.student_of(how), plan, participants.teaching(how, plan.lesson.num_views))
 
-    def rate(self, method: str | None, end: float) -> tuple[float, float]:
-        """The learning rate by a range test that ends well before ``end``, and the seconds of a step.
+    @property
+    def usual_rate(self) -> float:
+        """The rate where there is no time to look for one."""
+        batches = self.batch_size / USUAL_BATCH
+        rate = USUAL_RATES[self.optimizer] * (batches if self.optimizer == "nesterov" else batches**0.5)
+        return float(f"{rate:.1e}")
 
-        The usual rate where there is no time for one.
-        """
-        trial = self.trial(method)
-        first = train_briefly(self.run, trial, OPTIMIZERS[self.optimizer](lr=LOWEST), WARM_UP + 3)
-        steps = int(min(MOST_STEPS, SHARE_OF_RATES * (end - perf_counter()) / max(first.step, 1e-6)))
+    def step(self, method: str | None, end: float, lr: float = LOWEST) -> float:
+        """Seconds of a step, the teacher's answers included."""
+        factory = OPTIMIZERS[self.optimizer](lr=lr)
+        return train_briefly(self.run, self.trial(method), factory, MOST_STEPS, end=self._soon(end)).step
+
+    def rate(self, method: str | None, step: float, end: float) -> float:
+        """The learning rate by a range test that ends well before ``end``; the usual one where there is no time."""
+        steps = int(min(MOST_STEPS, SHARE_OF_RATES * (end - perf_counter()) / max(step, 1e-6)))
         if steps < FEWEST:
-            return USUAL_RATES[self.optimizer], first.step
-        rate, found = ranged(self.run, trial, OPTIMIZERS[self.optimizer], steps)
-        return rate, found.step
+            return self.usual_rate
+        return ranged(self.run, self.trial(method), OPTIMIZERS[self.optimizer], steps)
 
-    def asking(self, method: str) -> float:
+    def asking(self, method: str, end: float) -> float:
         """Seconds in which the teacher answers a batch, with all that ``method`` wants to know of it."""
-        trial = self.trial(method)
+        trial, until = self.trial(method), self._soon(end)
         assert trial.teaching is not None
         model = self.run.laid_out(trial.build())
         uncached = replace(trial.teaching, cache_views=0)
         objective, teachers = prepared(model, uncached, trial.plan, self._conditions)
-        seconds = []
+        seconds: list[float] = []
         with torch.no_grad(), Loop(precision=self.run.precision).autocast(self.run.device.type):
-            for batch in islice(trial.plan.lesson.batches()(0, 0), WARM_UP):
+            for batch in islice(trial.plan.lesson.batches()(0, 0), MOST_STEPS):
                 scene = {"batch": on_device(self.run.device, batch)}
+                wait(self.run.device)
                 begun = perf_counter()
                 for name, teacher in teachers.items():
                     teacher(scene, read_of(objective, name))
                 wait(self.run.device)
                 seconds.append(perf_counter() - begun)
-        return median(seconds)
+                if len(seconds) >= FEWEST_STEPS and perf_counter() > until:
+                    break
+        return fmean(seconds[WARM_UP:] or seconds[-1:])
 
     def validating(self, model: nn.Module) -> float:
-        """Seconds of a look at the validation samples; 0 where there are none."""
-        check = self.trial(None).plan.validation(model)
-        if check is None:
+        """Seconds of a look at the validation samples, by one at some of them; 0 where there are none."""
+        plan = self.trial(None).plan
+        whole = plan.lesson.validation
+        if whole is None:
             return 0.0
+        some = whole[torch.arange(min(len(whole), LOOKED_AT), device=whole.index.device)]
+        check = replace(plan, lesson=replace(plan.lesson, validation=some)).validation(model)
+        assert check is not None
+        check()  # the first time finds memory and kernels
         begun = perf_counter()
         check()
-        return perf_counter() - begun
+        return (perf_counter() - begun) * len(whole) / len(some)
 
     def is_cached(self, method: str) -> bool:
         """Whether the teacher is asked but once about each view."""
@@ -125,11 +148,14 @@ class ShortTrials:
         if data.validation is None or not names:
             lacks = "no validation samples" if data.validation is None else "no layers of the two can be compared"
             return soft, lacks, step
-        seconds = {soft: step} | {name: self._step(name, lr) for name in names}
+        if end - perf_counter() < FEWEST_TRIED * step * (len(names) + 1):
+            return soft, NO_TIME, step
+        seconds = {soft: step} | {name: self.step(name, end, lr / 10) for name in names}
         share = (end - perf_counter()) / len(seconds)
         if share < FEWEST_TRIED * max(seconds.values()):
-            return soft, "there is no time to try losses of layers", step
-        scores = {name: self._score(name, lr, int(share / each)) for name, each in seconds.items()}
+            return soft, NO_TIME, step
+        planned = self.asked.epochs * self.participants.lesson(self.batch_size, self.asked).steps or inf
+        scores = {name: self._score(name, lr, int(min(share / each, planned))) for name, each in seconds.items()}
         metric = data.task.deciding
         ahead = {name: metric.gain(scores[name].value, over=scores[soft].value) for name in names if name in scores}
         best = max(ahead, key=lambda name: ahead[name], default=soft)
@@ -152,8 +178,10 @@ class ShortTrials:
             return False
         return True
 
-    def _step(self, method: str, lr: float) -> float:
-        return train_briefly(self.run, self.trial(method), OPTIMIZERS[self.optimizer](lr=lr / 10), WARM_UP + 3).step
+    def _soon(self, end: float) -> float:
+        """When a look at how long something takes ends that begins now."""
+        now = perf_counter()
+        return now + SHARE_OF_A_LOOK * (end - now)
 
     def _score(self, method: str, lr: float, steps: int) -> Score:
         factory = scheduled(OPTIMIZERS[self.optimizer](lr=lr), one_cycle(steps))

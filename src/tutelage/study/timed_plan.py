@@ -9,8 +9,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
+import torch
+
 from tutelage.checkpoint import read_json, write_json
 from tutelage.checksums import summed, unsummed
+from tutelage.data.labelled import Labelled
 from tutelage.files import made_folder
 from tutelage.keys import described, key_of
 from tutelage.progress import Progress
@@ -18,15 +21,18 @@ from tutelage.run import Run
 from tutelage.stages.code import code_of
 from tutelage.study.budget import Pace, epochs_within, in_words, refuse_too_short
 from tutelage.study.own_views import views_in_words
+from tutelage.study.handover import load_writers
 from tutelage.study.participants import DistillationSettings, Participants
 from tutelage.study.pilot import Found, pilot
 
 PLANS = "plans"
 """The folder beside the stages in which plans lie, each by what it was made for."""
-REVISION = 1
+REVISION = 2
 """Raised when the same question would get another plan."""
-FILES = 12.0
-"""Seconds for what comes out: files that are written and checked, the page, and the start of the process."""
+FILES = 6.0
+"""Seconds for what comes out, files that are written and checked, and the page, on a machine that is not slow."""
+COPIES = 14
+"""Of the student's weights, on disk: a checkpoint with two moments, the last and the best of both trainings, files."""
 CLOCKED = 3600
 """Samples that each network is shown where its latency is measured."""
 
@@ -52,19 +58,22 @@ class TimedPlan:
         return own if self.found.alone is None else {**own, "baseline": self.found.alone}
 
 
-def timed_plan(run: Run, participants: Participants, asked: DistillationSettings, begun: float) -> TimedPlan:
+def timed_plan(run: Run, participants: Participants, asked: DistillationSettings) -> TimedPlan:
     """The plan for what is ``asked`` of ``participants``: the one that was made before, or by a pilot.
 
-    ``begun`` is when the run began, as ``perf_counter`` counts. Raises ``ValueError`` where the minutes do not hold an
-    epoch, and for a plan on disk that is damaged.
+    The minutes count from when the run was asked for (``run.begun``), the start of a command included. Raises
+    ``ValueError`` where the minutes do not hold an epoch, and for a plan on disk that is damaged.
     """
     place = run.root / PLANS / f"{_key(run, participants, asked)}.json"
     if place.is_file():
         run.progress.note(f"the plan is the one in {place}")
         return read_plan(place)
+    begun = perf_counter()
+    load_writers()
+    loading = perf_counter() - begun
     found = pilot(run, participants, asked)
-    before = perf_counter() - begun
-    after = _after(participants, found)
+    before = perf_counter() - run.begun
+    after = max(FILES, loading) + _measuring(participants, found)  # both are Python's work: slow here, slow there
     paces = [found.taught, *([] if found.alone is None else [found.alone])]
     epochs = asked.epochs
     if not epochs:
@@ -96,7 +105,7 @@ def read_plan(place: Path) -> TimedPlan:
 def plan_in_words(
     participants: Participants, asked: DistillationSettings, timed: TimedPlan, cached_bytes: int
 ) -> list[str]:
-    """The plan, a sentence a line."""
+    """The plan, a sentence a line. The answers that are kept take ``cached_bytes``."""
     found, (teacher, student) = timed.found, participants.names
     lesson = participants.lesson(found.batch_size, asked)
     seconds = timed.seconds
@@ -104,18 +113,40 @@ def plan_in_words(
     rate = f"{found.lr:g}" + (f" ({found.lr_alone:g} alone)" if found.lr_alone != found.lr else "")
     views = views_in_words(lesson.num_views)
     answers = (
-        f"{teacher} is asked once about each view, and its answers are kept: up to {cached_bytes / 1e6:,.0f} MB on disk"
+        f"{teacher} is asked once about each view, and its answers are kept"
         if found.taught.views
         else f"{teacher} is asked at every step"
     )
+    cached = cached_bytes if found.taught.views else 0
+    held = sum(part.inputs.nbytes for part in parts_of(participants)) + found.step_bytes
+    with torch.random.fork_rng():
+        weights = participants.build_student().state_dict().values()
+    written = cached + COPIES * sum(x.nbytes for x in weights if isinstance(x, torch.Tensor))
     return [
         f"{student} learns from {teacher} for {timed.epochs} epochs of {len(lesson.train):,} samples, {views}, "
         f"{found.batch_size} a step, by {found.optimizer} at a rate of up to {rate}, up for a fifth of the steps and "
         "then down to 0",
         f"method {found.method}: {found.why}",
         answers,
+        f"about {megabytes(held)} of memory for samples and a step, up to {megabytes(written)} on disk",
         f"{in_words(sum(seconds.values()))} in all: {parts}",
     ]
+
+
+def parts_of(participants: Participants) -> list[Labelled]:
+    """All sets that lie in memory, once each."""
+    data = participants.data
+    held = {id(part): part for part in (data.train, data.validation, data.test, data.unlabelled) if part is not None}
+    return list(held.values())
+
+
+def megabytes(count: int) -> str:
+    """Bytes as people say them.
+
+    >>> megabytes(1), megabytes(3 * 10**9)
+    ('1 MB', '3,000 MB')
+    """
+    return f"{max(-(-count // 10**6), 1):,} MB"
 
 
 def slower_or_faster(progress: Progress, timed: TimedPlan, took: Mapping[str, float]) -> None:
@@ -146,10 +177,10 @@ def _key(run: Run, participants: Participants, asked: DistillationSettings) -> s
     )
 
 
-def _after(participants: Participants, found: Found) -> float:
-    """Seconds of measuring on the test samples and on the clock, and of files."""
+def _measuring(participants: Participants, found: Found) -> float:
+    """Seconds of measuring on the test samples and on the clock."""
     data, samples = participants.data, len(participants.data.test) + CLOCKED
     known = 1 if data.validation is None else len(data.validation)
     student = found.taught.validation / known
     teacher = found.asking / found.batch_size
-    return FILES + samples * (teacher + student * (1 if found.alone is None else 2))
+    return samples * (teacher + student * (1 if found.alone is None else 2))

@@ -1,0 +1,138 @@
+"""What a pilot measures, and that it ends when it should: on a network of a few numbers, with no look at the clock."""
+
+from functools import partial
+from math import inf
+from time import perf_counter
+
+import pytest
+import torch
+from torch import nn
+
+from tutelage import machine
+from tutelage.cli.command import main
+from tutelage.data.labelled import labelled
+from tutelage.keys import described
+from tutelage.run import Run
+from tutelage.study.instances import instance_of, stage_of
+from tutelage.study.participants import DistillationSettings, Participants
+from tutelage.study.pilot import fitting_batch, held_bytes, pilot
+from tutelage.study.range_test import FEWEST
+from tutelage.study.sets import Sets
+from tutelage.study.short_training import FEWEST_STEPS, train_briefly
+from tutelage.study.short_trials import MOST_STEPS, OPTIMIZERS, ShortTrials
+from tutelage.study.timed_plan import plan_in_words, timed_plan
+
+
+def small(width: int = 4) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(12, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, 2))
+
+
+class Counting(nn.Sequential):
+    """How often it is asked."""
+
+    asked = 0
+
+    def forward(self, x):
+        Counting.asked += 1
+        return super().forward(x)
+
+
+def counting() -> nn.Module:
+    return Counting(*small())
+
+
+def part(count, seed):
+    draw = torch.Generator().manual_seed(seed)
+    inputs = torch.rand(count, 3, 2, 2, generator=draw)
+    return labelled("some", inputs, (inputs.mean((1, 2, 3)) > 0.5).long(), ("dark", "bright"))
+
+
+@pytest.fixture
+def run(tmp_path):
+    with Run("own:distill", root=tmp_path, device="cpu") as run:
+        yield run
+
+
+@pytest.fixture
+def people(run):
+    torch.manual_seed(0)
+    data = Sets(part(600, 0), part(20, 1), part(20, 2))
+    teacher = stage_of(run, instance_of(small(16)))
+    return Participants(data, teacher, partial(small, 16), counting, ("large", "small"))
+
+
+def trials(run, people, batch_size=32, **asked):
+    return ShortTrials(run, people, DistillationSettings(**asked), batch_size, "nesterov")
+
+
+class TestShortTrainings:
+    def test_none_of_their_steps_begins_after_the_end_but_the_first_two(self, run, people):
+        trial, factory = trials(run, people).trial("kd"), OPTIMIZERS["nesterov"](lr=0.1)
+        assert len(train_briefly(run, trial, factory, 50, end=-inf, watched=True).losses) == FEWEST_STEPS
+        whole = train_briefly(run, trial, factory, 50, watched=True)  # more than an epoch has
+        assert len(whole.losses) == 50 and whole.step > 0
+
+    def test_watched_or_not_they_train_the_same(self, run, people):
+        trial, factory = trials(run, people).trial(None), OPTIMIZERS["nesterov"](lr=0.1)
+        one, other = (train_briefly(run, trial, factory, 5, watched=watched) for watched in (True, False))
+        assert len(one.losses) == 5 and other.losses == ()
+        assert described(instance_of(one.model).checksum) == described(instance_of(other.model).checksum)
+
+    def test_a_loss_that_is_not_finite_ends_them(self, run, people):
+        trial = trials(run, people).trial(None)
+        assert len(train_briefly(run, trial, partial(torch.optim.SGD, lr=1e30), 50, watched=True).losses) < 50
+
+
+class TestPilot:
+    def test_without_time_it_takes_the_usual_rate_and_few_steps(self, run, people):
+        Counting.asked = 0
+        found = pilot(run, people, DistillationSettings(minutes=1e-9))
+        assert Counting.asked < FEWEST
+        assert found.lr == found.lr_alone == trials(run, people, found.batch_size).usual_rate
+
+    def test_with_time_it_looks_for_rates(self, run, people, monkeypatch):
+        monkeypatch.setattr("tutelage.study.short_trials.LAYERS", ())
+        Counting.asked = 0
+        found = pilot(run, people, DistillationSettings(minutes=100))
+        assert Counting.asked > 2 * MOST_STEPS
+        assert found.lr > 0 and found.taught.step > 0 and found.alone is not None and found.step_bytes > 0
+
+    @pytest.mark.parametrize(("size", "rates"), [(128, (0.1, 0.002)), (32, (0.025, 0.001)), (256, (0.2, 0.0028))])
+    def test_the_usual_rates_follow_the_batch(self, run, people, size, rates):
+        one = trials(run, people, size)
+        other = ShortTrials(run, people, one.asked, size, "adamw")
+        assert (one.usual_rate, other.usual_rate) == rates
+
+    def test_a_look_at_some_validation_samples_stands_for_all(self, run, people, monkeypatch):
+        monkeypatch.setattr("tutelage.study.short_trials.LOOKED_AT", 5)
+        assert trials(run, people).validating(counting().eval()) > 0
+
+    def test_a_batch_that_fits_is_smaller_where_there_is_less_memory(self, run, people, monkeypatch):
+        whole, _ = fitting_batch(run, people)
+        weights, sample = held_bytes(run, people)
+        assert whole == 16 and weights > 0 and sample >= 12 * 4
+        monkeypatch.setattr(machine, "memory_limit", lambda _device: 2 * (weights + 5 * sample))
+        assert fitting_batch(run, people)[0] == 4
+        monkeypatch.setattr(machine, "memory_limit", lambda _device: weights)
+        with pytest.raises(ValueError, match=r"does not fit the .* bytes that"):
+            fitting_batch(run, people)
+
+
+class TestPlan:
+    def test_what_was_before_the_plan_counts(self, run, people):
+        run.begun = perf_counter() - 3600
+        with pytest.raises(ValueError, match=r"all else 1\.0 h"):
+            timed_plan(run, people, DistillationSettings(minutes=1))
+
+    def test_it_tells_of_memory_and_disk_and_of_the_minutes_of_each_part(self, run, people, monkeypatch):
+        monkeypatch.setattr("tutelage.study.short_trials.LAYERS", ())
+        asked = DistillationSettings(minutes=0.5, epochs=3)
+        timed = timed_plan(run, people, asked)
+        words = "\n".join(plan_in_words(people, asked, timed, 10**7))
+        assert "of memory for samples and a step" in words and "11 MB on disk" in words
+        assert all(f"{part} " in words for part in timed.seconds)
+
+
+def test_help_is_titled_as_it_was_typed(capsys):
+    assert main(["distill", "--help"]) == 0
+    assert capsys.readouterr().out.startswith("usage: tutelage distill [")
