@@ -6,11 +6,14 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from html import escape
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Unpack
 
+import torch
 from torch import nn
 
 from tutelage.deployment.export import exported as export
+from tutelage.keys import described, key_of
 from tutelage.printable import printable
 from tutelage.progress import Progress, Silence
 from tutelage.results import Arguments, Network
@@ -100,6 +103,7 @@ def distill(
     Traceback (most recent call last):
     ValueError: Teacher and student are the same network; give the student one of its own, which may be alike.
     """
+    begun = perf_counter()
     if teacher is student and isinstance(teacher, nn.Module):
         raise ValueError(
             "Teacher and student are the same network; give the student one of its own, which may be alike."
@@ -113,7 +117,11 @@ def distill(
     request = Arguments(
         "own:distill", "", "", {**words, **asdict(wanted), **asdict(how)}, asdict(DistillationSettings())
     )
-    with Run(request, root=runs, device=device, progress=progress or Sentences()) as run:
+    with (
+        torch.random.fork_rng(),  # a student that is named draws its weights
+        Run(request, root=runs, device=device, progress=progress or Sentences()) as run,
+    ):
+        run.begun = begun
         made = distilled(run, partial(_participants, run, teacher, student, data, weights, how), wanted)
     assert made is not None
     return Distilled(made.model, {name: _figures(x) for name, x in made.networks.items()}, run.folder, made.sentence)
@@ -172,8 +180,13 @@ def _word(network: nn.Module | str) -> str:
 
 
 def _where(data: str | Path | Sets) -> str:
-    """What the run is told of the data: other ones in memory are another run's."""
-    return f"{data.train.name} {data.train.checksum[:8]}" if isinstance(data, Sets) else str(data)
+    """What the run is told of the data: other ones in memory, in any of their parts, are another run's."""
+    if not isinstance(data, Sets):
+        return str(data)
+    parts = (data.train, data.validation, data.test, data.unlabelled)
+    shown = [described(x) for x in (data.test_transform, data.task, data.normalisation)]
+    sums = [None if part is None else part.checksum for part in parts]
+    return f"{data.train.name} {key_of([sums, shown])[:8]}"
 
 
 def _figures(network: Network) -> dict[str, float]:
