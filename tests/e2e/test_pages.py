@@ -84,7 +84,7 @@ def elsewhere(tmp_path, monkeypatch):
 def test_every_page_runs_as_it_is_written(page, elsewhere, monkeypatch):
     if page.name == "from_a_folder.md":  # whose reader has pictures and a network
         write_all(elsewhere)
-        monkeypatch.setattr("tutelage.study.course.epochs_within", lambda _seconds, _paces: 2)
+        monkeypatch.setattr("tutelage.study.timed_plan.epochs_within", lambda _seconds, _paces: 2)
     perform(page.read_text(encoding="utf-8"))
 
 
