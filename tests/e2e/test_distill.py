@@ -17,18 +17,36 @@ from tutelage.study.own_views import own_views
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Pictures, a module of networks, and a trained teacher's weights, for all tests."""
+    folder = tmp_path_factory.mktemp("written")
+    write_all(folder)
+    return folder
+
+
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A current directory with pictures, a module of networks, and a trained teacher's weights."""
+def place(tmp_path, written, monkeypatch):
+    """A current directory with a copy of all that."""
+    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr("tutelage.machine.tune_allocator", lambda: True)
     monkeypatch.setattr("tutelage.study.timed_plan.FILES", 0.5)
     monkeypatch.setattr("tutelage.study.timed_plan.CLOCKED", 0)
     monkeypatch.delenv("TUTELAGE_RUNS", raising=False)
-    write_all(tmp_path)
     yield tmp_path
     sys.modules.pop("my_nets", None)
+
+
+@pytest.fixture
+def without_onnx(monkeypatch):
+    """A student as a file for ONNX Runtime takes seconds, and one test looks at it."""
+    monkeypatch.setattr("tutelage.deployment.deploy.export_onnx", left_out)
+
+
+def left_out(*_, **__):
+    raise ValueError("left out in this test")
 
 
 def folder():
@@ -47,7 +65,7 @@ def weights():
 
 
 def test_a_network_and_a_folder_become_a_smaller_network_that_is_measured(capsys):
-    assert main(["distill", *WORDS, "--epochs", "2", "--minutes", "0.2"]) == 0
+    assert main(["distill", *WORDS, "--epochs", "2", "--minutes", "0.1"]) == 0
     said = capsys.readouterr().out
     assert "my_nets.net" in said and "Without a teacher" in said
     made = json.loads((folder() / "results.json").read_text())
@@ -55,18 +73,21 @@ def test_a_network_and_a_folder_become_a_smaller_network_that_is_measured(capsys
     plan = json.loads((folder() / "plan.json").read_text())
     assert plan["epochs"] == 2
     assert sum(p.numel() for p in load(folder(), allow=["my_nets"]).parameters()) < 500
+    assert (folder() / "student.onnx").stat().st_size > 1000 and (folder() / "predict.py").is_file()
 
 
+@pytest.mark.usefixtures("without_onnx")
 def test_the_same_line_again_trains_nothing_and_leaves_the_same_bits():
-    line = ["distill", *WORDS, "--epochs", "2", "--minutes", "0.2", "--no-baseline"]
+    line = ["distill", *WORDS, "--epochs", "2", "--minutes", "0.1", "--no-baseline"]
     assert main(line) == 0
     before, stages = weights(), sorted(Path("runs/stages").iterdir())
     assert main(["run", "own:distill", *line[1:]]) == 0
     assert weights() == before and sorted(Path("runs/stages").iterdir()) == stages
 
 
+@pytest.mark.usefixtures("without_onnx")
 def test_a_dry_run_tells_the_plan_and_the_run_after_it_keeps_to_it(capsys):
-    line = ["distill", *WORDS, "--epochs", "2", "--minutes", "0.4", "--no-baseline"]
+    line = ["distill", *WORDS, "--epochs", "2", "--minutes", "0.1", "--no-baseline"]
     assert main([*line, "--dry-run"]) == 0
     told = capsys.readouterr().out
     assert "epochs of" in told and not list(Path("runs").glob("own-distill/*"))
@@ -74,9 +95,10 @@ def test_a_dry_run_tells_the_plan_and_the_run_after_it_keeps_to_it(capsys):
     assert json.loads((folder() / "plan.json").read_text())["plan"] == told.splitlines()
 
 
+@pytest.mark.usefixtures("without_onnx")
 def test_stopped_in_the_middle_the_same_line_goes_on_to_the_same_bits(monkeypatch):
     monkeypatch.setattr("tutelage.study.participants.own_views", watched)
-    line = ["distill", *WORDS, "--epochs", "3", "--minutes", "0.2", "--no-baseline"]
+    line = ["distill", *WORDS, "--epochs", "3", "--minutes", "0.1", "--no-baseline"]
     assert main([*line, "--runs", "whole"]) == 0
     (whole,) = Path("whole").glob("own-distill/*/student.safetensors")
     shutil.copytree("whole/plans", "runs/plans")  # the clock decides in a plan, so both keep to one

@@ -24,6 +24,10 @@ def small(width: int = 4, seed: int = 1) -> nn.Module:
                          nn.Linear(9 * width, 3))  # fmt: skip
 
 
+def left_out(*_, **__):
+    raise ValueError("left out in this test")
+
+
 def part(count, seed):
     inputs = pictures(count, seed).flatten(0, 1).float() / 255
     return TensorDataset(inputs, torch.arange(3).repeat_interleave(count))
@@ -33,6 +37,8 @@ def part(count, seed):
 def trained(monkeypatch):
     """A network that knows the three colours."""
     monkeypatch.setattr("tutelage.study.timed_plan.FILES", 0.5)
+    monkeypatch.setattr("tutelage.study.timed_plan.CLOCKED", 0)
+    monkeypatch.setattr("tutelage.deployment.deploy.export_onnx", left_out)  # which the command's tests look at
     model, data = small(16, seed=0), part(30, seed=0)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(40):
@@ -44,7 +50,7 @@ def trained(monkeypatch):
 
 def distilled(trained, root, **more):
     data = (part(30, seed=0), part(10, seed=1), DataLoader(part(10, seed=2), batch_size=7))
-    settings = {"epochs": 2, "minutes": 0.2, "baseline": False, **more}
+    settings = {"epochs": 2, "minutes": 0.1, "baseline": False, **more}
     return tutelage.distill(trained, small(), data, runs=root, progress=Silence(), **settings)
 
 
@@ -79,7 +85,7 @@ def test_nothing_of_the_caller_changes(trained, tmp_path):
     state, own, threads = torch.get_rng_state(), random.getstate(), torch.get_num_threads()
     data = (part(30, seed=0), None, part(10, seed=2))
     begun = {name: x.clone() for name, x in student.state_dict().items()}
-    tutelage.distill(trained, student, data, runs=tmp_path, epochs=1, minutes=0.2, progress=Silence())
+    tutelage.distill(trained, student, data, runs=tmp_path, epochs=1, minutes=0.1, progress=Silence())
     assert torch.equal(torch.get_rng_state(), state) and random.getstate() == own
     assert threads == torch.get_num_threads() and trained.training
     assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
@@ -113,12 +119,12 @@ def test_data_that_differ_in_any_part_are_another_runs():
 
 
 def test_names_and_paths_do_as_in_the_command(tmp_path, monkeypatch):
-    monkeypatch.setattr("tutelage.study.timed_plan.FILES", 0.5)
+    monkeypatch.setattr("tutelage.deployment.deploy.export_onnx", left_out)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     write_all(tmp_path)
     made = tutelage.distill("my_nets.net(width=16)", "my_nets.net", "photos", weights="teacher.safetensors", epochs=1,
-                            minutes=0.2, baseline=False, progress=Silence())  # fmt: skip
+                            minutes=0.1, baseline=False, progress=Silence())  # fmt: skip
     assert sum(p.numel() for p in tutelage.load(made.folder, allow=["my_nets"]).parameters()) < 500
 
 
