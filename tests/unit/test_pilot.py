@@ -97,6 +97,12 @@ class TestPilot:
         assert Counting.asked > 2 * MOST_STEPS
         assert found.lr > 0 and found.taught.step > 0 and found.alone is not None and found.step_bytes > 0
 
+    def test_the_teacher_is_as_it_was_whatever_mode_it_is_in(self, run, people):
+        teacher = people.teacher.last.train()
+        before = {name: x.clone() for name, x in teacher.state_dict().items()}
+        pilot(run, people, DistillationSettings(minutes=1e-9))
+        assert teacher.training and all(torch.equal(x, before[name]) for name, x in teacher.state_dict().items())
+
     @pytest.mark.parametrize(("size", "rates"), [(128, (0.1, 0.002)), (32, (0.025, 0.001)), (256, (0.2, 0.0028))])
     def test_the_usual_rates_follow_the_batch(self, run, people, size, rates):
         one = trials(run, people, size)

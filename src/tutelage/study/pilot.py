@@ -13,6 +13,7 @@ from torch import nn
 from tutelage import machine
 from tutelage.data.batches import on_device
 from tutelage.measures.memory import peak_bytes
+from tutelage.measures.predict import evaluating
 from tutelage.run import Run
 from tutelage.study.budget import Pace
 from tutelage.study.participants import DistillationSettings, Participants
@@ -78,7 +79,7 @@ def held_bytes(run: Run, participants: Participants) -> tuple[int, int]:
         teacher = participants.teacher.last
         seen = peak_bytes(lambda: student(batch), run.device)
         if participants.teacher_sees == "input":
-            with torch.no_grad():
+            with evaluating(teacher):
                 seen += peak_bytes(lambda: teacher(batch), run.device)
     held = [x for network in (student, teacher) for x in network.state_dict().values()]
     return sum(x.numel() * x.element_size() for x in held if isinstance(x, torch.Tensor)), seen // 2
