@@ -20,8 +20,8 @@ from tutelage.progress import Progress
 from tutelage.run import Run
 from tutelage.stages.code import code_of
 from tutelage.study.budget import Pace, epochs_within, in_words, refuse_too_short
-from tutelage.study.own_views import views_in_words
 from tutelage.study.handover import load_writers
+from tutelage.study.own_views import views_in_words
 from tutelage.study.participants import DistillationSettings, Participants
 from tutelage.study.pilot import Found, pilot
 
