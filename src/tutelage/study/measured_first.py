@@ -38,6 +38,8 @@ def measured_first(network: nn.Module, data: Sets, pictures: Way, expect: float,
         bound = f"less than the {wanted} that is expected" if wanted else "not clearly better than one constant answer"
         bound = f"{answers.shape[1]} numbers a sample for {len(data.train.classes)} classes" if many else bound
         raise ValueError(f"{called} makes {words}, {bound}. On {why.count} samples: {why}.")
+    if at_chance(scores, task, samples):
+        words += ", too few to tell it from chance; training samples do"
     return [f"{called} as it is, {words}", *better_ways(network, data, pictures, prefix, scores)]
 
 
