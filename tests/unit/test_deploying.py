@@ -234,7 +234,12 @@ class TestScript:
         source = script(About("classification", names, COLOUR), 4)
         scope = {}
         exec(re.search(r"^CLASSES = .*?\]$", source, re.MULTILINE | re.DOTALL)[0], scope)
-        assert scope["CLASSES"] == list(names)
+        assert scope["CLASSES"] == [
+            names[0],
+            "a b",
+            "{0}",
+            "\ufffd",
+        ]  # on one line of a terminal, and nothing turned round
         compile(source, "predict.py", "exec")
         assert class_list(("a",), 3) == "['0', '1', '2']"
 
