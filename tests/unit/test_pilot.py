@@ -103,7 +103,7 @@ class TestPilot:
         pilot(run, people, DistillationSettings(minutes=1e-9))
         assert teacher.training and all(torch.equal(x, before[name]) for name, x in teacher.state_dict().items())
 
-    @pytest.mark.parametrize(("size", "rates"), [(128, (0.1, 0.002)), (32, (0.025, 0.001)), (256, (0.2, 0.0028))])
+    @pytest.mark.parametrize(("size", "rates"), [(128, (0.2, 0.002)), (32, (0.05, 0.001)), (256, (0.4, 0.0028))])
     def test_the_usual_rates_follow_the_batch(self, run, people, size, rates):
         one = trials(run, people, size)
         other = ShortTrials(run, people, one.asked, size, "adamw")

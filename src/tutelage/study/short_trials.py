@@ -37,7 +37,7 @@ OPTIMIZERS: Mapping[str, Callable[..., Factory]] = {
     "adamw": partial(partial, adamw, weight_decay=0.01),
 }
 """What makes each of them at a rate ``lr``, with its usual decay."""
-USUAL_RATES = {"nesterov": 0.1, "adamw": 2e-3}
+USUAL_RATES = {"nesterov": 0.2, "adamw": 2e-3}
 """For batches of ``USUAL_BATCH`` under one cycle; in proportion to the batch for others (to its root by adamw).
 
 Goyal et al., 2017, arXiv:1706.02677, §2.1; Malladi et al., 2022, arXiv:2205.10287, §5.
