@@ -109,6 +109,8 @@ def table(cases: dict[str, dict[str, Any]]) -> str:
         best, gap, error = verdict(case)
         lines += ["", f"Best: {best}. The pilot's choice is worse by {gap:.3g} {case['metric']}, "
                       f"± {error:.2g} (standard error over seeds, in pairs).", ""]  # fmt: skip
+        if "note" in case:  # added by hand
+            lines += [case["note"], ""]
     return "\n".join(lines)
 
 
