@@ -64,7 +64,7 @@ def compared(words: argparse.Namespace) -> dict[str, Any]:
                 try:
                     records = run_trial(run, f"{name}, seed {seed}", trial).finished.records
                     values.append(float(records[-1]["validation"][metric.name]))
-                except FloatingPointError as error:
+                except (FloatingPointError, ValueError) as error:  # diverged, or not for these networks
                     print(name, seed, error, flush=True)
                 print(words.name, name, seed, values[-1:], flush=True)
             row = {"way": name, "method": change.get("method", method), "lr": change.get(rate, getattr(first, rate))}
@@ -103,7 +103,7 @@ def table(cases: dict[str, dict[str, Any]]) -> str:
                   f"| way | method | rate | validation {case['metric']} of {case['validation']:,}, each seed | mean |",
                   "|---|---|---|---|---|"]  # fmt: skip
         for row in case["rows"]:
-            values = ", ".join(f"{x:g}" for x in row["values"]) or "diverged"
+            values = ", ".join(f"{x:g}" for x in row["values"]) or "not learnt by"
             mean = f"{fmean(row['values']):.4g}" if row["values"] else ""
             lines.append(f"| {row['way']} | {row['method']} | {row['lr']:.2g} | {values} | {mean} |")
         best, gap, error = verdict(case)

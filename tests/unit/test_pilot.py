@@ -97,6 +97,12 @@ class TestPilot:
         assert Counting.asked > 2 * MOST_STEPS
         assert found.lr > 0 and found.taught.step > 0 and found.alone is not None and found.step_bytes > 0
 
+    @pytest.mark.parametrize(("method", "rate"), [("kd", 0.3), ("dist", 0.1)])
+    def test_soft_targets_are_learnt_at_no_lower_rate_than_labels(self, run, people, monkeypatch, method, rate):
+        monkeypatch.setattr(ShortTrials, "rate", lambda _, name, *__: 0.3 if name is None else 0.1)
+        found = pilot(run, people, DistillationSettings(minutes=1e-9, method=method))
+        assert (found.lr, found.lr_alone) == (rate, 0.3)
+
     def test_the_teacher_is_as_it_was_whatever_mode_it_is_in(self, run, people):
         teacher = people.teacher.last.train()
         before = {name: x.clone() for name, x in teacher.state_dict().items()}
