@@ -248,7 +248,7 @@ def _batches(
     for part in parts(len(places), batch_size)[first:]:
         rows = places[part]
         inputs = shown({name: x.index_select(0, rows) for name, x in kept.items()}, view[part], transform)
-        yield {**{name: x[part] for name, x in known.items() if name not in inputs}, **inputs}
+        yield {**inputs, **{name: x[part] for name, x in known.items() if name not in inputs}}
 
 
 def _offsets(view: Tensor, side: int) -> tuple[Tensor, Tensor]:

@@ -78,8 +78,8 @@ def _arrays(path: Path) -> Table:
 
 
 def _text(path: Path) -> Table:
-    if path.stat().st_size > LARGEST:
-        raise ValueError(f"it takes {path.stat().st_size} bytes")
+    if (size := path.stat().st_size) > LARGEST:
+        raise ValueError(f"it takes {size} bytes")
     with path.open(newline="", encoding="utf-8-sig") as file:
         header, *rows = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
     if not rows or any(len(row) != len(header) for row in rows):

@@ -124,8 +124,8 @@ def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
 
 
 def _safetensors(path: Path, limit: int) -> dict[str, Tensor]:
-    if path.stat().st_size > limit:
-        raise ValueError(f"it has {path.stat().st_size} bytes, more than half of the memory")
+    if (size := path.stat().st_size) > limit:
+        raise ValueError(f"it has {size} bytes, more than half of the memory")
     try:
         with safe_open(path, framework="pt") as opened:
             return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118

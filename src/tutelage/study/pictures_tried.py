@@ -48,6 +48,7 @@ class Way:
     def shown(self, pictures: Tensor) -> Tensor:
         """What the network is given.
 
+        >>> import torch
         >>> Way(mean=(0.5,), std=(0.25,), inverted=True).shown(torch.zeros(1, 1, 1, 1)).item()
         2.0
         """
@@ -126,6 +127,7 @@ def _alike(way: Way, mean: Numbers, std: Numbers) -> bool:
 def as_pictures(batch: Tensor, mean: Numbers, std: Numbers) -> tuple[Tensor, Way]:
     """Pictures from 0 to 1, of those that were normalised, and the way that leads back; of 0 to 255, likewise.
 
+    >>> import torch
     >>> as_pictures(torch.zeros(1, 1, 1, 1), (0.5,), (0.25,))
     (tensor([[[[0.5000]]]]), Way(mean=(0.5,), std=(0.25,), size=0, swapped='', inverted=False, transposed=False))
     """
