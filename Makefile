@@ -39,7 +39,7 @@ test-everywhere: $(READY)  ## the unit tests with other instructions, threads an
 	$(BIN)/python tests/everywhere.py
 
 e2e: $(READY)
-	$(BIN)/python -m pytest tests/e2e
+	$(BIN)/python -m pytest -n auto tests/e2e
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check .

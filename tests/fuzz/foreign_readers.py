@@ -79,7 +79,7 @@ def plan(folder: Path) -> None:
     from tutelage.study.pilot import Found
     from tutelage.study.timed_plan import TimedPlan
 
-    found = Found(32, "nesterov", 0.1, 0.2, "kd", "why", 0.1, Pace(1, 0.1, 0.2), None)
+    found = Found(32, "nesterov", 0.1, 0.2, "kd", "why", 0.1, 1000, Pace(1, 0.1, 0.2), None)
     write_json(folder / "plan.json", summed(asdict(TimedPlan(found, 3, 1.0, 2.0))))
 
 

@@ -17,8 +17,10 @@ import tutelage
 from examples import SGD, bits, label, same, vectors
 from tutelage.cli.command import COMMANDS, main
 from tutelage.cli.common import Common
+from tutelage.cli.export import Exporting
 from tutelage.cli.find import recipes_in, shipped
 from tutelage.cli.flags import flags_of, flags_of_bundle, leaves
+from tutelage.cli.measure import Measuring
 from tutelage.cli.report import Asked
 from tutelage.cli.sweep import Sweeping
 from tutelage.integrity import findings
@@ -204,11 +206,14 @@ def said():
                         yield file, part.value
 
 
+COMMANDS_OWN = (Common, Sweeping, Asked, Exporting, Measuring)
+
+
 def test_advice_names_flags_commands_and_extras_that_there_are():
     recipes = [recipe for name, module in shipped().items() for recipe in recipes_in(module, name)]
     own = [flag for recipe in recipes for flag in leaves(flags_of(recipe.function))]
     flags = [spelling for flag in own for spelling in flag.spellings]
-    flags += ["--help", *(flag.spelled for bundle in (Common, Sweeping, Asked) for flag in flags_of_bundle(bundle))]
+    flags += ["--help", *(flag.spelled for bundle in COMMANDS_OWN for flag in flags_of_bundle(bundle))]
     project = tomllib.loads((Path(tutelage.__file__).parents[2] / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
     for file, text in said():
