@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -16,15 +14,13 @@ from tutelage.own_data.geometry import Geometry
 from tutelage.own_data.prepared import How, Prepared, Ready, decoded_parts
 from tutelage.own_data.preprocessing import Preprocessing
 from tutelage.own_data.read import read
-from tutelage.own_data.source import Part, Source, TaskName
+from tutelage.own_data.source import Part, Source
 from tutelage.own_data.split import set_apart
 from tutelage.own_data.tree import read_pictures
 from tutelage.own_data.wanted import Wanted
 from tutelage.study.own_settings import DataSettings
 from tutelage.study.sets import Sets
-from tutelage.tasks.classification import CLASSIFICATION
-from tutelage.tasks.regression import REGRESSION
-from tutelage.tasks.task import Task
+from tutelage.tasks.by_name import task_named
 
 DECODED = "decoded"
 """The folder, beside a root's stages, for pictures that do not fit the memory once they are decoded."""
@@ -86,23 +82,12 @@ def own_sets(
         moved.get("validation"),
         moved["test" if "test" in moved else "validation"],
         test_transform=show,
-        task=task_of_name(source.task),
+        task=task_named(source.task),
         normalisation=(preprocessing.mean, preprocessing.std) if preprocessing else ((), ()),
         preprocessing=preprocessing,
         unlabelled=moved.get("unlabelled"),
         names=tuple(names),
     )
-
-
-def task_of_name(name: TaskName) -> Task:
-    """The task that is called so. Raises ``ValueError`` for one that there is not."""
-    if find_spec("tutelage.tasks.by_name"):
-        found: Task = import_module("tutelage.tasks.by_name").task_named(name)
-        return found
-    tasks: Mapping[str, Task] = {"classification": CLASSIFICATION, "regression": REGRESSION}
-    if name not in tasks:
-        raise ValueError(f"The task {name} is not there yet; {' and '.join(tasks)} are.")
-    return tasks[name]
 
 
 def _with_unlabelled(source: Source, folder: str) -> Source:
