@@ -1,5 +1,8 @@
 """A set of small pictures in folders, a network that is trained on them, and the words that distil it."""
 
+import sys
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 
@@ -62,3 +65,22 @@ WORDS = [
     *["--teacher", "my_nets.net(width=16)", "--weights", "teacher.safetensors", "--data", "photos"],
     *["--student", "my_nets.net", "--quiet"],
 ]
+
+
+def briefly(monkeypatch):
+    """A distillation that plans for seconds: nothing is counted for files and clocks, which only real runs take."""
+    monkeypatch.setattr("tutelage.study.timed_plan.FILES", 0.5)
+    monkeypatch.setattr("tutelage.study.timed_plan.CLOCKED", 0)
+
+
+@contextmanager
+def away(monkeypatch, folder, *modules):
+    """In ``folder`` as the current directory, whose ``modules`` are no other test's; for short distillations."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr("tutelage.machine.tune_allocator", lambda: True)
+    monkeypatch.delenv("TUTELAGE_RUNS", raising=False)
+    briefly(monkeypatch)
+    yield folder
+    for name in modules:
+        sys.modules.pop(name, None)

@@ -6,7 +6,6 @@ A row of the table makes data that are wrong, says what is said about them, and 
 import errno
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ import torch
 from PIL import Image
 
 from own_pictures import class_folders, picture
-from picture_folders import CLASSES, WORDS, write_all
+from picture_folders import CLASSES, WORDS, away, write_all
 from tutelage.cli.command import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
@@ -38,14 +37,8 @@ def made(tmp_path_factory):
 def place(made, tmp_path, monkeypatch):
     """A current directory of one's own, with copies of these."""
     shutil.copytree(made, tmp_path / "here")
-    monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr("tutelage.machine.tune_allocator", lambda: True)
-    monkeypatch.setattr("tutelage.study.timed_plan.FILES", 0.5)
-    monkeypatch.setattr("tutelage.study.timed_plan.CLOCKED", 0)
-    monkeypatch.delenv("TUTELAGE_RUNS", raising=False)
-    yield tmp_path / "here"
-    sys.modules.pop("my_nets", None)
+    with away(monkeypatch, tmp_path / "here", "my_nets") as here:
+        yield here
 
 
 def table(rows, name="data.csv", head="file,label"):

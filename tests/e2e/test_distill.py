@@ -2,13 +2,12 @@
 
 import json
 import shutil
-import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from picture_folders import WORDS, write_all
+from picture_folders import WORDS, away, write_all
 from stopping import LEFT, stopping
 from tutelage import load
 from tutelage.cli.command import main
@@ -29,14 +28,8 @@ def written(tmp_path_factory):
 def place(tmp_path, written, monkeypatch):
     """A current directory with a copy of all that."""
     shutil.copytree(written, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr("tutelage.machine.tune_allocator", lambda: True)
-    monkeypatch.setattr("tutelage.study.timed_plan.FILES", 0.5)
-    monkeypatch.setattr("tutelage.study.timed_plan.CLOCKED", 0)
-    monkeypatch.delenv("TUTELAGE_RUNS", raising=False)
-    yield tmp_path
-    sys.modules.pop("my_nets", None)
+    with away(monkeypatch, tmp_path, "my_nets"):
+        yield tmp_path
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import tutelage
-from picture_folders import pictures, write_all
+from picture_folders import briefly, pictures, write_all
 from tutelage.api import _where
 from tutelage.checkpoint import load_weights
 from tutelage.progress import Silence
@@ -37,8 +37,7 @@ def part(count, seed):
 @pytest.fixture
 def trained(monkeypatch):
     """A network that knows the three colours."""
-    monkeypatch.setattr("tutelage.study.timed_plan.FILES", 0.5)
-    monkeypatch.setattr("tutelage.study.timed_plan.CLOCKED", 0)
+    briefly(monkeypatch)
     monkeypatch.setattr("tutelage.deployment.deploy.export_onnx", left_out)  # which the command's tests look at
     model, data = small(16, seed=0), part(30, seed=0)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from own_forms import FORMS, SEEN, folders_in_parts, write_teacher
+from picture_folders import away
 from tutelage.cli.command import main
 from tutelage.study.own_settings import DataSettings
 
@@ -25,15 +26,8 @@ SIZES = ((60, 40), (40, 60), (64, 48), (36, 36))
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr("tutelage.machine.tune_allocator", lambda: True)
-    monkeypatch.setattr("tutelage.study.timed_plan.FILES", 0.5)
-    monkeypatch.setattr("tutelage.study.timed_plan.CLOCKED", 0)
-    monkeypatch.delenv("TUTELAGE_RUNS", raising=False)
-    yield tmp_path
-    for name in ("my_nets", "my_data"):
-        sys.modules.pop(name, None)
+    with away(monkeypatch, tmp_path, "my_nets", "my_data"):
+        yield tmp_path
 
 
 def distilled(where, network, *more):

@@ -2,12 +2,12 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
 from own_teachers import FORMS, make_all, moments
+from picture_folders import away
 from tutelage.cli.command import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
@@ -24,16 +24,9 @@ def made(tmp_path_factory):
 def place(made, tmp_path, monkeypatch):
     """A current directory of one's own with these."""
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr("tutelage.machine.tune_allocator", lambda: True)
-    monkeypatch.setattr("tutelage.study.timed_plan.FILES", 0.5)
-    monkeypatch.setattr("tutelage.study.timed_plan.CLOCKED", 0)
     monkeypatch.setattr("tutelage.deployment.deploy.export_onnx", not_here)
-    monkeypatch.delenv("TUTELAGE_RUNS", raising=False)
-    yield tmp_path
-    for name in ("my_nets", "filled"):
-        sys.modules.pop(name, None)
+    with away(monkeypatch, tmp_path, "my_nets", "filled"):
+        yield tmp_path
 
 
 def not_here(*_, **__):
