@@ -27,7 +27,7 @@ METHODS = "tutelage.methods."
 NEEDED = frozenset(
     [
         *["tutelage", "torch", "numpy", "safetensors", "tyro", "rich", "jinja2", "markupsafe", "scipy"],
-        *["pyarrow", "PIL", "tensorboard", "torchjd"],
+        *["pyarrow", "PIL", "tensorboard", "torchjd", "onnx", "onnxscript", "onnxruntime"],
     ]
 )
 """What this package imports itself: no other module may take such a name, and nothing of it is called undeclared."""
