@@ -20,15 +20,19 @@ from torch.nn import functional as F
 BATCH = 64
 
 
+def pixels(file: Path) -> Tensor:
+    """The picture (3, H, W) in a file."""
+    with Image.open(file) as picture:
+        wide, high = picture.size
+        levels = torch.frombuffer(bytearray(picture.convert("RGB").tobytes()), dtype=torch.uint8)
+    return levels.view(high, wide, 3).permute(2, 0, 1)
+
+
 def read(folder: Path) -> tuple[Tensor, Tensor]:
     """Pictures (N, 3, H, W) and classes (N) of the folders within, in the order of their names."""
     classes = sorted(x.name for x in folder.iterdir() if x.is_dir())
     files = [(file, place) for place, name in enumerate(classes) for file in sorted((folder / name).iterdir())]
-    pictures = [
-        torch.frombuffer(bytearray(Image.open(file).convert("RGB").tobytes()), dtype=torch.uint8) for file, _ in files
-    ]
-    side = Image.open(files[0][0]).size[0]
-    return torch.stack(pictures).view(-1, side, side, 3).permute(0, 3, 1, 2), torch.tensor([x for _, x in files])
+    return torch.stack([pixels(file) for file, _ in files]), torch.tensor([place for _, place in files])
 
 
 def shown(pictures: Tensor, size: int) -> Tensor:
