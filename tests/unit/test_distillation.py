@@ -113,6 +113,18 @@ class TestRangeTest:
     def test_it_begins_low_and_a_test_without_a_loss_stays_there(self):
         assert ramp(20)[0] == LOWEST and picked_rate(ramp(20), ()) == LOWEST
 
+    @pytest.mark.parametrize("floor", [1e-3, 0.2, 3.0])
+    def test_a_floor_holds_as_far_as_nothing_breaks_at_ten_times_as_much(self, floor):
+        rates = ramp(25)
+        for broken in range(2, 25):
+            falling = [5.0 - 0.01 * step for step in range(broken)]
+            for losses in (falling, [*falling, 99.0]):  # no longer finite at that step, or far too high
+                picked = picked_rate(rates, losses, floor)
+                assert picked == pytest.approx(
+                    max(picked_rate(rates, losses), min(floor, SAFE * rates[broken])), rel=0.06
+                )
+        assert picked_rate(rates, [5.0 - 0.01 * step for step in range(25)], floor) >= floor  # nothing broke
+
 
 class TestParts:
     @pytest.mark.parametrize("word", SHARES)

@@ -34,8 +34,8 @@ def ramp(steps: int) -> tuple[float, ...]:
     return tuple(LOWEST * (HIGHEST / LOWEST) ** (step / (steps - 1)) for step in range(steps))
 
 
-def ranged(run: Run, trial: Trial, factory: Callable[..., Factory], steps: int) -> float:
-    """The rate for ``trial``'s student by ``factory(lr=…)``.
+def ranged(run: Run, trial: Trial, factory: Callable[..., Factory], steps: int, floor: float = 0.0) -> float:
+    """The rate for ``trial``'s student by ``factory(lr=…)``; see ``picked_rate``.
 
     Raises ``ValueError`` for fewer than ``FEWEST`` steps.
     """
@@ -43,26 +43,33 @@ def ranged(run: Run, trial: Trial, factory: Callable[..., Factory], steps: int) 
         raise ValueError(f"A range test takes {FEWEST} steps or more; got {steps}.")
     rates = ramp(steps)
     found = train_briefly(run, trial, scheduled(factory(lr=1.0), partial(_at, rates=rates)), steps, watched=True)
-    return picked_rate(rates, found.losses)
+    return picked_rate(rates, found.losses, floor)
 
 
-def picked_rate(rates: Sequence[float], losses: Sequence[float]) -> float:
+def picked_rate(rates: Sequence[float], losses: Sequence[float], floor: float = 0.0) -> float:
     """A tenth of the rate at which the smoothed loss is lowest before it has doubled; two digits of it.
 
-    ``losses`` are those of the first steps, each at its rate. The lowest rate of all where there are none.
+    It is no lower than ``floor``, unless that is more than a tenth of the rate at which the loss has doubled, or ceased
+    to be finite: a ramp of a few dozen steps shows where a training breaks, but hardly where it is best, since nothing
+    is learnt before the rates are high. ``losses`` are those of the first steps, each at its rate. The lowest rate of
+    all where there are none.
 
     >>> picked_rate((1e-3, 1e-2, 1e-1, 1.0, 10.0), (5.0, 4.0, 2.0, 1.0, 99.0))
     0.1
+    >>> picked_rate((1e-3, 1e-2, 1e-1, 1.0, 10.0), (5.0, 4.0, 2.0, 1.0, 99.0), floor=0.4)
+    0.4
     """
     mean, best, chosen = 0.0, inf, rates[0] / SAFE
+    broken = inf if len(losses) == len(rates) else rates[len(losses)]
     for step, (rate, loss) in enumerate(zip(rates, losses, strict=False), start=1):
         mean = SMOOTHED * mean + (1 - SMOOTHED) * loss
         smooth = mean / (1 - SMOOTHED**step)
         if smooth < best:
             best, chosen = smooth, rate
         if smooth > RISEN * best:
+            broken = rate
             break
-    return float(f"{SAFE * chosen:.1e}")
+    return float(f"{max(SAFE * chosen, min(floor, SAFE * broken)):.1e}")
 
 
 def _at(step: int, *, rates: Sequence[float]) -> float:

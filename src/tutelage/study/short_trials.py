@@ -89,11 +89,15 @@ class ShortTrials:
         return train_briefly(self.run, self.trial(method), factory, MOST_STEPS, end=self._soon(end)).step
 
     def rate(self, method: str | None, step: float, end: float) -> float:
-        """The learning rate by a range test that ends well before ``end``; the usual one where there is no time."""
+        """The learning rate by a range test that ends well before ``end``; the usual one where there is no time.
+
+        Where steps are in proportion to the weights, no rate below the usual one is taken that breaks nothing.
+        """
         steps = int(min(MOST_STEPS, SHARE_OF_RATES * (end - perf_counter()) / max(step, 1e-6)))
         if steps < FEWEST:
             return self.usual_rate
-        return ranged(self.run, self.trial(method), OPTIMIZERS[self.optimizer], steps)
+        floor = self.usual_rate if self.optimizer == "nesterov" else 0.0
+        return ranged(self.run, self.trial(method), OPTIMIZERS[self.optimizer], steps, floor)
 
     def asking(self, method: str, end: float) -> float:
         """Seconds in which the teacher answers a batch, with all that ``method`` wants to know of it."""
