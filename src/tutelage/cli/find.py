@@ -2,12 +2,14 @@
 
 import ast
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.abc import InspectLoader
+from pathlib import Path
 from pkgutil import iter_modules
 from types import FunctionType, ModuleType
 from typing import Any, TypeAlias
@@ -74,19 +76,41 @@ def find(path: str) -> tuple[Recipe, str]:
     Shipped modules go by their short name. ``Usage`` with the nearest name if there is none such.
     """
     short, _, attribute = path.partition(":")
-    module = module_named(short, path)
-    recipes = {recipe.name.partition(":")[2]: recipe for recipe in recipes_in(module, short)}
-    if attribute in recipes:
-        return recipes[attribute], recipes[attribute].own_preset
-    for recipe in recipes.values():
-        for preset in recipe.presets:
-            if path == f"{recipe.name}_{preset}":
-                return recipe, preset
+    home = _module_of_ours(short, attribute)
+    if home is not None and (chosen := _chosen(path, _by_name(home, short))):
+        return chosen
+    recipes = _by_name(module_named(short, path), short)
+    if chosen := _chosen(path, recipes):
+        return chosen
     known = [*recipes, *(f"{recipe}_{preset}" for recipe in recipes for preset in recipes[recipe].presets)]
     if not attribute:
         raise Usage(f"Which recipe of {short}? There are {', '.join(f'{short}:{name}' for name in recipes) or 'none'}.")
     hint = did_you_mean(attribute, known) or ": a recipe is a function recipe(run, *, flag: type = default)."
     raise Usage(f"{short} has no recipe {attribute!r}{hint} It has {', '.join(recipes) or 'none'}.")
+
+
+def _by_name(module: ModuleType, short: str) -> dict[str, Recipe]:
+    return {recipe.name.partition(":")[2]: recipe for recipe in recipes_in(module, short)}
+
+
+def _chosen(path: str, recipes: Mapping[str, Recipe]) -> tuple[Recipe, str] | None:
+    if recipe := recipes.get(path.partition(":")[2]):
+        return recipe, recipe.own_preset
+    named = ((recipe, preset) for recipe in recipes.values() for preset in recipe.presets)
+    return next(((recipe, preset) for recipe, preset in named if path == f"{recipe.name}_{preset}"), None)
+
+
+def _module_of_ours(short: str, attribute: str) -> ModuleType | None:
+    """The module of our package ``short`` that binds the name: the others need be neither parsed nor imported for it.
+
+    Ours have no two recipes of one name, and can all be imported; in a package of somebody else that is looked at.
+    """
+    folder = Path(tutelage.recipes.__path__[0]) / short
+    if not (short.isidentifier() and attribute.isidentifier() and folder.is_dir()):
+        return None
+    binds = re.compile(rf"^(def {attribute}\(|{attribute} = partial\()", re.MULTILINE)
+    homes = [file.stem for file in sorted(folder.glob("[!_]*.py")) if binds.search(file.read_text("utf-8"))]
+    return import_module(f"{tutelage.recipes.__name__}.{short}.{homes[0]}") if homes else None
 
 
 def recipes_in(module: ModuleType, short: str) -> Iterator[Recipe]:
