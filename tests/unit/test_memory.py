@@ -14,7 +14,7 @@ from tutelage.measures.memory import peak_bytes
 from tutelage.models.mlp import mlp
 from tutelage.models.named import named
 from tutelage.run import Run
-from tutelage.study.memory import refuse_too_large, step_bytes
+from tutelage.study.memory import SHAPES, refuse_too_large, step_bytes
 from tutelage.study.sets import Sets
 
 SETS = Sets(photographs()[0], None, photographs()[1])
@@ -36,6 +36,15 @@ def test_what_is_counted_without_memory_is_what_it_takes(text):
     build = named(text, 100)
     real = peak_bytes(lambda: build()(torch.rand(4, 3, 32, 32)))
     assert step_bytes(build, (4, 3, 32, 32)) == pytest.approx(real, rel=0.05)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_batch_norm_is_counted_by_the_shapes_that_it_gives(training):
+    x, moments = torch.rand(4, 3, 5, 5), (torch.zeros(3), torch.ones(3))
+    norm = torch.ops.aten.native_batch_norm.default
+    real = norm(x, None, None, *moments, training, 0.1, 1e-5)
+    told = SHAPES[norm](x.to("meta"), None, None, *(m.to("meta") for m in moments), training, 0.1, 1e-5)
+    assert [(x.shape, x.dtype) for x in told] == [(x.shape, x.dtype) for x in real]
 
 
 def test_half_of_all_but_the_weights_in_half_precision():

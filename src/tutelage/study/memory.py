@@ -1,8 +1,12 @@
 """Whether a network can be trained in the memory there is: found out on a device where nothing takes any."""
 
 import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tutelage import machine
 from tutelage.keys import Build
@@ -35,11 +39,49 @@ def step_bytes(build: Build, shape: tuple[int, ...], *, half: bool = False) -> i
 
     With ``half`` all but the weights is in 16 bits. Gradients, the optimizer and other networks are not counted.
     """
-    with warnings.catch_warnings(action="ignore"), torch.random.fork_rng(), torch.device("meta"), torch.enable_grad():
+    with (
+        warnings.catch_warnings(action="ignore"),
+        torch.random.fork_rng(),
+        torch.device("meta"),
+        torch.enable_grad(),
+        _ShapesAlone(),  # type: ignore[no-untyped-call]
+    ):
         model = build()
         peak = peak_bytes(lambda: model(torch.empty(shape)), "meta")
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     return weights + peak // (2 if half else 1)
+
+
+class _ShapesAlone(TorchDispatchMode):
+    """Batch normalisations and initial weights by the shapes of what they give.
+
+    On ``meta`` torch takes a batch normalisation apart into twenty operations that compute nothing, and they were most
+    of the time that the look took.
+    """
+
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in SHAPES and args[0].is_meta:
+            return SHAPES[func](*args)
+        return func(*args, **(kwargs or {}))
+
+
+def _as_it_was(x: Tensor, *_: Any) -> Tensor:
+    return x
+
+
+def _batch_norm(x: Tensor, *others: Any) -> tuple[Tensor, Tensor, Tensor]:
+    _weight, _bias, _mean, _var, training, _momentum, _eps = others
+    statistics = x.shape[1] if training else 0
+    return torch.empty_like(x), x.new_empty(statistics), x.new_empty(statistics)
+
+
+SHAPES: dict[Any, Callable[..., Any]] = {
+    torch.ops.aten.normal_.default: _as_it_was,
+    torch.ops.aten.uniform_.default: _as_it_was,
+    torch.ops.aten.native_batch_norm.default: _batch_norm,
+}
 
 
 def _gigabytes(count: int) -> str:
