@@ -1,6 +1,7 @@
 """How long networks take to answer, measured side by side."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from statistics import quantiles
 from time import perf_counter
 from typing import Any, TypedDict
@@ -63,22 +64,24 @@ def _in_turn(
     names = list(models)
     batches = {name: batches[name].to(device_of(model)) for name, model in models.items()}
     clocks: dict[str, list[float]] = {name: [] for name in names}
-    for count in range(warm_up + rounds):
-        first = count % len(names)
-        for name in names[first:] + names[:first]:
-            milliseconds = _clocked(models[name], batches[name])
-            if count >= warm_up:
-                clocks[name].append(milliseconds)
+    with ExitStack() as all_of_them:
+        for model in models.values():
+            all_of_them.enter_context(evaluating(model))
+        for count in range(warm_up + rounds):
+            first = count % len(names)
+            for name in names[first:] + names[:first]:
+                milliseconds = _clocked(models[name], batches[name])
+                if count >= warm_up:
+                    clocks[name].append(milliseconds)
     return clocks
 
 
 def _clocked(model: nn.Module, batch: Tensor) -> float:
-    with evaluating(model):
-        wait(batch.device)
-        start = perf_counter()
-        model(batch)
-        wait(batch.device)
-        return (perf_counter() - start) * 1e3
+    wait(batch.device)
+    start = perf_counter()
+    model(batch)
+    wait(batch.device)
+    return (perf_counter() - start) * 1e3
 
 
 def wait(device: torch.device) -> None:
