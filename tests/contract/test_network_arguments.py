@@ -14,6 +14,8 @@ from tutelage.cli.failures import raised_in
 from tutelage.models.mlp import mlp
 from tutelage.models.named import known
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = {**known(), "mlp": mlp}
 NUMBERS = st.sampled_from(
     [

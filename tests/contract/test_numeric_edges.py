@@ -13,6 +13,8 @@ from torch.nn import functional as F
 from contract.test_losses import LOSSES, SIZES, Case
 from tutelage.shapes import Divergence, Embedding, Logits, Scalar
 
+pytestmark = pytest.mark.slow
+
 ROUGH = 2e-3  # of the size of what is compared; in bfloat16 gradients are of 8 bits
 WHO = [("student", "judged"), ("teacher",), ("student", "judged", "teacher")]
 HOSTILE = [math.nan, math.inf, -math.inf, 0, -1, 1e308, 1e-320]

@@ -44,7 +44,10 @@ from tutelage.schemes.static_labels import with_static_labels
 from tutelage.schemes.supervised import supervised
 from tutelage.stages.storage import Finished
 
-pytestmark = pytest.mark.filterwarnings("ignore:Nothing to merge")  # of schemes with one loss, which no rule changes
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Nothing to merge"),  # of schemes with one loss, which no rule changes
+]
 BATCHES, EPOCHS = 4, 2
 
 
