@@ -7,6 +7,8 @@ import csv
 import shutil
 import zipfile
 from collections import OrderedDict
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -143,17 +145,31 @@ def tagged():
     return ["--teacher", "my_nets.net(width=16)", "--weights", "net.pth"]
 
 
-def program(fixed=False, model=None):
-    example = torch.randn(4, 3, 12, 12)
+@cache
+def exported_program(fixed):
+    """The network as torch exports it; once, for this takes seconds and each test has the same network."""
+    content = BytesIO()
     dynamic = None if fixed else ({0: torch.export.Dim("n", min=1, max=4096)},)
-    torch.export.save(torch.export.export(model or network(), (example,), dynamic_shapes=dynamic), "net.pt2")
+    torch.export.save(torch.export.export(network(), (torch.randn(4, 3, 12, 12),), dynamic_shapes=dynamic), content)
+    return content.getvalue()
+
+
+@cache
+def exported_onnx(fixed):
+    """Likewise as an ONNX file."""
+    dynamic = None if fixed else ({0: torch.export.Dim("n", min=1, max=4096)},)
+    with quiet():
+        made = torch.onnx.export(network(), (torch.randn(4, 3, 12, 12),), dynamic_shapes=dynamic, dynamo=True)
+    return made.model_proto.SerializeToString()
+
+
+def program(fixed=False):
+    Path("net.pt2").write_bytes(exported_program(fixed))
     return ["--teacher", "net.pt2"]
 
 
 def onnx_file(fixed=False):
-    dynamic = None if fixed else ({0: torch.export.Dim("n", min=1, max=4096)},)
-    with quiet():
-        torch.onnx.export(network(), (torch.randn(4, 3, 12, 12),), dynamic_shapes=dynamic, dynamo=True).save("net.onnx")
+    Path("net.onnx").write_bytes(exported_onnx(fixed))
     return ["--teacher", "net.onnx"]
 
 
