@@ -42,6 +42,8 @@ from tutelage.models.vgg import vgg, vgg8, vgg11, vgg13, vgg16, vgg19
 from tutelage.models.wide_resnet import wide_resnet, wrn_16_1, wrn_16_2, wrn_28_10, wrn_40_1, wrn_40_2
 from tutelage.taps import Tapped
 
+pytestmark = pytest.mark.slow
+
 CIFAR, MNIST, IMAGENET = (3, 32, 32), (1, 28, 28), (3, 224, 224)
 WIDEST_SHUFFLENET = 7_393_996 - (2048 + 1) * 900 - 24 * 3 * 8
 """torchvision's shufflenet_v2_x2_0 without 900 of its 1000 classes, and with a first convolution of 1 × 1, not 3 × 3.

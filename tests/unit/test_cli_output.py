@@ -20,7 +20,7 @@ from tutelage.cli.run import resumable
 from tutelage.cli.terminal import Terminal
 from tutelage.stages.signals import stopping_gently
 
-pytestmark = pytest.mark.usefixtures("elsewhere")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("elsewhere")]
 
 TOY = "fake_recipes:toy"
 LISTENERS = {"pipe": errno.EPIPE, "terminal": errno.EIO, "disk": errno.ENOSPC, "quota": errno.EDQUOT}

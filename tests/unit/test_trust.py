@@ -31,6 +31,8 @@ from tutelage.outputs import tensor_output
 from tutelage.teachers.adapted import adapted
 from tutelage.trust import NEEDED, SHIPPED, restricted
 
+pytestmark = pytest.mark.slow
+
 LAB = """
 import functools, os, subprocess
 from os import system

@@ -24,6 +24,8 @@ from examples import bits, cnn, mlp, same
 from tutelage.checkpoint import file_hash, load_weights, save_weights
 from tutelage.weights.foreign import load_foreign
 
+pytestmark = pytest.mark.slow
+
 KEYS = ["state_dict", "model", "model_state_dict", "net", "network", "ema", "model_ema", "weights", "params", "teacher"]
 KEYS += ["student", "module", "generator", "state_dict_ema", "model.best"]
 PREFIXES = ["module.", "_orig_mod.", "model.", "net.", "backbone.", "encoder.", "my_own."]
