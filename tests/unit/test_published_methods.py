@@ -66,6 +66,7 @@ def weights_of(name, **options):
     return method(name)(pair(name, **options)).weights(Clock(0, 0, 0.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(methods()))
 def test_a_step_of_every_method_moves_the_student_and_leaves_the_teacher(name):
     given = pair(name)
