@@ -39,6 +39,8 @@ from tutelage.study.teacher_builds import teacher_fitted
 from tutelage.study.teacher_inputs import sees, shown_to
 from tutelage.study.teacher_settings import OwnTeacherSettings
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("orange", "green", "purple")
 
 
