@@ -15,7 +15,7 @@ from tutelage.keys import described
 from tutelage.run import Run
 from tutelage.study.instances import instance_of, stage_of
 from tutelage.study.participants import DistillationSettings, Participants
-from tutelage.study.pilot import fitting_batch, held_bytes, pilot
+from tutelage.study.pilot import bytes_of, fitting_batch, held_bytes, pilot, steps_within
 from tutelage.study.range_test import FEWEST
 from tutelage.study.sets import Sets
 from tutelage.study.short_training import FEWEST_STEPS, train_briefly
@@ -120,14 +120,29 @@ class TestPilot:
         assert trials(run, people).validating(counting().eval()) > 0
 
     def test_a_batch_that_fits_is_smaller_where_there_is_less_memory(self, run, people, monkeypatch):
-        whole, _ = fitting_batch(run, people)
-        weights, sample = held_bytes(run, people)
-        assert whole == 16 and weights > 0 and sample >= 12 * 4
-        monkeypatch.setattr(machine, "memory_limit", lambda _device: 2 * (weights + 5 * sample))
-        assert fitting_batch(run, people)[0] == 4
+        weights, sample = held = held_bytes(run, people)
+        assert fitting_batch(run, people, held) == 16 and weights > 0 and sample >= 12 * 4
+        monkeypatch.setattr(machine, "memory_limit", lambda _device: 2 * bytes_of(run, held, 5))
+        assert fitting_batch(run, people, held) == 4
         monkeypatch.setattr(machine, "memory_limit", lambda _device: weights)
         with pytest.raises(ValueError, match=r"does not fit the .* bytes that"):
-            fitting_batch(run, people)
+            fitting_batch(run, people, held)
+
+    @pytest.mark.parametrize(("slower", "size"), [(1.0, 32), (1.3, 256)])
+    def test_batches_are_halved_for_more_steps_while_a_sample_takes_no_longer(
+        self, run, people, monkeypatch, slower, size
+    ):
+        monkeypatch.setattr("tutelage.study.pilot.fitting_batch", lambda *_: 256)
+        monkeypatch.setattr(ShortTrials, "step", lambda self, *_: self.batch_size * slower ** (self.batch_size < 256))
+        monkeypatch.setattr(ShortTrials, "rate", lambda self, *_: self.usual_rate)
+        found = pilot(run, people, DistillationSettings(minutes=1e-9, method="kd", epochs=10))
+        assert found.batch_size == size  # ten epochs of these few samples are never a thousand steps
+        assert found.step_bytes == bytes_of(run, held_bytes(run, people), size)
+
+    def test_there_are_as_many_steps_as_fit_the_minutes_or_the_epochs(self, people):
+        count = len(people.data.train)
+        assert steps_within(DistillationSettings(minutes=10), people, 8, 0.5) == pytest.approx(0.9 * 600 / 0.5)
+        assert steps_within(DistillationSettings(epochs=6), people, 8, 0.5) == 6 * count / 8
 
 
 class TestPlan:

@@ -4,7 +4,7 @@ What is measured here on the clock differs from one pilot to the next. So what i
 training that asks for the same reads it there: see ``study.timed_plan``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import torch
@@ -25,6 +25,12 @@ SOFT = "kd"
 BATCHES = (256, 128, 64, 32, 16, 8, 4, 2)
 FEWEST_BATCHES = 30
 """In an epoch, where there are so many samples: fewer steps learn less."""
+ENOUGH_STEPS = 1000
+"""In all epochs, where smaller batches make them so many at hardly more time a sample: fewer steps learn less."""
+SMALLEST = 32
+"""Samples a step that are not halved for more steps."""
+SLOWER = 1.2
+"""How many times as long a sample may take in a smaller batch."""
 
 
 @dataclass(frozen=True)
@@ -51,23 +57,26 @@ def usual_optimizer(model: nn.Module) -> str:
     return "nesterov" if normed else "adamw"
 
 
-def fitting_batch(run: Run, participants: Participants) -> tuple[int, int]:
-    """The most samples of ``BATCHES`` that leave an epoch enough steps and fit the memory, and the bytes of a step.
+def fitting_batch(run: Run, participants: Participants, held: tuple[int, int]) -> int:
+    """The most samples of ``BATCHES`` that leave an epoch enough steps and fit the memory: see ``held_bytes``.
 
     As much again is left to gradients, the optimizer and what an operation takes inside itself. Raises ``ValueError``
     where not even two fit.
     """
-    there, half = machine.memory_limit(run.device), run.precision != torch.float32
+    there = machine.memory_limit(run.device)
     useful = [size for size in BATCHES if size * FEWEST_BATCHES <= len(participants.data.train)] or [16]
-    weights, sample = held_bytes(run, participants)
     for size in [x for x in BATCHES if x <= useful[0]]:
-        needed = weights + size * sample // (2 if half else 1)
-        if there is None or 2 * needed < there:
-            return size, needed
+        if there is None or 2 * bytes_of(run, held, size) < there:
+            return size
     raise ValueError(
         f"A step of {participants.names[1]} and {participants.names[0]} does not fit the {there or 0:,} bytes that "
         "this process may have, even with 2 samples; choose a smaller student, or smaller pictures with --size."
     )
+
+
+def bytes_of(run: Run, held: tuple[int, int], size: int) -> int:
+    """Of a step of ``size`` samples, with the weights."""
+    return held[0] + size * held[1] // (1 if run.precision == torch.float32 else 2)
 
 
 def held_bytes(run: Run, participants: Participants) -> tuple[int, int]:
@@ -85,17 +94,31 @@ def held_bytes(run: Run, participants: Participants) -> tuple[int, int]:
     return sum(x.numel() * x.element_size() for x in held if isinstance(x, torch.Tensor)), seen // 2
 
 
+def steps_within(asked: DistillationSettings, participants: Participants, size: int, seconds: float) -> float:
+    """Steps of the epochs that were asked for, or about as many as fit the minutes at ``seconds`` for one of each."""
+    if asked.epochs:
+        return asked.epochs * len(participants.data.train) / size
+    return (1 - SHARE) * 60 * asked.minutes / max(seconds, 1e-6)
+
+
 def pilot(run: Run, participants: Participants, asked: DistillationSettings) -> Found:
     """What ``Found`` says, found in ``SHARE`` of the minutes that were asked for."""
     end = perf_counter() + SHARE * 60 * asked.minutes
-    size, needed = fitting_batch(run, participants)
+    held = held_bytes(run, participants)
+    size = fitting_batch(run, participants, held)
     with torch.random.fork_rng():
         torch.manual_seed(asked.seed)
         model = run.laid_out(participants.build_student())
     trials = ShortTrials(run, participants, asked, size, usual_optimizer(model))
     method, why = (SOFT, "") if asked.method == "auto" else (asked.method, "it was asked for")
-    step, ask, validation = trials.step(method, end), trials.asking(method, end), trials.validating(model)
-    alone = trials.step(None, end) if asked.baseline else 0.0
+    step, alone = trials.steps(method, end)
+    while size > SMALLEST and steps_within(asked, participants, size, step + alone) < ENOUGH_STEPS:
+        halved = replace(trials, batch_size=size // 2)
+        shorter = halved.steps(method, end)
+        if sum(shorter) > SLOWER / 2 * (step + alone):
+            break
+        trials, size, (step, alone) = halved, halved.batch_size, shorter
+    ask, validation = trials.asking(method, end), trials.validating(model)
     lr = trials.rate(method, step, end)
     lr_alone = trials.rate(None, alone, end) if asked.baseline else lr
     if method == SOFT:  # beside a slow teacher a ramp is short, and picks too low: benchmarks/results/pilot.md
@@ -105,4 +128,5 @@ def pilot(run: Run, participants: Participants, asked: DistillationSettings) -> 
     lesson, kept = participants.lesson(size, asked), trials.is_cached(method)
     pace = Pace(lesson.steps, max(step - kept * ask, step / 4), validation, kept * ask, kept * lesson.num_views)
     apart = Pace(participants.alone(size, asked).steps, alone, validation) if asked.baseline else None
+    needed = bytes_of(run, held, size)
     return Found(size, trials.optimizer, lr, lr_alone, method, why, ask, needed, pace, apart)

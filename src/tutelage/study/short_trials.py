@@ -88,6 +88,10 @@ class ShortTrials:
         factory = OPTIMIZERS[self.optimizer](lr=lr)
         return train_briefly(self.run, self.trial(method), factory, MOST_STEPS, end=self._soon(end)).step
 
+    def steps(self, method: str, end: float) -> tuple[float, float]:
+        """Seconds of a step with the teacher, and of one of the student alone; 0 where none is to be trained alone."""
+        return self.step(method, end), self.step(None, end) if self.asked.baseline else 0.0
+
     def rate(self, method: str | None, step: float, end: float) -> float:
         """The learning rate by a range test that ends well before ``end``; the usual one where there is no time.
 
