@@ -57,7 +57,7 @@ def assistants(
     images: Images = IMAGES,
     seed: Seed = 0,
 ) -> None:
-    """Every way from a teacher down to a student, through any of the networks in between, each taught by the last.
+    """Does an assistant help a small network to learn from a large one? Every way through the networks in between.
 
     With n networks between them there are 2ⁿ ways; what several begin with is trained once. The best one is chosen on
     validation images. Each size is trained alone as well: the paper expects the assistant to be best whose accuracy

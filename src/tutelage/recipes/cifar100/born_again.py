@@ -25,7 +25,7 @@ def born_again(
     images: Images = IMAGES,
     seed: Seed = 0,
 ) -> None:
-    """Born again: a network teaches its own kind without labels, that one the next; alone, together, with controls.
+    """Born again: does a network that its own kind teaches become better? Generations without labels, with controls.
 
     The controls take the place of the first generation: with labels too, by the teacher's confidence alone, and with
     its smaller answers given to other classes. For the paper's DenseNet-112-33 the one with bottlenecks is taken.

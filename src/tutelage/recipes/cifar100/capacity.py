@@ -43,7 +43,7 @@ def capacity(
     images: Images = IMAGES,
     seed: Seed = 0,
 ) -> None:
-    """Bigger and bigger teachers for one student: the surprise that the multi-knowledge proposal starts from.
+    """Can a teacher be too large to learn from? Bigger and bigger teachers for one student.
 
     A teacher may be too large to learn from, although it knows more. Does that happen here, and does attention over its
     layers mend it?

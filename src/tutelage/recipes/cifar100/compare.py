@@ -23,7 +23,7 @@ def compare(
     images: Images = IMAGES,
     seed: Seed = 0,
 ) -> None:
-    """Any methods on any teacher and student: accuracy after the last and the best epoch, cost of a step, memory.
+    """Which method teaches most? Any methods on any two networks: accuracy, cost of a step, memory.
 
     Every method has the layers and weights that it was published with. Given several strengths, each method gets the
     same budget: it is trained at each of them, and the one that does best on validation images is reported.
@@ -79,47 +79,45 @@ compare_cpu = partial(compare, **CPU)
 compare_long = partial(compare, **LONG)
 
 kd = partial(compare, methods=("kd",))
-kd.__doc__ = """Soft targets, the classic: 0.1 CE + 0.9 KD at T = 4, beside the student that nobody teaches."""
+kd.__doc__ = """What are soft targets worth? The classic: 0.1 CE + 0.9 KD at T = 4, beside labels alone."""
 kd_smoke = partial(kd, **SMOKE)
 kd_cpu = partial(kd, **CPU)
 kd_long = partial(kd, **LONG)
 
 response = partial(compare, methods=("response",))
-response.__doc__ = """All methods that learn from logits: KD, DKD, DIST, NKD, WSL, standardised, multi-level."""
+response.__doc__ = """Which method teaches most by logits alone? KD, DKD, DIST, NKD, WSL, standardised, multi-level."""
 response_smoke = partial(response, methods=("dkd", "dist"), **SMOKE)
 response_cpu = partial(response, **CPU)
 response_long = partial(response, **LONG)
 
 feature = partial(compare, methods=("feature",))
-feature.__doc__ = """All methods that learn from layers: hint, AT, SRRL, SimKD, VID, OFD, ReviewKD."""
+feature.__doc__ = """Which method teaches most by layers? Hint, AT, SRRL, SimKD, VID, OFD, ReviewKD."""
 feature_smoke = partial(feature, methods=("hint", "review"), **SMOKE)
 feature_cpu = partial(feature, **CPU)
 feature_long = partial(feature, **LONG)
 
 relation = partial(compare, methods=("relation",))
-relation.__doc__ = """All methods that learn how samples stand to each other: RKD, SP, cosines, CC, PKT."""
+relation.__doc__ = """Which method teaches most by how samples stand to each other? RKD, SP, cosines, CC, PKT."""
 relation_smoke = partial(relation, methods=("rkd", "pkt"), **SMOKE)
 relation_cpu = partial(relation, **CPU)
 relation_long = partial(relation, **LONG)
 
 contrastive = partial(compare, methods=("contrastive",))
-contrastive.__doc__ = (
-    """Contrastive representation distillation: as published, in its fast form, beside soft targets."""
-)
+contrastive.__doc__ = """Does contrastive distillation beat soft targets? As published, and in its fast form."""
 contrastive_smoke = partial(contrastive, methods=("crd", "crd_shared"), **SMOKE)
 contrastive_cpu = partial(contrastive, **CPU)
 contrastive_long = partial(contrastive, **LONG)
 
 combined = partial(compare, methods=("kd", "at", "sp", "kd+at", "kd+sp", "kd+at+sp"))
 combined.__doc__ = (
-    """The multi-knowledge proposal, CE + a·logits + b·feature + c·relation: --methods 0.9*kd+0.5*at+sp."""
+    """Do many kinds of knowledge teach more than one? CE + a·logits + b·feature + c·relation: 0.9*kd+0.5*at+sp."""
 )
 combined_smoke = partial(combined, methods=("0.5*kd+at+sp",), **SMOKE)
 combined_cpu = partial(combined, **CPU)
 combined_long = partial(combined, **LONG)
 
 attention = partial(compare, methods=("attention",))
-attention.__doc__ = """Which layers to learn from: fixed mappings, attention over all the teacher's blocks, SemCKD."""
+attention.__doc__ = """Does a student learn more if it chooses the layers? Fixed mappings, attention, SemCKD."""
 attention_smoke = partial(attention, methods=("proportional", "attend_learned", "semckd_alone"), **SMOKE)
 attention_cpu = partial(attention, strengths=(0.1,), **CPU)  # at a rate of 0.3 the weight of 100 is too much
 attention_long = partial(attention, strengths=(0.1,), **LONG)  # likewise

@@ -39,7 +39,7 @@ def crd_ensemble(
     images: Images = IMAGES,
     seed: Seed = 0,
 ) -> None:
-    """CRD from one to eight teachers of the student's own architecture, beside soft targets of their mean.
+    """Does CRD teach more with every teacher? From one to eight, beside soft targets of their mean.
 
     The student learns from each teacher by a contrast with a memory and embeddings of its own, and from all of them by
     the sum: CE + 0.8 Σ CRD. Any other method can be learnt from each of them, too.

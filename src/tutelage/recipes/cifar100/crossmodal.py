@@ -42,7 +42,7 @@ def crossmodal(
     images: Images = IMAGES,
     seed: Seed = 0,
 ) -> None:
-    """A teacher sees lightness, its student the colours of the same pictures, of which nobody tells the labels.
+    """Can a teacher of lightness teach a student of colours? From the same pictures, without their labels.
 
     The teacher learns from a few labelled images; a student learns from it on all others, whose labels are taken away,
     by what a method has beside labels. Then the few labelled images show what its features are worth: a linear layer is

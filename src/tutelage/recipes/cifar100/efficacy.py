@@ -32,7 +32,7 @@ def efficacy(
     images: Images = IMAGES,
     seed: Seed = 0,
 ) -> None:
-    """Where bigger stops being better, and what stopping early does about it: the teacher, or the teaching.
+    """Where does a bigger teacher stop being better? And does it help to stop it, or the teaching, early?
 
     One student learns from larger and larger teachers, throughout or until some epoch, from which on it learns from
     labels alone. The largest teacher is also trained for less: by a shorter schedule with all of its drops, and by the

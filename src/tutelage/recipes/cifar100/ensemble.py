@@ -36,7 +36,7 @@ def ensemble(
     images: Images = IMAGES,
     seed: Seed = 0,
 ) -> None:
-    """One to eight networks answer together, and one student learns from so many: how much of their gain does it keep?
+    """How much of an ensemble's gain does one student keep? One to eight networks answer together.
 
     All students have the loss 0.1 CE + 0.9 KD at T = 4; they differ in how their teachers' answers make one target.
 

@@ -64,7 +64,7 @@ def fitnets(
     images: Images = IMAGES,
     seed: Seed = 0,
 ) -> None:
-    """FitNets as the paper has them: a stage of hints, then fading soft targets; beside labels, and soft targets alone.
+    """FitNets: do hints help before soft targets do? The paper's two stages, beside labels, and soft targets alone.
 
     Hints go from --teacher.layers to --student.layers, found where none are given: from the middle one of each, or from
     all. Students may be thinner and deeper than their teacher: --student.name fitnet1, or thin_deep(((16, 16), (32,))).

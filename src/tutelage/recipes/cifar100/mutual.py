@@ -36,7 +36,7 @@ def mutual(
     images: Images = IMAGES,
     seed: Seed = 0,
 ) -> None:
-    """Networks that learn together and teach each other, without a teacher: pairs and larger cohorts, equal and not.
+    """Mutual learning: do networks that teach each other become better than alone? Pairs, and larger cohorts.
 
     Each learns the labels and what the others think of the same images. Beside them, the same networks learn alone,
     from the same weights and on the same batches, so that every difference is one between two trainings of one seed.

@@ -24,7 +24,7 @@ def refinery(
     images: Images = IMAGES,
     seed: Seed = 0,
 ) -> None:
-    """Label refinery: a network labels what its successor sees, until that is no better; beside static labels.
+    """Label refinery: are labels that a network refined better? It labels what the next one sees, again and again.
 
     Each crop is labelled by itself. Static labels, the control, are the answer for the whole image, whatever the
     student sees of it. A stronger network refines once, too. The paper's pictures are ImageNet's, and so are its

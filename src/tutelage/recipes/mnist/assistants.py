@@ -28,7 +28,7 @@ def assistants(
     digits: Digits = DIGITS,
     seed: Seed = 0,
 ) -> None:
-    """Every way from a wide net down to a narrow one, through any of the widths in between, each taught by the last.
+    """Does an assistant help a narrow net to learn from a wide one? Every way through the widths in between.
 
     With n widths between them there are 2ⁿ ways; what several begin with is trained once. The best one is chosen on
     validation images. Each width is trained alone as well: the paper expects the assistant to be best whose errors

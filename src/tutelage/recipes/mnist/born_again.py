@@ -27,7 +27,7 @@ def born_again(
     digits: Digits = PART,
     seed: Seed = 0,
 ) -> None:
-    """Born again: a net teaches its own kind without labels, that one the next; alone, together, and with controls.
+    """Born again: does a net that its own kind teaches become better? Generations without labels, with controls.
 
     Nets learn from 5,000 images that move by up to two pixels. The controls take the place of the first generation:
     with labels too, by the teacher's confidence alone, and with its smaller answers given to other classes.

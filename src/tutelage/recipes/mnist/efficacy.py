@@ -45,7 +45,7 @@ def efficacy(
     digits: Digits = DIGITS,
     seed: Seed = 0,
 ) -> None:
-    """Where wider stops being better, and what stopping early does about it: the teacher, or the teaching.
+    """Where does a wider teacher stop being better? And does it help to stop it, or the teaching, early?
 
     One student learns from wider and wider teachers, throughout or until some epoch, from which on it learns from
     labels alone. The widest teacher is also trained for less: by a shorter schedule that goes all the way down, and by

@@ -38,7 +38,7 @@ def hinton(
     digits: Digits = DIGITS,
     seed: Seed = 0,
 ) -> None:
-    """A large regularised net teaches a small one on MNIST: 67, 146 and 74 test errors in the paper.
+    """What does a small net learn from a large regularised one on MNIST? 67, 146 and 74 errors in the paper.
 
     The teacher has two hidden layers of 1200 units, dropout, bound weights and jittered images. The same small net is
     trained on labels alone, on the teacher's soft targets for images that do not move, and for images that do.

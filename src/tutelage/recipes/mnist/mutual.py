@@ -31,7 +31,7 @@ def mutual(
     digits: Digits = DIGITS,
     seed: Seed = 0,
 ) -> None:
-    """Nets that learn together and teach each other, without a teacher: pairs and larger cohorts, equal and not.
+    """Mutual learning: do nets that teach each other become better than alone? Pairs, and larger cohorts.
 
     Each learns the labels and what the others think of the same images. Beside them, the same nets learn alone, from
     the same weights and on the same batches.

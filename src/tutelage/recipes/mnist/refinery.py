@@ -27,7 +27,7 @@ def refinery(
     digits: Digits = PART,
     seed: Seed = 0,
 ) -> None:
-    """Label refinery: a net labels what its successor sees, until that is no better; beside static labels.
+    """Label refinery: are labels that a net refined better? It labels what the next one sees, again and again.
 
     Nets learn from 5,000 images that move by up to two pixels, and each view is labelled by itself. Static labels, the
     control, are the answer for the image that does not move. A net with dropout that is wider refines once, too.

@@ -42,7 +42,7 @@ def unseen(
     digits: Digits = DIGITS,
     seed: Seed = 0,
 ) -> None:
-    """A student that never saw a 3, and one that only saw 7s and 8s, recognise the other digits all the same.
+    """Does a student recognise digits that it never saw? One without 3s, and one of 7s and 8s only.
 
     The transfer set leaves classes out, but the teacher's soft targets still speak of them. A single number, added to
     the output biases, then makes up for how rarely they were spoken of. It is chosen on validation images; beside it,

@@ -28,7 +28,7 @@ def hinton(
     speech: Speech = SPEECH,
     seed: Seed = 0,
 ) -> None:
-    """Ten acoustic models name frames of speech together, and one net learns what they know; 86 % of it in the paper.
+    """Can one acoustic model know what ten know together? 86 % of it in the paper.
 
     Each names the state of a spoken digit from 26 frames. All have the same size and recordings, and differ in their
     seeds. The student learns from labels and from the mean of their softened answers, for longer than a member; so does
