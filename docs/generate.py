@@ -1,4 +1,4 @@
-"""Writes the pages that follow from the code, docs/reference.md and docs/methods.md, and results/RESULTS.md.
+"""Writes the pages that follow from the code, docs/reference.md and docs/methods.md, and those of results/.
 
 ``make docs`` calls it. The code is read, not run: signatures and docstrings stand here as they are written, whatever is
 installed.
@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import tutelage
-from tutelage.cli.find import headline, recipes_in, shipped
-from tutelage.report.collected import publish_collected
+from tutelage.cli.find import headline, purpose, recipes_in, shipped
+from tutelage.report.kept import publish_kept
 
 DOCS = Path(__file__).resolve().parent
 RESULTS = DOCS.parent / "results"
@@ -245,4 +245,4 @@ if __name__ == "__main__":
     for name, text in pages().items():
         (DOCS / name).write_text(text, encoding="utf-8")
     if any(RESULTS.glob("*/*.json")):
-        publish_collected(RESULTS)
+        publish_kept(RESULTS, purpose)

@@ -4,9 +4,10 @@ import inspect
 
 import pytest
 
-from tutelage.cli.find import Recipe, recipes_in, shipped
+from tutelage.cli.find import Recipe, headline, recipes_in, shipped
 from tutelage.cli.flags import flags_of, leaves, root
 from tutelage.methods.by_name import expanded, method
+from tutelage.report.experiment import question_in
 from tutelage.run import Run
 from tutelage.study.dotted import flattened, unflattened
 
@@ -31,7 +32,12 @@ def cites_its_source(recipe: Recipe) -> None:
     assert "arXiv" in (inspect.getmodule(root(recipe.function)).PAPER), f"{recipe.name} names no source"
 
 
-LAWS = [explains_every_flag, has_the_three_presets, cites_its_source]
+def asks_its_question(recipe: Recipe) -> None:
+    question = question_in(headline(recipe.function))
+    assert question.endswith("?") and len(question) <= 80, f"the first line of {recipe.name} asks no short question"
+
+
+LAWS = [explains_every_flag, has_the_three_presets, cites_its_source, asks_its_question]
 
 
 def test_a_variation_names_methods_that_there_are():

@@ -20,7 +20,7 @@ from tutelage.files import UNFINISHED, append, atomically, is_runs, opened, refu
 from tutelage.learner import Learner
 from tutelage.objective import Objective
 from tutelage.progress import Silence
-from tutelage.report.collected import refuse_foreign_results as refuse_others
+from tutelage.report.kept import refuse_foreign_results
 from tutelage.report.page import refuse_foreign_place
 from tutelage.stages.locks import locked
 
@@ -69,7 +69,7 @@ def test_a_folder_that_is_somebody_elses_is_refused_and_left_alone(tmp_path, nam
     for use in (
         made(tmp_path, folder=mine).__enter__,
         partial(refuse_foreign_place, mine),
-        partial(refuse_others, mine),
+        partial(refuse_foreign_results, mine, []),
     ):
         with pytest.raises(ValueError, match="choose a new or empty"):
             use()

@@ -10,12 +10,14 @@ import pytest
 import tutelage
 from pages import GENERATED, PAGES, ROOT, blocks, named
 from tutelage.cli.command import COMMANDS
-from tutelage.cli.find import PLAIN, find
-from tutelage.report.collected import publish_collected
+from tutelage.cli.find import PLAIN, find, purpose
+from tutelage.report.kept import publish_kept
 from unit.test_layers import ORDER
 
 pytestmark = pytest.mark.slow
 
+RESULTS = [*ROOT.glob("results/RESULTS.md"), *sorted(ROOT.glob("results/*/README.md"))]
+SCREEN = 45  # lines
 SHORT = {"README.md": 12, "plain_loop.md": 30, "lightning.md": 30, "hugging_face.md": 30}  # lines of code a block
 
 
@@ -55,7 +57,7 @@ def test_the_code_of_the_first_pages_is_short(name):
         assert len([line for line in code.splitlines() if line.strip()]) <= SHORT[name]
 
 
-@pytest.mark.parametrize("page", named(PAGES))
+@pytest.mark.parametrize("page", named([*PAGES, *RESULTS]))
 def test_every_link_into_the_repository_leads_somewhere(page):
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -63,7 +65,7 @@ def test_every_link_into_the_repository_leads_somewhere(page):
             continue
         path, _, heading = target.partition("#")
         file = (page.parent / path if path else page).resolve()
-        if file.relative_to(ROOT).parts[0] == "results" or file.name == "report.png":
+        if file.name == "report.png":
             continue  # written by measurements, not by hand
         assert file.exists(), f"{page.name} links to {target}"
         if heading:
@@ -145,10 +147,22 @@ def test_the_generated_pages_are_up_to_date_and_come_out_the_same_twice():
         assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text, f"docs/{name} is out of date: make docs"
 
 
-def test_the_page_of_results_is_made_from_the_results(tmp_path):
-    if any(ROOT.glob("results/*/*.json")):
-        again = publish_collected(shutil.copytree(ROOT / "results", tmp_path / "results"))
-        assert again.read_text(encoding="utf-8") == (ROOT / "results" / "RESULTS.md").read_text(encoding="utf-8")
+def test_the_pages_of_results_are_made_from_the_results(tmp_path):
+    again = publish_kept(shutil.copytree(ROOT / "results", tmp_path / "results"), purpose)
+    for page in RESULTS:
+        made = again.parent / page.relative_to(ROOT / "results")
+        assert made.read_text(encoding="utf-8") == page.read_text(encoding="utf-8"), f"{page} is out of date: make docs"
+
+
+def test_the_index_of_results_is_a_screen_and_every_experiment_has_its_page():
+    index = (ROOT / "results" / "RESULTS.md").read_text(encoding="utf-8")
+    folders = {file.parent.name for file in ROOT.glob("results/*/*.json")}
+    assert folders and folders == set(re.findall(r"\]\(([\w.-]+)/README\.md\)", index))
+    assert len(index.splitlines()) <= SCREEN
+
+
+def test_no_name_of_a_file_of_results_is_long():
+    assert max(len(file.name) for file in ROOT.glob("results/*/*")) <= 40
 
 
 def test_the_reference_finds_what_a_module_defines_and_nothing_private():

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 import report_sample
-from tutelage.report.collected import collect, publish_collected
+from tutelage.report.collected import collect
 from tutelage.report.finished import find_finished
 from tutelage.report.groups import group_runs
 from tutelage.report.read import read_run
@@ -61,38 +61,3 @@ def test_a_collected_result_is_small_and_reads_as_the_same_run(folder, tmp_path)
     assert short.stages == whole.stages and short.request == whole.request
     kept = [epoch.epoch for epoch in short.log if epoch.stage == "student"]
     assert kept[0] == 1 and kept[-1] == 300 and 298 in kept and len(kept) < 60
-
-
-def test_flags_are_in_the_name_of_a_result(tmp_path):
-    run = report_sample.make(tmp_path / "run", 3, epochs=2, temperature=2.5)
-    assert collect(read_run(run), tmp_path / "results").name == "paper-temperature=2.5-seed3.json"
-
-
-def test_the_results_page_has_claims_networks_time_machine_and_commands(tmp_path):
-    for seed in range(3):
-        collect(read_run(report_sample.make(tmp_path / f"run{seed}", seed, epochs=2)), tmp_path / "results")
-    text = publish_collected(tmp_path / "results").read_text()
-    assert "## mnist:hinton · preset paper" in text and "over 3 seeds" in text
-    assert text.count("✗ does not hold") == 1 and "| student | 800-800, T = 20 |" in text
-    assert "Training took" in text and "Measured on synthetic processor, 2 of 2 cores" in text
-    assert "tutelage run mnist:hinton --preset paper --seed 2" in text
-    assert publish_collected(tmp_path / "results").read_text() == text
-
-
-def test_a_damaged_result_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no results in"):
-        publish_collected(tmp_path)
-    (tmp_path / "mnist").mkdir()
-    (tmp_path / "mnist" / "paper.json").write_text("{")
-    with pytest.raises(ValueError, match=r"paper.json is damaged or no result"):
-        publish_collected(tmp_path)
-
-
-def test_training_time_is_a_mean_over_the_runs_that_had_the_stage(tmp_path):
-    for seed, stage in enumerate(("teacher", "teacher", "only here")):
-        folder = report_sample.make(tmp_path / f"run{seed}", seed, epochs=2)
-        line = {"name": stage, "key": f"k{seed}", "epochs": 2, "seconds": 20.0 * (seed + 1)}
-        report_sample.write(folder / "stages.json", [line])
-        collect(read_run(folder), tmp_path / "results")
-    text = publish_collected(tmp_path / "results").read_text()
-    assert "Training took 40 s a run, mean of 3 (teacher 30 s, only here 1 min 0 s)." in text

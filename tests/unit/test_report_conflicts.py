@@ -12,7 +12,7 @@ import report_sample
 import report_statistics
 from report_sample import write_page
 from tutelage.report.attention import attentions
-from tutelage.report.collected import LIMIT, collect, publish_collected, slim
+from tutelage.report.collected import LIMIT, slim
 from tutelage.report.condense import condensed
 from tutelage.report.conflicts import Conflict, conflicts_of, cosines_over_time, drowned_warnings, on_part
 from tutelage.report.groups import group_runs
@@ -284,15 +284,6 @@ def test_condensed_attention_is_that_of_the_end(tmp_path):
     line = condensed(run.parts, run.parts["log"])["log"][-1]
     name = "objective.layers.loss.means/weight student.layer2 | teacher.layer2"
     assert line["statistics"]["student"][name] == report_statistics.attended(0, 5)[name]
-
-
-def test_the_page_of_results_has_the_tables(tmp_path):
-    for seed in range(2):
-        run = report_statistics.make(tmp_path / f"run{seed}", seed, rules=("attention",))
-        collect(read_run(run), tmp_path / "results")
-    text = publish_collected(tmp_path / "results").read_text()
-    assert "### Where losses pull apart" in text and "### Which layers were listened to" in text
-    assert "| attention | label \\| soft |" in text and "| attention | student.layer1 |" in text
 
 
 def test_all_stages_but_the_first_are_told_in_a_line_each(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import report_sample
 import tutelage
 from tutelage.cli.conclude import conclude
-from tutelage.report.collected import LONGEST, collect, publish_collected
+from tutelage.report.collected import collect
 from tutelage.report.finished import find_finished, read_finished
 from tutelage.report.groups import group_runs
 from tutelage.report.read import read_run
@@ -65,7 +65,8 @@ def test_collected_results_can_be_kept_elsewhere(results, tmp_path):
     conclude([results / "mnist-hinton"], out=tmp_path / "out", keep=tmp_path / "kept")
     names = [file.name for file in sorted(results.glob("*/*.json"))]
     assert [file.name for file in sorted((tmp_path / "kept").glob("*/*.json"))] == names
-    assert (tmp_path / "kept" / "RESULTS.md").is_file()
+    pages = ["RESULTS.md", "mnist-hinton/README.md"]
+    assert all((tmp_path / "kept" / page).is_file() for page in pages)
 
 
 @pytest.mark.parametrize("text", ["{", '{\n"format": 7}', "[]", '{\n"format": 1, "runs": [1], "clock": {"runs": [2]}}'])
@@ -80,18 +81,6 @@ def test_a_damaged_result_is_named(results, text):
 def test_every_folder_of_kept_results_has_a_page(folder, tmp_path, capsys):
     text = conclude([shutil.copytree(folder, tmp_path / folder.name)]).read_text(encoding="utf-8")
     assert "verdict" in text and capsys.readouterr().out
-
-
-def test_the_name_of_a_result_is_bounded_and_its_own(tmp_path):
-    def collected(seed, **flags):
-        run = report_sample.make(tmp_path / "run", seed, epochs=1, **flags)
-        return collect(read_run(run), tmp_path / "results")
-
-    files = {collected(seed, methods=METHODS[:k]) for k in (1, 2, 28, 29, 30) for seed in (0, 1)}
-    assert len(files) == 10
-    assert all(len(file.name) <= LONGEST + len("-12345678-seed0.json") for file in files)
-    assert all(file.stem.endswith(("-seed0", "-seed1")) for file in files)
-    assert collected(0, methods=METHODS[:2]).name == "paper-methods=method_0,method_1-seed0.json"
 
 
 def test_a_list_of_flags_reads_as_words(tmp_path):
@@ -112,26 +101,6 @@ def test_flags_of_nested_settings_group_runs(tmp_path):
     ]
     assert [group.name for group in group_runs(runs, ["student.epochs"])] == ["student.epochs 3", "student.epochs 30"]
     assert conclude([tmp_path], by=["student.epochs"]).is_file()
-
-
-def test_notes_stand_right_under_the_title(results):
-    before = publish_collected(results).read_text()
-    (results / "NOTES.md").write_text("## What changed\n\nEverything.\n")
-    after = publish_collected(results).read_text()
-    title, rest = before.split("\n\n## ", 1)
-    assert after == f"{title}\n\n## What changed\n\nEverything.\n\n## {rest}"
-
-
-def test_headings_of_results_have_no_brackets(tmp_path):
-    for k in (1, 2):
-        run = report_sample.make(tmp_path / f"{k}", epochs=1, methods=METHODS[:k])
-        collect(read_run(run), tmp_path / "results")
-    text = publish_collected(tmp_path / "results").read_text()
-    headings = [line for line in text.splitlines() if line.startswith("## ")]
-    assert set(headings) == {
-        "## mnist:hinton · preset paper · methods method\\_0",
-        "## mnist:hinton · preset paper · methods method\\_0, method\\_1",
-    }
 
 
 def test_what_was_written_before_metrics_is_read_the_same_when_collected(tmp_path):

@@ -15,15 +15,18 @@ def conclude(
 
     A path is a run folder, a folder that holds some, or results that were collected: a folder of them, or one file.
     The report of one run goes into its folder, any other into ``report`` beside what it is about, if ``out`` is not
-    given. ``keep`` is a folder of results for a repository: each run's numbers go there as a small file, and RESULTS.md
-    anew. Raises ``FileNotFoundError`` where there is no finished run, ``ImportError`` without the extra ``report``,
-    and ``ValueError`` for a folder to write to that is somebody else's, before anything is printed or written.
+    given. ``keep`` is a folder of results for a repository: each run's numbers go there as a small file, and its index
+    and the pages of its experiments anew. Raises ``FileNotFoundError`` where there is no finished run, ``ImportError``
+    without the extra ``report``, and ``ValueError`` for a folder to write to that is somebody else's, before anything
+    is printed or written.
     """
     from rich.console import Console
 
-    from tutelage.report.collected import collect, publish_collected, refuse_foreign_results
+    from tutelage.cli.find import purpose
+    from tutelage.report.collected import collect
     from tutelage.report.finished import find_unfinished, finished_at, read_finished
     from tutelage.report.groups import group_runs
+    from tutelage.report.kept import publish_kept, refuse_foreign_results
     from tutelage.report.page import publish_page, refuse_foreign_place
     from tutelage.report.read import is_unverified
     from tutelage.report.story import story_of
@@ -39,7 +42,7 @@ def conclude(
     place = out or (sources[0] if len(sources) == 1 and sources[0].is_dir() else beside)
     refuse_foreign_place(place)
     if keep is not None:
-        refuse_foreign_results(keep)
+        refuse_foreign_results(keep, [run.request.recipe for run in runs])
     if unverified := [_short(source) for source in sources if is_unverified(source)]:
         what = f"{_counted(unverified)} without checksums and not verified: {_first(unverified)}"
         getLogger("tutelage").warning("%s", printable(what))
@@ -52,7 +55,7 @@ def conclude(
     if keep is not None:
         for run in runs:
             collect(run, keep)
-        print(f"Results: {_short(publish_collected(keep))}")
+        print(f"Results: {_short(publish_kept(keep, purpose))}")
     return page
 
 

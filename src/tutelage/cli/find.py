@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import tutelage.recipes
 from tutelage.calls import module_of, reason
-from tutelage.cli.docstrings import docstring
+from tutelage.cli.docstrings import docstring, prose_of
 from tutelage.cli.failures import Usage, did_you_mean
 from tutelage.study.dotted import root
 
@@ -212,6 +212,16 @@ def _module_of(name: str, asked: str) -> ModuleType:
 def headline(thing: object) -> str:
     """The first line of a docstring; of a partial without its own, that of its function."""
     return docstring(thing).partition("\n")[0]
+
+
+def purpose(name: str) -> str:
+    """The docstring, without its ``Args:``, of the recipe of ours that a file names; nothing for any other recipe.
+
+    A name in a file never leads to code of somebody else.
+    """
+    ours = ((short, module) for short, module in shipped().items() if short == name.partition(":")[0])
+    found = (recipe for short, module in ours for recipe in recipes_in(module, short))
+    return next((prose_of(recipe.function) for recipe in found if recipe.name == name), "")
 
 
 def _is_recipe(thing: Any) -> bool:

@@ -34,7 +34,7 @@ class Asked:
     ] = None
     keep: Annotated[
         Path | None,
-        arg(metavar="DIR", help_behavior_hint="", help="Also keep the numbers here, and RESULTS.md, for a repository."),
+        arg(metavar="DIR", help_behavior_hint="", help="Also keep the numbers here, with pages, for a repository."),
     ] = None
     open: Annotated[Switch, arg(help_behavior_hint="", help="Open it in a browser.")] = False
 

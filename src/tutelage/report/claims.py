@@ -22,7 +22,7 @@ def claim_row(group: Group, verdict: Verdict) -> ClaimRow:
         claim.unit,
         exact(claim.published),
         true_minus(one) if measured.n == 1 else str(measured),
-        _between(*verdict.interval) if verdict.interval else "",
+        between(*verdict.interval) if verdict.interval else "",
         measured.n,
         "" if verdict.p is None else probability(verdict.p),
         verdict.condition,
@@ -34,7 +34,7 @@ def claim_row(group: Group, verdict: Verdict) -> ClaimRow:
     )
 
 
-def _between(low: float, high: float) -> str:
+def between(low: float, high: float) -> str:
     """``84 to 125``: to two digits of half the way between them; nothing for a point."""
     if low == high:
         return ""

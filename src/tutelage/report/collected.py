@@ -1,68 +1,87 @@
-"""Results that are kept in the repository: a slim report.json a run, and the page RESULTS.md made from them."""
+"""Results that are kept in a repository: a slim report.json a run, in a folder for each experiment."""
 
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
+from tutelage.checksums import LONGEST_NAME
 from tutelage.files import write_text
-from tutelage.printable import in_markdown
-from tutelage.report import markdown
 from tutelage.report.condense import condensed, three_digits, with_parts
 from tutelage.report.conflicts import FIRST
-from tutelage.report.finished import is_record, read_finished
-from tutelage.report.groups import Group, group_runs, value_text
-from tutelage.report.numbers import MINUS, byte_size, time_text
+from tutelage.report.finished import is_record
+from tutelage.report.groups import group_runs, value_text
+from tutelage.report.numbers import MINUS
 from tutelage.report.read import FinishedRun, run_from_parts
 from tutelage.report.record import record_text, report_record
-from tutelage.report.spread import Spread
+from tutelage.report.settings import departs
 from tutelage.report.story import story_of
-from tutelage.report.tables import TableText
 
 LIMIT = 40_000  # bytes of a committed result
-LONGEST = 100  # letters of its name
+LONGEST = 40  # letters of a preset in its name
+FORMER = 100  # letters of its name in earlier versions
 ASIDE = ("seed", "preset", "data")  # flags that a result's file name does not repeat
-PAGE, NOTES = "RESULTS.md", "NOTES.md"
-MADE = "Made from the JSON files in this folder by `tutelage.report.collected`; do not edit."
 Parts = dict[str, Any]
 
 
 def collect(run: FinishedRun, to: Path | str) -> Path:
-    """Writes a finished run's numbers to ``to/<recipe>/<preset>-<flags>-seed<seed>.json`` and returns that path.
+    """Writes a finished run's numbers to ``to/<recipe>/<preset>-<hash>-seed<seed>.json`` and returns that path.
 
-    It is report.json without pictures, its curves thinned until it has at most 40 kB.
+    It is report.json without pictures, its curves thinned until it has at most 40 kB. It takes the place of what an
+    earlier version kept of the same run, under a longer name.
     """
-    recipe = re.sub(r"[^\w.-]+|^\.+|^$", "_", run.request.recipe.replace(":", "-"))  # somebody's word: no path
-    file = Path(to, recipe, result_name(run))
-    file.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(to, experiment_folder(run.request.recipe))
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / result_name(run)
     write_text(file, slim(run))
+    for former in (folder / name for name in former_names(run) if _can_be_a_name(name)):
+        if former != file and is_record(former):
+            former.unlink()
     return file
 
 
-def refuse_foreign_results(folder: Path) -> None:
-    """Raise ``ValueError`` for a folder that holds other things than collected results: it is somebody else's."""
-    page = folder / PAGE
-    if not folder.is_dir() or (page.is_file() and MADE in page.read_text(encoding="utf-8", errors="replace")[:200]):
-        return
-    if strangers := sorted(place.name for place in folder.iterdir() if not _may_be_kept(place)):
-        raise ValueError(f"{folder} holds {strangers[0]!r} and no collected results; choose a new or empty folder.")
+def experiment_folder(recipe: str) -> str:
+    """The name of the folder that holds a recipe's results.
 
-
-def _may_be_kept(place: Path) -> bool:
-    return place.name == NOTES or (place.is_dir() and all(is_record(file) for file in place.iterdir()))
+    >>> experiment_folder("mnist:hinton"), experiment_folder("../x")
+    ('mnist-hinton', '__x')
+    """
+    return re.sub(r"[^\w.-]+|^\.+|^$", "_", recipe.replace(":", "-"))  # somebody's word: no path
 
 
 def result_name(run: FinishedRun) -> str:
-    """The name of a collected result's file; of a long one, its first 100 letters and a checksum of all of them."""
-    flags = [(k, v) for k, v in run.request.arguments.items() if v != run.request.defaults.get(k) and k not in ASIDE]
-    words = [run.request.preset, *(f"{flag}={value_text(value, ',').replace(MINUS, '-')}" for flag, value in flags)]
-    name, seed = re.sub(r"[^\w.=,-]+", "_", "-".join(words)), re.sub(r"[^\w-]+", "_", f"seed{run.seed}")
-    if len(name) > LONGEST:
-        name = f"{name[:LONGEST]}-{sha256(name.encode()).hexdigest()[:8]}"
-    return f"{name}-{seed}.json"
+    """The name of a collected result's file: its preset, a hash of the flags that depart from it, if any, its seed."""
+    label = re.sub(r"[^\w.-]+", "_", run.request.preset)[:LONGEST]
+    flags = departing_flags(run)
+    settings = [sha256(json.dumps(flags, sort_keys=True).encode()).hexdigest()[:8]] if flags else []
+    return f"{'-'.join([label, *settings, _seed(run)])}.json"
+
+
+def departing_flags(run: FinishedRun) -> dict[str, Any]:
+    """The flags that are not what the run's preset has, but for those in ``ASIDE``."""
+    return {flag: x for flag, x in run.request.arguments.items() if departs(run, flag) and flag not in ASIDE}
+
+
+def former_names(run: FinishedRun) -> list[str]:
+    """The names that earlier versions gave it: they spelled out every flag, the later of them in up to 100 letters."""
+    flags = departing_flags(run)
+    short = {flag: value_text(value, ",").replace(MINUS, "-") for flag, value in flags.items()}
+    words = ["-".join([run.request.preset, *(f"{flag}={x}" for flag, x in some.items())]) for some in (flags, short)]
+    first, name = (re.sub(r"[^\w.=,-]+", "_", one) for one in words)
+    if len(name) > FORMER:
+        name = f"{name[:FORMER]}-{sha256(name.encode()).hexdigest()[:8]}"
+    return [f"{one}-{_seed(run)}.json" for one in (first, name)]
+
+
+def _can_be_a_name(words: str) -> bool:
+    return len(words.encode()) <= LONGEST_NAME
+
+
+def _seed(run: FinishedRun) -> str:
+    return re.sub(r"[^\w-]+", "_", f"seed{run.seed}")[:LONGEST]
 
 
 def slim(run: FinishedRun, limit: int = LIMIT) -> str:
@@ -118,70 +137,3 @@ def _without_bins(parts: Parts) -> Parts:
         for network in parts["results"].get("networks", ())
     ]
     return {**parts, "results": {**parts["results"], "networks": networks}}
-
-
-def publish_collected(folder: Path | str) -> Path:
-    """Writes ``folder``/RESULTS.md from all results in ``folder``, NOTES.md first if there is one; returns its path.
-
-    Raises ``FileNotFoundError`` where there are no results, ``ValueError`` where one is damaged.
-    """
-    folder = Path(folder)
-    files = sorted(folder.glob("*/*.json"))
-    if not files:
-        raise FileNotFoundError(f"There are no results in {folder}: collect a finished run first.")
-    settings: dict[tuple[str, str], list[FinishedRun]] = {}
-    for run in (run for file in files for run in read_finished(file)):
-        settings.setdefault((run.request.recipe, run.request.preset), []).append(run)
-    parts = ["# Results", MADE]
-    if (notes := folder / NOTES).is_file():
-        parts.append(notes.read_text(encoding="utf-8").strip())
-    parts += ["\n\n".join(_setting(group)) for runs in settings.values() for group in group_runs(runs)]
-    write_text(folder / PAGE, "\n\n".join(parts) + "\n")
-    return folder / PAGE
-
-
-def _setting(group: Group) -> list[str]:
-    story = story_of([Group({}, group.runs)])
-    request = group.runs[0].request
-    title = " · ".join(filter(None, [request.recipe, f"preset {request.preset}", group.name]))
-    parts = [f"## {in_markdown(title)}", in_markdown(story.headline)]
-    if story.claims:
-        parts += [in_markdown(story.tally), markdown.claims_table(story.claims)]
-    if story.networks:
-        parts.append(markdown.networks_table(story.networks, story.metrics))
-    parts += ["\n\n".join(_table(table)) for table in story.tables]
-    parts += map(in_markdown, story.warnings)
-    if story.conflicts:
-        parts += ["### Where losses pull apart", markdown.conflict_tables(story.conflicts)]
-    if story.attention:
-        parts += ["### Which layers were listened to", markdown.attention_table(story.attention)]
-    commands = "\n".join(dict.fromkeys(run.request.command for run in group.runs))
-    return [*parts, _time(group), in_markdown(_hardware(group.runs)), markdown.fenced(commands)]
-
-
-def _table(table: TableText) -> list[str]:
-    note = [in_markdown(table.note)] if table.note else []
-    return [f"### {in_markdown(table.title)}", markdown.markdown_table(table.columns, table.rows), *note]
-
-
-def _time(group: Group) -> str:
-    total = Spread(tuple(sum(stage.seconds for stage in run.stages) for run in group.runs))
-    seconds: dict[str, list[float]] = {}
-    for stage in (stage for run in group.runs for stage in run.stages):
-        seconds.setdefault(stage.name, []).append(stage.seconds)
-    each = ", ".join(f"{in_markdown(name)} {time_text(mean(some))}" for name, some in seconds.items())
-    over = f" a run, mean of {total.n}" if total.n > 1 else ""
-    return f"Training took {time_text(total.mean)}{over} ({each})." if seconds else "No stage was trained."
-
-
-def _hardware(runs: Sequence[FinishedRun]) -> str:
-    lines = dict.fromkeys(_machine(run.environment) for run in runs)
-    return "Measured on " + "; ".join(lines) + "."
-
-
-def _machine(e: Parts) -> str:
-    memory = f", {byte_size(e['memory_bytes'])} of memory" if isinstance(e.get("memory_bytes"), int) else ""
-    versions = ", ".join(f"{name} {e[name]}" for name in ("tutelage", "python", "torch") if name in e)
-    return (
-        f"{e.get('processor')}, {e.get('threads')} of {e.get('cores')} cores{memory}, {e.get('precision')}, {versions}"
-    )

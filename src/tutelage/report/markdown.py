@@ -8,7 +8,7 @@ from tutelage.report.attention import Attention
 from tutelage.report.conflicts import Conflict, on_part
 from tutelage.report.figures import Figure
 from tutelage.report.numbers import two_places, whole_percent
-from tutelage.report.rows import ClaimRow, GroupRow, NetworkRow
+from tutelage.report.rows import ClaimRow, GroupRow
 from tutelage.report.story import Story
 from tutelage.results import Metric
 
@@ -141,21 +141,6 @@ def metric_headings(metrics: Sequence[Metric]) -> list[str]:
     """What stands above the scores: ``test errors``, ``accuracy, %``."""
     names = [("" if i else "test ") + metric.name for i, metric in enumerate(metrics)]
     return [f"{name}, {metric.unit}" if metric.unit else name for name, metric in zip(names, metrics, strict=True)]
-
-
-def networks_table(rows: Sequence[NetworkRow], metrics: Sequence[Metric]) -> str:
-    """The networks as a Markdown table, and what could not be measured of them."""
-    grouped = any(row.group for row in rows)
-    batches = list(dict.fromkeys(batch for row in rows for batch in row.latency))
-    columns = [*([("setting", False)] if grouped else []), ("network", False), ("description", False)]
-    columns += [*((heading, True) for heading in metric_headings(metrics)), ("parameters", True), ("on disk", True)]
-    columns += [(f"ms, batch {batch}", True) for batch in batches]
-    body = []
-    for row in rows:
-        cells = [row.name, row.label, *row.scores, row.parameters, row.bytes]
-        body.append([*([row.group] if grouped else []), *cells, *(row.latency.get(batch, "") for batch in batches)])
-    notes = dict.fromkeys(f"{row.name}: {note}" for row in rows for note in row.notes)
-    return "\n\n".join([markdown_table(columns, body), *map(escape, notes)])
 
 
 def markdown_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:

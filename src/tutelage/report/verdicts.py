@@ -13,6 +13,12 @@ from tutelage.report.spread import Spread
 from tutelage.results import Claim, Interval
 
 SIGNS = {"holds": "✓", "does not hold": "✗", "not judged": "○", "undecided": "?"}
+MEANINGS = {
+    "holds": "it lies within the bounds",
+    "does not hold": "it lies outside",
+    "not judged": "the run is not what the claim is about",
+    "undecided": "it reaches across a bound, or is not known",
+}
 
 
 @dataclass(frozen=True)
