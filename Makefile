@@ -49,7 +49,7 @@ lint: $(READY)  ## style and types
 docs: $(READY)  ## the generated pages: reference, methods, results
 	$(BIN)/python docs/generate.py
 
-bench: $(READY)  ## speed: minutes, never part of the tests
+bench: $(READY)  ## speed: minutes, never part of the tests; what is met and missed on this machine
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/startup.py
@@ -58,6 +58,8 @@ bench: $(READY)  ## speed: minutes, never part of the tests
 	$(BIN)/python benchmarks/attention.py
 	$(BIN)/python benchmarks/conflicts.py
 	$(BIN)/python benchmarks/mutual.py
+	$(BIN)/python benchmarks/decoding.py
+	$(BIN)/python benchmarks/met.py
 
 drill: $(READY)  ## runs that are killed, damaged, out of room, moved, two at once: half an hour
 	$(BIN)/python benchmarks/drill.py --out benchmarks/results

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from measure import RESULTS, Rounds, interleaved, summary
+from measure import Rounds, conditions, interleaved, place, summary, write
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -32,7 +32,6 @@ from tutelage.data.augment import augmentation, shifted
 from tutelage.data.labelled import Labelled, labelled
 from tutelage.data.streamed import MEAN, STD
 from tutelage.data.views import normalised, views
-from tutelage.machine import environment
 from tutelage.own_data.prepared import How, decoded_parts
 from tutelage.own_data.read import read
 
@@ -119,13 +118,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--pictures", type=int, default=400)
-    parser.add_argument("--out", type=Path, default=RESULTS / "decoding.json")
+    parser.add_argument("--out", type=Path, default=place("decoding"), help="where the figures are written")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     before = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory() as place:
-        stored = made(Path(place), asked.pictures)
-        taken, kept = measured(Path(place), asked.rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        stored = made(Path(folder), asked.pictures)
+        taken, kept = measured(Path(folder), asked.rounds)
     figures = {
         "first epoch: ours / DataLoader": lambda ms: ms["ours, first epoch"] / ms["DataLoader"],
         "later epoch: ours / DataLoader": lambda ms: ms["ours, later epoch"] / ms["DataLoader"],
@@ -139,7 +138,7 @@ def main() -> None:
     found = summary(taken, figures)
     result = {
         "benchmark": "decoding",
-        "environment": {**environment(), "threads": 1},
+        "environment": conditions(threads=1),
         "load_average": [round(before, 2), round(os.getloadavg()[0], 2)],
         "note": f"milliseconds a picture; {asked.pictures} JPEGs of {WIDTH} x {HEIGHT}, quality {QUALITY}, seen at "
         f"{SIZE} of {KEPT} pixels; one thread each; cpu is the process's own time and decides",
@@ -151,8 +150,7 @@ def main() -> None:
         },
         **found,
     }
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write(asked.out, result)
     for kind in ("milliseconds", "figures"):
         for name, row in found[kind].items():
             shown = "   ".join(f"{clock} {x['median']:.3f} [{x['q1']:.3f}, {x['q3']:.3f}]" for clock, x in row.items())

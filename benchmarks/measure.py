@@ -9,6 +9,7 @@ gets a process of its own: glibc's defaults, and the two thresholds that the com
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import torch
 
-from tutelage.machine import environment, tune_allocator
+from tutelage.machine import environment, has_bfloat16, processor, tune_allocator
 
 RESULTS = Path(__file__).parent / "results"
 MALLOCS = ("tuned", "default")
@@ -41,6 +42,29 @@ Rounds: TypeAlias = list[dict[str, Clock]]
 """One entry a round: subject -> what it took."""
 Figure: TypeAlias = Callable[[Mapping[str, float]], float]
 """A number of one round, from what its subjects took."""
+
+
+def label() -> str:
+    """The name of this processor's results: what it is, and whether it multiplies bfloat16: ``amd-epyc-bfloat16``."""
+    words = re.findall(r"\w+", re.sub(r"\((R|TM)\)|\bProcessor\b|\bCPU\b|@.*", "", processor(), flags=re.IGNORECASE))
+    return "-".join([*map(str.lower, words), "bfloat16" if has_bfloat16("cpu") else "no-bfloat16"])
+
+
+def place(name: str) -> Path:
+    """Where the figures of a benchmark on this processor go: those of another one are never overwritten."""
+    return RESULTS / label() / f"{name}.json"
+
+
+def conditions(**changed: Any) -> dict[str, Any]:
+    """What a figure may depend on, with the processor's bfloat16; ``changed`` stands instead of what is found."""
+    return {**environment(), "bfloat16": has_bfloat16("cpu"), **changed}
+
+
+def write(file: Path, result: Mapping[str, Any]) -> None:
+    """One result as JSON, its folder made if need be."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(f"written to {file}", file=sys.stderr)
 
 
 def interleaved(subjects: Mapping[str, Callable[[], object]], rounds: int, per: int, warm_up: int = 2) -> Rounds:
@@ -80,7 +104,7 @@ def benchmark(name: str, about: str, measured: Callable[[int], dict[str, Any]], 
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=40, help="interleaved rounds a malloc (12 or more)")
     parser.add_argument("--malloc", choices=MALLOCS, help="measure this one only, in this process, and print its JSON")
-    parser.add_argument("--out", type=Path, default=RESULTS / f"{name}.json", help="where the figures are written")
+    parser.add_argument("--out", type=Path, default=place(name), help="where the figures are written")
     arguments = parser.parse_args()
     if arguments.rounds < 2:
         parser.error(f"Quartiles need 2 rounds or more; got {arguments.rounds}.")
@@ -93,15 +117,14 @@ def benchmark(name: str, about: str, measured: Callable[[int], dict[str, Any]], 
     by_malloc = {malloc: _in_child(malloc, arguments.rounds) for malloc in MALLOCS}
     result = {
         "benchmark": name,
-        "environment": {**environment(), "threads": 1},
+        "environment": conditions(threads=1),
         "load_average": [round(before, 2), round(os.getloadavg()[0], 2)],
         "note": NOTE,
         "rounds": arguments.rounds,
         "targets": {name: {"limit": x, "met": _met(by_malloc, name, x)} for name, x in targets.items()},
         "malloc": by_malloc,
     }
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write(arguments.out, result)
     _printed(by_malloc, result["targets"])
 
 

@@ -57,6 +57,7 @@ from tutelage.teachers.frozen import Teacher, folded, frozen
 
 BATCH, SAMPLES, CLASSES, BATCHES = 64, 50_000, 100, 4
 PER = 1  # steps in one call of a subject; a pause between two costs 0.3 % of a step
+WARM_UP = BATCHES // PER  # rounds: until then a cache still asks its teacher about what it has not seen
 LABEL, SOFT = 0.1, 0.9
 PARITY = 1e-5  # of the size of a loss, or of all gradients together
 SGD = partial(torch.optim.SGD, lr=0.05, momentum=0.9, weight_decay=5e-4)
@@ -371,7 +372,10 @@ def measured(rounds: int) -> dict[str, Any]:
     teacher = new_teacher(batches())
     parity = refuse_different_steps(teacher)
     loops = subjects(teacher)
-    result = {**summary(interleaved(loops, rounds, PER, warm_up=1), figures(loops, methods(teacher))), "parity": parity}
+    result = {
+        **summary(interleaved(loops, rounds, PER, warm_up=WARM_UP), figures(loops, methods(teacher))),
+        "parity": parity,
+    }
     if has_bfloat16("cpu"):
         return result
     left_out = f"This processor does not compute in bfloat16; left out: {', '.join(IN_BFLOAT16)}."

@@ -4,16 +4,13 @@ python benchmarks/startup.py [--rounds 20]
 """
 
 import argparse
-import json
 import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from measure import spread
-
-from tutelage.machine import environment
+from measure import conditions, place, spread, write
 
 LIMIT = 0.5  # seconds, for --help
 COMMANDS = {
@@ -21,6 +18,7 @@ COMMANDS = {
     "tutelage --help": ["-m", "tutelage", "--help"],
     "tutelage ls": ["-m", "tutelage", "ls"],
     "tutelage run mnist:hinton --help": ["-m", "tutelage", "run", "mnist:hinton", "--help"],
+    "tutelage distill --help": ["-m", "tutelage", "distill", "--help"],
 }
 
 
@@ -35,10 +33,13 @@ def seconds(words: list[str]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=20)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--rounds", type=int, default=20, help="how often each command is started (2 or more)")
+    parser.add_argument("--out", type=Path, default=place("startup"), help="where the figures are written")
+    asked = parser.parse_args()
+    if asked.rounds < 2:
+        parser.error(f"Quartiles need 2 rounds or more; got {asked.rounds}.")
     samples: dict[str, list[dict[str, float]]] = {name: [] for name in COMMANDS}
-    for _ in range(rounds + 1):
+    for _ in range(asked.rounds + 1):
         for name, words in COMMANDS.items():
             samples[name].append(seconds(words))
     table = {  # the first round fills caches
@@ -49,15 +50,8 @@ def main() -> None:
         print(f"{name:36} wall {clocks['wall']['median']:.3f} s   cpu {clocks['cpu']['median']:.3f} s")
     met = table["tutelage --help"]["wall"]["median"] <= LIMIT
     print(f"tutelage --help within {LIMIT} s: {'met' if met else 'MISSED'}")
-    result = {
-        "benchmark": "startup",
-        "environment": environment(),
-        "rounds": rounds,
-        "limit_seconds": LIMIT,
-        "met": met,
-    }
-    path = Path(__file__).parent / "results" / "startup.json"
-    path.write_text(json.dumps({**result, "seconds": table}, indent=1) + "\n")
+    about = {"benchmark": "startup", "environment": conditions(), "rounds": asked.rounds}
+    write(asked.out, {**about, "limit_seconds": LIMIT, "met": met, "seconds": table})
 
 
 if __name__ == "__main__":
