@@ -31,7 +31,7 @@ from tutelage.study.own_teacher import own_teacher
 from tutelage.study.participants import DistillationOptions, DistillationSettings, Participants, student_builder
 from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets
-from tutelage.study.teacher_builds import teacher_fitted
+from tutelage.study.teacher_builds import as_logits, teacher_fitted
 from tutelage.study.teacher_inputs import sees, with_head
 from tutelage.study.teacher_settings import OwnTeacherSettings
 
@@ -158,9 +158,11 @@ def _participants(
     sets = sets or own_sets(run.device, str(data), settings, run.progress.note, run.root)
     if isinstance(teacher, nn.Module):
         instance = instance_of(teacher)
-        sets = with_head(sets, teacher)
-        refuse_stranger(instance.kind.__name__, run.laid_out(build_of(instance)()), sets)
-        trained, build_teacher = stage_of(run, instance), build_of(instance)
+        build_teacher = as_logits(build_of(instance), sets, Way(), instance.kind.__name__, None, run.progress.note)
+        asked = run.laid_out(build_teacher())
+        sets = with_head(sets, asked)
+        refuse_stranger(instance.kind.__name__, asked, sets)
+        trained = stage_of(run, instance, build_teacher)
         for sentence in measured_first(trained.last, sets, Way(), 0.0, instance.kind.__name__, "--teacher-"):
             run.progress.note(f"teacher: {sentence}")
     else:

@@ -81,7 +81,10 @@ def class_dim_of(loss: Any) -> int | None:
 
 
 def refuse_probabilities(address: str, x: Any, dim: int | None) -> None:
-    """Raise ``ValueError`` if every row of ``x`` along ``dim`` (1 of four, else the last) is 0 to 1 and sums to 1."""
+    """Raise ``ValueError`` if every row of ``x`` along ``dim`` (1 of four, else the last) is 0 to 1 and sums to 1.
+
+    Also as ``refuse_sigmoids`` does.
+    """
     if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim < 2:
         return
     dim = dim if dim is not None else 1 if x.ndim == 4 else -1
@@ -97,6 +100,7 @@ def refuse_probabilities(address: str, x: Any, dim: int | None) -> None:
             f"{address!r} are probabilities (from 0 to 1, and 1 together), where logits are wanted: a softmax of a "
             f"softmax is nearly uniform; leave out the network's last softmax, or take the log of what it returns."
         )
+    refuse_sigmoids(address, x)
 
 
 def refuse_sigmoids(address: str, x: Any) -> None:

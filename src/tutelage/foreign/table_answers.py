@@ -10,25 +10,26 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from tutelage.foreign.log_answers import Kind, ends_in, in_words, logits_of
 from tutelage.foreign.table_file import Table, read_table
-
-SMALLEST = 1e-12
-"""What a probability of 0 is taken for, as nothing has a logit of −inf."""
-ROUGH = 5e-3
-"""How far from 1 a row of probabilities may sum up to: they were written with three digits, or in half precision."""
 
 
 @dataclass(frozen=True, eq=False)
 class Named:
-    """The samples that a teacher is asked about: ``names`` by their index, and the ``classes`` in their order."""
+    """The samples that a teacher is asked about: ``names`` by their index, and the ``classes`` in their order.
+
+    ``kind`` is what they are: of classes one holds.
+    """
 
     names: tuple[str, ...]
     classes: tuple[str, ...]
+    kind: Kind = "classes"
 
     @cached_property
     def checksum(self) -> str:
-        """The sha-256 over both: what a stage's key says of them."""
-        return sha256(repr((self.names, self.classes)).encode()).hexdigest()
+        """The sha-256 over all of it: what a stage's key says of them."""
+        kind = () if self.kind == "classes" else (self.kind,)
+        return sha256(repr((self.names, self.classes, *kind)).encode()).hexdigest()
 
 
 class TableOfAnswers(nn.Module):
@@ -51,7 +52,7 @@ class TableOfAnswers(nn.Module):
 
 
 def table_of_answers(file: Path, samples: Named) -> nn.Module:
-    """The answers in ``file`` for ``samples``, probabilities turned into logits by their logarithm.
+    """The answers in ``file`` for ``samples``, probabilities turned into logits, as ``log_answers`` does it.
 
     Raises as ``read_table``, and ``ValueError`` where columns or rows do not go with classes and samples.
     """
@@ -72,23 +73,13 @@ def looked_up(table: Table, samples: Named, where: str) -> tuple[Tensor, list[st
             f"{where} has no row for any of {len(rows)} samples: it names {_some(table.names)}, and they are "
             f"{_some(samples.names)}."
         )
-    if are_probabilities(answers):
-        answers = answers.double().clamp_min(SMALLEST).log().float()
-        notes.append("its rows are probabilities: their logarithms are taken as logits")
+    if end := ends_in(answers, samples.kind):
+        answers = logits_of(answers, end)
+        notes.append(f"its rows are {in_words(end)}")
     found = answers.new_full((len(rows), answers.shape[1]), torch.nan)
     found[known] = answers[torch.tensor([row for row in rows if row is not None])]
     unused = len(table.answers) - int(known.sum())
     return found, [*notes, *words, *([f"{unused} of its rows are of other samples"] if unused > 0 else [])]
-
-
-def are_probabilities(answers: Tensor) -> bool:
-    """Whether no number is negative and each row sums up to 1.
-
-    >>> are_probabilities(torch.tensor([[0.25, 0.75]])), are_probabilities(torch.tensor([[1.0, 2.0]]))
-    (True, False)
-    """
-    x = answers.double()
-    return x.ndim == 2 and x.shape[1] > 1 and bool((x >= 0).all()) and bool(((x.sum(1) - 1).abs() <= ROUGH).all())
 
 
 def _of_classes(table: Table, classes: Sequence[str], where: str) -> tuple[Tensor, list[str]]:

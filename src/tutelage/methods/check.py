@@ -11,7 +11,7 @@ from tutelage.arguments import refuse_probabilities, refuse_sigmoids
 from tutelage.calls import reason
 from tutelage.checks import named_in_errors
 from tutelage.methods.pair import Method, Pair
-from tutelage.methods.suited import answers_of, refuse_unsuited
+from tutelage.methods.suited import kind_of_answers, refuse_unsuited
 from tutelage.methods.sums import members
 from tutelage.methods.transfer import NoLabelsError, as_labels_allow
 from tutelage.objective import Objective
@@ -42,13 +42,13 @@ def check_network(
         raise
     except Exception as failure:
         shape = tuple(example.shape[1:])
-        raise ValueError(f"{name} does not answer samples of shape {shape}: {_words(failure)}") from failure
+        raise ValueError(f"{name} does not answer samples of shape {shape}: {failure_in_words(failure)}") from failure
     wanted = task.answers(example.new_empty(len(example), 0) if targets is None else targets, num_classes, len(example))
     _refuse_other_answers(name, tuple(answer.shape), tuple(wanted), task, num_classes)
     with named_in_errors(name):
-        if answers_of(task) == LabelLogits:
+        if kind_of_answers(task) == LabelLogits:
             refuse_sigmoids("output", answer)
-        elif answers_of(task) in (Logits, LogitMap):
+        elif kind_of_answers(task) in (Logits, LogitMap):
             refuse_probabilities("output", answer, dim=1)
 
 
@@ -115,7 +115,7 @@ def _tensor(answer: Any, name: str) -> Tensor:
     return found
 
 
-def _words(failure: Exception) -> str:
+def failure_in_words(failure: Exception) -> str:
     """What our own code says to users, as it is; of anybody else's code also what kind of error it was, and where."""
     *_, (frame, _) = walk_tb(failure.__traceback__)
     ours = str(frame.f_globals.get("__name__", "")).partition(".")[0] == "tutelage"

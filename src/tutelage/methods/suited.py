@@ -27,7 +27,7 @@ def refuse_unsuited(objective: Objective, task: Task) -> None:
     another kind would compute something all the same, such as probabilities over labels that do not exclude each other.
     Losses that were told the dimension of the classes, losses without shape types and what reads layers suit all tasks.
     """
-    kind = answers_of(task)
+    kind = kind_of_answers(task)
     for name, term in objective.terms.items():
         for taken in _taken_for_answers(term):
             if taken != kind and kind in KINDS:
@@ -48,7 +48,7 @@ def _taken_for_answers(term: Term) -> Iterator[Any]:
                 yield read
 
 
-def answers_of(task: Task) -> Any:
+def kind_of_answers(task: Task) -> Any:
     """The shape type of what ``task`` answers with: that of the first argument of its soft loss, if it has one."""
     return _first_type(task.soft(1.0))
 

@@ -50,12 +50,12 @@ def build_of(instance: Instance) -> Build:
     return partial(_copied, instance)
 
 
-def stage_of(run: Run, instance: Instance) -> Finished:
-    """The network as a given stage of ``run``, which keeps a copy of its weights."""
+def stage_of(run: Run, instance: Instance, build: Build) -> Finished:
+    """The network as a given stage of ``run``, which keeps a copy of its weights: ``build_of`` it, or around that."""
     with TemporaryDirectory() as folder:
         weights = Path(folder) / f"{instance.kind.__name__}.safetensors"
         save_weights(weights, instance.network)
-        return run.given("teacher", build_of(instance), weights)
+        return run.given("teacher", build, weights)
 
 
 def _copied(instance: Instance) -> nn.Module:

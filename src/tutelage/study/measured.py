@@ -124,6 +124,7 @@ def measured_network(
         raise ValueError(f"A network that is there already has its weights; leave out weights={str(weights)!r}.")
     else:
         network, pictures = model, Way()
+        network = as_logits(lambda: model, held, pictures, type(model).__name__, None, notes.append)()
     network = network.to(held.train.inputs.device)
     held = with_head(held, network)
     name = model if isinstance(model, str) else type(model).__name__
@@ -135,7 +136,7 @@ def filled_network(data: Sets, asked: OwnTeacherSettings, notes: list[str]) -> t
     build, pictures = teacher_build(data, asked, notes.append)
     if asked.weights is None and not only_answers(asked.teacher) and not comes_trained(build):
         raise ValueError(f"{asked.teacher} is untrained as it is built; give the file of its weights with --weights.")
-    network = as_logits(build, data, pictures, asked, notes.append)()
+    network = as_logits(build, data, pictures, asked.teacher, asked.weights, notes.append)()
     if asked.weights is not None:
         notes += load_foreign(asked.weights, network)
     return network, pictures

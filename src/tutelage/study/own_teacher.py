@@ -33,7 +33,7 @@ def own_teacher(run: Run, data: Sets, asked: OwnTeacherSettings, name: str = "te
             "network that comes with them (timm:…, hf:…)."
         )
     try:
-        build = as_logits(build, data, pictures, asked, run.progress.note)
+        build = as_logits(build, data, pictures, asked.teacher, asked.weights, run.progress.note)
         given = run.given(name, build, asked.weights)
     except ValueError as misfit:
         refuse_other_count(misfit, data, asked, pictures, called)

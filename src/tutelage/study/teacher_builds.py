@@ -4,22 +4,35 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
 from tutelage.foreign.forms import own_network, wanted_pictures
-from tutelage.foreign.log_answers import log_answers, with_a_column
-from tutelage.foreign.table_answers import Named, TableOfAnswers, are_probabilities
+from tutelage.foreign.log_answers import Kind, ends_in, in_words, log_answers, with_a_column, with_background
+from tutelage.foreign.table_answers import Named, TableOfAnswers
 from tutelage.foreign.table_file import ENDINGS
 from tutelage.measures.predict import evaluating
+from tutelage.methods.check import failure_in_words
+from tutelage.methods.suited import kind_of_answers
 from tutelage.outputs import tensor_in, tensor_output
+from tutelage.shapes import LabelLogits, LogitMap, Logits
+from tutelage.study.answered import answers_of
+from tutelage.study.diagnosis import chosen, looked_at
 from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets
+from tutelage.study.teacher_inputs import with_head
 from tutelage.study.teacher_settings import OwnTeacherSettings
 from tutelage.tasks.binary import BINARY
+from tutelage.tasks.task import Task
 from tutelage.teachers.adapted import adapted, renormalised
+from tutelage.weights.foreign import load_foreign
 
 Build = Callable[[], nn.Module]
+LOOKED, MAPS = 256, 8
+"""Samples whose answers show whether they are probabilities; of maps, in which each pixel is one, fewer do."""
+KINDS: dict[object, Kind] = {Logits: "classes", LogitMap: "classes", LabelLogits: "labels"}
+"""What the answers are of which a soft loss takes the type; all others are numbers."""
 
 
 def num_answers(data: Sets) -> int:
@@ -82,30 +95,58 @@ def fitted(build: Build, data: Sets, way: Way) -> Build:
     return partial(adapted, build, scale=scale, shift=shift, size=way.size)
 
 
-def as_logits(build: Build, data: Sets, way: Way, asked: OwnTeacherSettings, note: Callable[[str], None]) -> Build:
-    """``fitted``, and followed by a logarithm where its network ends in a softmax; one tensor of what it returns."""
+def as_logits(
+    build: Build, data: Sets, way: Way, called: str, weights: Path | None, note: Callable[[str], None]
+) -> Build:
+    """``fitted``, and followed by what undoes the softmax or sigmoid that its network, ``called`` so, ends in.
+
+    It answers with one tensor of what it returns, with a column where one logit a sample has none, and with maps of
+    both classes where it has one logit a pixel. What it ends in is seen with its ``weights``, on ``LOOKED`` samples.
+    """
     network = build()
     if isinstance(network, TableOfAnswers):
-        refuse_missing_rows(network, data, asked.teacher, note)
+        refuse_missing_rows(network, data, called, note)
         return build
-    with evaluating(network):
-        adjusted = fitted(lambda: network, data, way)().to(data.example.device)
-        answer = adjusted(data.example)
+    if weights is not None:
+        load_foreign(weights, network)
+    adjusted = fitted(lambda: network, data, way)().to(data.example.device)
+    answer = _answer(adjusted, data, called)
     if not isinstance(answer, Tensor):
         build = partial(tensor_output, build)
-    if tensor_in(answer).ndim == 1 and len(data.train.classes) == 2:
+    answer, two = tensor_in(answer), len(data.train.classes) == 2
+    if answer.ndim == 1 and two:
         build = partial(with_a_column, build)
-    if are_probabilities(tensor_in(answer)) and data.train.classes:
-        note(f"{asked.teacher} answers with probabilities: their logarithms are taken as logits")
-        build = partial(log_answers, build)
+    task = with_head(data, adjusted).task
+    samples = chosen(looked_at(data), MAPS if answer.ndim > 2 else LOOKED)
+    answers = answers_of(task, adjusted, samples, data.test_transform, way.size)
+    if end := ends_in(answers, kind_of(task)):
+        note(f"{called} answers with {in_words(end)}")
+        build = partial(log_answers, build, end=end)
+    if answer.ndim == 4 and answer.shape[1] == 1 and two:
+        note(f"{called} answers with one logit a pixel: it is taken for that of the second class")
+        build = partial(with_background, build)
     return fitted(build, data, way)
+
+
+def _answer(network: nn.Module, data: Sets, called: str) -> Any:
+    with evaluating(network):
+        try:
+            return network(data.example)
+        except Exception as failure:  # whatever somebody's code does with samples that it was not made for
+            shape, words = tuple(data.example.shape[1:]), failure_in_words(failure)
+            raise ValueError(f"{called} does not answer samples of shape {shape}: {words}") from failure
+
+
+def kind_of(task: Task) -> Kind:
+    """What the answers of ``task`` are, as its soft loss says."""
+    return KINDS.get(kind_of_answers(task), "numbers")
 
 
 def named_samples(data: Sets) -> Named:
     """The names of all samples by index; their numbers, where they have no names."""
     held = [part for part in (data.train, data.validation, data.test, data.unlabelled) if part is not None]
     last = max(int(part.index.max()) for part in held)
-    return Named(data.names or tuple(map(str, range(last + 1))), data.train.classes)
+    return Named(data.names or tuple(map(str, range(last + 1))), data.train.classes, kind_of(data.task))
 
 
 def refuse_missing_rows(network: TableOfAnswers, data: Sets, table: str, note: Callable[[str], None]) -> None:
