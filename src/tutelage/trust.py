@@ -40,6 +40,13 @@ class Refused(ValueError):
     """A name leads where none may lead: not that a module fails."""
 
 
+class NotAllowedError(Refused):
+    """What a file names is of packages that nobody allowed: ``args`` are why, which would have to be, and a remedy."""
+
+    def __str__(self) -> str:
+        return "{0}; if you trust it: {2}.".format(*self.args)
+
+
 @contextmanager
 def restricted(packages: Collection[str]) -> Iterator[None]:
     """Within, names lead to these packages and to ours alone. Where there are none, nothing is restricted."""
@@ -113,10 +120,9 @@ def stored(path: str, allow: Collection[str], folder: Path) -> Any:
     if not ours and root in STANDARD | NEEDED:
         raise Refused(f"{path} is not called: it is none of the functions that build a network from a file.")
     if not ours and root not in allow:
-        raise Refused(
-            f"{path} builds this network, and is no part of tutelage, so nothing of it was imported; if you trust it: "
-            f"tutelage.load({str(folder)!r}, allow={sorted({*allow, root})})."
-        )
+        why = f"{path} builds this network, and is no part of tutelage, so nothing of it was imported"
+        packages = sorted({*allow, root})
+        raise NotAllowedError(why, packages, f"tutelage.load({str(folder)!r}, allow={packages})")
     found: Any = _imported(module, None if ours else folder)
     for name in names.split("."):
         found = getattr(found, name, None)

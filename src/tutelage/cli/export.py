@@ -12,6 +12,7 @@ from tutelage.cli.common import Switch
 from tutelage.cli.failures import DONE, Usage
 from tutelage.cli.flags import flags_of_bundle, refuse_unknown, typed
 from tutelage.study.bounds import Above, AtMost
+from tutelage.trust import NotAllowedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +61,18 @@ def export(words: Sequence[str]) -> int:
         raise Usage("what, and where to? tutelage export RUN --to small.onnx, RUN is the folder of a run that ended.")
     from tutelage.deployment.export import exported
 
-    checked = exported(
-        asked.run[0],
-        asked.to,
-        takes=None if asked.input == "auto" else asked.input,
-        probabilities=asked.probabilities,
-        shape=asked.shape,
-        allow=asked.allow,
-        force=asked.force,
-    )
+    try:
+        checked = exported(
+            asked.run[0],
+            asked.to,
+            takes=None if asked.input == "auto" else asked.input,
+            probabilities=asked.probabilities,
+            shape=asked.shape,
+            allow=asked.allow,
+            force=asked.force,
+        )
+    except NotAllowedError as refusal:
+        why, packages, _ = refusal.args
+        raise Usage(f"{why}; if you trust it, add --allow {' '.join(packages)}.") from None
     print(checked.in_words() if checked is not None else f"{asked.to}: {asked.to.stat().st_size:,} bytes of weights")
     return DONE

@@ -22,13 +22,17 @@ _PLACES = ("runs", "folder", "data")
 
 @dataclass(frozen=True)
 class Request:
-    """A run before it begins. ``defaults`` are those of the preset, ``arguments`` what the recipe is called with."""
+    """A run before it begins. ``defaults`` are those of the preset, ``arguments`` what the recipe is called with.
+
+    ``called`` is how the commands that ask for it again begin, with the recipe in its place.
+    """
 
     recipe: Recipe
     preset: str
     arguments: dict[str, Any]
     defaults: dict[str, Any]
     common: Common
+    called: str = "tutelage run {}"
 
     @property
     def experiment(self) -> Experiment:
@@ -60,7 +64,7 @@ class Request:
     @property
     def _asked(self) -> list[str]:
         preset = ["--preset", self.preset] if self.preset != self.recipe.own_preset else []
-        return ["tutelage", "run", self.recipe.name, *preset, *self.changed]
+        return [*self.called.format(self.recipe.name).split(), *preset, *self.changed]
 
 
 def understood(

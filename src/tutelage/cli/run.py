@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from time import perf_counter
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ def run(words: Sequence[str], called: str = "tutelage run {}") -> int:
     begun = perf_counter()
     end_with_the_sweep()
     path, rest = first_recipe(words, "run")
-    request = understood(path, rest, called=called)
+    request = replace(understood(path, rest, called=called), called=called)
     with resumable(request.command):
         work = perform(request, begun)
         folder = work.folder

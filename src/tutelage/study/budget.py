@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 MOST = 10**5
 """Epochs that nobody trains for."""
@@ -58,9 +59,19 @@ def refuse_too_short(minutes: float, elsewhere: float, paces: Sequence[Pace]) ->
         each = " and ".join(in_words(pace.seconds(1)) for pace in paces)
         raise ValueError(
             f"One epoch takes {each}{', student and baseline' * (len(paces) > 1)}, and all else {in_words(elsewhere)}, "
-            f"which --minutes {minutes:g} does not hold; give --minutes {-(-(elsewhere + one) // 60) + 1:g} or more, "
+            f"which --minutes {minutes:g} does not hold; give --minutes {enough(elsewhere + one):g} or more, "
             "a smaller student or fewer samples."
         )
+
+
+def enough(seconds: float) -> float:
+    """Minutes that hold ``seconds``, half as much again for a pilot that takes more of more time, and for the clock.
+
+    >>> enough(4.0), enough(80.0)
+    (0.1, 2)
+    """
+    minutes = 1.5 * seconds / 60
+    return ceil(10 * minutes) / 10 if minutes < 1 else ceil(minutes)
 
 
 def in_words(seconds: float) -> str:
