@@ -261,7 +261,7 @@ class TestCard:
         ):
             assert words in card, words
         bare = model_card(About(), Made(), None, {})
-        assert not {"## Accuracy", "## Size and speed", "## How it was made"} & set(bare.splitlines())
+        assert not {"## Evaluation", "## Size and speed", "## How it was made"} & set(bare.splitlines())
         assert bare.count("To be filled in") == 3
 
     def test_its_header_is_yaml_that_a_hub_reads(self):

@@ -8,6 +8,7 @@ from typing import Any
 from tutelage.deployment.about import OUTPUTS, About
 from tutelage.deployment.compared import Checked
 from tutelage.own_data.preprocessing import Preprocessing
+from tutelage.own_data.source import TaskName
 from tutelage.printable import in_markdown, printable
 from tutelage.results import Arguments, Network, Results, Score
 
@@ -18,6 +19,13 @@ PIPELINES = {
     "segmentation": "image-segmentation",
 }
 """The Hub's word for a task on pictures; it has none for the prediction of numbers."""
+NUMBERED: Mapping[TaskName, str] = {
+    "classification": "what the data call the classes",
+    "segmentation": "the grey levels of the masks",
+    "multi-label": "the columns of the labels, counted from 0",
+    "regression": "the columns of the labels, counted from 0",
+}
+"""What classes are that are called by a number."""
 OPEN = "*To be filled in.*"
 MOST_NAMES = 1000
 
@@ -47,7 +55,7 @@ def model_card(
         _input(about, checked),
         "## Output",
         _output(about, checked),
-        *_section("## Accuracy", _scores(made)),
+        *_section("## Evaluation", _scores(made)),
         *_section("## Size and speed", _costs(made)),
         "## Files",
         _table(("file", "bytes"), [(f"`{name}`", f"{size:,}") for name, size in files.items()]),
@@ -105,6 +113,8 @@ def _output(about: About, checked: Checked | None) -> str:
         shown = [in_markdown(printable(name)) for name in about.classes[:MOST_NAMES]]
         more = len(about.classes) - len(shown)
         lines.append(f"In this order: {', '.join(shown)}" + (f", and {more} more in `student.json`." if more else "."))
+        if all(name.isdecimal() for name in about.classes):
+            lines.append(f"The numbers are {NUMBERED[about.task]}.")
     return " ".join(lines)
 
 
