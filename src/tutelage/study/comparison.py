@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import hypot, inf, isfinite
+from math import inf, isfinite
 from typing import Any
 
 from tutelage.measures.steps import Cost
@@ -10,6 +10,7 @@ from tutelage.results import Metric, Network, Role, Table
 from tutelage.run import Run
 from tutelage.schemes.by_method import is_cached
 from tutelage.stages.storage import Finished
+from tutelage.study.chance import noise_of
 from tutelage.study.costs import costs_of
 from tutelage.study.evaluated import Evaluated, publish_networks, validated
 from tutelage.study.sets import Sets
@@ -82,9 +83,8 @@ def best_in_words(
 
 def _beats(network: Network, baseline: Network, metric: Metric) -> bool:
     """Whether it is ahead by more than what the choice of the test samples leaves of such a difference."""
-    scores = [one.scores.get(metric.name) for one in (network, baseline)]
-    halves = [(high - low) / 2 for low, high in ((score and score.interval) or (0.0, 0.0) for score in scores)]
-    return metric.gain(_value(network, metric), over=_value(baseline, metric)) > hypot(*halves)
+    noise = noise_of(network.scores.get(metric.name), baseline.scores.get(metric.name))
+    return metric.gain(_value(network, metric), over=_value(baseline, metric)) > noise
 
 
 def _value(network: Network, metric: Metric) -> float:

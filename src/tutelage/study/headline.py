@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from tutelage.results import Metric, Network
-from tutelage.study.short_trials import noise_of
+from tutelage.study.chance import noise_of
 
 
 def headline(networks: Mapping[str, Network], names: tuple[str, str], metrics: Sequence[Metric]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from math import hypot, inf
+from math import inf
 from statistics import fmean
 from time import perf_counter
 
@@ -25,6 +25,7 @@ from tutelage.run import Run
 from tutelage.schemes.answers import Conditions
 from tutelage.schemes.by_method import is_cached, pair_of, prepared, read_of
 from tutelage.schemes.plan import Plan
+from tutelage.study.chance import noise_of
 from tutelage.study.participants import DistillationSettings, Participants
 from tutelage.study.range_test import FEWEST, LOWEST, ranged
 from tutelage.study.short_training import FEWEST_STEPS, WARM_UP, train_briefly
@@ -198,9 +199,3 @@ class ShortTrials:
         assert data.validation is not None
         answers = data.task.predict(model, data.validation, transform=data.test_transform)
         return data.task.score(answers, data.validation)[data.task.deciding.name]
-
-
-def noise_of(one: Score, other: Score) -> float:
-    """What the choice of the samples leaves of a difference of the two; endless where a score has no interval."""
-    halves = [float("inf") if x.interval is None else (x.interval[1] - x.interval[0]) / 2 for x in (one, other)]
-    return hypot(*halves)
