@@ -3,14 +3,14 @@
 import inspect
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from tutelage.cli.common import Switch
 from tutelage.cli.failures import DONE, FILES, Usage
-from tutelage.cli.flags import Flag, leaves, refuse_unknown, typed
+from tutelage.cli.flags import Flag, flags_of_settings, refuse_unknown, typed
 from tutelage.printable import printable, printable_in
 from tutelage.study.bounds import refuse_fields
 from tutelage.study.own_settings import DataSettings
@@ -33,8 +33,7 @@ class Asked:
 
 def check_flags() -> list[Flag]:
     """Its flags, those of the data included."""
-    mine = leaves([Flag("data", DataSettings, DataSettings(), "")])
-    return [Flag("json", Switch, False, ""), *(replace(flag, name=flag.name.removeprefix("data.")) for flag in mine)]
+    return [Flag("json", Switch, False, ""), *flags_of_settings(DataSettings)]
 
 
 def check(words: Sequence[str]) -> int:

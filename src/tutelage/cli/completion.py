@@ -7,7 +7,7 @@ from tutelage.cli.common import Common, without
 from tutelage.cli.distill import DISTILL
 from tutelage.cli.failures import DONE, Usage, did_you_mean
 from tutelage.cli.find import find, recipes_in, shipped
-from tutelage.cli.flags import flags_of, flags_of_bundle, leaves
+from tutelage.cli.flags import flags_of, flags_of_bundle, flags_of_settings, leaves
 from tutelage.cli.sweep import Sweeping
 
 SCRIPTS = {
@@ -93,9 +93,10 @@ def _possible(before: Sequence[str], commands: list[str]) -> list[str]:
                 else [*(x for f in flags for x in f.spellings), "--help"]
             )
         case [_, "measure", *_]:
-            from tutelage.cli.measure import Measuring, data_flags
+            from tutelage.cli.measure import Measuring
+            from tutelage.study.own_settings import DataSettings
 
-            mine = [spelling for flag in data_flags() for spelling in flag.spellings]
+            mine = [spelling for flag in flags_of_settings(DataSettings) for spelling in flag.spellings]
             return [*(flag.spelled for flag in flags_of_bundle(Measuring)), *mine, "--help"]
         case [_, "report", *_]:
             from tutelage.cli.report import Asked

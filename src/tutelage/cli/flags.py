@@ -118,13 +118,17 @@ def settings_of(flag: Flag) -> Any:
     return kind if is_dataclass(kind) else None
 
 
-def _fields_as_flags(flag: Flag) -> list[Flag]:
-    kind = settings_of(flag)
-    meanings = field_meanings(kind)
+def flags_of_settings(settings: Any, default: Any = MISSING, name: str = "") -> list[Flag]:
+    """The fields of a settings dataclass, those of ``name``, at what they are in ``default``, or usually."""
+    meanings = field_meanings(settings)
     return [
-        Flag(dotted_name(flag.name, within), hint, _default(field, flag.default), meanings.get(field.name, ""))
-        for within, field, hint in fields_of(kind)
+        Flag(dotted_name(name, within).removeprefix("."), hint, _default(field, default), meanings.get(field.name, ""))
+        for within, field, hint in fields_of(settings)
     ]
+
+
+def _fields_as_flags(flag: Flag) -> list[Flag]:
+    return flags_of_settings(settings_of(flag), flag.default, flag.name)
 
 
 def _default(field: "Field[Any]", settings: Any) -> Any:

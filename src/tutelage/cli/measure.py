@@ -11,12 +11,10 @@ from typing import Annotated, Any
 from tyro.conf import arg
 
 from tutelage.cli.common import Processes, Switch
-from tutelage.cli.docstrings import field_meanings
 from tutelage.cli.failures import DONE, Usage
-from tutelage.cli.flags import Flag, parse
+from tutelage.cli.flags import flags_of_settings, parse
 from tutelage.printable import printable
 from tutelage.study.bounds import refuse_fields
-from tutelage.study.dotted import fields_of
 from tutelage.study.own_settings import DataSettings
 
 
@@ -53,14 +51,6 @@ class Measuring:
     traceback: Annotated[Switch, arg(help_behavior_hint="", help="Show where an error comes from.")] = False
 
 
-def data_flags() -> list[Flag]:
-    """The flags that say how data are read."""
-    meanings = field_meanings(DataSettings)
-    return [
-        Flag(name, hint, field.default, meanings.get(field.name, "")) for name, field, hint in fields_of(DataSettings)
-    ]
-
-
 def measure(words: Sequence[str]) -> int:
     """Measure a trained network on your data: how often it is right, its size, its speed, its memory.
 
@@ -68,7 +58,9 @@ def measure(words: Sequence[str]) -> int:
     another normalisation or size, classes sorted otherwise) is looked for on the validation part and said. Nothing is
     written.
     """
-    said, asked = parse(data_flags(), Measuring, words, prog="tutelage measure", description=getdoc(measure) or "")
+    said, asked = parse(
+        flags_of_settings(DataSettings), Measuring, words, prog="tutelage measure", description=getdoc(measure) or ""
+    )
     if not asked.model or not asked.data:
         raise Usage("which network, on which data? tutelage measure --model my_lab.nets:Net --weights F --data DIR.")
     settings = DataSettings(**said)

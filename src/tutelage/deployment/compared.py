@@ -48,6 +48,23 @@ class Checked:
         )
 
 
+def checked(
+    network: nn.Module,
+    file: Callable[[Tensor], Tensor],
+    inputs: Tensor,
+    path: Path,
+    size: int,
+    *,
+    takes: str,
+    output: str,
+    real: bool,
+) -> Checked:
+    """What is said of a file of ``size`` bytes for ``path``. Raises ``ValueError`` as ``refuse_difference``."""
+    difference, answer = refuse_difference(network, file, inputs, str(path))
+    shape, dtype = tuple(inputs.shape[1:]), str(inputs.dtype)[6:]
+    return Checked(path, size, difference, takes, output, shape, dtype, answer, real)
+
+
 def refuse_difference(
     network: nn.Module, file: Callable[[Tensor], Tensor], samples: Tensor, what: str
 ) -> tuple[float, tuple[int, ...]]:

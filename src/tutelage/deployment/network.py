@@ -25,14 +25,11 @@ class Exported(nn.Module):
         self.is_normalised = takes == "normalised"
         self.behind = about.task if probabilities else ""
         how = None if self.is_normalised else about.preprocessing
-        for name in ("mean", "std"):
-            numbers = torch.tensor(getattr(how, name)).view(-1, 1, 1) if how is not None and how.mean else None
+        for name, numbers in zip(("mean", "std"), moments_of(how), strict=True):
             self.register_buffer(name, numbers)
 
     def forward(self, input: Tensor) -> Tensor:  # the file's input is called so
-        x = input if self.is_normalised else input.to(torch.float32) / self.scale
-        if self.mean is not None and self.std is not None:
-            x = (x - self.mean) / self.std
+        x = input if self.is_normalised else normalised(input, self.scale, self.mean, self.std)
         answer = tensor_in(self.model(x))
         if not self.behind:
             return answer
@@ -58,13 +55,23 @@ def output_name(about: About, probabilities: bool) -> str:
     return "probabilities" if probabilities else OUTPUTS[about.task][0]
 
 
+def moments_of(how: Preprocessing | None, device: torch.device | None = None) -> tuple[Tensor | None, Tensor | None]:
+    """Mean and deviation of the channels, (C, 1, 1) each; nothing where pictures are not normalised."""
+    if how is None or not how.mean:
+        return None, None
+    mean, std = (torch.tensor(numbers, device=device).view(-1, 1, 1) for numbers in (how.mean, how.std))
+    return mean, std
+
+
+def normalised(pictures: Tensor, scale: float, mean: Tensor | None, std: Tensor | None) -> Tensor:
+    """``(x / scale − mean) / std`` in float32."""
+    x = pictures.to(torch.float32) / scale
+    return x if mean is None or std is None else (x - mean) / std
+
+
 def as_seen(pictures: Tensor, how: Preprocessing) -> Tensor:
     """Pictures (N, C, H, W), uint8, as the network sees them: float32, ``(x / 255 − mean) / std``."""
-    x = pictures.to(torch.float32) / 255
-    if not how.mean:
-        return x
-    mean, std = (torch.tensor(numbers, device=x.device).view(-1, 1, 1) for numbers in (how.mean, how.std))
-    return (x - mean) / std
+    return normalised(pictures, 255, *moments_of(how, pictures.device))
 
 
 def as_taken(samples: Tensor, about: About, takes: Input) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from tutelage.deployment.about import About, Input
-from tutelage.deployment.compared import Checked, refuse_difference
+from tutelage.deployment.compared import Checked, checked
 from tutelage.deployment.network import Exported, as_taken, output_name, plain_copy
 from tutelage.deployment.traced import BATCH, quiet, traced
 from tutelage.files import atomically
@@ -62,11 +62,10 @@ def export_onnx(
     def answered(batch: Tensor) -> Tensor:
         return torch.from_numpy(np.asarray(session.run([output], {INPUT: batch.numpy()})[0]))
 
-    difference, answer = refuse_difference(network, answered, inputs, str(path))
+    done = checked(network, answered, inputs, path, len(content), takes=takes, output=output, real=real)
     with atomically(path) as temporary:
         temporary.write_bytes(content)
-    shape, dtype = tuple(inputs.shape[1:]), str(inputs.dtype)[6:]
-    return Checked(path, len(content), difference, takes, output, shape, dtype, answer, real)
+    return done
 
 
 def onnx_module(module: str) -> Any:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.deployment.about import About, Input
-from tutelage.deployment.compared import Checked, refuse_difference
+from tutelage.deployment.compared import Checked, checked
 from tutelage.deployment.network import Exported, as_taken, output_name, plain_copy
 from tutelage.deployment.traced import quiet, traced
 from tutelage.files import atomically
@@ -41,7 +41,5 @@ def export_program(
         with quiet():
             torch.export.save(program, temporary, extra_files={FACTS: json.dumps(facts, ensure_ascii=False)})
             again = torch.export.load(temporary).module()
-        difference, answer = refuse_difference(network, again, inputs, str(path))
         size = temporary.stat().st_size
-    shape, dtype = tuple(inputs.shape[1:]), str(inputs.dtype)[6:]
-    return Checked(path, size, difference, takes, output, shape, dtype, answer, real)
+        return checked(network, again, inputs, path, size, takes=takes, output=output, real=real)
