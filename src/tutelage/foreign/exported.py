@@ -16,6 +16,7 @@ from tutelage.calls import reason
 from tutelage.foreign.exported_file import DTYPES, Program, read_program
 from tutelage.foreign.kept_file import bytes_in, file_as_tensor
 from tutelage.foreign.pieces import in_pieces, refuse_more_inputs, typed
+from tutelage.machine import memory_limit
 from tutelage.outputs import kind_of
 
 ARITHMETIC = (
@@ -30,6 +31,8 @@ PRIVATE = (
 """Operations with a name of torch's own that networks are exported with."""
 REFUSED = ("from_file", "save", "load", "print", "warn", "set_data", "resize_", "set_", "rand", "normal", "bernoulli")
 """What reads files, speaks, changes other memory or answers otherwise each time: how such a name begins."""
+HELD, ROOM = 256, 2**30
+"""How many times the bytes of input and weights, and how many more, a program may hold at once."""
 FORMATS = {1: torch.contiguous_format, 2: torch.channels_last, 3: torch.channels_last_3d, 4: torch.preserve_format}
 
 
@@ -45,6 +48,7 @@ class ExportedProgram(nn.Module):
         self.register_buffer("content", content)
         self.name = name
         self._read: tuple[Any, Program] | None = None
+        self._fits: set[tuple[int, ...]] = set()
 
     @property
     def program(self) -> Program:
@@ -52,7 +56,7 @@ class ExportedProgram(nn.Module):
         content: Tensor = self.get_buffer("content")
         stamp = (id(content), content._version)
         if self._read is None or self._read[0] != stamp:
-            self._read = stamp, read_program(bytes_in(content), self.name)
+            self._read, self._fits = (stamp, read_program(bytes_in(content), self.name)), set()
         return self._read[1]
 
     @property
@@ -64,8 +68,15 @@ class ExportedProgram(nn.Module):
         refuse_more_inputs(self.name, len(program.inputs))
         dtype = program.dtypes[0] or torch.float32
         fixed = program.sizes[0][0] if program.sizes[0] else 0
+
+        def ask(x: Tensor) -> Tensor:
+            if x.shape not in self._fits:
+                _refuse_huge(program, typed(x, dtype), self.name)
+                self._fits.add(x.shape)
+            return _done(program, typed(x, dtype), self.name)
+
         try:
-            return in_pieces(lambda x: _done(program, typed(x, dtype), self.name), inputs, fixed)
+            return in_pieces(ask, inputs, fixed)
         except ValueError:
             raise
         except Exception as failure:  # names that lead nowhere, and sizes that do not fit
@@ -75,7 +86,7 @@ class ExportedProgram(nn.Module):
             ) from None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_read": None}
+        return {**self.__dict__, "_read": None, "_fits": set()}
 
 
 def exported_program(file: Path) -> nn.Module:
@@ -86,10 +97,32 @@ def exported_program(file: Path) -> nn.Module:
     return network
 
 
-def _done(program: Program, inputs: Tensor, where: str) -> Tensor:
+class _TooLargeError(ValueError):
+    """What is held at once is more than is allowed."""
+
+
+def _refuse_huge(program: Program, inputs: Tensor, where: str) -> None:
+    """Raise ``ValueError`` for a program that holds far more at once than its input and weights let expect.
+
+    It is done once without values: what is made up of these, and what has no such form, is not seen.
+    """
+    given = inputs.nbytes + sum(x.nbytes for x in program.tensors.values())
+    most = min((memory_limit() or 2**34) // 2, HELD * given + ROOM)
+    try:
+        _done(program, inputs.to("meta"), where, most)
+    except _TooLargeError:
+        shape = tuple(inputs.shape)
+        raise ValueError(f"{where} wants more than {most >> 20} MiB for a batch {shape}; export it again.") from None
+    except Exception:  # an operation that looks at values, or has no form without them
+        return
+
+
+def _done(program: Program, inputs: Tensor, where: str, most: int | None = None) -> Tensor:
+    """What the program answers. Raises ``_TooLargeError`` where more than ``most`` bytes are made and still needed."""
+    held: dict[str, int] = {}
     values: dict[str, Any] = {name: x.to(inputs.device) for name, x in program.tensors.items()}
     values[program.inputs[0]] = inputs
-    for node in program.nodes:
+    for node, gone in zip(program.nodes, program.no_longer, strict=True):
         target = str(node["target"])
         given = [(x["name"], x.get("kind"), _value(x["arg"], values, inputs.device)) for x in node["inputs"]]
         positional = [value for _, kind, value in given if kind != 2]
@@ -101,10 +134,20 @@ def _done(program: Program, inputs: Tensor, where: str) -> Tensor:
             answer = tuple(answer)
         parts = answer if isinstance(answer, tuple | list) else (answer,)
         values.update({_called(x): part for x, part in zip(outputs, parts, strict=False) if _called(x)})
+        if most is not None:
+            held |= {_called(x): part.nbytes for x, part in zip(outputs, parts, strict=False) if _is_tensor(part)}
+            if sum(held.values()) > most:
+                raise _TooLargeError
+        for name in gone:
+            values.pop(name, None), held.pop(name, None)
     answer = _value(program.outputs[program.answer], values, inputs.device)
     if not isinstance(answer, Tensor):
         raise ValueError(f"{where} returns {kind_of(answer)} first, where a tensor is wanted.")
     return answer
+
+
+def _is_tensor(part: Any) -> bool:
+    return isinstance(part, Tensor)
 
 
 def _operation(target: str, where: str) -> Callable[..., Any]:

@@ -7,8 +7,9 @@ The archive holds tensors as plain bytes, and the operations as JSON: schema ver
 import json
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from typing import Any
 
@@ -29,7 +30,9 @@ DTYPES = {
 }
 """By the numbers that the schema gives them."""
 LARGEST = 2**28
-"""Bytes of the JSON part, and elements of a tensor's size; networks of today take some millions."""
+"""Bytes of the JSON part; those of networks of today take some millions."""
+SPREAD = 2**20
+"""Numbers that a tensor may have which is stored as fewer, one for all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +53,19 @@ class Program:
     answer: int = 0
     num_weights: int = 0
 
+    @cached_property
+    def no_longer(self) -> tuple[tuple[str, ...], ...]:
+        """For each operation the names that nothing after it asks for."""
+        last = dict.fromkeys(self.tensors, -1)
+        for place, node in enumerate(self.nodes):
+            last |= dict.fromkeys(_names_in([*(x["arg"] for x in node["inputs"]), node["outputs"]]), place)
+        kept = {*_names_in(self.outputs)}
+        gone: list[list[str]] = [[] for _ in self.nodes]
+        for name, place in last.items():
+            if place >= 0 and name not in kept:
+                gone[place].append(name)
+        return tuple(map(tuple, gone))
+
 
 def read_program(content: bytes, where: str) -> Program:
     """The program in ``content``, called ``where`` in errors.
@@ -59,12 +75,23 @@ def read_program(content: bytes, where: str) -> Program:
     """
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
+            if sum(member.file_size for member in archive.infolist()) > len(content):
+                raise ValueError("its parts are larger than it is")
             return _program(archive, where)
     except RefusedProgramError:
         raise
     except Exception as error:  # what is damaged may end in any
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"{where} is no exported program that can be read ({reason}); export it again.") from None
+
+
+def _names_in(part: Any) -> Iterator[str]:
+    """Of all values that a part of the file speaks of."""
+    if isinstance(part, Mapping):
+        yield from (x for key, x in part.items() if key in ("name", "as_name") and isinstance(x, str))
+    if isinstance(part, Mapping | list | tuple):
+        for inner in part.values() if isinstance(part, Mapping) else part:
+            yield from _names_in(inner)
 
 
 class RefusedProgramError(ValueError):
@@ -148,7 +175,11 @@ def _tensors(
         whole = flat[member, dtype]
         start = meta["storage_offset"]["as_int"]
         last = start + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-        if min([*size, *stride, start], default=0) < 0 or last >= whole.numel() or math.prod(size) > 8 * LARGEST:
+        if (
+            min([*size, *stride, start], default=0) < 0
+            or last >= whole.numel()
+            or math.prod(size) > max(whole.numel(), SPREAD)
+        ):
             raise ValueError(f"the sizes of {name!r} are beyond what is stored")
         tensors[name] = whole.as_strided(size, stride, start)
     return tensors

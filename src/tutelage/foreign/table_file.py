@@ -1,7 +1,6 @@
 """A table of somebody's answers, read: rows by the name of a sample, or by its number; columns by class."""
 
 import csv
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tutelage.data.pictures import needed
+from tutelage.machine import memory_limit
+from tutelage.own_data.arrow import read_parquet
+from tutelage.own_data.npz import read_npz
 
 ENDINGS = (".parquet", ".csv", ".tsv", ".npz")
 LARGEST = 2**31
@@ -45,6 +46,8 @@ def read_table(path: Path) -> Table:
         raise
     except Exception as error:  # of damaged files the libraries raise whatever they like
         reason = (str(error).strip() or type(error).__name__).partition("\n")[0]
+        if reason.startswith(str(path)):  # said already
+            raise ValueError(reason) from None
         raise ValueError(
             f"{path} is no table of answers that can be read ({reason.rstrip('.')}); a row a sample is wanted, with "
             "its name and a number a class."
@@ -60,12 +63,7 @@ def read_table(path: Path) -> Table:
 
 
 def _arrays(path: Path) -> Table:
-    with zipfile.ZipFile(path) as archive:
-        size = sum(member.file_size for member in archive.infolist())
-    if size > 4 * LARGEST:
-        raise ValueError(f"it takes {size} bytes")
-    with np.load(path, allow_pickle=False) as arrays:
-        held = {name: arrays[name] for name in sorted(arrays.files)}
+    held = dict(sorted(read_npz(path, (memory_limit() or 2**34) // 2).items()))
     numbers = {name: x for name, x in held.items() if x.ndim == 2 and x.dtype.kind in "fiu"}
     chosen = next((name for name in ANSWERS if name in numbers), None) or next(iter(numbers), None)
     if chosen is None or (len(numbers) > 1 and chosen not in ANSWERS):
@@ -88,21 +86,13 @@ def _text(path: Path) -> Table:
 
 
 def _parquet(path: Path) -> Table:
-    file = needed("pyarrow.parquet").ParquetFile(path)
-    rows, width = file.metadata.num_rows, file.metadata.num_columns
-    if rows * width > LARGEST:
-        raise ValueError(f"it has {rows} rows of {width} columns")
-    types = {field.name: str(field.type) for field in file.schema_arrow}
-    plain = [name for name, kind in types.items() if kind.startswith(("int", "uint", "float", "double", "string",
-                                                                        "large_string", "halffloat"))]  # fmt: skip
-    lists = [name for name, kind in types.items() if "list" in kind and ("float" in kind or "double" in kind)]
-    table = file.read(columns=[*plain, *lists])
-    columns = {name: tuple(table.column(name).to_pylist()) for name in plain}
+    columns = {name: tuple(values) for name, values in read_parquet(path).columns.items()}
+    lists = {name: x for name, x in columns.items() if isinstance(x[0], list)}
+    plain = {name: x for name, x in columns.items() if isinstance(x[0], str | int | float)}
     if not lists:
-        return _of_columns(columns)
-    chosen = next((name for name in ANSWERS if name in lists), lists[0])
-    answers = torch.tensor(table.column(chosen).to_pylist(), dtype=torch.float32)
-    return Table(answers, _names(columns))
+        return _of_columns(plain)
+    chosen = next((name for name in ANSWERS if name in lists), next(iter(lists)))
+    return Table(torch.tensor(lists[chosen], dtype=torch.float32), _names(plain))
 
 
 def _of_columns(columns: dict[str, tuple[Any, ...]]) -> Table:

@@ -1,6 +1,5 @@
 """Arrays in ``.npz`` and ``.safetensors`` files: which are inputs, labels and parts follows from their names."""
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from tutelage.data.contents import one_line
 from tutelage.machine import memory_limit
+from tutelage.own_data.npz import read_npz
 from tutelage.own_data.parts import part_of
 from tutelage.own_data.source import Part, Source
 from tutelage.own_data.targets import as_inputs, labelled_source
@@ -88,31 +88,7 @@ def _opened(path: Path) -> dict[str, Tensor]:
 
 
 def _npz(path: Path, limit: int) -> dict[str, Tensor]:
-    with zipfile.ZipFile(path) as packed:
-        sizes = [x.file_size for x in packed.infolist()]
-        if sum(sizes) > min(limit, 2000 * path.stat().st_size + 2**26):
-            raise ValueError(f"it unpacks to {sum(sizes)} bytes")
-        for member in packed.infolist():
-            with packed.open(member) as file:
-                _refuse_header(file, member.file_size)
-    with np.load(path, allow_pickle=False) as arrays:
-        return {name: _tensor(arrays[name]) for name in arrays.files}
-
-
-def _refuse_header(file: Any, size: int) -> None:
-    """Raise ``ValueError`` for an array of objects, or of more numbers than its file holds, before room is made."""
-    version = np.lib.format.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"its arrays are of version {version[0]}.{version[1]}")
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
-    if dtype.hasobject:
-        raise ValueError("it holds objects of Python, which may be code")
-    count = 1
-    for length in shape:
-        count *= int(length)
-    if not 0 <= count * dtype.itemsize <= size:
-        raise ValueError(f"an array says that it has {list(shape)} numbers, in {size} bytes")
+    return {name: _tensor(array) for name, array in read_npz(path, limit).items()}
 
 
 def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
@@ -139,6 +115,8 @@ def _pair(path: Path, roles: Mapping[str, str], arrays: Mapping[str, Tensor], pa
     if inputs.ndim < 2 or labels.ndim < 1 or len(inputs) != len(labels):
         shapes = f"{list(inputs.shape)} and {list(labels.shape)}"
         raise ValueError(f"{path} has inputs and labels {shapes} in its {part} part; there is one of each a sample.")
+    if not inputs.numel() or ("labels" in roles and not labels.numel()):
+        raise ValueError(f"{path} has samples or labels that hold nothing in its {part} part; leave the part out.")
     if inputs.is_floating_point() and not inputs.isfinite().all():
         raise ValueError(f"{path} has inputs that are not finite in its {part} part; take them out.")
     return as_inputs(inputs), labels

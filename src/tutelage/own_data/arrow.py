@@ -9,14 +9,18 @@ from tutelage import plain_json
 from tutelage.data.contents import one_line
 from tutelage.data.pictures import needed
 from tutelage.machine import memory_limit
+from tutelage.own_data.arrow_sizes import plain, plain_bytes, refuse_packed
+from tutelage.own_data.parquet_pages import Unpacked, unpacked
 from tutelage.own_data.parts import part_of
 from tutelage.own_data.table import Columns
 
 ROWS = 100_000_000
 RATIO, ROOM = 200, 2**26
-"""How many times its own size, and how many bytes more, a file may say that it unpacks to."""
+"""How many times its own size, and how many bytes more, a file may unpack to."""
+OBJECTS = 2**28
+"""How many bytes more that may take as values of Python."""
 TOGETHER = 256
-"""Rows that are unpacked at once."""
+"""Rows that are unpacked at once, where no value of a dictionary may be so long that fewer have to do."""
 STATE, SEVERAL = "state.json", "dataset_dict.json"
 """What ``datasets`` writes beside the tables of one part, and of several."""
 
@@ -27,10 +31,13 @@ def read_parquet(path: Path) -> Columns:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     try:
+        known = unpacked(path)
+        _refuse_bomb(known, path.stat().st_size)
         schema = parquet.read_schema(path)
         with parquet.ParquetFile(path) as file:
-            _refuse_bomb(file.metadata, path.stat().st_size)
-            return _table([path], schema, file.iter_batches(TOGETHER), path.parent)
+            _refuse_rows(file.metadata.num_rows)
+            rows = max(1, min(TOGETHER, ROOM // max(1, known.dictionaries)))
+            return _table([path], schema, file.iter_batches(rows), path.parent)
     except ValueError as error:
         if str(error).startswith(str(path)):
             raise
@@ -81,6 +88,8 @@ def _saved_part(folder: Path) -> Columns:
                 yield from ipc.open_stream(mapped)
 
     try:
+        for path in paths:
+            refuse_packed(path)
         with arrow.memory_map(str(paths[0])) as mapped:
             schema = ipc.open_stream(mapped).schema
         return _table(paths, schema, batches(), folder)
@@ -90,15 +99,17 @@ def _saved_part(folder: Path) -> Columns:
 
 def _table(paths: Sequence[Path], schema: Any, batches: Iterator[Any], home: Path) -> Columns:
     columns: dict[str, list[Any]] = {name: [] for name in schema.names}
-    limit, taken = (memory_limit() or 2**34) // 2, 0
+    stored, taken = sum(path.stat().st_size for path in paths), 0
+    limit = min((memory_limit() or 2**34) // 2, RATIO * stored + OBJECTS)
     if len(columns) < len(schema.names):
         raise ValueError("a column is there twice")
     for batch in batches:
         batch.validate(full=True)
-        if (taken := taken + batch.nbytes) > limit:
-            raise ValueError(f"it holds more than {limit >> 20} MiB, half of the memory")
+        taken += sum(map(plain_bytes, batch.columns))
+        if taken > limit:
+            raise ValueError(f"{stored} bytes unpack to more than {limit >> 20} MiB")
         for name, column in zip(schema.names, batch.columns, strict=True):
-            columns[name] += column.to_pylist()
+            columns[name] += plain(column)
     if not any(columns.values()):
         raise ValueError("it has no rows")
     return Columns(str(paths[0]), home, columns, _class_names(schema))
@@ -119,14 +130,14 @@ def _class_names(schema: Any) -> Mapping[str, tuple[str, ...]]:
         return {}
 
 
-def _refuse_bomb(metadata: Any, stored: int) -> None:
-    """By what the file says of itself. Its columns are not asked: where they are damaged, pyarrow ends the process."""
-    rows = metadata.num_rows
+def _refuse_rows(rows: int) -> None:
     if not 0 < rows <= ROWS:
         raise ValueError(f"it has {rows} rows, and at most {ROWS} are read" if rows else "it has no rows")
-    size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-    if not 0 <= size <= RATIO * stored + ROOM:
-        raise ValueError(f"it unpacks to {size} bytes of {stored}")
+
+
+def _refuse_bomb(known: Unpacked, stored: int) -> None:
+    if known.total > min((memory_limit() or 2**34) // 2, RATIO * stored + ROOM):
+        raise ValueError(f"it unpacks to {known.total} bytes of {stored}")
 
 
 def _json(path: Path) -> Mapping[str, Any]:
