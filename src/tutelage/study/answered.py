@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from tutelage.data.labelled import Labelled
 from tutelage.data.views import Show, parts
+from tutelage.tasks.judged import Judged
 from tutelage.tasks.task import Task
 
 MOST = 2**23
@@ -16,12 +17,22 @@ def answers_of(task: Task, model: nn.Module, data: Labelled, transform: Show, si
 
     ``size`` is that to which ``model`` resizes its pictures itself, 0 where it does not.
     """
+    slices = parts(len(data), at_once(data, size))
+    places = torch.arange(len(data), device=data.inputs.device)
+    return torch.cat([task.predict(model, data[places[part]], transform=transform) for part in slices])
+
+
+def judged(task: Task, model: nn.Module, data: Labelled, transform: Show, size: int = 0) -> Judged:
+    """``task.judge`` for all of ``data``, of as many samples at a time."""
+    return task.judge(model, data, transform, at_once(data, size))
+
+
+def at_once(data: Labelled, size: int) -> int:
+    """How many samples keep ``MOST`` numbers."""
     each = max(1, data.inputs[0].numel())
     if size and data.inputs.ndim == 4:
         each = max(each, data.inputs.shape[1] * size * size)
-    slices = parts(len(data), max(2, MOST // each))
-    places = torch.arange(len(data), device=data.inputs.device)
-    return torch.cat([task.predict(model, data[places[part]], transform=transform) for part in slices])
+    return max(2, MOST // each)
 
 
 def are_classes(answers: Tensor, data: Labelled) -> bool:

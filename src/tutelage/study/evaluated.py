@@ -16,6 +16,7 @@ from tutelage.run import Run
 from tutelage.stages.storage import Finished
 from tutelage.study.network_costs import costs_of, takes_time
 from tutelage.study.sets import Sets
+from tutelage.tasks.judged import Judged
 
 T = TypeVar("T")
 
@@ -42,14 +43,16 @@ def evaluate(networks: Mapping[str, Evaluated], data: Sets) -> tuple[list[Networ
     if not networks:
         raise ValueError("A report needs one network or more to measure; got none.")
     seen = {name: one.data or data for name, one in networks.items()}
-    answers = {name: seen[name].task.predict(one.finished.last, seen[name].test, transform=seen[name].test_transform)
-               for name, one in networks.items()}  # fmt: skip
-    teacher, student = (_first(role, networks, answers) for role in ("teacher", "student"))
+    found = {
+        name: seen[name].task.judge(one.finished.last, seen[name].test, seen[name].test_transform)
+        for name, one in networks.items()
+    }
+    teacher, student = (_first(role, networks, found) for role in ("teacher", "student"))
     examples_of = {id(sets): _example(sets) for sets in seen.values()}
     samples = {name: examples_of[id(sets)] for name, sets in seen.items()}
     clocks, slow = _attempted("latency", partial(_clocked, networks, samples))
     measured = [
-        _measured(name, one, seen[name], answers[name], teacher, samples[name][:1], (clocks or {}).get(name))
+        _measured(name, one, seen[name], found[name], teacher, samples[name][:1], (clocks or {}).get(name))
         for name, one in networks.items()
     ]
     if slow:
@@ -103,15 +106,15 @@ def _measured(
     name: str,
     one: Evaluated,
     data: Sets,
-    answers: Tensor,
+    found: Judged,
     teacher: Tensor | None,
     sample: Tensor,
     clock: dict[str, Latency] | None,
 ) -> Network:
     costs, notes = _costs(one.finished.last, sample)
-    scores = data.task.score(answers, data.test)
-    notes += _not_finite(scores, answers)
-    details, missing = _attempted("details", partial(_details, answers, teacher, data))
+    scores = found.scores
+    notes += _not_finite(found, len(data.test))
+    details, missing = _attempted("details", partial(_details, found, teacher, data))
     network = Network(
         name=name,
         role=one.role,
@@ -137,15 +140,15 @@ def _finite(scores: Mapping[str, Score]) -> dict[str, Score]:
     }
 
 
-def _not_finite(scores: Mapping[str, Score], answers: Tensor) -> list[str]:
-    lacking = [name for name in scores if name not in _finite(scores)]
-    count = int((~answers.reshape(len(answers), -1).isfinite()).any(1).sum())
-    return [f"no {' and no '.join(lacking)}: {count} of {len(answers)} answers are not finite"] if lacking else []
+def _not_finite(found: Judged, count: int) -> list[str]:
+    lacking = [name for name in found.scores if name not in _finite(found.scores)]
+    return [f"no {' and no '.join(lacking)}: {found.not_finite} of {count} answers are not finite"] if lacking else []
 
 
-def _details(answers: Tensor, teacher: Tensor | None, data: Sets) -> dict[str, Any]:
-    refuse_nan(answers)
-    return data.task.details(answers, teacher, data.test)
+def _details(found: Judged, teacher: Tensor | None, data: Sets) -> dict[str, Any]:
+    if found.nan:
+        raise ValueError(f"{found.nan} of {len(data.test)} answers are no numbers (NaN)")
+    return {} if found.answers is None else data.task.details(found.answers, teacher, data.test)
 
 
 def _examples(teacher: Tensor, student: Tensor, data: Sets) -> list[Example]:
@@ -154,8 +157,8 @@ def _examples(teacher: Tensor, student: Tensor, data: Sets) -> list[Example]:
     return data.task.examples(teacher, student, data.test)
 
 
-def _first(role: Role, networks: Mapping[str, Evaluated], answers: Mapping[str, Tensor]) -> Tensor | None:
-    return next((answers[name] for name, one in networks.items() if one.role == role), None)
+def _first(role: Role, networks: Mapping[str, Evaluated], found: Mapping[str, Judged]) -> Tensor | None:
+    return next((found[name].answers for name, one in networks.items() if one.role == role), None)
 
 
 def _example(data: Sets) -> Tensor:
@@ -192,8 +195,7 @@ def _best(finished: Finished, network: Network, data: Sets) -> Best | None:
         return None
     scores = network.scores
     if finished.best_epoch < len(finished.records):
-        answers = data.task.predict(finished.best, data.test, transform=data.test_transform)
-        scores = _finite(data.task.score(answers, data.test))
+        scores = _finite(data.task.judge(finished.best, data.test, data.test_transform).scores)
     return Best(finished.best_epoch, {name: score.value for name, score in scores.items()})
 
 

@@ -197,5 +197,4 @@ class ShortTrials:
         trial, data = self.trial(method), self.participants.data
         model = train_briefly(self.run, trial, factory, steps).model
         assert data.validation is not None
-        answers = data.task.predict(model, data.validation, transform=data.test_transform)
-        return data.task.score(answers, data.validation)[data.task.deciding.name]
+        return data.task.judge(model, data.validation, data.test_transform).scores[data.task.deciding.name]

@@ -15,10 +15,13 @@ from tutelage.measures.sampling import share_in_percent
 from tutelage.objective import Loss
 from tutelage.results import Metric, Score
 from tutelage.shapes import at_least_float32
+from tutelage.tasks.judged import Judged, broken
 from tutelage.tasks.task import Task
 
 UNION = Metric("mean intersection over union", "%", "higher")
 PIXELS = Metric("pixel accuracy", "%", "higher")
+TOGETHER = 32
+"""Pictures that are asked about at once."""
 SHOWN = 0.005
 """The least share of a picture that is mentioned."""
 
@@ -41,11 +44,27 @@ def union_and_pixels(answers: Tensor, data: Labelled) -> dict[str, Score]:
     Pixels of one picture are right or wrong together, so that it is pictures that count. Classes that neither a mask
     nor an answer has are no part of the mean. Without a labelled pixel neither is a number.
     """
-    found = _overlap(answers, data)
-    return {
-        UNION.name: share_in_percent(found.intersection_over_union, len(data)),
-        PIXELS.name: share_in_percent(found.pixel_accuracy, len(data)),
-    }
+    return _scores(_overlap(answers, data))
+
+
+@torch.no_grad()
+def counts(task: Task, answers: Tensor, data: Labelled) -> tuple[Tensor, ...]:
+    """Of each picture what both metrics and the loss are sums of: its pixels by class, and its part of the loss.
+
+    So the logits of a few pictures are there at a time, and what is kept does not grow with the size of a picture.
+    """
+    known = (data.targets != IGNORED).flatten(1).sum(1)
+    each = zip(answers.split(1), data.targets.split(1), strict=True)
+    losses = torch.stack([task.loss(answer, target) for answer, target in each]).double()
+    return (*_overlap(answers, data), losses * known, known, broken(answers))
+
+
+def judged_by_counts(_task: Task, rows: tuple[Tensor, ...], _data: Labelled) -> Judged:
+    """The metrics and the loss of all pictures, of what ``counts`` kept of each."""
+    *found, losses, known, wrong = rows
+    not_finite, nan = wrong.sum(0).tolist()
+    loss = losses.sum() / known.sum().clamp_min(1)
+    return Judged(_scores(Overlap(*found)), loss.item, not_finite, nan)
 
 
 def union_of_one_mask(data: Labelled) -> float:
@@ -82,6 +101,13 @@ def logits_at_pixels(targets: Tensor, num_classes: int, samples: int) -> tuple[i
     return samples, num_classes, *targets.shape[1:]
 
 
+def _scores(found: Overlap) -> dict[str, Score]:
+    return {
+        UNION.name: share_in_percent(found.intersection_over_union, len(found.both)),
+        PIXELS.name: share_in_percent(found.pixel_accuracy, len(found.both)),
+    }
+
+
 def _overlap(answers: Tensor, data: Labelled) -> Overlap:
     _refuse_no_masks(answers, data.targets)
     return overlap(answers.argmax(1), data.targets, answers.shape[1], IGNORED)
@@ -113,7 +139,10 @@ SEGMENTATION = Task(
     metrics=(UNION, PIXELS),
     score=union_and_pixels,
     constant=union_of_one_mask,
-    predict=partial(predict, batch_size=32),
+    predict=partial(predict, batch_size=TOGETHER),
+    rows=counts,
+    judged=judged_by_counts,
+    together=TOGETHER,
     soft=pixel_targets,
     soft_reads=("batch.target",),
     words=shares_of_classes,

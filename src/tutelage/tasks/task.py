@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from tutelage.data.labelled import Labelled
-from tutelage.data.views import Show, plain
+from tutelage.data.views import Show, parts, plain
 from tutelage.losses.kd import soft_targets
 from tutelage.measures.predict import predict
 from tutelage.objective import Loss, Term, Weight, misfit
 from tutelage.results import Example, Metric, Score
+from tutelage.tasks.judged import Judged, broken
 from tutelage.teachers.frozen import Call, on_input
 
 Predict: TypeAlias = Callable[..., Tensor]
@@ -54,6 +56,18 @@ def as_targets(targets: Tensor, num_classes: int, samples: int) -> tuple[int, ..
     return (samples, num_classes) if 0 in targets.shape[1:] else tuple(targets.shape)
 
 
+def answers_themselves(_task: "Task", answers: Tensor, _data: Labelled) -> tuple[Tensor, ...]:
+    """What is kept of answers until all are there."""
+    return (answers,)
+
+
+def judged_by_answers(task: "Task", rows: tuple[Tensor, ...], data: Labelled) -> Judged:
+    """What all answers come to, of which the first of ``rows`` are the answers themselves."""
+    answers = rows[0]
+    not_finite, nan = broken(answers).sum(0).tolist()
+    return Judged(task.score(answers, data), lambda: task.loss(answers, data.targets).item(), not_finite, nan, answers)
+
+
 @dataclass(frozen=True)
 class Task:
     """What is learnt from a ``Labelled`` set. The first of ``metrics`` decides which epoch and which network is best.
@@ -66,6 +80,10 @@ class Task:
     a method suits the task or does not. ``call`` says how a network is called on a batch, ``predict`` how it is asked
     about a whole set. ``words(answer, classes)`` is the answer to one sample as text, ``answers(targets, num_classes,
     samples)`` the shape of the answers to samples with these targets; ``name`` is what a person calls the task.
+
+    ``rows(task, answers, data)`` is what is kept of the answers to a part of a set, tensors with a row a sample, and
+    ``judged(task, rows, data)`` what they come to once all are there; a set is judged ``together`` samples at a time,
+    0 for all.
     """
 
     loss: Loss
@@ -81,10 +99,18 @@ class Task:
     words: Callable[[Tensor, Sequence[str]], str] = likeliest
     answers: Callable[[Tensor, int, int], tuple[int, ...]] = one_logit_a_class
     soft_reads: tuple[str, ...] = ()
+    rows: Callable[["Task", Tensor, Labelled], tuple[Tensor, ...]] = answers_themselves
+    judged: Callable[["Task", tuple[Tensor, ...], Labelled], Judged] = judged_by_answers
+    together: int = 0
 
     @property
     def deciding(self) -> Metric:
         return self.metrics[0]
+
+    @property
+    def told(self) -> Metric:
+        """What people ask for first: the first metric in per cent of which more is better, else the deciding one."""
+        return next((x for x in self.metrics if x.unit == "%" and x.better == "higher"), self.deciding)
 
     def labels(self, weight: Weight = 1.0) -> Term:
         """The loss of the student's answers with the targets, as a term of an objective."""
@@ -99,8 +125,24 @@ class Task:
         alone = not data.has_targets and misfit(loss, answers) is None
         return Term(loss, *answers, *(() if alone else self.soft_reads), weight=weight)
 
+    def judge(self, model: nn.Module, data: Labelled, transform: Show = plain, together: int = 0) -> Judged:
+        """What the answers of ``model`` to all of ``data`` come to, asked about ``together`` samples at a time.
+
+        The task's own number counts where it is the smaller one, or this is 0.
+        """
+        size = min(filter(None, (together, self.together)), default=0)
+        if not size:
+            answers = self.predict(model, data, transform=transform)
+            return self.judged(self, self.rows(self, answers, data), data)
+        places = torch.arange(len(data), device=data.inputs.device)
+        found = []
+        for part in parts(len(data), size):
+            some = data[places[part]]
+            found.append(self.rows(self, self.predict(model, some, transform=transform), some))
+        return self.judged(self, tuple(torch.cat(x) for x in zip(*found, strict=True)), data)
+
     def validation(self, model: nn.Module, data: Labelled, transform: Show = plain) -> dict[str, float]:
         """The metrics on ``data``, the deciding one first, their ``count`` of samples, and the mean ``loss``."""
-        answers = self.predict(model, data, transform=transform)
-        values = {name: score.value for name, score in self.score(answers, data).items()}
-        return {**values, "count": len(data), "loss": self.loss(answers, data.targets).item()}
+        found = self.judge(model, data, transform)
+        values = {name: score.value for name, score in found.scores.items()}
+        return {**values, "count": len(data), "loss": found.loss()}
