@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from math import sqrt
-from statistics import NormalDist
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +11,11 @@ from tutelage.data.labelled import Labelled
 from tutelage.data.views import in_order
 from tutelage.measures.predict import device_of, evaluating
 from tutelage.outputs import tensor_in
+from tutelage.results import Metric
 from tutelage.study.answered import MOST, answers_of, are_classes, are_masks, quality
 from tutelage.study.class_order import in_words, orders
 from tutelage.study.fresh import looks_fresh
+from tutelage.study.gains import LEAST, beats_constant, beats_constant_class, gained, is_clear
 from tutelage.study.pictures_tried import Change, Way, as_pictures, changes
 from tutelage.study.sets import Sets
 
@@ -23,10 +23,6 @@ FEWEST = 8
 """Samples of which less is a hint of nothing: their pictures are not changed."""
 FIRST, SECOND = 128, 384
 """Samples on which everything is tried, and others on which the best of it is: luck on the first is no help there."""
-CHANCE = 1e-4
-"""How often a right set-up may be accused of anything at all, however many things are tried."""
-LEAST = 0.02
-"""The least gain in accuracy that is told of."""
 MUCH = 0.5
 """The least accuracy with which an order that was learnt is taken for that of the classes."""
 LARGE = 48
@@ -36,30 +32,31 @@ FEW = 3
 
 @dataclass(frozen=True)
 class Cause:
-    """What would be otherwise, what does it, and the ``score`` with it: an accuracy, or minus a loss."""
+    """What would be otherwise, what does it, the ``score`` with it by a ``metric``, and by how much that is better."""
 
     words: str
     remedy: str
     score: float
     gain: float
+    metric: Metric
+
+    @property
+    def figure(self) -> str:
+        told = f"{self.score:.1f} %" if self.metric.unit == "%" else f"{self.score:.4g}"
+        return told if self.metric.name == "accuracy" else f"{told} {self.metric.name}"
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What would help a network that has ``score`` on ``count`` samples, the best first, and what else was seen."""
+    """What would help a network on ``count`` samples, the best first, and what else was seen."""
 
-    score: float
     count: int
     causes: tuple[Cause, ...] = ()
     seen: tuple[str, ...] = ()
-    in_per_cent: bool = True
 
     def __str__(self) -> str:
-        told = [f"{cause.words} it would have {self._figure(cause.score)}: {cause.remedy}" for cause in self.causes]
+        told = [f"{cause.words} it would have {cause.figure}: {cause.remedy}" for cause in self.causes]
         return "; ".join([*self.seen, *told])
-
-    def _figure(self, score: float) -> str:
-        return f"{100 * score:.1f} %" if self.in_per_cent else f"a loss of {-score:.4g}"
 
 
 def diagnosed(network: nn.Module, data: Sets, teachers: Way, prefix: str, *, thorough: bool = True) -> Diagnosis:
@@ -81,23 +78,25 @@ def diagnosed(network: nn.Module, data: Sets, teachers: Way, prefix: str, *, tho
     given = Way(teachers.mean or views[0][1].mean, teachers.std or views[0][1].std, teachers.size)
     asks = [partial(_answers, network, pictures) for pictures, _ in views]
     score = partial(_score, data, first, views[0][0], network)
-    known = partial(changes, data=views[0][1], pictures=views[0][0], prefix=prefix, sizes=thorough)
-    before = [quality(data.task, ask(given), part) for ask, part in zip(asks, (first, second), strict=True)]
+    maps = are_masks(first)
+    known = partial(changes, data=views[0][1], pictures=views[0][0], prefix=prefix, sizes=thorough, maps=maps)
+    own = [ask(given) for ask in asks]
+    before = [quality(data.task, x, part) for x, part in zip(own, (first, second), strict=True)]
     ranked, count = _ranked(known(given), score, float(before[0].mean()))
     if thorough:
         pairs: list[tuple[float, Change]] = []
-        for reached, change in ranked:
-            better, more = _ranked(_further(change, known), score, reached + LEAST)
+        for value, change in ranked:
+            better, more = _ranked(_further(change, known), score, value + LEAST)
             pairs, count = [*pairs, *better], count + more
         ranked = [*sorted(pairs, key=lambda pair: -pair[0])[:FEW], *ranked]
-    confirmed = [(change, quality(data.task, asks[1](change.way), second)) for _, change in ranked]
-    found = [
-        Cause(change.words, change.remedy, float(now.mean()), float(now.mean() - before[1].mean()))
-        for change, now in confirmed
-        if is_clear(now - before[1], count) and is_worth(now, before[1]) and beats_constant(now, second, count)
-    ]
-    answers = torch.cat([ask(given) for ask in asks])
-    return _told(network, data, samples, answers, found, thorough, float(before[1].mean()))
+    found = []
+    for _, change in ranked:
+        now = asks[1](change.way)
+        metric, reached, gain = gained(data.task, now, own[1], second)
+        good = quality(data.task, now, second)
+        if gain > 0 and is_clear(good - before[1], count) and beats_constant(data.task, now, good, second, count):
+            found.append(Cause(change.words, change.remedy, reached, gain, metric))
+    return _told(network, data, samples, torch.cat(own), found, thorough)
 
 
 def looked_at(data: Sets) -> Labelled:
@@ -115,30 +114,6 @@ def chosen(data: Labelled, most: int) -> Labelled:
     return data[drawn.to(data.index.device)]
 
 
-def is_clear(gains: Tensor, tried: int) -> bool:
-    """Whether ``gains`` (N,) a sample are above 0 beyond chance, where ``tried`` such things were looked at.
-
-    The mean over its standard error, against the quantile at ``CHANCE / tried``: for answers that are right or wrong
-    McNemar's test, "Note on the sampling error of the difference between correlated proportions", 1947.
-    """
-    squares = float(gains.double().square().sum())
-    return squares > 0 and float(gains.sum()) / sqrt(squares) > NormalDist().inv_cdf(1 - CHANCE / max(tried, 1))
-
-
-def beats_constant(now: Tensor, samples: Labelled, tried: int) -> bool:
-    """Whether that is clearly better than always the same class, where ``now`` (N,) says which answers are right."""
-    if samples.targets.dtype != torch.int64 or samples.targets.ndim != 1:
-        return True
-    commonest = (samples.targets == samples.targets.bincount().argmax()).double().to(now.device)
-    return is_clear(now - commonest, tried)
-
-
-def is_worth(now: Tensor, before: Tensor) -> bool:
-    """Whether the gain is large enough to be told of: ``LEAST`` of accuracy, or of the loss as it was."""
-    least = LEAST * (1 if float(before.max()) > 0 or float(now.max()) > 0 else abs(float(before.mean())))
-    return float(now.mean() - before.mean()) >= least
-
-
 def _told(
     network: nn.Module,
     data: Sets,
@@ -146,20 +121,22 @@ def _told(
     answers: Tensor,
     found: list[Cause],
     thorough: bool,
-    score: float | None = None,
 ) -> Diagnosis:
     """With what the answers themselves show: their number, their order, that they are always the same."""
     before = quality(data.task, answers, samples)
     classes, seen = data.train.classes, []
     named = are_classes(answers, samples) and bool(classes)
     if named:
-        found = [*found, *_of_classes(answers, samples, classes, before, max((x.score for x in found), default=0.0))]
+        found = [
+            *found,
+            *_of_classes(data.task.told, answers, samples, before, max((x.score for x in found), default=0.0) / 100),
+        ]
         if answers.shape[1] != len(classes):
             seen.append(f"it answers with {answers.shape[1]} numbers, and the data have {len(classes)} classes")
         commonest = int(answers.argmax(1).bincount().max()) / len(answers)
         if not found and commonest > 0.9 and int(samples.targets.bincount().max()) / len(answers) < 0.8:
             seen.append(f"it answers {100 * commonest:.0f} % of the samples with the same class")
-    found = sorted(found, key=lambda cause: -cause.score)
+    found = sorted(found, key=lambda cause: -cause.gain)
     causes = [cause for cause in found if cause.gain > 0.4 * found[0].gain][:FEW]
     if not causes and looks_fresh(network):
         seen.append("its weights are as a network begins with: it is untrained, or they were not put into it")
@@ -170,20 +147,20 @@ def _told(
             "no order of channels or classes, no usual normalisation and no size that was tried helps"
             + (": these are most likely other weights, of a network that learnt something else" * most_likely)
         )
-    return Diagnosis(float(before.mean()) if score is None else score, len(samples), tuple(causes), tuple(seen), named)
+    return Diagnosis(len(samples), tuple(causes), tuple(seen))
 
 
-def _of_classes(
-    answers: Tensor, samples: Labelled, classes: tuple[str, ...], before: Tensor, best: float
-) -> Iterator[Cause]:
+def _of_classes(metric: Metric, answers: Tensor, samples: Labelled, before: Tensor, best: float) -> Iterator[Cause]:
     """Orders of the classes that are clearly better; a learnt one, if no other comes near to it."""
+    classes = samples.classes
     found = list(orders(answers.cpu(), samples.targets.cpu(), classes))
     for order in found:
         score = float(order.right.mean())
         if order.learnt and (score < MUCH or score < best + LEAST):
             continue
-        clear = is_clear(order.right - before.cpu(), len(found)) and beats_constant(order.right, samples, len(found))
-        if clear and is_worth(order.right, before.cpu()):
+        own = before.cpu()
+        clear = is_clear(order.right - own, len(found)) and beats_constant_class(order.right, samples, len(found))
+        if clear and score - float(own.mean()) >= LEAST:
             best = max(best, score)
             where = (
                 f"answers[:, {list(order.places)}] in a network of yours around it"
@@ -191,7 +168,7 @@ def _of_classes(
                 else "sort them"
             )
             remedy = f"{where} ({in_words(order.places, classes)})" if order.learnt else where
-            yield Cause(order.words, remedy, score, score - float(before.mean()))
+            yield Cause(order.words, remedy, 100 * score, 100 * (score - float(own.mean())), metric)
 
 
 def _pictures(data: Sets, part: Labelled) -> tuple[Tensor, Way]:
@@ -205,7 +182,8 @@ def _answers(network: nn.Module, pictures: Tensor, way: Way) -> Tensor:
     step = max(2, MOST // (pictures.shape[1] * size * size))
     with evaluating(network):
         parts = [tensor_in(network.forward(way.shown(x).to(device))) for x in pictures.split(step)]
-    return torch.cat(parts).to(pictures.device).float()
+    answers = torch.cat(parts).to(pictures.device).float()
+    return answers.transpose(2, 3) if way.transposed and answers.ndim == 4 else answers
 
 
 def _ranked(

@@ -4,6 +4,7 @@ import html
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from tutelage import machine
 from tutelage.calls import reason
+from tutelage.data.labelled import Labelled
 from tutelage.data.views import in_order
 from tutelage.foreign.forms import only_answers
 from tutelage.measures.calibration import calibration
@@ -20,7 +22,7 @@ from tutelage.measures.memory import peak_bytes
 from tutelage.measures.predict import device_of, evaluating
 from tutelage.models.trained import comes_trained
 from tutelage.results import Latency, Score
-from tutelage.study.answered import answers_of, are_classes
+from tutelage.study.answered import are_classes, judged
 from tutelage.study.diagnosis import diagnosed
 from tutelage.study.measured_first import below, better_ways, guesses
 from tutelage.study.network_costs import costs_of, nothing_seen, sees_inside, takes_time
@@ -146,10 +148,11 @@ def _measured(
     name: str, network: nn.Module, data: Sets, pictures: Way, expect: float, notes: list[str], rounds: int
 ) -> Measured:
     task, samples = data.task, data.test
-    answers = answers_of(task, network, samples, data.test_transform, pictures.size)
-    scores = task.score(answers, samples)
+    found = judged(task, network, samples, data.test_transform, pictures.size)
+    answers, scores = found.answers, found.scores
     for_choices = samples if data.validation is None else data.validation
-    suits = not are_classes(answers, samples) or answers.shape[1] == len(data.train.classes)
+    classes = answers is not None and are_classes(answers, samples)
+    suits = not classes or (answers is not None and answers.shape[1] == len(data.train.classes))
     wanted = below(scores, task, expect)
     if wanted or not suits or guesses(network, data, samples, scores, pictures.size):
         why = diagnosed(network, data, pictures, "--")
@@ -165,21 +168,24 @@ def _measured(
         if takes_time(network)
         else None
     )
-    right = suits and are_classes(answers, samples)
     return Measured(
         name=name,
         count=len(samples),
         scores={metric: score for metric, score in scores.items() if math.isfinite(score.value)},
         units={metric.name: metric.unit for metric in task.metrics},
-        loss=_attempted("loss", lambda: float(task.loss(answers, samples.targets)), notes) if suits else None,
-        calibration_error=_attempted("calibration", lambda: calibration(answers, samples.targets).error, notes)
-        if right
-        else None,
+        loss=_attempted("loss", found.loss, notes) if suits else None,
+        calibration_error=None
+        if answers is None or not (suits and classes)
+        else _attempted("calibration", partial(_calibration_error, answers, samples), notes),
         latency_ms=None if clocks is None else {size: Latency(**x) for size, x in clocks.items()},
         input_shape=tuple(batch.shape[1:]),
         notes=tuple(notes),
         **costs,
     )
+
+
+def _calibration_error(answers: Tensor, samples: Labelled) -> float:
+    return calibration(answers, samples.targets).error
 
 
 def _costs(network: nn.Module, batch: Tensor) -> dict[str, Callable[[], int]]:

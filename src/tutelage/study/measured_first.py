@@ -4,9 +4,8 @@ from torch import nn
 
 from tutelage.data.labelled import Labelled
 from tutelage.results import Score
-from tutelage.study.answered import answers_of, are_classes, are_masks
+from tutelage.study.answered import answers_of, are_classes, are_masks, judged
 from tutelage.study.diagnosis import Diagnosis, chosen, diagnosed
-from tutelage.study.evaluated import refuse_nan
 from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets
 from tutelage.tasks.task import Task
@@ -24,19 +23,18 @@ def measured_first(network: nn.Module, data: Sets, pictures: Way, expect: float,
     """
     samples = data.train if data.validation is None else data.validation
     task = data.task
-    answers = answers_of(task, network, samples, data.test_transform, pictures.size)
-    try:
-        refuse_nan(answers)
-    except ValueError as error:
-        raise ValueError(f"Of {called}, {error}.") from None
-    many = are_classes(answers, samples) and answers.shape[1] != len(data.train.classes)
-    scores = task.score(answers, samples)
+    found = judged(task, network, samples, data.test_transform, pictures.size)
+    if found.nan:
+        raise ValueError(f"Of {called}, {found.nan} of {len(samples)} answers are no numbers (NaN).")
+    answers, scores = found.answers, found.scores
+    many = answers is not None and are_classes(answers, samples) and answers.shape[1] != len(data.train.classes)
     words = in_words(scores, task, len(samples))
     wanted = below(scores, task, expect)
     if many or wanted or guesses(network, data, samples, scores, pictures.size):
         why = diagnosed(network, data, pictures, prefix)
         bound = f"less than the {wanted} that is expected" if wanted else "not clearly better than one constant answer"
-        bound = f"{answers.shape[1]} numbers a sample for {len(data.train.classes)} classes" if many else bound
+        if answers is not None and many:
+            bound = f"{answers.shape[1]} numbers a sample for {len(data.train.classes)} classes"
         raise ValueError(f"{called} makes {words}, {bound}. On {why.count} samples: {why}.")
     if at_chance(scores, task, samples):
         words += ", too few to tell it from chance; training samples do"
@@ -45,11 +43,10 @@ def measured_first(network: nn.Module, data: Sets, pictures: Way, expect: float,
 
 def better_ways(network: nn.Module, data: Sets, pictures: Way, prefix: str, scores: dict[str, Score]) -> list[str]:
     """What would make a network clearly better that is no failure as it is; nothing where there is little to gain."""
-    accuracy = scores.get("accuracy")
-    if accuracy is not None and accuracy.value >= 100 * (1 - WORTH):
+    if data.task.told.unit == "%" and scores[data.task.told.name].value >= 100 * (1 - WORTH):
         return []
     why: Diagnosis = diagnosed(network, data, pictures, prefix, thorough=False)
-    if not why.causes or (why.in_per_cent and why.causes[0].gain < WORTH):
+    if not why.causes or (why.causes[0].metric.unit == "%" and why.causes[0].gain < 100 * WORTH):
         return []
     return [f"WARNING: it does worse than it could: {why}"]
 
@@ -83,7 +80,7 @@ def below(scores: dict[str, Score], task: Task, expect: float) -> str:
     """
     if not expect:
         return ""
-    metric = next((x for x in task.metrics if x.unit == "%" and x.better == "higher"), task.deciding)
+    metric = task.told
     least = 100 * expect if metric.unit == "%" and expect <= 1 else expect
     score = scores[metric.name]
     best = score.value if score.interval is None else score.interval[0 if metric.better == "lower" else 1]

@@ -73,10 +73,11 @@ class Change:
     way: Way
 
 
-def changes(way: Way, data: Way, pictures: Tensor, prefix: str, *, sizes: bool) -> Iterator[Change]:
+def changes(way: Way, data: Way, pictures: Tensor, prefix: str, *, sizes: bool, maps: bool = False) -> Iterator[Change]:
     """Whatever is usually the matter with ``pictures``, one at a time; ``data`` is how they come to the network.
 
-    ``prefix`` is what flags begin with, ``--teacher-`` or ``--``; ``sizes`` are tried only if they are asked for.
+    ``prefix`` is what flags begin with, ``--teacher-`` or ``--``; ``sizes`` are tried only if they are asked for, and
+    never where answers are ``maps``, which then have another size than the masks.
     """
     channels, size = pictures.shape[1], tuple(pictures.shape[-2:])
     hook = "network.register_forward_pre_hook(lambda _, x: ({}, *x[1:])) in a function of yours that builds it"
@@ -87,7 +88,8 @@ def changes(way: Way, data: Way, pictures: Tensor, prefix: str, *, sizes: bool) 
             yield Change(words, hook.format(_swapped_before(data)), replace(way, swapped="before"))
     if not way.transposed:
         words = "with pictures transposed (height and width exchanged)"
-        yield Change(words, hook.format("x[0].transpose(2, 3)"), replace(way, transposed=True))
+        back = ", and its answers back by network.register_forward_hook(lambda *x: x[2].transpose(2, 3))" * maps
+        yield Change(words, hook.format("x[0].transpose(2, 3)") + back, replace(way, transposed=True))
     if not way.inverted:
         twice = [round((1 - 2 * m) / s, 6) for m, s in zip(data.mean, data.std, strict=True)] or [1.0] * channels
         whole = f"torch.tensor({twice})[:, None, None] - x[0]"
@@ -99,7 +101,7 @@ def changes(way: Way, data: Way, pictures: Tensor, prefix: str, *, sizes: bool) 
     for name, (mean, std) in {**usual, **datas, **measured}.items():
         if not _alike(way, mean, std):
             yield Change(f"with pictures {name}", _flags(prefix, mean, std), replace(way, mean=mean, std=std))
-    for side in SIZES if sizes else ():
+    for side in SIZES if sizes and not maps else ():
         if (side, side) != ((way.size, way.size) if way.size else size) and side <= 8 * max(size):
             yield Change(f"with pictures of {side} pixels a side", f"{prefix}size {side}", replace(way, size=side))
 
