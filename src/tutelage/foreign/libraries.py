@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from tutelage.calls import reason
+from tutelage.machine import memory_limit
 from tutelage.outputs import TensorOutput
 from tutelage.trust import Refused, imported
 
@@ -18,6 +20,11 @@ INSTALL = {
     "timm": "pip install timm torchvision torch=={torch} (timm wants the torchvision that fits this torch)",
     "transformers": "pip install transformers torch=={torch} keeps this torch",
 }
+
+
+KEPT = 8
+"""A network is kept to be copied where the memory holds it so many times."""
+_loaded: dict[str, nn.Module] = {}  # the last one
 
 
 @dataclass(frozen=True)
@@ -47,21 +54,41 @@ def timm_network(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
 def hugging_face_network(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
     """The image classifier of transformers called ``name`` (an organisation and a name, or a folder), as logits alone.
 
-    Weights are safetensors, and code of the model's own is not run. Raises as ``timm_network``.
+    Weights are safetensors, and code of the model's own is not run. One that has all its weights is loaded once and
+    copied from then on, where the memory holds both. Raises as ``timm_network``.
     """
     transformers = _library("transformers")
     classifier, config = transformers.AutoModelForImageClassification, transformers.AutoConfig
 
-    def make() -> nn.Module:
-        if pretrained:
-            model: nn.Module = classifier.from_pretrained(
-                name, use_safetensors=True, trust_remote_code=False, **options
-            )
-            return model
+    def fresh() -> nn.Module:
         made: nn.Module = classifier.from_config(config.from_pretrained(name, trust_remote_code=False, **options))
         return made
 
-    return TensorOutput(_made(make, f"hf:{name}", fetched=True))
+    def trained() -> nn.Module:
+        known = repr((name, sorted(options.items()), _files_in(Path(name))))
+        if known in _loaded:
+            return deepcopy(_loaded[known])
+        network: nn.Module
+        network, told = classifier.from_pretrained(
+            name, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
+        )
+        _loaded.clear()
+        drawn = any(told.get(what) for what in ("missing_keys", "mismatched_keys"))  # anew each time that it is built
+        if not drawn and KEPT * _bytes_of(network) < (memory_limit() or 2**34):
+            _loaded[known] = deepcopy(network)
+        return network
+
+    return TensorOutput(_made(trained if pretrained else fresh, f"hf:{name}", fetched=True))
+
+
+def _bytes_of(network: nn.Module) -> int:
+    return sum(x.numel() * x.element_size() for x in network.state_dict().values())
+
+
+def _files_in(folder: Path) -> list[tuple[str, int, int]]:
+    """What a folder holds, as far as its names, sizes and times say: a network that was saved anew is another one."""
+    found = [(x.name, x.stat()) for x in sorted(folder.iterdir())] if folder.is_dir() else []
+    return [(name, about.st_size, about.st_mtime_ns) for name, about in found]
 
 
 def wanted_by(library: str, name: str) -> Wanted:
