@@ -1,6 +1,7 @@
 """A call as a flag spells it, and what it calls: ``wide_resnet(16, 2)``, ``my_lab.nets.small(width=3)``."""
 
 import ast
+from difflib import get_close_matches
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,10 +64,19 @@ def lookup(path: str) -> Any:
         try:
             thing = getattr(thing, name)
         except AttributeError:
-            raise ValueError(f"{getattr(thing, '__name__', thing)} has no {name!r}.") from None
+            raise ValueError(
+                f"{getattr(thing, '__name__', thing)} has no {name!r}{_near(name, thing) or '.'}"
+            ) from None
         except Exception as failure:  # some packages import only what is asked for
             raise ValueError(f"{path} cannot be imported: {name} ends in {reason(failure)}.") from failure
     return thing
+
+
+def _near(name: str, thing: Any) -> str:
+    """What of a thing is called nearly so, whatever the case."""
+    there = {other.casefold(): other for other in dir(thing) if not other.startswith("_")}
+    close = get_close_matches(name.casefold(), there, n=1)
+    return f"; did you mean {there[close[0]]!r}?" if close else ""
 
 
 def module_of(name: str, path: str) -> ModuleType:

@@ -163,7 +163,7 @@ def test_every_task_ends_in_a_file_that_answers_in_words(task, place, capsys):
     told = subprocess.run([sys.executable, made / "predict.py", "photo.jpg"], capture_output=True, text=True)
     assert told.returncode == 0 and re.fullmatch(answer, told.stdout), told
     if task == "segmentation":
-        with Image.open("photo.mask.png") as mask:
+        with Image.open("photo.predicted.png") as mask:
             assert mask.size == (16, 16)
 
 

@@ -40,7 +40,7 @@ def test_everything_that_matters_is_found(pets):
         "1 pictures of the validation part lie on their side",
         "the same picture is in the train and the validation part, 1 times: val/bee/1.png = train/ant/2.png",
         "1 of them have two labels: val/bee/1.png = train/ant/2.png",
-        "1 classes have one training sample: dog",
+        "1 class has one training sample: dog",
         "classes are uneven: 12 training samples of ant, 1 of dog",
     ):
         assert sentence in said

@@ -224,7 +224,7 @@ class TestScript:
             found = [float(line.partition(": ")[2]) for line in words.splitlines()]
             assert found == pytest.approx(answer.tolist(), rel=1e-3)
         elif task == "segmentation":
-            mask = torch.from_numpy(np.asarray(Image.open(tmp_path / "ramp.mask.png")).copy())
+            mask = torch.from_numpy(np.asarray(Image.open(tmp_path / "ramp.predicted.png")).copy())
             assert (mask == answer.argmax(0)).float().mean() > 0.99
         else:
             assert words.splitlines()[0].split()[1] == what.classes[int(answer[0] >= 0)]

@@ -175,6 +175,7 @@ def test_a_module_in_the_current_directory_makes_networks_of_as_many_classes(lab
         ("network", "is a network; name a function that makes one, so that it can be built again"),
         ("absent", "has no 'absent'"),
         ("Small.absent", "Small has no 'absent'"),
+        ("small", "has no 'small'; did you mean 'Small'"),
     ],
 )
 def test_a_function_that_makes_no_such_network_is_refused_in_one_sentence(lab, text, sentence):
@@ -225,7 +226,10 @@ def test_weights_that_cannot_be_read_are_a_matter_of_files():
     [
         ("resnat8", "Did you mean one of"),
         ("nowhere.net(1)", "no module 'nowhere'"),
-        ("torch.nn.Lineal", "has no 'Lineal'"),
+        ("torch.nn.Lineal", "has no 'Lineal'; did you mean 'Linear'"),
+        ("./nets/mine.py:net(3)", r"without .py: write nets.mine:net\(3\) for \./nets/mine\.py:net\(3\)"),
+        ("mine.py", r"without \.py: write mine:Net for mine\.py"),
+        ("mine.py.net(width=3)", r"write mine:net\(width=3\) for"),
         ("torch.pi", "is not a function or class"),
         ("resnet8(", "A network is named like"),
         ("resnet8(open('x'))", "A network is named like"),

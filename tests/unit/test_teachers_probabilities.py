@@ -143,3 +143,22 @@ def test_a_network_that_takes_other_samples_is_one_sentence():
     data = sets(CASES["classification"])
     with pytest.raises(ValueError, match=r"^net does not answer samples of shape \(3, 16, 16\): RuntimeError"):
         as_logits(lambda: nn.Conv2d(1, 2, 1), data, Way(), "net", None, print)
+
+
+class Leaves(nn.Module):
+    def forward(self, _):
+        raise SystemExit(3)
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (Leaves(), r"^net does not answer samples of shape \(3, 16, 16\): SystemExit: 3"),
+        (Then(Contrasts(3), lambda z: z.argmax(1)), r"^net answers 2 samples with numbers of shape \(2,\); a classif"),
+        (Then(Contrasts(3), lambda _: None), "^net answers with None, where one tensor is wanted"),
+        (Then(Contrasts(3), lambda z: (z, z)), "^net answers with a tuple .* where one tensor is wanted"),
+    ],
+)
+def test_what_is_no_answer_to_a_sample_is_one_sentence(network, said):
+    with pytest.raises(ValueError, match=said):
+        as_logits(lambda: network, sets(CASES["classification"]), Way(), "net", None, print)

@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 LARGEST = 2**28
 """Bytes of a file of a data set, unzipped: the largest that is read here has 186 million."""
@@ -10,12 +11,15 @@ AGAIN = "Delete it and start again, or put a sound copy there."
 
 
 def content_of(path: Path, largest: int = LARGEST) -> bytes:
-    """The bytes of a file. Raises ``FileNotFoundError`` for none, ``ValueError`` for one of more than ``largest``."""
+    """The bytes of a file. Raises ``FileNotFoundError`` for none, ``ValueError`` for one of more than ``largest``, and
+    for what would be waited for, or never ends: a pipe, a device."""
     try:
-        size = path.stat().st_size
+        about = path.stat()
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no file {path}.") from None
-    if size > largest:
+    if not (S_ISREG(about.st_mode) or S_ISDIR(about.st_mode)):
+        raise ValueError(f"{path} is a pipe or a device, and no file.")
+    if (size := about.st_size) > largest:
         raise ValueError(
             f"{path} has {size} bytes, and at most {largest} are read. Is it another file under this name?"
         )

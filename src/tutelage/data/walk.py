@@ -20,7 +20,7 @@ class Found:
     others: Counter[str] = field(default_factory=Counter)
 
 
-def images_below(home: Path, below: str = "") -> Found:
+def images_below(home: Path, below: str = "", *, dangling: bool = False) -> Found:
     """The image files in ``home``, by their paths as seen from the folder in which it is called ``below``.
 
     Hidden files and folders and those of ``LEFT_BEHIND`` are passed over. Links to folders are followed, each folder is
@@ -49,7 +49,7 @@ def images_below(home: Path, below: str = "") -> Found:
                     entered.add(identity)
                     waiting.append((place / name, inner))
             elif name.lower().endswith(ENDINGS):
-                _refuse_no_file(entry)
+                _refuse_no_file(entry, dangling)
                 found.images.append(inner)
             elif entry.name.lower() not in LEFT_BEHIND:
                 found.others[Path(name).suffix.lower() or "no ending"] += 1
@@ -90,9 +90,9 @@ def _identity(place: Path) -> tuple[int, int]:
     return about.st_dev, about.st_ino
 
 
-def _refuse_no_file(entry: "os.DirEntry[str]") -> None:
+def _refuse_no_file(entry: "os.DirEntry[str]", dangling: bool) -> None:
     try:
-        sound = entry.is_file()
+        sound = entry.is_file() or (dangling and entry.is_symlink() and not os.path.exists(entry.path))
     except OSError:  # a link to itself
         sound = False
     if not sound:

@@ -74,7 +74,7 @@ for name, value in zip(CLASSES, answer, strict=True):
 mask = answer.argmax(0).astype(np.uint8)
 for place in np.unique(mask):
     print(f"{(mask == place).mean():6.1%}  {CLASSES[place]}")
-file = Path(sys.argv[1]).with_suffix(".mask.png")
+file = Path(sys.argv[1]).with_suffix(".predicted.png")
 Image.fromarray(mask).save(file)
 print(f"{file}: {mask.shape[1]} x {mask.shape[0]} pixels of what the network sees, grey levels are classes from 0 on")
 """,
@@ -86,7 +86,7 @@ def script(about: About, outputs: int, model: str = "student.onnx") -> str:
 
     Pictures are read to the bit as ours are: turned as their EXIF orientation says, in ``channels``, their shorter side
     scaled to ``resize`` (antialiased bilinear), the middle cut out; where that is 0, scaled to the size as a whole if
-    they have another. A mask goes into ``PICTURE.mask.png``.
+    they have another. A mask goes into ``PICTURE.predicted.png``.
     Raises ``ValueError`` for a student whose inputs are no pictures.
     """
     how = about.preprocessing

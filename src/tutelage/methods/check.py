@@ -35,7 +35,7 @@ def check_network(
     That is one logit a sample and class in a classification; in others the shape follows from the ``targets`` of the
     samples of the example.
     """
-    ask = frozen(network, read={"output": lambda answer: _tensor(answer, name)})
+    ask = frozen(network, read={"output": lambda answer: tensor_of(answer, name)})
     try:
         answer = ask({"batch": {"input": example}}, frozenset({"output"}))["output"]
     except _NoTensorError:
@@ -44,7 +44,7 @@ def check_network(
         shape = tuple(example.shape[1:])
         raise ValueError(f"{name} does not answer samples of shape {shape}: {failure_in_words(failure)}") from failure
     wanted = task.answers(example.new_empty(len(example), 0) if targets is None else targets, num_classes, len(example))
-    _refuse_other_answers(name, tuple(answer.shape), tuple(wanted), task, num_classes)
+    refuse_other_answers(name, tuple(answer.shape), tuple(wanted), task, num_classes)
     with named_in_errors(name):
         if kind_of_answers(task) == LabelLogits:
             refuse_sigmoids("output", answer)
@@ -52,7 +52,7 @@ def check_network(
             refuse_probabilities("output", answer, dim=1)
 
 
-def _refuse_other_answers(
+def refuse_other_answers(
     name: str, shape: tuple[int, ...], wanted: tuple[int, ...], task: Task, num_classes: int
 ) -> None:
     samples, *rest = wanted
@@ -105,7 +105,8 @@ class _NoTensorError(ValueError):
     pass
 
 
-def _tensor(answer: Any, name: str) -> Tensor:
+def tensor_of(answer: Any, name: str) -> Tensor:
+    """The tensor that the network called ``name`` means by an answer. Raises ``ValueError`` where that is left open."""
     found = sole_tensor(answer)
     if found is None:
         raise _NoTensorError(
@@ -115,7 +116,7 @@ def _tensor(answer: Any, name: str) -> Tensor:
     return found
 
 
-def failure_in_words(failure: Exception) -> str:
+def failure_in_words(failure: BaseException) -> str:
     """What our own code says to users, as it is; of anybody else's code also what kind of error it was, and where."""
     *_, (frame, _) = walk_tb(failure.__traceback__)
     ours = str(frame.f_globals.get("__name__", "")).partition(".")[0] == "tutelage"

@@ -1,10 +1,12 @@
 """Networks by name: one of ours, or anything that an installed package or a module of yours makes, as it is."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache, partial
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
@@ -95,6 +97,11 @@ def _found() -> Iterator[tuple[str, Callable[..., nn.Module]]]:
 
 def _read(text: str) -> Call:
     path, bracket, arguments = text.partition("(")
+    if file := re.fullmatch(r"(?:\./)?([\w/]+)\.py(?:[:.](.*))?", path):
+        module, name = file[1].strip("/").replace("/", "."), file[2] or "Net"
+        raise ValueError(
+            f"A module goes by its name, without .py: write {module}:{name}{text[len(path) :]} for {text}."
+        )
     try:
         return call(path.replace(":", ".", 1) + bracket + arguments)
     except ValueError:
@@ -109,6 +116,8 @@ def _lookup(path: str) -> Callable[..., Any]:
         ours = known()
         if path in ours:
             return ours[path]
+        if Path(f"{path}.py").is_file():
+            raise ValueError(f"{path} is a module here: name what makes the network in it, such as {path}:Net.")
         close = get_close_matches(path, ours, n=3) or sorted(ours)[:5]
         likely = ", ".join(map(repr, close))
         raise ValueError(f"There is no network {path!r} here. Did you mean one of {likely}? Others go by dotted paths.")

@@ -203,7 +203,8 @@ def _of_classes(parts: Mapping[Part, Looked]) -> list[str]:
         return []
     said = []
     if alone := [name for name, count in counts.items() if count == 1]:
-        said.append(f"{len(alone)} classes have one training sample: {', '.join(alone[:10])}")
+        have = "class has" if len(alone) == 1 else "classes have"
+        said.append(f"{len(alone)} {have} one training sample: {', '.join(alone[:10])}")
     few, many = min(counts, key=lambda name: counts[name]), max(counts, key=lambda name: counts[name])
     if counts[few] and counts[many] / counts[few] >= UNEVEN:
         said.append(f"classes are uneven: {counts[many]} training samples of {many}, {counts[few]} of {few}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from tutelage.data.folder import refuse_strange_names
-from tutelage.data.walk import ENDINGS, images_below, spelled_out, visible_folders
+from tutelage.data.walk import ENDINGS, Found, images_below, spelled_out, visible_folders
 from tutelage.own_data.parts import joined_classes, part_of
 from tutelage.own_data.source import Part, Samples, Source
 from tutelage.own_data.wanted import Wanted
@@ -62,7 +62,7 @@ def read_pictures(folder: Path) -> tuple[Samples, list[str]]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {spelled_out(folder)}; name one that holds pictures.")
-    found = images_below(folder)
+    found = _images_below(folder)
     if not found.images:
         raise FileNotFoundError(f"{spelled_out(folder)} holds no picture ({', '.join(ENDINGS)}); name another folder.")
     return samples_at(folder, found.images, torch.zeros(len(found.images), 0)), passed_over(found.others)
@@ -79,6 +79,11 @@ def passed_over(others: Counter[str]) -> list[str]:
         return []
     kinds = ", ".join(f"{count} {ending}" for ending, count in sorted(others.items(), key=lambda x: (-x[1], x[0]))[:8])
     return [f"files of other kinds were passed over: {kinds}"]
+
+
+def _images_below(home: Path, below: str = "") -> Found:
+    """A link that leads nowhere is one broken picture among others."""
+    return images_below(home, below, dangling=True)
 
 
 def _parts_in(folder: Path) -> tuple[dict[Part, Path], list[str]]:
@@ -102,7 +107,7 @@ def _of_part(root: Path, home: Path, part: Part) -> tuple[list[tuple[str, str]],
     """``(path, class)`` of each picture of a part, other files, and what is to be said."""
     below = "" if home == root else home.name
     if part == "unlabelled":
-        found = images_below(home, below)
+        found = _images_below(home, below)
         return [(path, "") for path in found.images], found.others, []
     classes = visible_folders(home)
     refuse_strange_names(home, classes)
@@ -116,7 +121,7 @@ def _of_part(root: Path, home: Path, part: Part) -> tuple[list[tuple[str, str]],
     others: Counter[str] = Counter()
     notes = []
     for name in classes:
-        found = images_below(home / name, f"{below}/{name}" if below else name)
+        found = _images_below(home / name, f"{below}/{name}" if below else name)
         files += [(path, name) for path in found.images]
         others += found.others
         if not found.images and part == "train":
@@ -145,7 +150,7 @@ def _with_masks(folder: Path, homes: Mapping[Part, Path], notes: list[str]) -> S
     for part, home in homes.items():
         pair = _pair(home)
         assert pair is not None
-        pictures, masks = (images_below(home / name, name) for name in pair)
+        pictures, masks = (_images_below(home / name, name) for name in pair)
         by_name = {_bare(path): path for path in masks.images}
         both = [(path, by_name[_bare(path)]) for path in pictures.images if _bare(path) in by_name]
         if not both:

@@ -138,10 +138,10 @@ def filled_network(data: Sets, asked: OwnTeacherSettings, notes: list[str]) -> t
     build, pictures = teacher_build(data, asked, notes.append)
     if asked.weights is None and not only_answers(asked.teacher) and not comes_trained(build):
         raise ValueError(f"{asked.teacher} is untrained as it is built; give the file of its weights with --weights.")
-    network = as_logits(build, data, pictures, asked.teacher, asked.weights, notes.append)()
+    network = build()
     if asked.weights is not None:
         notes += load_foreign(asked.weights, network)
-    return network, pictures
+    return as_logits(lambda: network, data, pictures, asked.teacher, None, notes.append)(), pictures
 
 
 def _measured(
@@ -154,7 +154,9 @@ def _measured(
     classes = answers is not None and are_classes(answers, samples)
     suits = not classes or (answers is not None and answers.shape[1] == len(data.train.classes))
     wanted = below(scores, task, expect)
-    if wanted or not suits or guesses(network, data, samples, scores, pictures.size):
+    if found.nan:
+        notes.append(f"WARNING: {found.nan} of {len(samples)} answers are no numbers (NaN)")
+    elif wanted or not suits or guesses(network, data, samples, scores, pictures.size):
         why = diagnosed(network, data, pictures, "--")
         if wanted:
             raise ValueError(f"{name} makes less than the {wanted} that is expected. On {why.count} samples: {why}.")

@@ -13,9 +13,9 @@ from tutelage.foreign.log_answers import Kind, ends_in, in_words, log_answers, w
 from tutelage.foreign.table_answers import Named, TableOfAnswers
 from tutelage.foreign.table_file import ENDINGS
 from tutelage.measures.predict import evaluating
-from tutelage.methods.check import failure_in_words
+from tutelage.methods.check import failure_in_words, refuse_other_answers, tensor_of
 from tutelage.methods.suited import kind_of_answers
-from tutelage.outputs import tensor_in, tensor_output
+from tutelage.outputs import tensor_output
 from tutelage.shapes import LabelLogits, LogitMap, Logits
 from tutelage.study.answered import answers_of
 from tutelage.study.diagnosis import chosen, looked_at
@@ -113,10 +113,13 @@ def as_logits(
     answer = _answer(adjusted, data, called)
     if not isinstance(answer, Tensor):
         build = partial(tensor_output, build)
-    answer, two = tensor_in(answer), len(data.train.classes) == 2
+    answer, two = tensor_of(answer, called), len(data.train.classes) == 2
     if answer.ndim == 1 and two:
         build = partial(with_a_column, build)
     task = with_head(data, adjusted).task
+    wanted = task.answers(data.test.targets[: len(answer)], len(data.train.classes), len(answer))
+    if answer.ndim != len(wanted):
+        refuse_other_answers(called, tuple(answer.shape), wanted, task, len(data.train.classes))
     samples = chosen(looked_at(data), MAPS if answer.ndim > 2 else LOOKED)
     answers = answers_of(task, adjusted, samples, data.test_transform, way.size)
     if end := ends_in(answers, kind_of(task)):
@@ -132,7 +135,7 @@ def _answer(network: nn.Module, data: Sets, called: str) -> Any:
     with evaluating(network):
         try:
             return network(data.example)
-        except Exception as failure:  # whatever somebody's code does with samples that it was not made for
+        except (Exception, SystemExit) as failure:  # whatever somebody's code does with what it was not made for
             shape, words = tuple(data.example.shape[1:]), failure_in_words(failure)
             raise ValueError(f"{called} does not answer samples of shape {shape}: {words}") from failure
 
