@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from tutelage.own_data.check import Findings
 
 
+CALLED = {"regression": ("number", "numbers"), "multi-label": ("label", "labels")}
+"""What a sample has of a task, one or several, where it is no class."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """Where the data lie, and how they are understood."""
@@ -59,7 +63,8 @@ def check(words: Sequence[str]) -> int:
 
 def said(found: "Findings") -> str:
     """What was found, for people: a line a part, then sentences."""
-    lines = [f"{found.name}: {found.task}" + (f", {len(found.classes)} classes" if found.classes else "")]
+    count, (one, several) = len(found.classes), CALLED.get(found.task, ("class", "classes"))
+    lines = [f"{found.name}: {found.task}" + (f", {count} {one if count == 1 else several}" if count else "")]
     for name, part in found.parts.items():
         sizes = ", ".join(f"{axis} {low} to {high} (median {mid})" for axis, (low, mid, high) in part.sizes.items())
         modes = ", ".join(f"{count} {mode}" for mode, count in part.modes.items())

@@ -91,8 +91,10 @@ def _identity(place: Path) -> tuple[int, int]:
 
 
 def _refuse_no_file(entry: "os.DirEntry[str]", dangling: bool) -> None:
+    if dangling and entry.is_symlink() and not os.path.exists(entry.path):
+        return
     try:
-        sound = entry.is_file() or (dangling and entry.is_symlink() and not os.path.exists(entry.path))
+        sound = entry.is_file()
     except OSError:  # a link to itself
         sound = False
     if not sound:

@@ -112,6 +112,11 @@ def _safetensors(path: Path, limit: int) -> dict[str, Tensor]:
 def _pair(path: Path, roles: Mapping[str, str], arrays: Mapping[str, Tensor], part: Part) -> tuple[Tensor, Tensor]:
     inputs = arrays[roles["inputs"]]
     labels = arrays[roles["labels"]] if "labels" in roles else torch.zeros(len(inputs), 0)
+    if "labels" in roles and labels.shape == (0,) != inputs.shape[:1]:
+        raise ValueError(
+            f"{path} has {roles['labels']!r} of texts, or of a type that is no number; save their numbers, which "
+            "numpy.unique(labels, return_inverse=True) gives with the names."
+        )
     if inputs.ndim < 2 or labels.ndim < 1 or len(inputs) != len(labels):
         shapes = f"{list(inputs.shape)} and {list(labels.shape)}"
         raise ValueError(f"{path} has inputs and labels {shapes} in its {part} part; there is one of each a sample.")

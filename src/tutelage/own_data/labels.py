@@ -1,5 +1,6 @@
 """Labels as they stand in a table: what task they speak of, and as numbers that a loss takes."""
 
+import re
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from tutelage.own_data.source import TaskName
 
+COMMA = re.compile(r"-?\d+,\d+")
 BETWEEN = ("|", ";")
 """What several labels of one picture are separated by, in one column."""
 
@@ -29,7 +31,7 @@ def task_of(where: str, columns: Mapping[str, Sequence[Any]], named: Mapping[str
     """What one or several columns of labels speak of; ``named`` are those whose numbers stand for classes.
 
     One column: names are classes, or several labels if separated by ``BETWEEN`` or in lists; fractions are numbers to
-    be predicted; whole numbers are classes where they run from 0 or 1 on without a gap and come twice each
+    be predicted; whole numbers, 2.0 too, are classes where they run from 0 or 1 on without a gap and come twice each
     on average. Several columns: labels if all are 0 and 1, else numbers. Raises ``ValueError`` that asks for ``--task``
     where this leaves a doubt.
     """
@@ -46,11 +48,13 @@ def task_of(where: str, columns: Mapping[str, Sequence[Any]], named: Mapping[str
         return "multi-label"
     if name in named or not all(is_number(x) for x in column):
         if name not in named:
+            _refuse_commas(where, name, column)
             _refuse_mixed(where, name, columns[name])
         return "classification"
-    found = sorted({*column})
-    if not all(is_integer(x) for x in column):
+    if not all(float(x).is_integer() for x in column):
         return "regression"
+    column = [int(x) for x in column]
+    found = sorted({*column})
     if _count_classes(column):
         return "classification"
     if 2 * len(found) > len(column):
@@ -78,6 +82,14 @@ def _refuse_mixed(where: str, name: str, column: Sequence[Any]) -> None:
         f"{where} has {str(column[other])[:40]!r} in row {other + 1} of {name!r}, where {len(there)} of {len(column)} "
         "are numbers; mend it, take the row out, or say --task classification."
     )
+
+
+def _refuse_commas(where: str, name: str, column: Sequence[Any]) -> None:
+    """Raise ``ValueError`` for fractions that are written as in French or German: texts, and so classes."""
+    if column and all(isinstance(x, str) and COMMA.fullmatch(x) for x in column):
+        raise ValueError(
+            f"{where} has fractions with a comma in {name!r}, such as {column[0]!r}; write them with a point."
+        )
 
 
 def separator_of(column: Sequence[Any]) -> str:

@@ -38,6 +38,11 @@ def roles_of(table: Columns, wanted: Wanted) -> Roles:
             raise ValueError(
                 f"{table.where} has no column {missing[0]!r}; it has {table.listed}. {flag} takes one of these."
             )
+    if data := next((name for name in table.columns if name.lower().endswith(ENDINGS)), None):
+        raise ValueError(
+            f"{table.where} has no names of columns: its first line, with {data!r}, is a sample; put a line above it, "
+            "such as file,label."
+        )
     part = _part_column(table, wanted)
     pictures = [name for name in table.columns if holds_pictures(table.columns[name]) and name != part]
     path = wanted.path_column or _path_column(table, pictures, wanted)
@@ -57,6 +62,12 @@ def roles_of(table: Columns, wanted: Wanted) -> Roles:
         raise ValueError(
             f"{table.where} has no column of pictures, and {strange[0]!r} is not of numbers alone; name the column of "
             "paths with --path-column."
+        )
+    if not inputs:
+        named = next((name for name in left if name not in labels), labels[0])
+        raise ValueError(
+            f"{table.where} has no column of pictures and none of numbers to learn from; paths of pictures end in "
+            f"{', '.join(ENDINGS[:3])} …: write such into {named!r}, or name their column with --path-column."
         )
     shown = f"{inputs[0]!r}" if len(inputs) == 1 else f"{len(inputs)} columns of numbers"
     said = f"inputs are {shown}, labels {', '.join(map(repr, labels))}: {task}" + (

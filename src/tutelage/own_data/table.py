@@ -13,6 +13,8 @@ LARGEST = 2**30
 """Bytes of a table of text."""
 WIDEST = 10_000
 """Columns of one."""
+INDEX = "Unnamed: 0"
+"""What pandas calls the first column where it has no name, as it writes its index."""
 SEPARATORS = {".tsv": "\t", ".tab": "\t"}
 
 
@@ -60,6 +62,7 @@ def read_text(path: Path) -> Columns:
     if len(rows) < 2:
         raise ValueError(f"{path} has no rows: it needs a line with the names of its columns, then a line a sample.")
     names = [name.strip() for name in rows[0]]
+    names[0] = names[0] or INDEX
     if len(names) > WIDEST or "" in names or len({*names}) < len(names):
         twice = next((name for name in names if name and names.count(name) > 1), "")
         what = f"names the column {twice!r} twice" if twice else "has a column without a name, or too many of them"

@@ -47,6 +47,8 @@ def labelled_source(
         raise ValueError(f"{where} has no training labels; give one for each sample.")
     task = wanted.task if wanted.task != "auto" else _task(where, first, pairs["train"][0], classes)
     found, targets, notes = _targets(where, task, labelled, classes)
+    if wanted.task == "auto" and task == "multi-label" and all(map(is_one_hot, labelled.values())):
+        notes = [*notes, "each sample has exactly one label; if they exclude each other, say --task classification"]
     parts: dict[Part, Samples] = {}
     for part, (x, _) in pairs.items():
         names = tuple(f"row {n + 1}" for n in range(len(x)))
@@ -56,6 +58,15 @@ def labelled_source(
     shape = list(first.shape[1:])
     said = f"inputs are {list(pairs['train'][0].shape[1:])} a sample, labels {shape or 'one number'}: {task}"
     return Source(name, task, found, parts, (said, *notes))
+
+
+def is_one_hot(y: Tensor) -> bool:
+    """Whether each row is 1 at one place, and 0 elsewhere.
+
+    >>> is_one_hot(torch.eye(3)), is_one_hot(torch.ones(2, 2)), is_one_hot(torch.ones(2))
+    (True, False, False)
+    """
+    return y.ndim == 2 and y.shape[1] > 1 and bool(((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all())
 
 
 def _task(where: str, labels: Tensor, inputs: Tensor, classes: Sequence[str]) -> TaskName:
@@ -97,6 +108,7 @@ def _targets(
 def _classes(
     where: str, labels: Mapping[Part, Tensor], classes: Sequence[str]
 ) -> tuple[tuple[str, ...], dict[Part, Tensor], list[str]]:
+    labels = {part: y.argmax(1) if is_one_hot(y) else y for part, y in labels.items()}
     for part, y in labels.items():
         if y.ndim != 1 or (y.is_floating_point() and not (y == y.round()).all()):
             raise ValueError(
