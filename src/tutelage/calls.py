@@ -9,6 +9,7 @@ from traceback import extract_tb
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from tutelage.stopped import Stopped
 from tutelage.trust import Refused, imported, refuse_place
 
 
@@ -96,6 +97,8 @@ def module_of(name: str, path: str) -> ModuleType:
         raise ValueError(
             f"{path} cannot be imported: {name} needs the module {missing.name!r}; if that is a package, {install}."
         ) from missing
+    except Stopped:
+        raise
     except (Exception, SystemExit) as failure:  # anything can go wrong in a module, and it is the user's to know what
         raise ValueError(f"{path} cannot be imported: {name} ends in {reason(failure)}.") from failure
 

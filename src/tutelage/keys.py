@@ -14,6 +14,7 @@ from torch import nn
 
 from tutelage.calls import reason
 from tutelage.checkpoint import PLAIN, file_hash
+from tutelage.stopped import Stopped
 from tutelage.trust import Refused, declared, is_shipped
 
 Build: TypeAlias = Callable[[], nn.Module]
@@ -90,6 +91,8 @@ def called(description: Any, *networks: nn.Module, found: Found) -> nn.Module:
         network = make(*networks)
     except OSError:  # weights of an allowed function's own
         raise
+    except Stopped:
+        raise
     except (Exception, SystemExit) as failure:  # a width that no memory holds is one of many
         ours = isinstance(failure, ValueError) and is_shipped(description["function"])
         words = str(failure).rstrip(".") if ours else reason(failure)
@@ -119,6 +122,8 @@ def maker(description: Any, found: Found) -> Callable[..., Any]:
     try:
         function = found(home(path))
     except Refused:
+        raise
+    except Stopped:
         raise
     except (Exception, SystemExit) as failure:  # anything can go wrong in a module that was allowed
         raise ValueError(f"{path} builds this network, but importing it ends in {reason(failure)}.") from failure

@@ -15,6 +15,7 @@ from torch import nn
 import tutelage.models
 from tutelage.calls import Call, call, lookup, reason
 from tutelage.outputs import kind_of
+from tutelage.stopped import Stopped
 from tutelage.trust import refuse_other
 
 CLASSES = ("num_classes", "classes")
@@ -36,6 +37,8 @@ class Builder(partial[nn.Module]):
         try:
             network = super().__call__(*arguments, **options)
         except OSError:  # weights that cannot be read or fetched: that is no matter of the arguments
+            raise
+        except Stopped:
             raise
         except (Exception, SystemExit) as failure:
             if isinstance(failure, ValueError) and where.startswith("tutelage."):

@@ -16,6 +16,7 @@ from tutelage.own_data.parts import part_of
 from tutelage.own_data.source import Encoded, Part, Samples, Source
 from tutelage.own_data.targets import as_inputs, labelled_source
 from tutelage.own_data.wanted import Wanted
+from tutelage.stopped import Stopped
 from tutelage.trust import refuse_other
 
 INPUTS = ("input", "inputs", "image", "images", "pixel_values", "img", "x", "data")
@@ -42,6 +43,8 @@ def read_function(where: str, wanted: Wanted) -> Source:
     refuse_other(function, path, object, "data")
     try:
         made = function(*arguments, **options)
+    except Stopped:
+        raise
     except (Exception, SystemExit) as failure:  # anything can go wrong in somebody's code
         raise ValueError(f"{path} makes no data of these arguments: {reason(failure)}.") from failure
     return source_of(made, path, wanted)

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+from tutelage.stopped import Stopped
+
 
 def stopping() -> list[int]:
     """The signals that ask to stop; that the terminal went away is one of them, unless ``nohup`` has it ignored."""
@@ -14,10 +16,10 @@ def stopping() -> list[int]:
 
 
 def obey(number: int) -> NoReturn:
-    """End as the signal ``number`` asks: ``KeyboardInterrupt`` for Ctrl-C, ``SystemExit`` with 128 + it for others."""
+    """End as the signal ``number`` asks: ``KeyboardInterrupt`` for Ctrl-C, ``Stopped`` with 128 + it for others."""
     if number == signal.SIGINT:
         raise KeyboardInterrupt
-    raise SystemExit(128 + number)
+    raise Stopped(128 + number)
 
 
 @contextmanager

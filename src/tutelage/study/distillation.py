@@ -6,6 +6,7 @@ from math import prod
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedParameter
 
 from tutelage import group
 from tutelage.folders import jsonable
@@ -77,7 +78,13 @@ def distilled(
 
 def refuse_misfits(run: Run, participants: Participants, asked: DistillationSettings) -> None:
     """Raise ``ValueError`` for a student that answers other classes, or with what the method cannot be learnt."""
-    student = run.laid_out(participants.build_student())
+    student = participants.build_student()
+    if lazy := [name for name, x in student.named_parameters() if isinstance(x, UninitializedParameter)]:
+        raise ValueError(
+            f"{participants.names[1]} has layers without a size, {lazy[0]!r} first; write their sizes, so that it can "
+            "be built again without a batch."
+        )
+    student = run.laid_out(student)
     refuse_stranger(participants.names[1], student, participants.data)
     sizes = parameters(participants.teacher.last), parameters(student)
     if sizes[1] >= sizes[0]:

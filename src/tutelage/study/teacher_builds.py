@@ -17,6 +17,7 @@ from tutelage.methods.check import failure_in_words, refuse_other_answers, tenso
 from tutelage.methods.suited import kind_of_answers
 from tutelage.outputs import tensor_output
 from tutelage.shapes import LabelLogits, LogitMap, Logits
+from tutelage.stopped import Stopped
 from tutelage.study.answered import answers_of
 from tutelage.study.diagnosis import chosen, looked_at
 from tutelage.study.pictures_tried import Way
@@ -135,6 +136,8 @@ def _answer(network: nn.Module, data: Sets, called: str) -> Any:
     with evaluating(network):
         try:
             return network(data.example)
+        except Stopped:
+            raise
         except (Exception, SystemExit) as failure:  # whatever somebody's code does with what it was not made for
             shape, words = tuple(data.example.shape[1:]), failure_in_words(failure)
             raise ValueError(f"{called} does not answer samples of shape {shape}: {words}") from failure
