@@ -159,7 +159,8 @@ def _refusals(name: str, value: Any, hint: Any) -> Iterator[str]:
 
 
 def _refusal(name: str, rule: object, value: Any) -> str:
-    return f"--{name.replace('_', '-')} must be {rule}; got {value}."
+    finite = ", and finite" if isinstance(rule, Above | AtLeast) and value in (inf, -inf) else ""
+    return f"--{name.replace('_', '-')} must be {rule}{finite}; got {value}."
 
 
 def _twice(values: Any) -> str:
