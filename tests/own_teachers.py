@@ -68,6 +68,11 @@ class Shares(Net):
         return self.net(x).softmax(1)
 
 
+class Chances(Net):
+    def forward(self, x):
+        return self.net(x).sigmoid()
+
+
 class One(nn.Module):
     def __init__(self, width: int = 16) -> None:
         super().__init__()
@@ -75,6 +80,11 @@ class One(nn.Module):
 
     def forward(self, x):
         return self.net(x)
+
+
+class Chance(One):
+    def forward(self, x):
+        return self.net(x).sigmoid()
 
 
 class Flat(One):
@@ -236,9 +246,11 @@ FORMS = {
     "npz": lambda: table("npz"),
     "csv of probabilities": lambda: table("csv", shares=True),
     "probabilities": lambda: behind_net("Shares"),
+    "a probability a class": lambda: behind_net("Chances"),
     "a dictionary": lambda: behind_net("Named"),
     "a tuple with a loss": lambda: behind_net("WithLoss"),
     "a dataclass": lambda: behind_net("Classed"),
     "one logit": lambda: one_logit("One"),
+    "one probability": lambda: one_logit("Chance"),
     "one logit without an axis": lambda: one_logit("Flat"),
 }

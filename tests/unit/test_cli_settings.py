@@ -258,7 +258,7 @@ def test_explicit_flags_win_over_a_file_and_the_file_over_the_preset_field_by_fi
         ),
         (["--student.batch-size", "0"], "--student.batch-size must be more than 0; got 0."),
         (["--teacher.lr", "nan"], "--teacher.lr must be at least 1e-09; got nan."),
-        (["--strengths", "1", "inf"], "--strengths must be more than 0; got inf."),
+        (["--strengths", "1", "inf"], "--strengths must be more than 0, and finite; got inf."),
         (["--seed", "-1"], "--seed must be at least 0; got -1."),
         (["--preset", "smoke", "--data", "pets"], "--images.name is synthetic"),
         (["--images.name", "synthetic", "--data", "pets"], "--images.name is synthetic"),
