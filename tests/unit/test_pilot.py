@@ -13,7 +13,7 @@ from tutelage.cli.command import main
 from tutelage.data.labelled import labelled
 from tutelage.keys import described
 from tutelage.run import Run
-from tutelage.study.instances import instance_of, stage_of
+from tutelage.study.instances import build_of, instance_of, stage_of
 from tutelage.study.participants import DistillationSettings, Participants
 from tutelage.study.pilot import bytes_of, fitting_batch, held_bytes, pilot, steps_within
 from tutelage.study.range_test import FEWEST
@@ -57,7 +57,8 @@ def run(tmp_path):
 def people(run):
     torch.manual_seed(0)
     data = Sets(part(600, 0), part(20, 1), part(20, 2))
-    teacher = stage_of(run, instance_of(small(16)))
+    instance = instance_of(small(16))
+    teacher = stage_of(run, instance, build_of(instance))
     return Participants(data, teacher, partial(small, 16), counting, ("large", "small"))
 
 

@@ -103,7 +103,7 @@ def _read(text: str) -> Call:
     if file := re.fullmatch(r"(?:\./)?([\w/]+)\.py(?:[:.](.*))?", path):
         module, name = file[1].strip("/").replace("/", "."), file[2] or "Net"
         raise ValueError(
-            f"A module goes by its name, without .py: write {module}:{name}{text[len(path) :]} for {text}."
+            f"A module goes by its name, without .py: write {module}:{name}{bracket}{arguments} for {text}."
         )
     try:
         return call(path.replace(":", ".", 1) + bracket + arguments)
