@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +58,10 @@ class Learner:
             refuse_no_teacher(f"Teacher {who!r}", teacher)
 
 
+Reads: TypeAlias = Mapping[str, frozenset[str]]
+"""Who -> what is looked at of them."""
+
+
 class Spoilt(NamedTuple):
     """The first thing that was not finite: a term's name or ``gradient``, and the step it happened in."""
 
@@ -97,7 +101,7 @@ class LearnerState:
         for part in (learner.objective, learner.combine):  # projectors and memories learn where the student does
             part.to(self.device)
         self._watched = [*terms, "gradient"]
-        self._reads: dict[tuple[str, ...], set[tuple[str, str]]] = {}  # asked several times a step, always the same
+        self._reads: dict[tuple[str, ...], Reads] = {}  # asked several times a step, always the same
         self.learns = False  # until a loss has had a gradient
         self.pulled = False  # until one was not 0
         self.repeats = True  # until a second pass over a batch shows, or would show, something else
@@ -105,7 +109,7 @@ class LearnerState:
         self._spoilt: Spoilt | None = None
         self._bad = torch.full((), -1, device=self.device)  # on an accelerator: step and place of the first, or -1
 
-    def tap(self, addresses: set[str]) -> None:
+    def tap(self, addresses: frozenset[str]) -> None:
         self.tapped = Tapped(self.learner.student, addresses, self.learner.read)
 
     def build_optimizer(self) -> None:
@@ -145,12 +149,13 @@ class LearnerState:
                 if not held:
                     child.train(works)
 
-    def reads(self, terms: Sequence[str]) -> set[tuple[str, str]]:
-        if not terms:
-            return set()
-        if (key := tuple(terms)) not in self._reads:
-            self._reads[key] = self.learner.objective.reads(terms) | self.learner.combine.reads()
-        return self._reads[key]
+    def reads(self, terms: Sequence[str]) -> Reads:
+        """What has to be shown where these terms count, by who shows it."""
+        if (found := self._reads.get(key := tuple(terms))) is None:
+            pairs = self.learner.objective.reads(terms) | self.learner.combine.reads() if terms else set()
+            found = {who: frozenset(what for one, what in pairs if one == who) for who, _ in pairs}
+            self._reads[key] = found
+        return found
 
     def begin(self, clock: Clock) -> None:
         self.weights = self.learner.objective.weights(clock)

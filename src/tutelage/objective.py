@@ -98,7 +98,8 @@ class Objective(nn.Module):
             self.add_module(name, term)
 
     def forward(self, scene: Scene, names: Sequence[str]) -> Losses:
-        return {name: self.terms[name](scene) for name in names}
+        terms = self.terms
+        return {name: terms[name](scene) for name in names}
 
     @property
     def terms(self) -> dict[str, Term]:
@@ -109,7 +110,8 @@ class Objective(nn.Module):
 
     def reads(self, names: Sequence[str]) -> set[tuple[str, str]]:
         """Everything ``(who, what)`` that the terms called ``names`` look at: exactly what has to be shown."""
-        return {read for name in names for read in self.terms[name].reads()}
+        terms = self.terms
+        return {read for name in names for read in terms[name].reads()}
 
 
 def through(model: nn.Module) -> Callable[..., Any]:
@@ -213,7 +215,8 @@ def _look_up(scene: Scene, address: Address) -> Any:
 
 def _at(scene: Scene, address: str) -> Any:
     who, what = _split(address)
-    if who not in scene or what not in scene[who]:
+    try:
+        return scene[who][what]
+    except KeyError:
         shown = sorted(f"{w}.{x}" for w in scene for x in scene[w])
-        raise ValueError(f"Nothing at {address!r} in this step. On stage: {', '.join(shown)}.")
-    return scene[who][what]
+        raise ValueError(f"Nothing at {address!r} in this step. On stage: {', '.join(shown)}.") from None

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from tutelage.checks import named_in_errors, refuse_no_activations
+from tutelage.checks import refuse_no_activations
 from tutelage.data.batches import Batch
 from tutelage.learner import LearnerState
 from tutelage.loop import as_it_was, generators, leaving_no_trace, restore_generators, without_trace
@@ -19,24 +19,28 @@ Taught: TypeAlias = dict[str, dict[str, Activations]]
 """Learner -> its teachers -> what they showed."""
 Kept: TypeAlias = dict[str, tuple[Activations, bool]]
 """Learner -> what it showed in an earlier turn of the step, true until it moves; and whether it can move by that."""
+NOTHING: frozenset[str] = frozenset()
 
 
 @torch.no_grad()
 def ask_teachers(states: States, batch: Batch) -> Taught:
     """Each teacher once, about all that any learner reads of it, even where learners share one."""
-    wanted: dict[Teacher, set[str]] = {}
-    owners: dict[Teacher, str] = {}
+    wanted: dict[Teacher, frozenset[str]] = {}
+    owners: dict[Teacher, tuple[str, str]] = {}
     for name, state in states.items():
-        for who, what in state.reads(state.active):
-            if who in state.learner.teachers:
-                teacher = state.learner.teachers[who]
-                wanted.setdefault(teacher, set()).add(what)
-                owners.setdefault(teacher, f"Teacher {who!r} of learner {name!r}")
+        reads = state.reads(state.active)
+        for who, teacher in state.learner.teachers.items():
+            if who in reads:
+                wanted[teacher] = wanted.get(teacher, NOTHING) | reads[who]
+                owners.setdefault(teacher, (who, name))
     answers: dict[Teacher, Activations] = {}
     for teacher, addresses in wanted.items():
-        with named_in_errors(owners[teacher]):
-            answers[teacher] = teacher({"batch": batch}, frozenset(addresses))
+        try:
+            answers[teacher] = teacher({"batch": batch}, addresses)
             refuse_no_activations(answers[teacher])
+        except ValueError as error:
+            who, name = owners[teacher]
+            raise ValueError(f"Teacher {who!r} of learner {name!r}: {error}") from error
     return {
         name: {who: answers[teacher] for who, teacher in state.learner.teachers.items() if teacher in answers}
         for name, state in states.items()
@@ -63,30 +67,32 @@ def play(
         wanted = _read_in(states, name, movers)
         if not wanted:
             continue
-        with named_in_errors(f"Learner {name!r}"):
+        try:
             scene = {"batch": batch, **taught[name], **peers}
             shown = None if kept is None else _kept(states, name, scene, turns, kept)
             if shown is None:
                 with nullcontext() if name in movers else leaving_no_trace(state.learner.student):
                     shown = _called(state, scene, wanted.union(also))
+        except ValueError as error:
+            raise ValueError(f"Learner {name!r}: {error}") from error
         activations[name] = shown
         peers[name] = {what: x.detach() for what, x in shown.items()}
     return {me: {"batch": batch, **taught[me], **peers, "student": activations.get(me, {})} for me in movers}
 
 
-def read_of(states: States, name: str, terms: Mapping[str, Sequence[str]]) -> set[str]:
+def read_of(states: States, name: str, terms: Mapping[str, Sequence[str]]) -> frozenset[str]:
     """What of ``name`` the given terms of each learner look at, under its own name or as their ``student``."""
-    reads = [(me, who, what) for me, names in terms.items() for who, what in states[me].reads(names)]
-    return {what for me, who, what in reads if who == name or (who == "student" and me == name)}
+    own = states[name].reads(terms.get(name, ())).get("student", NOTHING)
+    return own.union(*(states[me].reads(names).get(name, NOTHING) for me, names in terms.items()))
 
 
-def _read_in(states: States, name: str, movers: Sequence[str]) -> set[str]:
+def _read_in(states: States, name: str, movers: Sequence[str]) -> frozenset[str]:
     return read_of(states, name, {me: states[me].active for me in movers})
 
 
-def _called(state: LearnerState, scene: Scene, wanted: set[str]) -> Activations:
+def _called(state: LearnerState, scene: Scene, wanted: frozenset[str]) -> Activations:
     if wanted != state.tapped.wanted:  # setting an attribute of a module is slow
-        state.tapped.wanted = frozenset(wanted)
+        state.tapped.wanted = wanted
     return state.learner.call(state.forward, scene)
 
 
@@ -102,7 +108,7 @@ def _kept(states: States, name: str, scene: Scene, turns: Sequence[Sequence[str]
     if name in movers or not state.repeats:
         return None
     until = next((at for at, moving in enumerate(turns) if name in moving), len(turns))
-    own = _read_in(states, name, turns[until]) if until < len(turns) else set()
+    own = _read_in(states, name, turns[until]) if until < len(turns) else NOTHING
     wanted = own.union(*(_read_in(states, name, moving) for moving in turns[:until]))
     moves = bool(own) and (OUTPUT in own or own == wanted)  # else its own pass would end before the others' does
     if not moves and not any(_read_in(states, name, moving) for moving in turns[1:until]):
@@ -113,7 +119,7 @@ def _kept(states: States, name: str, scene: Scene, turns: Sequence[Sequence[str]
     return activations
 
 
-def _once(state: LearnerState, scene: Scene, wanted: set[str], *, moves: bool) -> Activations | None:
+def _once(state: LearnerState, scene: Scene, wanted: frozenset[str], *, moves: bool) -> Activations | None:
     """What a pass shows that a second one would show as well; else nothing, as if there had been no pass.
 
     A second one would not where random numbers are drawn or peers looked at, and where it is tried, the first time, and

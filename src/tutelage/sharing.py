@@ -95,7 +95,7 @@ def _moved_by(state: LearnerState) -> list[_Moved]:
 
 def _read_teachers(states: States) -> Iterator[tuple[str, str, Teacher]]:
     for name, state in states.items():
-        read = {who for who, _ in state.reads(state.possible)}
+        read = state.reads(state.possible).keys()
         yield from ((name, who, teacher) for who, teacher in state.learner.teachers.items() if who in read)
 
 

@@ -14,6 +14,8 @@ from tutelage.outputs import in_words, sole_tensor
 Activations: TypeAlias = dict[str, Tensor]
 """Layer name -> what it returned, ``layer:input`` -> what it was given, ``OUTPUT`` -> what the network returned."""
 Read: TypeAlias = Callable[[Any], Tensor]
+Caught: TypeAlias = dict[str, tuple[Tensor, int]]
+"""Address -> what it showed, and that tensor's version then."""
 
 OUTPUT = "output"
 AS_IT_IS: Mapping[str, Read] = MappingProxyType({})
@@ -40,7 +42,7 @@ class Tapped(nn.Module):
         self.model = model
         self.wanted = frozenset(addresses)
         self._read = read
-        self._caught: dict[str, tuple[Tensor, int]] | None = None  # a dict during our own forward pass only
+        self._passes: list[Caught] = []  # our own that is under way; to set an attribute of a module is slow
         self._modes = [(module, module.training) for module in model.modules()]
         self._trainable = [(p, p.requires_grad) for p in model.parameters()]
         self._handles: list[RemovableHandle] = []
@@ -52,14 +54,14 @@ class Tapped(nn.Module):
             raise
 
     def forward(self, *args: Any, **kwargs: Any) -> Activations:
-        caught: dict[str, tuple[Tensor, int]] = {}
-        self._caught = caught
+        caught: Caught = {}
+        self._passes.append(caught)
         try:
             self._catch(OUTPUT, self.model(*args, **kwargs))
         except _NobodyReadsOn:
             pass
         finally:
-            self._caught = None
+            self._passes.pop()
         self._check(caught)
         return {address: x for address, (x, _) in caught.items()}
 
@@ -88,9 +90,10 @@ class Tapped(nn.Module):
         return layer.register_forward_hook(lambda _layer, _args, output: self._catch(address, output))
 
     def _catch(self, address: str, value: Any) -> None:
-        if self._caught is None or address not in self.wanted:
+        if not self._passes or address not in self.wanted:
             return
-        if address in self._caught:
+        caught = self._passes[-1]
+        if address in caught:
             raise ValueError(f"Layer {address!r} ran twice in one forward pass; tap the module that encloses it.")
         read: Read = self._read.get(address, _unchanged)
         shown = read(value)
@@ -102,16 +105,18 @@ class Tapped(nn.Module):
                 f"{address!r} is {in_words(shown)}, not a tensor, in {type(self.model).__name__}; {wrap}pass "
                 f"read={{{address!r}: a function that gets one}} beside the network: Learner(read=…), frozen(read=…)."
             )
-        self._caught[address] = shown, _version(shown)
-        if len(self._caught) == len(self.wanted) and address != OUTPUT and not torch.compiler.is_compiling():
+        caught[address] = shown, _version(shown)
+        if len(caught) == len(self.wanted) and address != OUTPUT and not torch.compiler.is_compiling():
             raise _NobodyReadsOn
 
-    def _check(self, caught: Mapping[str, tuple[Tensor, int]]) -> None:
-        if silent := sorted(self.wanted - caught.keys()):
-            raise ValueError(f"Layers {silent} did not run. If the model is compiled, compile the Tapped one instead.")
-        if overwritten := sorted(address for address, (x, version) in caught.items() if _version(x) != version):
+    def _check(self, caught: Caught) -> None:
+        if silent := self.wanted - caught.keys():
             raise ValueError(
-                f"{overwritten} were overwritten in place after they were read (ReLU(inplace=True) does that); "
+                f"Layers {sorted(silent)} did not run. If the model is compiled, compile the Tapped one instead."
+            )
+        if overwritten := [address for address, (x, version) in caught.items() if _version(x) != version]:
+            raise ValueError(
+                f"{sorted(overwritten)} were overwritten in place after they were read (ReLU(inplace=True) does that); "
                 "tap the layer that overwrites, or make it work out of place."
             )
 
