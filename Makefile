@@ -56,6 +56,7 @@ bench: $(READY)  ## speed: minutes, never part of the tests; what is met and mis
 	$(BIN)/python benchmarks/augmentation.py
 	$(BIN)/python benchmarks/methods.py --rounds 30
 	$(BIN)/python benchmarks/attention.py
+	$(BIN)/python benchmarks/angles.py
 	$(BIN)/python benchmarks/conflicts.py
 	$(BIN)/python benchmarks/mutual.py
 	$(BIN)/python benchmarks/decoding.py

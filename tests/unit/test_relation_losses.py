@@ -1,11 +1,14 @@
 import pytest
 import torch
+from torch.nn import functional as F
 
+from tutelage.losses import rkd
 from tutelage.losses.correlation import correlation_congruence
 from tutelage.losses.cosine_table import cosine_table
 from tutelage.losses.pkt import pkt
 from tutelage.losses.rkd import angles, distances
-from tutelage.losses.similarity_preserving import directions, gram_matrix, similarity_preserving
+from tutelage.losses.similarity_preserving import directions, gram_matrix, near_one, similarity_preserving
+from tutelage.measures.memory import peak_bytes
 
 LOSSES = [distances, angles, similarity_preserving, cosine_table, correlation_congruence, pkt]
 BLIND_TO_SHIFTS = [distances, angles]
@@ -105,3 +108,60 @@ def test_is_multiplied_in_full_precision_under_autocast(loss):
     with torch.autocast("cpu", torch.bfloat16):
         lifted = loss(student, teacher)
     torch.testing.assert_close(lifted, loss(student, teacher))
+
+
+class TestAnglesInSlabs:
+    @staticmethod
+    def at_once(student, teacher, compare=F.smooth_l1_loss):
+        """All cosines in memory, and autograd's own gradient."""
+        rows = [near_one(x) for x in (student, teacher)]
+        return compare(*(gram_matrix(directions(x.unsqueeze(0) - x.unsqueeze(1), shortest=rkd.NEAREST)) for x in rows))
+
+    @pytest.mark.parametrize("compare", [F.smooth_l1_loss, F.mse_loss, F.l1_loss])
+    @pytest.mark.parametrize(("num", "student_width", "teacher_width"), [(2, 4, 3), (3, 1, 5), (7, 5, 5), (16, 3, 33)])
+    @pytest.mark.parametrize("samples", [1, 3, 100])
+    def test_are_those_of_all_at_once(self, monkeypatch, compare, num, student_width, teacher_width, samples):
+        monkeypatch.setattr(rkd, "AT_ONCE", samples * num**2)
+        student, teacher = (torch.randn(num, width, dtype=torch.float64) for width in (student_width, teacher_width))
+        found = []
+        for loss in (angles, self.at_once):
+            leaves = [x.clone().requires_grad_() for x in (student, teacher)]
+            value = 3 * loss(*leaves, compare)
+            found.append([value.detach(), *torch.autograd.grad(value, leaves)])
+        for ours, plain in zip(*found, strict=True):
+            torch.testing.assert_close(ours, plain, rtol=1e-9, atol=1e-12)
+
+    @pytest.mark.parametrize("samples", [1, 2, 100])
+    def test_have_the_gradient_of_finite_differences(self, monkeypatch, samples):
+        monkeypatch.setattr(rkd, "AT_ONCE", samples * 25)
+        leaves = [torch.randn(5, 3, dtype=torch.float64, requires_grad=True) for _ in range(2)]
+        for wanted in ((True, True), (True, False), (False, True)):
+            for leaf, moves in zip(leaves, wanted, strict=True):
+                leaf.requires_grad_(moves)
+            assert torch.autograd.gradcheck(angles, leaves)
+
+    def test_refuse_a_second_derivative_which_would_be_no_number(self):
+        student, teacher = torch.randn(4, 3, requires_grad=True), torch.randn(4, 3)
+        with pytest.raises(RuntimeError, match=r"without create_graph=True, or use rkd\.distances"):
+            torch.autograd.grad(angles(student, teacher), student, create_graph=True)
+        (slope,) = torch.autograd.grad(self.at_once(student, teacher), student, create_graph=True)
+        assert torch.autograd.grad(slope.sum(), student)[0].isnan().all()
+
+    def test_need_no_gradient_where_nobody_wants_one(self):
+        student = torch.randn(4, 3)
+        assert not angles(student, torch.randn(4, 3)).requires_grad
+        with torch.no_grad():
+            assert not angles(student.requires_grad_(), torch.randn(4, 3)).requires_grad
+
+    def test_are_the_same_bits_each_time_in_the_type_of_the_rows(self, monkeypatch):
+        monkeypatch.setattr(rkd, "AT_ONCE", 200)
+        student, teacher = torch.randn(9, 4), torch.randn(9, 4)
+        for given, expected in ((torch.float64, torch.float64), (torch.float32, torch.float32),
+                                (torch.bfloat16, torch.float32), (torch.float16, torch.float32)):  # fmt: skip
+            one, other = (angles(student.to(given), teacher.to(given)) for _ in range(2))
+            assert one.dtype is expected and torch.equal(one, other)
+
+    def test_never_hold_all_cosines(self, monkeypatch):
+        monkeypatch.setattr(rkd, "AT_ONCE", 2 * 64**2)
+        student, teacher = torch.randn(64, 8, requires_grad=True), torch.randn(64, 8)
+        assert peak_bytes(lambda: angles(student, teacher).backward()) < 4 * 64**3 / 2
