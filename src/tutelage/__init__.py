@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tutelage.delivery import load
     from tutelage.learn import train
     from tutelage.learner import Learner
+    from tutelage.machine import tune_allocator
     from tutelage.objective import Objective, Term
     from tutelage.run import Run
     from tutelage.taps import Tapped
@@ -37,6 +38,7 @@ _HOMES = {
     "load": "delivery",
     "measure": "api",
     "train": "learn",
+    "tune_allocator": "machine",
 }
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "load",
     "measure",
     "train",
+    "tune_allocator",
 ]
 
 

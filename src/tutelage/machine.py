@@ -65,7 +65,8 @@ def tune_allocator() -> bool:
 
     By default glibc returns every large tensor's pages to the system and fetches them anew in the next step, which
     costs a teacher's forward pass on a CPU about a quarter of its time. The process keeps its peak memory instead.
-    For programs, at their start; never on import.
+    For programs, at their start; never on import. The command does it; a program that imports this package calls it
+    itself: ``tutelage.tune_allocator()``.
     """
     if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
         return False
