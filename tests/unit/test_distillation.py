@@ -15,6 +15,7 @@ from tutelage.cli.flags import flags_of, flags_of_bundle
 from tutelage.cli.request import understood
 from tutelage.cli.sweep import combinations
 from tutelage.data.labelled import labelled
+from tutelage.data.lesson import Lesson
 from tutelage.data.together import NO_TARGET
 from tutelage.models.named import known, named
 from tutelage.models.scaled import SHARES, scaled
@@ -184,6 +185,15 @@ def test_methods_that_compare_with_labels_do_not_take_samples_without():
     other = Objective(hard=Term(cross_entropy, "student.output", "batch.target"))
     with pytest.raises(ValueError, match="method dkd compares with labels in 'hard'"):
         refuse_readers("dkd", other)
+
+
+@pytest.mark.parametrize(("views", "epochs", "kept"), [(16, 3, False), (16, 16, False), (16, 17, True), (0, 99, False)])
+def test_answers_are_written_down_where_the_training_asks_for_them_again(views, epochs, kept):
+    """No other training of the run asks that teacher; ``views`` are 0 where its answers are too large to be kept."""
+    pace = Pace(1, 0.1, 0.2, 0.1, views)
+    timed = TimedPlan(Found(32, "nesterov", 0.1, 0.2, "kd", "why", 0.1, 1000, pace, None), epochs, 1.0, 2.0)
+    lesson = Lesson(labelled("few", torch.zeros(4, 2), torch.zeros(4, dtype=torch.long), ("a",)), num_views=views or 16)
+    assert timed.keeps_answers(lesson) is kept
 
 
 def test_a_plan_on_disk_is_read_as_it_was_or_refused(tmp_path):

@@ -13,7 +13,7 @@ from torch import nn
 from examples import bits, same
 from tutelage.data.lesson import Lesson
 from tutelage.data.synthetic import digits
-from tutelage.data.views import in_turn
+from tutelage.data.views import draw, in_turn
 from tutelage.keys import STAGE_KEY
 from tutelage.methods.by_name import method
 from tutelage.models.mlp import mlp
@@ -21,6 +21,7 @@ from tutelage.optimizers.schedules import cosine, stepwise
 from tutelage.optimizers.usual import nesterov
 from tutelage.progress import Silence
 from tutelage.run import Run
+from tutelage.schemes import answers
 from tutelage.schemes.by_method import Teaching
 from tutelage.schemes.distill import distilled
 from tutelage.schemes.plan import Plan
@@ -169,7 +170,7 @@ def test_answers_in_memory_go_with_the_process_which_is_said_where_batches_are_s
     tmp_path, batch_size, said, monkeypatch
 ):
     monkeypatch.setattr(Run, "save_every", 0.0)
-    plan = Plan(replace(LESSON, batch_size=batch_size), partial(nesterov, lr=0.05), 3)
+    plan = Plan(replace(LESSON, batch_size=batch_size), partial(nesterov, lr=0.05), 4)
     fit = partial(distilled, plan=plan, teacher=exact_teacher(), temperature=4.0, label=0.5, soft=0.5)
     progress = Noted()
     with begun(tmp_path / "whole", torch.float32, progress) as run:
@@ -180,6 +181,28 @@ def test_answers_in_memory_go_with_the_process_which_is_said_where_batches_are_s
     with begun(tmp_path / "cut", torch.float32, progress) as run:
         resumed = run.stage("kd", STUDENT, fit).last
     assert same(bits(resumed), bits(straight)) and bool(lost(progress.notes)) == said
+
+
+def test_answers_that_no_training_reads_again_are_not_kept_and_the_student_is_the_same(tmp_path, monkeypatch):
+    caches, ends = [], []
+    monkeypatch.setattr(answers, "cached", lambda *args, **named: caches.append(1) or cached(*args, **named))
+    for epochs, always in ((3, False), (4, False), (3, True)):
+        if always:
+            monkeypatch.setattr(Lesson, "repeats", lambda *_: True)
+        plan = Plan(LESSON, partial(nesterov, lr=0.05), epochs)
+        fit = partial(distilled, plan=plan, teacher=exact_teacher(), temperature=4.0, label=0.5, soft=0.5)
+        with begun(tmp_path / f"{epochs}{always}", torch.float32) as run:
+            ends.append((run.stage("kd", STUDENT, fit).last, len(caches)))
+    assert [count for _, count in ends] == [0, 1, 2] and same(bits(ends[0][0]), bits(ends[2][0]))
+
+
+@pytest.mark.parametrize(("choose", "views"), [(in_turn, 3), (draw, 3), (in_turn, 2**16 + 1)])
+def test_a_lesson_knows_whether_a_sample_is_shown_in_a_view_again(choose, views):
+    lesson, index = replace(LESSON, choose=choose, num_views=views), torch.arange(90)
+    for epochs in (1, 3, 4, 6):
+        seen = torch.stack([choose(0, epoch, index, views) for epoch in range(epochs)])
+        repeated = any(len(column.unique()) < epochs for column in seen.T)
+        assert lesson.repeats(epochs) or not repeated
 
 
 # ---- places

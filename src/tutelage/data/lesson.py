@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tutelage.data.batches import Batches
+from tutelage.data.draws import ROUND
 from tutelage.data.labelled import Labelled
 from tutelage.data.views import Choose, Show, in_turn, parts, plain, views
 
@@ -43,6 +44,13 @@ class Lesson:
             seed=self.seed,
             choose=self.choose,
         )
+
+    def repeats(self, epochs: int) -> bool:
+        """Whether a sample is shown in a view for the second time within so many epochs: what was said of it is kept.
+
+        Views that come in turn are all met before one of them comes again.
+        """
+        return epochs > self.num_views or self.choose is not in_turn or self.num_views > ROUND
 
     @property
     def steps(self) -> int:

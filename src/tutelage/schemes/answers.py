@@ -72,8 +72,13 @@ def remembered(
     )
 
 
-def remembered_in_memory(stage: Stage, teacher: nn.Module, lesson: Lesson) -> Teacher:
-    """``frozen(teacher)``, asked once about each view for as long as this process lasts."""
+def remembered_in_memory(stage: Stage, teacher: nn.Module, lesson: Lesson, epochs: int) -> Teacher:
+    """``frozen(teacher)``, asked once about each view for as long as this process lasts.
+
+    Nothing is kept where no view comes twice within ``epochs``.
+    """
+    if not lesson.repeats(epochs):
+        return frozen(teacher)
     smallest = min(part.stop - part.start for part in parts(len(lesson.train), lesson.batch_size))
     if smallest < FEWEST:
         _note_asked_anew(stage, "which an earlier process kept in its memory")

@@ -34,7 +34,7 @@ def distilled(
     Weights may follow the clock: with ``methods.weights.until`` the soft targets end at an epoch, and the teacher is
     no longer asked.
     """
-    answers = remembered_in_memory(stage, teacher, plan.lesson)
+    answers = remembered_in_memory(stage, teacher, plan.lesson, plan.epochs)
     taught = plan.task.taught(plan.lesson.train, temperature, soft)
     _fit(stage, model, plan, answers, Objective(label=plan.task.labels(label), soft=taught), combine)
 
@@ -57,7 +57,7 @@ def distilled_from_many(
     """
     note_alone(len(teachers), stage)
     loss = partial(averaged_targets, temperature=temperature, average=average)
-    teacher = ensemble([remembered_in_memory(stage, one, plan.lesson) for one in teachers])
+    teacher = ensemble([remembered_in_memory(stage, one, plan.lesson, plan.epochs) for one in teachers])
     taught = Term(loss, "student.output", "teacher.output", weight=soft)
     _fit(stage, model, plan, teacher, Objective(label=plan.task.labels(label), soft=taught), combine)
 

@@ -123,7 +123,8 @@ def trials_of(participants: Participants, asked: DistillationSettings, timed: Ti
     factory = OPTIMIZERS[found.optimizer]
     lesson = participants.lesson(found.batch_size, asked)
     plan = Plan(lesson, factory(lr=found.lr), timed.epochs, one_cycle, participants.task)
-    teaching = participants.teaching(how, lesson.num_views if found.taught.views else 0)
+    kept = lesson.num_views if timed.keeps_answers(lesson) else 0
+    teaching = participants.teaching(how, kept)
     trials = {STUDENT: Trial(participants.student_of(how), plan, teaching)}
     if asked.baseline:
         alone = participants.alone(found.batch_size, asked)

@@ -14,6 +14,7 @@ import torch
 from tutelage.checkpoint import read_json, write_json
 from tutelage.checksums import summed, unsummed
 from tutelage.data.labelled import Labelled
+from tutelage.data.lesson import Lesson
 from tutelage.files import made_folder
 from tutelage.keys import described, key_of
 from tutelage.progress import Progress
@@ -51,6 +52,10 @@ class TimedPlan:
         """What each part is expected to take."""
         trainings = {name: pace.seconds(self.epochs) for name, pace in self.paces.items()}
         return {"reading, the teacher and the pilot": self.before, **trainings, "measuring and files": self.after}
+
+    def keeps_answers(self, lesson: Lesson) -> bool:
+        """Whether the teacher's answers are written down: the only training that asks for them asks a second time."""
+        return bool(self.found.taught.views) and lesson.repeats(self.epochs)
 
     @property
     def paces(self) -> dict[str, Pace]:
@@ -112,12 +117,12 @@ def plan_in_words(
     parts = ", ".join(f"{name} {in_words(value)}" for name, value in seconds.items())
     rate = f"{found.lr:g}" + (f" ({found.lr_alone:g} alone)" if found.lr_alone != found.lr else "")
     views = views_in_words(lesson.num_views)
-    answers = (
-        f"{teacher} is asked once about each view, and its answers are kept"
-        if found.taught.views
-        else f"{teacher} is asked at every step"
-    )
-    cached = cached_bytes if found.taught.views else 0
+    kept = timed.keeps_answers(lesson)
+    answers = f"{teacher} is asked once about each view, and its answers are kept"
+    if not kept:
+        why = "" if lesson.repeats(timed.epochs) else ": no view comes twice, so that nothing is kept"
+        answers = f"{teacher} is asked at every step{why}"
+    cached = cached_bytes if kept else 0
     held = sum(part.inputs.nbytes for part in parts_of(participants)) + found.step_bytes
     with torch.random.fork_rng():
         weights = participants.build_student().state_dict().values()
