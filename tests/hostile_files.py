@@ -27,6 +27,7 @@ import report_sample
 import tutelage
 from examples import SGD, label, vectors
 from tutelage.checkpoint import load_state, load_weights, save_state, save_weights
+from tutelage.checksums import summed
 from tutelage.cli.command import main
 from tutelage.cli.completion import candidates
 from tutelage.data.cifar import cifar10
@@ -44,6 +45,7 @@ from tutelage.models.mlp import mlp
 from tutelage.objective import Objective
 from tutelage.own_data.check import look
 from tutelage.own_data.read import read
+from tutelage.report.shares import PROFILE, read_profile
 from tutelage.run import Run
 from tutelage.study.timed_plan import read_plan
 from tutelage.teachers.cached import cached
@@ -264,6 +266,10 @@ def brought(root: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
     for name, content in {"a" * 16: {"found": "__import__('os')"}, "b" * 16: ["os:system"], "c" * 16: {}}.items():
         (plans / f"{name}.json").write_text(json.dumps(content))
         yield f"plan: {content}", plans, partial(read_plan, plans / f"{name}.json")
+    for name, content in {"spoilt": {"seconds": {"__import__('os')": 1.0}}, "none": ["os:system"]}.items():
+        profiled = fresh(root / f"profile-{name}")
+        (profiled / PROFILE).write_text(json.dumps(summed(content) if isinstance(content, dict) else content))
+        yield f"profile: {content}", profiled, partial(read_profile, profiled)
     decoded = fresh(root / "decoded")
     (decoded / f"decoded-{'0' * 20}.uint8").symlink_to("/etc/passwd")
     (decoded / f"decoded-{'0' * 20}.json").write_text('{"shape": [1099511627776, 3, 999999, 999999], "sha256": ""}')

@@ -71,6 +71,12 @@ class Common:
     tensorboard: Annotated[
         Switch, arg(help_behavior_hint="", help="Also write TensorBoard event files into the run folder.")
     ] = False
+    profile: Annotated[
+        Switch, arg(help_behavior_hint="", help="Say at the end where the time went, by parts of the work.")
+    ] = False
+    trace: Annotated[
+        Switch, arg(help_behavior_hint="", help="Also write what torch's profiler sees of ten steps of each training.")
+    ] = False
     traceback: Annotated[
         Switch, arg(help_behavior_hint="", help="Show where an error comes from (or TUTELAGE_TRACEBACK=1).")
     ] = False

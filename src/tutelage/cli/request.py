@@ -18,6 +18,7 @@ from tutelage.trust import OURS, refuse_package
 
 _OF_THE_CALL = ("preset", "from_", "quiet", "verbose", "traceback")  # they change nothing in the run folder
 _PLACES = ("runs", "folder", "data")
+_LOOKS = ("profile", "trace")  # they change nothing that is trained
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Request:
     @property
     def elsewhere(self) -> str:
         """The command for somebody else: without the folders of this machine. ``arguments.json`` quotes it."""
-        return shlex.join([*self._asked, *_changed(self.common, (*_OF_THE_CALL, *_PLACES))])
+        return shlex.join([*self._asked, *_changed(self.common, (*_OF_THE_CALL, *_PLACES, *_LOOKS))])
 
     @property
     def _asked(self) -> list[str]:

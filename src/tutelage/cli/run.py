@@ -46,10 +46,15 @@ def run(words: Sequence[str], called: str = "tutelage run {}") -> int:
         if work.plan:
             print(printable(work.plan))
             return DONE
+        asked = perf_counter()
         try:
             conclude([folder])
         except ImportError as extra:  # the run is done and its numbers are there; only the page is not
             print(f"tutelage: no report.html: {extra}, then `tutelage report {folder}`", file=sys.stderr)
+        if request.common.profile:
+            from tutelage.cli.profile import tell_profile
+
+            tell_profile(folder, perf_counter() - asked)
     return DONE
 
 
@@ -62,11 +67,23 @@ def perform(request: Request, begun: float) -> "Run":
     use(common.threads)
     with ExitStack() as stack:
         progress = stack.enter_context(shown(quiet=common.quiet, verbose=common.verbose))
-        work = stack.enter_context(opened(request, progress))
+        work = opened(request, progress)
         work.begun = begun
+        profile = None
+        if common.profile:
+            from tutelage.cli.profile import profile_of
+
+            profile = stack.enter_context(profile_of(work, begun))
+        stack.enter_context(work)
         if common.tensorboard and work.leads:
             work.progress = stack.enter_context(closing(Events(work.log, work.folder, progress)))
+        if common.trace and work.leads:
+            from tutelage.cli.trace import Trace
+
+            work.progress = stack.enter_context(closing(Trace(work.folder, work.progress)))
         stack.enter_context(restricted(common.allow))
+        if profile is not None:
+            profile.started()
         request.experiment(work, **request.arguments)
         if common.data is not None and not work.data_was_read:
             progress.note(f"{request.recipe.name} has not read --data {common.data}: its data come from elsewhere.")

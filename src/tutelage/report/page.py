@@ -17,6 +17,7 @@ from tutelage.report.record import record_text, report_record
 from tutelage.report.reproduce import reproduction
 from tutelage.report.rows import batch_key
 from tutelage.report.settings import OTHER_SAMPLES
+from tutelage.report.shares import shares_markdown, shares_of
 from tutelage.report.story import Story
 from tutelage.report.usage import usage_markdown, usage_of
 from tutelage.results import Role
@@ -102,6 +103,7 @@ def page_html(groups: Sequence[Group], story: Story) -> str:
         points=" and ".join(story.flags),
         claims=by_claim(story.claims),
         costs=networks.stage_costs(groups),
+        shares=shares_of(groups),
         parts=[learned.learning_of(group) for group in groups],
         cosines=heatmaps.legend((-1, -0.5, -0.1, 0, 0.1, 0.5, 1), heatmaps.cosine_shade),
         weights=heatmaps.legend((0, 0.1, 0.25, 0.5, 1), heatmaps.weight_shade),
@@ -116,7 +118,8 @@ def page_html(groups: Sequence[Group], story: Story) -> str:
 
 def _used(groups: Sequence[Group]) -> str:
     usage = usage_of(groups)
-    return "" if usage is None else "\n" + "\n\n".join(usage_markdown(usage)) + "\n"
+    parts = [*([] if usage is None else usage_markdown(usage)), *shares_markdown(groups)]
+    return "\n" + "\n\n".join(parts) + "\n" if parts else ""
 
 
 def linked(words: str) -> str:

@@ -18,6 +18,7 @@ from tutelage.files import is_file
 from tutelage.learn import Epoch, Training, train
 from tutelage.learner import Learner
 from tutelage.objective import Clock
+from tutelage.profiling import clocked, counted
 from tutelage.progress import Progress
 from tutelage.stages.signals import obey, stopping_gently
 from tutelage.stages.storage import (
@@ -109,10 +110,12 @@ class Stage:
         self.progress.stage(self.name, epochs, max(map(len, self.records.values())))
         self._saved = begun = time.monotonic()
         self._first_step = training.step + -training.batch // training.accumulate
-        with stopping_gently() as self._signals:
+        training.batches = counted(training.batches)
+        with clocked("training steps"), stopping_gently() as self._signals:
             for epoch in training:
                 if epoch.finished:
-                    figures = {peer: check() for peer, check in validations.items()}
+                    with clocked("validation"):
+                        figures = {peer: check() for peer, check in validations.items()}
                     seconds = self._spent + time.monotonic() - begun
                     self._close(epoch, training.step, epochs, seconds, figures, models)
                     begun, self._spent = time.monotonic(), 0.0
@@ -165,6 +168,7 @@ class Stage:
         for record in interleaved(self.records):
             self.write(record)
 
+    @clocked("checkpoints")
     def _save(self, training: Training, spent: float) -> None:
         state = {"stage": self.folder.name, "training": training.state_dict(), "records": self.records, "spent": spent}
         if others := group.others(state["training"]):
@@ -220,6 +224,7 @@ class Stage:
         stop, due = group.highest(self._signals[0] if self._signals else 0, int(overdue))
         return stop, due
 
+    @clocked("checkpoints")
     def finish(self, models: Mapping[str, nn.Module], description: Any) -> None:
         """Keep the networks and the log, drop the checkpoint; from now on the stage is loaded, not trained."""
         records = self.records[ONLY] if list(models) == [ONLY] else self.records

@@ -18,6 +18,7 @@ from tutelage.measures.steps import Cost, step_costs
 from tutelage.methods.cited import losses_in
 from tutelage.objective import Clock, Objective
 from tutelage.optimizers.factory import Factory, Named
+from tutelage.profiling import clocked
 from tutelage.run import Run
 from tutelage.schemes.answers import Conditions
 from tutelage.schemes.by_method import is_cached, prepared, read_of
@@ -61,6 +62,7 @@ def stepping(run: Run, trial: Trial) -> Stepping:
     return Stepping(learner.objective, iter(training))
 
 
+@clocked("measures")
 def costs_of(run: Run, trials: Mapping[str, Trial]) -> tuple[dict[str, Cost], list[str]]:
     """For each trial what a step costs, beside one of the first trial; and the losses that all of them compute.
 

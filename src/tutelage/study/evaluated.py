@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tutelage.calls import reason
 from tutelage.data.views import in_order
 from tutelage.measures.latency import latency
+from tutelage.profiling import clocked
 from tutelage.results import Best, Example, Latency, Network, Role, Score
 from tutelage.run import Run
 from tutelage.stages.storage import Finished
@@ -34,6 +35,7 @@ class Evaluated:
     data: Sets | None = None
 
 
+@clocked("measures")
 def evaluate(networks: Mapping[str, Evaluated], data: Sets) -> tuple[list[Network], list[Example]]:
     """Every network measured on the test set, and the samples on which the first teacher and student differ most.
 

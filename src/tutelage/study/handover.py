@@ -13,6 +13,7 @@ from tutelage.deployment.about import About
 from tutelage.deployment.card import Made
 from tutelage.deployment.deploy import MOST, deploy
 from tutelage.own_data.source import TASKS, TaskName
+from tutelage.profiling import clocked
 from tutelage.run import Run
 from tutelage.study.participants import Participants
 from tutelage.study.sets import Sets
@@ -21,6 +22,7 @@ WRITERS = ("torch._dynamo", "onnx", "onnxscript", "onnxruntime")
 """What a first optimizer and the export load when they need it: seconds of a run of minutes."""
 
 
+@clocked("files")
 def load_writers() -> None:
     """Load it now, so that a plan knows how long it took; what is not installed is told where it is needed."""
     for name in WRITERS:
@@ -28,6 +30,7 @@ def load_writers() -> None:
             import_module(name)
 
 
+@clocked("files")
 def hand_over(run: Run, student: nn.Module, participants: Participants, method: str) -> None:
     """Write every form that ``student`` has into the run's folder; what cannot be written is said, never raised.
 

@@ -18,6 +18,7 @@ from tutelage.own_data.source import Part, Source
 from tutelage.own_data.split import set_apart
 from tutelage.own_data.tree import read_pictures
 from tutelage.own_data.wanted import Wanted
+from tutelage.profiling import clocked
 from tutelage.study.own_settings import DataSettings
 from tutelage.study.sets import Sets
 from tutelage.tasks.by_name import task_named
@@ -38,6 +39,7 @@ def how_of(settings: DataSettings, home: Path | None = None) -> How:
     return How(settings.size, settings.channels, settings.strict, settings.workers, home)
 
 
+@clocked("data")
 def own_sets(
     device: torch.device | str,
     where: str | Path,

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from tutelage.foreign.forms import only_answers
 from tutelage.models.trained import comes_trained
+from tutelage.profiling import clocked
 from tutelage.run import Run
 from tutelage.stages.storage import Finished
 from tutelage.study.diagnosis import diagnosed
@@ -17,6 +18,7 @@ from tutelage.weights.foreign import load_foreign
 from tutelage.weights.heads import rows_of_head
 
 
+@clocked("measures")
 def own_teacher(run: Run, data: Sets, asked: OwnTeacherSettings, name: str = "teacher") -> Finished:
     """The teacher that ``asked`` names, with its weights, as a stage of ``run``; nothing is trained.
 

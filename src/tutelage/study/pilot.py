@@ -14,6 +14,7 @@ from tutelage import machine
 from tutelage.data.batches import on_device
 from tutelage.measures.memory import peak_bytes
 from tutelage.measures.predict import evaluating
+from tutelage.profiling import clocked
 from tutelage.run import Run
 from tutelage.study.budget import Pace
 from tutelage.study.participants import DistillationSettings, Participants
@@ -101,6 +102,7 @@ def steps_within(asked: DistillationSettings, participants: Participants, size: 
     return (1 - SHARE) * 60 * asked.minutes / max(seconds, 1e-6)
 
 
+@clocked("plan")
 def pilot(run: Run, participants: Participants, asked: DistillationSettings) -> Found:
     """What ``Found`` says, found in ``SHARE`` of the minutes that were asked for."""
     end = perf_counter() + SHARE * 60 * asked.minutes

@@ -14,6 +14,7 @@ from tutelage.data.labelled import Labelled
 from tutelage.data.left_to_right import aligned
 from tutelage.data.recordings import WORDS, Recording
 from tutelage.data.split import share
+from tutelage.profiling import clocked
 from tutelage.study.sets import Sets
 from tutelage.tasks.frames import Spoken, frames
 
@@ -51,6 +52,7 @@ class Corpus:
         return self.spoken.recording.to(part.index.device)[part.index]
 
 
+@clocked("data")
 def corpus(
     name: str,
     recordings: Sequence[Recording],

@@ -21,6 +21,7 @@ from tutelage.data.views import (
     spread,
 )
 from tutelage.methods.pair import Method
+from tutelage.profiling import clocked
 from tutelage.recipes.cifar100.settings import Images
 from tutelage.recipes.generations import Kind
 from tutelage.run import Run
@@ -62,6 +63,7 @@ def in_both(transform: Transform) -> Show:
     return split(normalised(in_lab(transform), LAB_MEAN, LAB_STD), **{"input": COLOUR, LUMINANCE: LIGHTNESS})
 
 
+@clocked("data")
 def pictures_of(run: Run, images: Images) -> Sets:
     """The pictures, with some of those for training set apart; synthetic ones for a run of seconds."""
     load = {"cifar100": cifar.cifar100, "cifar10": cifar.cifar10}

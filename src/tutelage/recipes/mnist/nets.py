@@ -17,6 +17,7 @@ from tutelage.methods.pair import Method
 from tutelage.models.mlp import mlp
 from tutelage.optimizers.factory import Factory, Named
 from tutelage.optimizers.max_norm import max_norm
+from tutelage.profiling import clocked
 from tutelage.recipes.generations import Kind
 from tutelage.recipes.mnist.settings import Digits, Net
 from tutelage.results import Network
@@ -35,6 +36,7 @@ from tutelage.tasks.classification import ERRORS
 INPUT = "float32 (N, 1, 28, 28), grey levels 0 to 1"
 
 
+@clocked("data")
 def digits_of(run: Run, digits: Digits) -> Sets:
     """The digits, with some of the training images set apart."""
     train, test = mnist.mnist(run.data) if digits.name == "mnist" else synthetic.digit_sets()

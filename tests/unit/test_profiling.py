@@ -1,0 +1,157 @@
+"""Where the time of a run goes: each second counts once, and an interrupted run adds up."""
+
+import json
+import signal
+
+import pytest
+
+import fake_recipes
+from tutelage.checksums import summed
+from tutelage.cli.command import main
+from tutelage.files import UNFINISHED
+from tutelage.profiling import PARTS, Profile, clocked, counted, profiled
+
+RUN = ["run", "fake_recipes:toy", "--epochs", "3", "--quiet"]
+
+
+class Clock:
+    """Seconds that pass when somebody says so."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+    def passes(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def folder_of(root):
+    (arguments,) = root.rglob("arguments.json")
+    return arguments.parent
+
+
+def profile_in(folder):
+    return json.loads((folder / "profile.json").read_text())["seconds"]
+
+
+class TestEachSecondCountsOnce:
+    def test_a_part_inside_another_stops_its_clock(self, clock):
+        profile = Profile(98.0, clock=clock)
+        with profiled(profile):
+            clock.passes(1)
+            profile.started()
+            with clocked("training steps"):
+                clock.passes(10)
+                with clocked("validation"):
+                    clock.passes(3)
+                clock.passes(20)
+            clock.passes(4)
+        assert profile.seconds == {"start": 3.0, "training steps": 30.0, "validation": 3.0, "other": 4.0}
+
+    def test_a_part_that_fails_has_ended(self, clock):
+        profile = Profile(clock.now, clock=clock)
+        with profiled(profile), pytest.raises(ValueError, match="no"), clocked("data"):
+            clock.passes(1)
+            raise ValueError("no")
+        clock.passes(2)
+        assert profile.seconds == {"start": 2.0, "data": 1.0}
+
+    def test_batches_are_data_and_what_is_done_with_them_is_not(self, clock):
+        def batches(_epoch, first):
+            for number in range(first, 3):
+                clock.passes(1)
+                yield {"input": number}
+
+        profile = Profile(clock.now, clock=clock)
+        with profiled(profile), clocked("training steps"):
+            for _ in counted(batches)(0, 1):
+                clock.passes(10)
+        assert profile.seconds == {"data": 2.0, "training steps": 20.0}
+
+    def test_nobody_counts_unless_asked_to(self):
+        assert counted(fake_recipes.toy) is fake_recipes.toy
+        with clocked("data"):
+            pass
+
+    def test_what_was_spent_is_kept_with_every_checkpoint(self, clock):
+        kept = []
+        profile = Profile(clock.now, {"start": 5.0}, keep=kept.append, clock=clock)
+        with profiled(profile):
+            with clocked("validation"):
+                clock.passes(1)
+            with clocked("checkpoints"):
+                clock.passes(2)
+        assert kept == [{"start": 5.0, "validation": 1.0, "checkpoints": 2.0}]
+
+
+@pytest.mark.usefixtures("elsewhere")
+class TestTheCommand:
+    def test_tells_the_table_keeps_it_and_puts_it_into_the_report(self, tmp_path, capsys):
+        assert main([*RUN, "--profile"]) == 0
+        said = capsys.readouterr().out
+        folder = folder_of(tmp_path)
+        seconds = profile_in(folder)
+        assert {"start", "data", "training steps", "validation", "checkpoints", "report", "other"} == seconds.keys()
+        assert f"Where the time went, {sum(seconds.values()):.1f} s in all:" in said
+        page, text = ((folder / name).read_text() for name in ("report.html", "report.md"))
+        for part in seconds:
+            assert f"  {part} " in said and f'<th scope="row">{part}</th>' in page and f"| {part} |" in text
+        assert "--profile" not in json.loads((folder / "arguments.json").read_text())["command"]
+        assert main(["verify", str(tmp_path / "runs")]) == 0
+
+    def test_is_silent_about_time_unless_asked(self, tmp_path, capsys):
+        assert main(RUN) == 0
+        assert "time went" not in capsys.readouterr().out
+        folder = folder_of(tmp_path)
+        assert not (folder / "profile.json").exists() and "time went" not in (folder / "report.html").read_text()
+
+    def test_a_run_that_was_stopped_adds_up_and_a_finished_one_begins_anew(self, tmp_path):
+        fake_recipes.INTERRUPT.append(signal.SIGINT)
+        assert main([*RUN, "--profile"]) == 130
+        folder = folder_of(tmp_path)
+        spent = profile_in(folder)
+        more = {part: seconds + 1000 for part, seconds in spent.items()}
+        (folder / "profile.json").write_text(json.dumps(summed({"seconds": more})))
+        assert main([*RUN, "--profile"]) == 0
+        assert all(profile_in(folder)[part] >= more[part] for part in more)
+        assert main([*RUN, "--profile"]) == 0
+        assert sum(profile_in(folder).values()) < 1000 and "training steps" not in profile_in(folder)
+
+    def test_a_run_that_is_refused_leaves_nothing(self, tmp_path):
+        assert main(["run", "fake_recipes:toy", "--temperature", "-1", "--profile", "--trace", "--quiet"]) != 0
+        assert not list(tmp_path.rglob("*.json")) and not list(tmp_path.rglob(f"{UNFINISHED}*"))
+
+    @pytest.mark.parametrize(
+        "content", ["{", "[]", '{"seconds": {}}', json.dumps(summed({"seconds": {"training": 1.0}}))]
+    )
+    def test_a_damaged_profile_is_named_and_its_cure_works(self, tmp_path, capsys, content):
+        assert main([*RUN, "--profile"]) == 0
+        profile = folder_of(tmp_path) / "profile.json"
+        profile.write_text(content)
+        capsys.readouterr()
+        assert main(["report", str(profile.parent)]) == 3
+        assert f"{profile.name}" in (said := capsys.readouterr().err) and "remove it" in said
+        profile.unlink()
+        assert main(["report", str(profile.parent)]) == 0
+
+    def test_a_trace_holds_ten_steps_of_a_stage(self, tmp_path):
+        assert main([*RUN, "--trace", "--epochs", "6"]) == 0  # of four steps each
+        trace = json.loads((folder_of(tmp_path) / "trace-student.json").read_text())
+        steps = [event for event in trace["traceEvents"] if event.get("name", "").startswith("Optimizer.step")]
+        assert len(steps) == 10
+        assert main(["verify", str(tmp_path / "runs")]) == 0
+
+    def test_a_stage_of_fewer_steps_leaves_none(self, tmp_path):
+        assert main([*RUN, "--trace", "--epochs", "4"]) == 0
+        assert not list(tmp_path.rglob("trace*"))
+
+
+def test_every_part_has_a_name_once():
+    assert len(set(PARTS)) == len(PARTS)
