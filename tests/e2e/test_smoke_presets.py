@@ -7,9 +7,15 @@ import pytest
 import torch
 
 from contract.test_recipes import WRITTEN
+from readable import complaints
 from tutelage.cli.find import Recipe
 from tutelage.cli.flags import flags_of
 from tutelage.delivery import load
+from tutelage.report.groups import group_runs
+from tutelage.report.page import page_html
+from tutelage.report.read import read_run
+from tutelage.report.story import story_of
+from tutelage.report.usage import usage_of
 from tutelage.results import Arguments
 from tutelage.run import Run
 from tutelage.study.dotted import flattened
@@ -32,6 +38,11 @@ def performed(recipe: Recipe, root) -> Run:
     return run
 
 
+def page_of(run: Run) -> str:
+    groups = group_runs([read_run(run.folder)])
+    return page_html(groups, story_of(groups))
+
+
 def results(run: Run) -> dict:
     found = json.loads((run.folder / "results.json").read_text())
     for network in found["networks"]:
@@ -49,6 +60,10 @@ def test_the_smoke_preset_leaves_a_student_and_started_again_the_same_results(re
     assert found["headline"] and found["networks"] and found["methods"]
     assert found["claims"] == []  # drawn digits say nothing about a published figure
     assert load(first.folder)(example(first)).shape == (2, len(found["classes"]))
+    assert complaints(page_of(first)) == []
+    said: dict = {}
+    exec(usage_of(group_runs([read_run(first.folder)])).python, said)  # the lines of the report, as they are
+    assert len(said["answers"]) == 1
     log = (first.folder / "log.jsonl").read_bytes()
     again = performed(recipe, tmp_path)
     assert results(again) == found and (again.folder / "log.jsonl").read_bytes() == log

@@ -202,7 +202,7 @@ def test_hostile_terms_and_layers_are_shown_and_not_obeyed(tmp_path):
         log = log.replace(name, hostile)
     (folder / "log.jsonl").write_text(log)
     write_page(folder)
-    assert "<script" not in (folder / "report.html").read_text() + (folder / "report.md").read_text()
+    assert ((folder / "report.html").read_text() + (folder / "report.md").read_text()).count("<script") == 1
     assert f"{HOSTILE.replace('/', chr(92))} is drowned" in words(folder).replace("\u00a0", " ")
 
 

@@ -1,6 +1,7 @@
 """Cost charts show where networks stand, and no more of them than a reader can tell apart."""
 
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -23,10 +24,31 @@ def discs(drawn):
 
 
 @pytest.mark.parametrize("count", [2, 5, 14, 40])
-def test_points_of_equal_cost_stay_within_a_few_pixels(count):
+def test_networks_of_equal_size_stand_at_the_same_place(count):
     drawn = plots.pareto_plot([spot(1e6, 10 + k) for k in range(count)], ERRORS, "equal", "ms")
     xs = [x for x, _ in discs(drawn)]
-    assert len(xs) == count and max(xs) - min(xs) <= 8
+    assert len(xs) == count and len({*xs}) == 1
+
+
+def boxes_of_names(drawn):
+    """(left, top, right, bottom) of every name, at a width that a letter has at least."""
+    anchors = {"start": 0.0, "middle": 0.5, "end": 1.0}
+    found = re.findall(r'<text x="([-\d.]+)" y="([-\d.]+)" class="name" text-anchor="(\w+)">([^<]*)<', drawn)
+    lefts = [(float(x) - anchors[a] * 6 * len(name), float(y), 6 * len(name)) for x, y, a, name in found]
+    return [(left, y - 9, left + wide, y) for left, y, wide in lefts]
+
+
+@pytest.mark.parametrize("heights", [(5, 2, 9), (9, 5, 2), (2, 2.1, 9), (5, 4.9, 4.8)])
+def test_the_front_crosses_no_name(heights):
+    nets = [("small student", "student", 1.0), ("the teacher", "teacher", 3.0), ("baseline", "baseline", 1.0)]
+    spots = [spot(x, y, role, name) for (name, role, x), y in zip(nets, heights, strict=True)]
+    drawn = plots.pareto_plot(spots, ERRORS, "front", "ms")
+    (corners,) = re.findall(r'<polyline points="([^"]+)" class="front"', drawn)
+    corners = [tuple(map(float, corner.split(","))) for corner in corners.split()]
+    assert len(boxes_of_names(drawn)) == 3
+    for left, top, right, bottom in boxes_of_names(drawn):
+        for (a, b), (c, d) in pairwise(corners):
+            assert max(a, c) <= left or min(a, c) >= right or max(b, d) <= top or min(b, d) >= bottom
 
 
 def test_the_front_goes_through_the_points_that_are_drawn():

@@ -114,11 +114,12 @@ def test_the_page_has_the_elements_of_any_page(report, tmp_path):
     assert {tag for tag, _ in found.seen} <= {tag for tag, _ in tags(tmp_path / "report" / "report.html").seen} | {
         "details",
         "summary",
+        "wbr",
     }
     assert not [name for _, name in found.seen if name.startswith("on")]
     for link in found.links:
         assert re.match(
-            r"(https://arxiv\.org/abs/[\d.]+|https://doi\.org/10\.[\w./()-]+|report\.(json|csv|md)|data:image/png)",
+            r"(#[\w-]+$|https://arxiv\.org/abs/[\d.]+|https://doi\.org/10\.[\w./()-]+|report\.(json|csv|md)|data:image/png)",
             link,
         )
 

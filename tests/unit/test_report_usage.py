@@ -1,6 +1,7 @@
 """How to use what a run delivered: there where it delivered something, and nothing where it did not."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -43,13 +44,31 @@ def test_files_lines_and_what_the_file_takes_are_told(run):
     for name in ("student.onnx", "predict.py", "model_card.md"):
         (run / name).write_text("Written by tutelage")
     _, html, text, _ = page(run)
-    for said in (html, text):
+    for said in (re.sub(r'<span class="nowrap">|</span>', "", html), text):
         for words in ("How do I use it?", "student.onnx", "2.00 kB", "tutelage export runs/one --to small.onnx",
                       "python runs/one/predict.py photo.jpg", "uint8 (N, 3, 32, 32)", "softmax"):  # fmt: skip
             assert words in said, words
     assert "samples.safetensors" not in html  # which is not there
     assert html.index("How do I use it?") < html.index("Does the published claim hold?")
     assert 'student = tutelage.load("runs/one")' in text
+
+
+@pytest.mark.parametrize(
+    ("said", "call"),
+    [
+        ("float32 (N, 1, 28, 28), grey levels 0 to 1", "student(torch.zeros(1, 1, 28, 28))"),
+        ("float32 (N, 3, 32, 32): (x / 255 - mean) / std", "student(torch.zeros(1, 3, 32, 32))"),
+        ("int64 (N, 12), the words' numbers", "student(batch)"),
+        ("float32 (N, 3, 32, 32, 9, 9, 9)", "student(batch)"),
+        ("", "student(batch)"),
+    ],
+)
+def test_the_lines_run_as_they_are_where_the_shape_of_an_input_is_known(run, said, call):
+    deliver(run, input=said)
+    usage = usage_of(group_runs([read_run(run)]))
+    compile(usage.python, "lines", "exec")
+    assert len(usage.python.splitlines()) == 3 and usage.python.endswith(f"answers = {call}")
+    assert usage.python.startswith("import torch, tutelage" if "torch" in call else "import tutelage")
 
 
 def test_without_the_file_nothing_is_said_of_it_and_a_predict_of_the_users_own_is_not_ours(run):
@@ -77,4 +96,4 @@ def test_whatever_stands_in_the_description_is_text_or_passed_over(run, said):
     (run / "student.json").write_text(said)
     (run / "student.onnx").write_text("tutelage")
     _, html, _, _ = page(run)
-    assert "How do I use it?" in html and "<script" not in html and "\u202e" not in html
+    assert "How do I use it?" in html and html.count("<script") == 1 and "\u202e" not in html

@@ -1,4 +1,4 @@
-"""Learning curves: one column of small plots a stage, the validation on top, every term's raw loss below it."""
+"""Learning curves: one column of small plots a stage, every term's raw loss on an axis of its own."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from tutelage.report.svg import (
 )
 from tutelage.results import EpochRecord
 
-WIDTH, LEFT, RIGHT, HEAD, BODY, GAP = 320, 46, 12, 22, 72, 14
+WIDTH, LEFT, RIGHT, HEAD, BODY, GAP = 256, 46, 12, 22, 72, 14
 POINTS = 160  # a line of more is thinned: a screen shows no more
 
 
@@ -32,6 +32,7 @@ class Panel:
     seeds: tuple[tuple[Point, ...], ...]
     remark: str = ""
     log: bool = False
+    validation: bool = False
 
     @property
     def mean(self) -> list[Point]:
@@ -58,7 +59,7 @@ def panels(group: Group, stage: str) -> tuple[Panel, ...]:
     name = group.metric.name
     if any(name in (epoch.validation or {}) for epoch in runs[0]):
         seeds = _series(runs, lambda epoch: (epoch.validation or {}).get(name))
-        every.append(Panel(f"validation {name}", seeds, _best(runs, name), _wide(seeds)))
+        every.append(Panel(f"validation {name}", seeds, _best(runs, name), _wide(seeds), validation=True))
     for learner, losses in terms.items():
         for term in losses:
             seeds = _series(runs, lambda epoch, a=learner, b=term: epoch.losses.get(a, {}).get(b))  # type: ignore[misc]
@@ -75,13 +76,22 @@ def _series(
 
 
 def _wide(seeds: Sequence[Sequence[Point]]) -> bool:
-    values = [y for seed in seeds for _, y in seed]
+    return is_wide([y for seed in seeds for _, y in seed])
+
+
+def is_wide(values: Sequence[float]) -> bool:
+    """Whether the values want a logarithmic axis: the largest is more than twelve times the smallest."""
     return bool(values) and min(values) > 0 and max(values) / min(values) > 12
 
 
-def _best(runs: Sequence[Sequence[EpochRecord]], name: str) -> str:
+def best_epoch(runs: Sequence[Sequence[EpochRecord]], name: str) -> tuple[int, float | None]:
+    """The epoch of the first run that was best on validation, and the metric there; (0, None) where none is known."""
     marked = [(epoch.epoch, epoch.validation.get(name)) for epoch in runs[0] if epoch.best and epoch.validation]
-    number, value = marked[-1] if marked else (0, None)
+    return marked[-1] if marked else (0, None)
+
+
+def _best(runs: Sequence[Sequence[EpochRecord]], name: str) -> str:
+    number, value = best_epoch(runs, name)
     return "" if value is None or len(runs) > 1 else f"best {rounded(value, 0)}, epoch {number}"
 
 
@@ -95,9 +105,14 @@ def _weight(epochs: Sequence[EpochRecord], learner: str, term: str) -> str:
     return f"weight {significant(known[0], 2)} to {significant(known[-1], 2)}"
 
 
-def stage_curves(group: Group, name: str, role: str) -> str:
-    """One stage's column of plots; thin lines are seeds, the thick one their mean."""
-    rows = panels(group, name)
+def stage_curves(group: Group, name: str, role: str, *, validation: bool = True) -> str:
+    """One stage's column of plots; thin lines are seeds, the thick one their mean. Nothing where none is left.
+
+    Without ``validation`` its panel is left out: where it is drawn elsewhere.
+    """
+    rows = [panel for panel in panels(group, name) if validation or not panel.validation]
+    if not rows:
+        return ""
     epochs = [x for panel in rows for seed in panel.seeds for x, _ in seed]
     x = Axis(min(0, *epochs), max(*epochs, 1), LEFT, WIDTH - RIGHT)
     parts, top = [], 0.0

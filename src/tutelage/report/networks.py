@@ -10,7 +10,7 @@ from typing import Any
 
 from tutelage.report import plots
 from tutelage.report.groups import Group, NetworkOverSeeds
-from tutelage.report.numbers import byte_size
+from tutelage.report.numbers import byte_size, time_text
 from tutelage.report.rows import ALL, batch_key, score_text, with_unit
 from tutelage.results import Metric, StageRecord
 
@@ -71,13 +71,8 @@ class Drawing:
 
 
 def scatters(groups: Sequence[Group]) -> list[Drawing]:
-    """The deciding metric against parameters, if these differ, and against the latency at every batch size.
-
-    A share in % that ranks all networks as it does is drawn in its place: accuracy for a count of errors.
-    """
-    metrics = [metric for group in groups for metric in group.metrics]
-    decides = groups[0].metric
-    metric = next((m for m in metrics if m.unit == "%" and _ranks(groups, m) == _ranks(groups, decides)), decides)
+    """``shown_metric`` against parameters, if these differ, and against the latency at every batch size."""
+    metric = shown_metric(groups)
     batches = {batch for group in groups for network in group.networks for batch in network.first.latency_ms or {}}
     costs: list[tuple[str | None, str, str]] = [(None, "size", "parameters")]
     costs += [(b, f"latency at batch {b}", f"ms a batch of {b}") for b in sorted(batches, key=batch_key)]
@@ -87,6 +82,16 @@ def scatters(groups: Sequence[Group]) -> list[Drawing]:
         if len(spots) > 1 and (batch is not None or len({spot.x for spot in spots}) > 1):
             drawings.append(Drawing(plots.pareto_plot(spots, metric, title, across), title))
     return drawings
+
+
+def shown_metric(groups: Sequence[Group]) -> Metric:
+    """The metric that charts show: the deciding one, or a share in % that ranks all networks as it does.
+
+    So accuracy stands for a count of errors.
+    """
+    metrics = [metric for group in groups for metric in group.metrics]
+    decides = groups[0].metric
+    return next((m for m in metrics if m.unit == "%" and _ranks(groups, m) == _ranks(groups, decides)), decides)
 
 
 def _ranks(groups: Sequence[Group], metric: Metric) -> list[int]:
@@ -110,7 +115,8 @@ def _spots(groups: Sequence[Group], batch: str | None, metric: Metric) -> list[p
                 words = with_unit(score_text(network, metric), metric)
                 tip = f"{name}: {words} test {metric.name}, {network.first.label}"
                 low, high = network.interval(metric) or (score.mean, score.mean)
-                spot = plots.Spot(float(cost), score.mean, low, high, network.first.role, name, tip)
+                across = (latency.q1, latency.q3) if latency else None
+                spot = plots.Spot(float(cost), score.mean, low, high, network.first.role, name, tip, across)
                 spots.setdefault((network.first.name, score.values), spot)
     return list(spots.values())
 
@@ -125,6 +131,7 @@ class StageCost:
     seconds: float
     share: float
     peak: str
+    role: str = "other"
 
 
 def stage_costs(groups: Sequence[Group]) -> list[StageCost]:
@@ -137,10 +144,33 @@ def stage_costs(groups: Sequence[Group]) -> list[StageCost]:
     means = {at: mean(stage.seconds for stage in some) for at, some in stages.items()}
     longest = max(means.values(), default=0) or 1
     peaks = {at: max((stage.peak_bytes or 0) for stage in some) for at, some in stages.items()}
+    roles = {n.stage: n.role for g in groups for run in g.runs for n in reversed(run.results.networks) if n.stage}
     return [
-        StageCost(*at, _epochs(some[0]), means[at], means[at] / longest, byte_size(peaks[at]) if peaks[at] else "")
+        StageCost(*at, _epochs(some[0]), means[at], means[at] / longest, byte_size(peaks[at]) if peaks[at] else "",
+                  roles.get(at[1], "other"))
         for at, some in stages.items()
-    ]
+    ]  # fmt: skip
+
+
+def cost_in_words(costs: Sequence[StageCost]) -> str:
+    """What took the time: ``Of 46 min 47 s of training, the teacher took 56 % (26 min 19 s) and …``."""
+    total = sum(cost.seconds for cost in costs)
+    if total <= 0 or len(costs) < 2:
+        return ""
+    parts: list[str] = []
+    for role in ("teacher", "baseline", "student"):
+        some = [cost.seconds for cost in costs if cost.role == role and cost.seconds > 0]
+        shortest, longest = (time_text(bound(some)) for bound in (min, max)) if some else ("", "")
+        if some:
+            share = f"{100 * sum(some) / total:.0f} %"
+            each = shortest if shortest == longest else f"{shortest} to {longest}"
+            who = f"the {role}" if len(some) == 1 else f"{len(some)} {role}s"
+            parts.append(f"{who}{'' if parts else ' took'} {share} ({each}{' each' if len(some) > 1 else ''})")
+    if not parts:
+        return ""
+    *first, last = parts
+    joined = f"{', '.join(first)} and {last}" if first else last
+    return f"Of {time_text(total)} of training, {joined}."
 
 
 def _keys(group: Group) -> set[str]:

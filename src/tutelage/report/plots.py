@@ -1,4 +1,4 @@
-"""The report's other plots: scores against cost, reliability, and a recipe's own curves."""
+"""The report's other plots: scores against cost, and a recipe's own curves."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -21,12 +21,13 @@ from tutelage.report.svg import (
     svg_path,
     svg_text,
 )
-from tutelage.results import Calibration, Metric
+from tutelage.results import Interval, Metric
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 PLACES = (  # of a name beside its point, the best first
     *((11, 4, "start"), (-11, 4, "end"), (8, -10, "start"), (-8, -10, "end"), (8, 19, "start"), (-8, 19, "end")),
     *((0, -14, "middle"), (0, 24, "middle"), (22, 4, "start"), (-22, 4, "end")),
+    *((12, 34, "start"), (-12, 34, "end"), (12, -26, "start"), (-12, -26, "end"), (34, 19, "start"), (-34, 19, "end")),
 )
 FIRST = ("student", "teacher", "baseline")  # roles whose first network is always named
 CROWD = 8  # points: of more, only these and the front's are named
@@ -44,6 +45,7 @@ class Spot:
     role: str
     name: str
     tip: str
+    across: Interval | None = None  # of ``x``
 
 
 def pareto_front(spots: Sequence[Spot], metric: Metric) -> list[Spot]:
@@ -73,27 +75,33 @@ def pareto_plot(spots: Sequence[Spot], metric: Metric, title: str, across: str) 
     ]
     values = [value for spot in far for value in (spot.low, spot.y, spot.high)]
     log = min(values) > 0 and max(values) / min(values) > 3
-    y, floor = axis(values, 24, height - 48, log=log), height - 48
+    y, floor = axis(values, 34, height - 48, log=log), height - 48
     y = replace(y, low=max(y.low, 0.0)) if min(values) >= 0 else y
     y = replace(y, high=min(y.high, 100.0)) if metric.unit == "%" and max(values) <= 100 else y
     unit = f", {metric.unit}" if metric.unit else ""
     up = f"{metric.name}{unit}" + log * (" (log scale)" if best == 0 else f" (log scale of the distance to {best:g})")
-    places = _dodged([x.at(spot.x) for spot in spots])
     steps: list[Point] = []
     for spot in pareto_front(far, FAR):
-        at = places[far.index(spot)]
-        steps += [(at, steps[-1][1] if steps else floor), (at, y.at(spot.y))]
+        at = (x.at(spot.x), y.at(spot.y))
+        steps += [(at[0], steps[-1][1]), at] if steps else [at]
+    steps.append((x.end, steps[-1][1]))
     label = _label(metric, best)
     parts = [svg_text(4, 13, up, "at"), left_axis(y, x, 6, label), bottom_axis(x, floor, f"{across} (log scale)", 4)]
-    parts.append(svg_path([*steps, (x.end, steps[-1][1])], "front"))
-    for spot, at in zip(far, places, strict=True):
-        parts.append(svg_line((at, y.at(spot.low)), (at, y.at(spot.high)), f"bar {spot.role}"))
-    points = [(at, y.at(spot.y)) for spot, at in zip(far, places, strict=True)]
+    parts.append(svg_path(steps, "front"))
+    points = [(x.at(spot.x), y.at(spot.y)) for spot in far]
+    lines: list[Box] = []
+    for spot, (a, b) in zip(far, points, strict=True):
+        lines.append((a - 1, y.at(spot.low), a + 1, y.at(spot.high)))
+        parts.append(svg_line((a, y.at(spot.low)), (a, y.at(spot.high)), f"bar {spot.role}"))
+        if spot.across is not None and len(spots) <= CROWD:
+            left, right = (max(x.start, min(x.end, x.at(bound))) for bound in spot.across)
+            lines.append((left, b - 1, right, b + 1))
+            parts.append(svg_line((left, b), (right, b), f"bar {spot.role}"))
     for spot, (a, b) in zip(far, points, strict=True):
         parts.append(mark(a, b, SHAPES[spot.role], spot.role, spot.tip))
-    bars = [(at - 1, y.at(spot.low), at + 1, y.at(spot.high)) for spot, at in zip(far, places, strict=True)]
+    lines += [(min(a, c) - 1, min(b, d) - 3, max(a, c) + 1, max(b, d) + 3) for (a, b), (c, d) in pairwise(steps)]
     return svg_drawing(
-        title, width, height, [*parts, *_names(far, points, bars, (x.start, y.start - 10, x.end, floor))]
+        title, width, height, [*parts, *_names(far, points, lines, (x.start, y.start - 18, x.end, floor))]
     )
 
 
@@ -102,18 +110,12 @@ def _label(metric: Metric, best: float) -> Callable[[float], str]:
     return lambda far: f"{best - far if metric.better == 'higher' else far:.6g}".replace("-", "−")
 
 
-def _dodged(places: Sequence[float]) -> list[float]:
-    """Points of the same cost apart by a few pixels, so that their intervals can be told apart."""
-    dodged: list[float] = []
-    for i, place in enumerate(places):
-        same = sorted((j for j, other in enumerate(places) if abs(other - place) < 2), key=places.__getitem__)
-        dodged.append(place + min(3, 8 / len(same)) * (same.index(i) - (len(same) - 1) / 2))
-    return dodged
+def _names(spots: Sequence[Spot], points: Sequence[Point], lines: Sequence[Box], frame: Box) -> list[str]:
+    """The spots' names beside their points, where they cover least; one that finds no free place is left out.
 
-
-def _names(spots: Sequence[Spot], points: Sequence[Point], bars: Sequence[Box], frame: Box) -> list[str]:
-    """The spots' names beside their points, where they cover least; one that finds no free place is left out."""
-    taken: list[Box] = [*((a - 7, b - 7, a + 7, b + 7) for a, b in points), *bars]
+    To cover a name or a mark is worse than to cover a line.
+    """
+    marks: list[Box] = [(a - 7, b - 7, a + 7, b + 7) for a, b in points]
     parts = []
     ahead = pareto_front(spots, FAR)
     first = {role: next((i for i, spot in enumerate(spots) if spot.role == role), -1) for role in FIRST}
@@ -123,11 +125,16 @@ def _names(spots: Sequence[Spot], points: Sequence[Point], bars: Sequence[Box], 
         options = [(a + dx, b + dy, anchor) for dx, dy, anchor in PLACES]
         starts = [u - wide * ("start", "middle", "end").index(anchor) / 2 for u, _, anchor in options]
         boxes = [(u, v - 11, u + wide, v + 3) for u, (_, v, _) in zip(starts, options, strict=True)]
-        costs = [sum(_overlap(box, other) for other in taken) + 50 * _outside(box, frame) for box in boxes]
+        costs = [
+            4 * sum(_overlap(box, other) for other in marks)
+            + sum(_overlap(box, other) for other in lines)
+            + 50 * _outside(box, frame)
+            for box in boxes
+        ]
         best = min(range(len(boxes)), key=costs.__getitem__)
         if costs[best] > 25 and i not in first.values():
             continue
-        taken.append(boxes[best])
+        marks.append(boxes[best])
         u, v, anchor = options[best]
         parts.append(svg_text(u, v, spots[i].name, "name", anchor))
     return parts
@@ -139,24 +146,6 @@ def _overlap(a: Box, b: Box) -> float:
 
 def _outside(box: Box, frame: Box) -> float:
     return sum(max(0.0, d) for d in (frame[0] - box[0], frame[1] - box[1], box[2] - frame[2], box[3] - frame[3]))
-
-
-def reliability_plot(calibration: Calibration, name: str, role: str) -> str:
-    """Accuracy over confidence; the area of a point is the share of its bin, the diagonal is perfect calibration."""
-    side = 240
-    x, y = Axis(0, 1, 40, side - 10), Axis(0, 1, side - 44, 26)
-    parts = [
-        svg_text(4, 13, "accuracy", "at"),
-        left_axis(y, x, 4),
-        bottom_axis(x, y.start, "confidence", 4),
-        svg_line((x.at(0), y.at(0)), (x.at(1), y.at(1)), "ideal"),
-    ]
-    bins = zip(calibration.confidence, calibration.accuracy, calibration.share, strict=True)
-    points = [(x.at(c), y.at(a), share) for c, a, share in bins if c is not None and a is not None and share > 0]
-    parts.append(svg_path([(a, b) for a, b, _ in points], f"curve {role}") if points else "")
-    for a, b, share in points:
-        parts.append(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="{2 + 7 * share**0.5:.1f}" class="bin {role}"/>')
-    return svg_drawing(f"Reliability of {name}: accuracy over confidence", side, side, parts)
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,8 @@ def svg_path(points: Sequence[Point], style: str) -> str:
 def mark(x: float, y: float, shape: str, style: str, tip: str = "") -> str:
     """A point whose shape says its role, so that colour is never alone; ``tip`` is its tool tip."""
     title = f"<title>{escape(tip)}</title>" if tip else ""
+    if shape == "dot":
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" class="mark {style}">{title}</circle>'
     if shape in ("disc", "ring"):
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" class="mark {shape} {style}">{title}</circle>'
     corners = {

@@ -1,5 +1,6 @@
 """How to use what a run delivered: its files, the lines that load it, what the ONNX file takes and gives."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +23,15 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Usage:
-    """What to type: ``files`` (name, size, what for), ``python`` lines, ``shell`` lines, and ``onnx`` in words."""
+    """What to type: ``files`` (name, size, what for), ``python`` lines, ``shell`` lines.
+
+    ``takes`` says in words what the student takes, ``onnx`` the same of its file.
+    """
 
     files: tuple[tuple[str, str, str], ...]
     python: str
     shell: str
+    takes: str
     onnx: str
     folder: str
 
@@ -40,17 +45,28 @@ def usage_of(groups: Sequence[Group]) -> Usage | None:
     there = [WEIGHTS, *(name for name in DEPLOYED if is_deployed(current(folder, name)))]
     files = tuple((name, byte_size(current(folder, name).stat().st_size), MEANINGS[name]) for name in there)
     where = _short(folder)
-    python = f'import tutelage\nstudent = tutelage.load("{where}")\nanswers = student(batch)  # {_input(folder)}'
+    takes = _input(folder)
+    python = _python(where, takes)
     lines = [f"python {where}/predict.py photo.jpg"] if "predict.py" in there else []
     lines.append(f"tutelage export {where} --to small.onnx")
-    return Usage(files, python, "\n".join(lines), _onnx(folder) if "student.onnx" in there else "", where)
+    onnx = _onnx(folder) if "student.onnx" in there else ""
+    return Usage(files, python, "\n".join(lines), f"The student takes {takes}.", onnx, where)
+
+
+def _python(where: str, takes: str) -> str:
+    """Three lines that run as they are where the shape of an input is known; else with a ``batch`` of one's own."""
+    shape = re.match(r"float32 \(N, (\d{1,9}(?:, \d{1,9}){0,3})\)", takes)
+    batch = f"torch.zeros(1, {shape[1]})" if shape else "batch"
+    return (
+        f'import {"torch, " if shape else ""}tutelage\nstudent = tutelage.load("{where}")\nanswers = student({batch})'
+    )
 
 
 def usage_markdown(usage: Usage) -> list[str]:
     """The same in Markdown."""
     table = markdown_table([("file", False), ("size", True), ("what for", False)], usage.files)
-    onnx = [in_markdown(usage.onnx)] if usage.onnx else []
-    return ["## How do I use it?", table, fenced(usage.python), fenced(usage.shell), *onnx]
+    words = [in_markdown(said) for said in (usage.takes, usage.onnx) if said]
+    return ["## How do I use it?", table, fenced(usage.python), fenced(usage.shell), *words]
 
 
 def _short(folder: Path) -> str:
