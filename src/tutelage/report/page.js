@@ -1,8 +1,10 @@
 (() => {
   // a table is sorted by the column whose heading is pressed
   const units = { k: 1e3, M: 1e6, G: 1e9, T: 1e12, h: 3600, min: 60 };
-  const value = (cell) => {
-    const text = cell.firstChild ? cell.textContent.trim().replaceAll(",", "").replaceAll("−", "-") : "";
+  const said = (cell) => [...cell.childNodes].filter((x) => x.nodeName !== "SMALL" && !x.classList?.contains("sign"));
+  const value = (cell, number) => {
+    const text = said(cell).map((x) => x.textContent).join("").trim().replaceAll(",", "").replaceAll("−", "-");
+    if (!number) return text;
     const parts = [...text.matchAll(/(-?\d[\d.]*(?:e-?\d+)?)\s*(k|M|G|T|h|min)?/g)];
     if (!parts.length || !/^[-+<±\d]/.test(text)) return text && text !== "–" ? text : null;
     const time = / (h|min|s)\b/.test(text) ? parts : parts.slice(0, 1);
@@ -22,7 +24,7 @@
         const down = head.ariaSort === "ascending" || (!head.ariaSort && head.classList.contains("n"));
         for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
         head.setAttribute("aria-sort", down ? "descending" : "ascending");
-        const known = rows.map((row) => [value(row.cells[column]), row]);
+        const known = rows.map((row) => [value(row.cells[column], head.classList.contains("n")), row]);
         const some = known.filter(([x]) => x !== null).sort(([a], [b]) => compare(a, b) * (down ? -1 : 1));
         body.append(...[...some, ...known.filter(([x]) => x === null)].map(([, row]) => row));
       });
