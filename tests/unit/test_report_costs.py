@@ -30,6 +30,14 @@ def test_networks_of_equal_size_stand_at_the_same_place(count):
     assert len(xs) == count and len({*xs}) == 1
 
 
+def test_an_interval_of_a_share_ends_where_shares_end():
+    share = Metric("accuracy", "%", "higher")
+    spots = [plots.Spot(1, 98, 80, 116, "student", "wide", ""), plots.Spot(2, 99, 98, 100, "teacher", "narrow", "")]
+    drawn = plots.pareto_plot(spots, share, "shares", "parameters")
+    ticks = [float(tick) for tick in re.findall(r'class="t" text-anchor="end">([^<]+)<', drawn)]
+    assert ticks and max(ticks) <= 100 and min(ticks) >= 0
+
+
 def boxes_of_names(drawn):
     """(left, top, right, bottom) of every name, at a width that a letter has at least."""
     anchors = {"start": 0.0, "middle": 0.5, "end": 1.0}

@@ -10,6 +10,7 @@ from statistics import median
 from tutelage.report.groups import Group, NetworkOverSeeds
 from tutelage.report.networks import shown_metric
 from tutelage.report.numbers import measured
+from tutelage.report.plots import possible
 from tutelage.report.rows import score_text
 from tutelage.report.svg import SHAPES, Axis, axis, mark, tick_label
 from tutelage.results import Interval, Metric
@@ -83,7 +84,8 @@ def _spot(name: str, network: NetworkOverSeeds, metric: Metric) -> _Spot | None:
     score = network.score(metric)
     if score is None:
         return None
-    interval, half = network.interval(metric), network.half(metric)
+    found, half = network.interval(metric), network.half(metric)
+    interval = (possible(found[0], metric), possible(found[1], metric)) if found else None
     words = ""
     if interval and interval[0] < interval[1]:
         words = " to ".join(measured(bound, half, like=score.mean) for bound in interval)

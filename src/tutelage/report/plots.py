@@ -69,6 +69,7 @@ def pareto_plot(spots: Sequence[Spot], metric: Metric, title: str, across: str) 
         middle = math.sqrt(max(s.x for s in spots) * min(s.x for s in spots))
         x = Axis(middle / 2, middle * 2, x.start, x.end, log=True)
     best = 100.0 if metric.unit == "%" and metric.better == "higher" else 0.0
+    spots = [replace(s, low=possible(s.low, metric), high=possible(s.high, metric)) for s in spots]
     far = [
         replace(s, y=metric.gain(best, s.y), low=metric.gain(best, s.low), high=metric.gain(best, s.high))
         for s in spots
@@ -103,6 +104,11 @@ def pareto_plot(spots: Sequence[Spot], metric: Metric, title: str, across: str) 
     return svg_drawing(
         title, width, height, [*parts, *_names(far, points, lines, (x.start, y.start - 18, x.end, floor))]
     )
+
+
+def possible(bound: float, metric: Metric) -> float:
+    """A bound of an interval, cut where no value of the metric can be: a share lies between 0 and 100 %."""
+    return min(max(bound, 0.0), 100.0) if metric.unit == "%" and metric.better == "higher" else bound
 
 
 def _label(metric: Metric, best: float) -> Callable[[float], str]:
