@@ -54,7 +54,8 @@ def results(run: Run) -> dict:
 
 
 @pytest.mark.parametrize("recipe", WRITTEN, ids=lambda recipe: recipe.name)
-def test_the_smoke_preset_leaves_a_student_and_started_again_the_same_results(recipe, tmp_path):
+def test_the_smoke_preset_leaves_a_student_and_started_again_the_same_results(recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     first = performed(recipe, tmp_path)
     found = results(first)
     assert found["headline"] and found["networks"] and found["methods"]
