@@ -183,10 +183,10 @@ def typed(command: str) -> str:
 
 
 def breakable(name: str) -> str:
-    """``name`` as HTML that may part behind an underscore, a sign or a bracket where there is no room for it.
+    """``name`` as HTML that may part behind an underscore, a sign or a bracket, before three letters or more.
 
     >>> breakable("labels_first+kd")
-    'labels_<wbr>first+<wbr>kd'
+    'labels_<wbr>first+kd'
     """
     return re.sub(r"([_+/.(,=](?=\w{3}))", r"\1<wbr>", escape(name))
 
