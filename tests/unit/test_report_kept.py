@@ -192,7 +192,26 @@ def test_a_file_of_the_same_run_with_a_name_by_hand_stays(tmp_path):
     assert mine.is_file()
 
 
-@pytest.mark.parametrize("text", ['{\n"format": 7}', '{\n"format": 1, "runs": [1], "clock": {"runs": [2]}}'])
+def test_runs_on_other_data_are_results_of_their_own(tmp_path):
+    folder = kept(tmp_path, 0, recipe="own:distill", data="photos")
+    kept(tmp_path, 0, recipe="own:distill", data="scans")
+    assert len(list(folder.glob("*/*.json"))) == 2
+    page = publish_kept(folder, purpose).parent / "own-distill" / "README.md"
+    assert "data photos" in page.read_text() and "data scans" in page.read_text()
+
+
+def test_a_file_of_another_run_under_an_earlier_name_stays(tmp_path):
+    folder = kept(tmp_path, 0, data="photos", temperature=4.0)
+    (first,) = folder.glob("*/*.json")
+    old = first.rename(first.with_name(former_names(read_finished(first)[0])[0]))
+    kept(tmp_path, 0, data="scans", temperature=4.0)
+    assert former_names(read_finished(old)[0])[0] == old.name and len(list(folder.glob("*/*.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[1]", '{"name": "theirs"}', '{\n"format": 7}', '{\n"format": 1, "runs": [1], "clock": {"runs": [2]}}'],
+)
 def test_a_damaged_result_ends_in_one_sentence_and_nothing_is_written(tmp_path, text, capsys):
     folder = kept(tmp_path, 0)
     publish_kept(folder, purpose)

@@ -12,7 +12,7 @@ from tutelage.checksums import LONGEST_NAME
 from tutelage.files import write_text
 from tutelage.report.condense import condensed, three_digits, with_parts
 from tutelage.report.conflicts import FIRST
-from tutelage.report.finished import is_record
+from tutelage.report.finished import is_record, read_finished
 from tutelage.report.groups import group_runs, value_text
 from tutelage.report.numbers import MINUS
 from tutelage.report.read import FinishedRun, run_from_parts
@@ -23,7 +23,7 @@ from tutelage.report.story import story_of
 LIMIT = 40_000  # bytes of a committed result
 LONGEST = 40  # letters of a preset in its name
 FORMER = 100  # letters of its name in earlier versions
-ASIDE = ("seed", "preset", "data")  # flags that a result's file name does not repeat
+ASIDE = ("seed", "preset")  # flags that a result's file name has beside its hash
 Parts = dict[str, Any]
 
 
@@ -38,7 +38,7 @@ def collect(run: FinishedRun, to: Path | str) -> Path:
     file = folder / result_name(run)
     write_text(file, slim(run))
     for former in (folder / name for name in former_names(run) if _can_be_a_name(name)):
-        if former != file and is_record(former):
+        if former != file and is_record(former) and any(one.request == run.request for one in read_finished(former)):
             former.unlink()
     return file
 
@@ -66,8 +66,11 @@ def departing_flags(run: FinishedRun) -> dict[str, Any]:
 
 
 def former_names(run: FinishedRun) -> list[str]:
-    """The names that earlier versions gave it: they spelled out every flag, the later of them in up to 100 letters."""
-    flags = departing_flags(run)
+    """The names that earlier versions gave it: they spelled out every flag but the data, in the end in 100 letters.
+
+    So another run may have had one of them.
+    """
+    flags = {flag: value for flag, value in departing_flags(run).items() if flag != "data"}
     short = {flag: value_text(value, ",").replace(MINUS, "-") for flag, value in flags.items()}
     words = ["-".join([run.request.preset, *(f"{flag}={x}" for flag, x in some.items())]) for some in (flags, short)]
     first, name = (re.sub(r"[^\w.=,-]+", "_", one) for one in words)

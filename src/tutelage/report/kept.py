@@ -64,7 +64,7 @@ def refuse_foreign_results(folder: Path, recipes: Iterable[str]) -> None:
     strangers = [] if _is_made(index_page) else sorted(x.name for x in folder.iterdir() if not _may_be_kept(x))
     if strangers:
         raise ValueError(f"{folder} holds {strangers[0]!r} and no collected results; choose a new or empty folder.")
-    before = _read(file for file in folder.glob("*/*.json") if is_record(file))
+    before = _read(folder.glob("*/*.json"))
     refuse_foreign_pages(folder, [*recipes, *(one.run.request.recipe for one in before)])
 
 
