@@ -3,6 +3,8 @@
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +89,25 @@ def _text(path: Path) -> Table:
 
 def _parquet(path: Path) -> Table:
     columns = {name: tuple(values) for name, values in read_parquet(path).columns.items()}
-    lists = {name: x for name, x in columns.items() if isinstance(x[0], list)}
-    plain = {name: x for name, x in columns.items() if isinstance(x[0], str | int | float)}
+    known = {name: [x for x in values if x is not None] for name, values in columns.items()}
+    lists = {
+        name: columns[name]
+        for name, values in known.items()
+        if _are(values, list) and _are([*chain.from_iterable(values)], float | np.floating)
+    }
+    plain = {name: columns[name] for name, values in known.items() if _are(values, str)} | {
+        name: tuple(nan if x is None else x for x in columns[name])
+        for name, values in known.items()
+        if _are(values, int | float | np.floating) and not _are(values, bool)
+    }
     if not lists:
         return _of_columns(plain)
     chosen = next((name for name in ANSWERS if name in lists), next(iter(lists)))
     return Table(torch.tensor(lists[chosen], dtype=torch.float32), _names(plain))
+
+
+def _are(values: Sequence[Any], kind: Any) -> bool:
+    return bool(values) and all(isinstance(x, kind) for x in values)
 
 
 def _of_columns(columns: dict[str, tuple[Any, ...]]) -> Table:

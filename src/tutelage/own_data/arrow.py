@@ -9,7 +9,7 @@ from tutelage import plain_json
 from tutelage.data.contents import one_line
 from tutelage.data.pictures import needed
 from tutelage.machine import memory_limit
-from tutelage.own_data.arrow_sizes import plain, plain_bytes, refuse_packed
+from tutelage.own_data.arrow_sizes import StrangeColumnError, is_packed, plain, plain_bytes
 from tutelage.own_data.parquet_pages import Unpacked, unpacked
 from tutelage.own_data.parts import part_of
 from tutelage.own_data.table import Columns
@@ -25,6 +25,10 @@ STATE, SEVERAL = "state.json", "dataset_dict.json"
 """What ``datasets`` writes beside the tables of one part, and of several."""
 
 
+class _ToldError(ValueError):
+    """A sentence about a file that is sound."""
+
+
 def read_parquet(path: Path) -> Columns:
     """A parquet file. Raises ``ValueError`` for one that is damaged or unpacks to more than it could hold."""
     parquet = needed("pyarrow.parquet")
@@ -38,10 +42,8 @@ def read_parquet(path: Path) -> Columns:
             _refuse_rows(file.metadata.num_rows)
             rows = max(1, min(TOGETHER, ROOM // max(1, known.dictionaries)))
             return _table([path], schema, file.iter_batches(rows), path.parent)
-    except ValueError as error:
-        if str(error).startswith(str(path)):
-            raise
-        raise _unsound(path, "parquet", error) from None
+    except _ToldError as told:
+        raise ValueError(str(told)) from None
     except Exception as error:  # damage may end anywhere in the reader
         raise _unsound(path, "parquet", error) from None
 
@@ -88,11 +90,13 @@ def _saved_part(folder: Path) -> Columns:
                 yield from ipc.open_stream(mapped)
 
     try:
-        for path in paths:
-            refuse_packed(path)
+        if packed := next(filter(is_packed, paths), None):
+            raise _ToldError(f"{packed} is packed, as datasets packs none; save the data set anew with save_to_disk.")
         with arrow.memory_map(str(paths[0])) as mapped:
             schema = ipc.open_stream(mapped).schema
         return _table(paths, schema, batches(), folder)
+    except _ToldError as told:
+        raise ValueError(str(told)) from None
     except Exception as error:  # damage may end anywhere in the reader
         raise _unsound(paths[0], "arrow", error) from None
 
@@ -105,7 +109,11 @@ def _table(paths: Sequence[Path], schema: Any, batches: Iterator[Any], home: Pat
         raise ValueError("a column is there twice")
     for batch in batches:
         batch.validate(full=True)
-        taken += sum(map(plain_bytes, batch.columns))
+        for name, column in zip(schema.names, batch.columns, strict=True):
+            try:
+                taken += plain_bytes(column)
+            except StrangeColumnError as kind:
+                raise _ToldError(f"{paths[0]} has {name!r} of the type {kind}; leave out that column.") from None
         if taken > limit:
             raise ValueError(f"{stored} bytes unpack to more than {limit >> 20} MiB")
         for name, column in zip(schema.names, batch.columns, strict=True):

@@ -13,10 +13,14 @@ BATCH, DICTIONARY = 3, 2
 """Kinds of messages, as the format numbers them."""
 
 
+class StrangeColumnError(ValueError):
+    """A column is of a kind that tables do not have, which is what this is called by."""
+
+
 def plain_bytes(column: Any) -> int:
     """Bytes that ``plain(column)`` takes at most: of nulls and runs there are any number in no bytes at all.
 
-    Raises ``ValueError`` for columns of other kinds than tables have.
+    Raises ``StrangeColumnError`` for columns of other kinds than tables have.
     """
     if _is_dictionary(column):
         return OBJECT * len(column) + plain_bytes(_used(column)[1])
@@ -53,17 +57,15 @@ def _values(column: Any) -> int:
     if arrow.types.is_list(kind) or arrow.types.is_large_list(kind) or arrow.types.is_fixed_size_list(kind):
         return len(column) + _values(column.flatten())
     if arrow.types.is_nested(kind) or _is_dictionary(column):
-        raise ValueError(f"it has a column of the type {kind}")
+        raise StrangeColumnError(str(kind))
     return len(column)
 
 
-def refuse_packed(path: Path) -> None:
-    """Raise ``ValueError`` for a stream of arrow whose batches are packed: ``datasets`` packs none, and a few bytes may
-    hold any number of them."""
+def is_packed(path: Path) -> bool:
+    """Whether batches of a stream of arrow are packed: ``datasets`` packs none, and a few bytes may hold any number."""
     arrow, ipc = needed("pyarrow"), needed("pyarrow.ipc")
     with arrow.memory_map(str(path)) as mapped:
-        if any(_is_packed(bytes(message.metadata)) for message in _messages(ipc.MessageReader.open_stream(mapped))):
-            raise ValueError("it is packed")
+        return any(_is_packed(bytes(message.metadata)) for message in _messages(ipc.MessageReader.open_stream(mapped)))
 
 
 def _messages(reader: Any) -> Iterator[Any]:

@@ -99,7 +99,7 @@ def _value(file: BinaryIO, kind: int, depth: int, *, inside: bool = False) -> An
         case 4 | 5 | 6:
             return _signed(file)
         case 7:
-            return file.read(8)
+            return _bytes(file, 8)
         case 8:
             return _bytes(file, _number(file))
         case 9 | 10:
