@@ -164,3 +164,12 @@ def test_an_interval_is_of_the_mean_at_95_percent_and_never_of_one_training():
     assert many == pytest.approx(mean_interval([10.0, 12.0, 14.0])) and many[0] < 10 and many[1] > 14
     assert over_seeds((10.0, (7.0, 13.0))) == (7.0, 13.0) and over_seeds((10.0, None)) is None
     assert over_seeds((10.0, (7.0, 13.0)), (10.0, (7.0, 13.0))) == (7.0, 13.0)  # one network that both seeds share
+
+
+def test_what_is_said_of_a_network_is_counted_where_seeds_differ():
+    def said(*labels):
+        networks = [Network("student", "student", label, 100, {"errors": Score(1.0)}) for label in labels]
+        return NetworkOverSeeds(networks[0], tuple(networks)).label
+
+    assert said("by kd", "by kd") == said("by kd") == "by kd"
+    assert said("by kd+srrl", "by kd", "by kd") == "by kd (2 of 3 seeds); by kd+srrl (1 of 3 seeds)"

@@ -54,7 +54,7 @@ def _decisive(
         return None
     low, high = (measured(bound, half, like=score.mean) for bound in main.interval(metric) or (0.0, 0.0))
     sure = f"over {score.n} seeds" if score.n > 1 else f"95 % interval {low} to {high}" if half else ""
-    alone = "" if baseline is None or not baseline.first.label else f" ({baseline.first.label})"
+    alone = "" if baseline is None or not baseline.label else f" ({baseline.label})"
     others = ((baseline, f"the baseline{alone}"), (teacher, "the teacher"))
     changes = [
         _change(metric.gain(score.mean, theirs.mean), half, metric, whom)

@@ -1,5 +1,6 @@
 """Many runs as a few groups, each a setting of the flags that was run with one or more seeds."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,14 @@ class NetworkOverSeeds:
 
     first: Network
     networks: tuple[Network, ...]
+
+    @property
+    def label(self) -> str:
+        """What is said of it; where seeds differ, such as in a method that a pilot chose, how many it is said of."""
+        said = Counter(network.label for network in self.networks)
+        if len(said) == 1:
+            return self.first.label
+        return "; ".join(f"{label} ({n} of {said.total()} seeds)" for label, n in said.most_common())
 
     def over(self, read: Callable[[Network], float | None]) -> Spread | None:
         """``read(network)`` over seeds, or ``None`` where some seed has no such number."""

@@ -58,7 +58,7 @@ def _cells(network: NetworkOverSeeds, metrics: Sequence[Metric]) -> list[Any]:
     calibration = network.over(lambda network: network.calibration.error if network.calibration else None)
     agreement = network.over(lambda network: network.agreement)
     means = [spread and spread.mean for spread in (agreement, calibration)]
-    about = [one.name, one.role, one.label, one.count, len(network.networks)]
+    about = [one.name, one.role, network.label, one.count, len(network.networks)]
     return [*about, *scores, *means, one.parameters, one.macs, one.bytes]
 
 
@@ -113,7 +113,7 @@ def _spots(groups: Sequence[Group], batch: str | None, metric: Metric) -> list[p
             name = ", ".join(group.values) if len(groups) > 1 and network is group.main else network.first.name
             if cost and score is not None:
                 words = with_unit(score_text(network, metric), metric)
-                tip = f"{name}: {words} test {metric.name}, {network.first.label}"
+                tip = f"{name}: {words} test {metric.name}, {network.label}"
                 low, high = network.interval(metric) or (score.mean, score.mean)
                 across = (latency.q1, latency.q3) if latency else None
                 spot = plots.Spot(float(cost), score.mean, low, high, network.first.role, name, tip, across)

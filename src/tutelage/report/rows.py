@@ -98,7 +98,7 @@ def network_row(group: Group, network: NetworkOverSeeds, metrics: Sequence[Metri
         group.name,
         one.name,
         one.role,
-        one.label,
+        network.label,
         len(network.networks),
         tuple(score_text(network, metric, certain=not i) for i, metric in enumerate(metrics)),
         exact(one.parameters) if one.parameters is not None else "",
