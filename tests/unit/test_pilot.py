@@ -1,5 +1,6 @@
 """What a pilot measures, and that it ends when it should: on a network of a few numbers, with no look at the clock."""
 
+from dataclasses import replace
 from functools import partial
 from math import inf
 from time import perf_counter
@@ -115,6 +116,17 @@ class TestPilot:
         one = trials(run, people, size)
         other = ShortTrials(run, people, one.asked, size, "adamw")
         assert (one.usual_rate, other.usual_rate) == rates
+
+    @pytest.mark.parametrize("learnt", [False, True])
+    def test_no_usual_rate_is_the_least_for_a_student_that_has_learnt(self, run, people, monkeypatch, learnt):
+        floors = []
+        monkeypatch.setattr("tutelage.study.short_trials.ranged", lambda *given: floors.append(given[-1]) or 0.1)
+        network = small()
+        if learnt:
+            network(torch.rand(8, 3, 2, 2))
+        one = trials(run, replace(people, build_student=build_of(instance_of(network))))
+        one.rate(None, 0.0, inf)
+        assert floors == [0.0 if learnt else one.usual_rate]
 
     def test_a_look_at_some_validation_samples_stands_for_all(self, run, people, monkeypatch):
         monkeypatch.setattr("tutelage.study.short_trials.LOOKED_AT", 5)

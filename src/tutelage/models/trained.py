@@ -26,10 +26,14 @@ def comes_trained(build: Callable[[], nn.Module]) -> bool:
     pairs = list(zip(first.parameters(), second.parameters(), strict=False))
     if not pairs or not all(_equal(a, b) for a, b in pairs) or any(_is_blank(a) for a, _ in pairs):
         return False
-    norms = [module for module in first.modules() if _starts_at_a_constant(module)]
-    if norms:
-        return any(_has_moved(norm) for norm in norms)
+    if any(map(_starts_at_a_constant, first.modules())):
+        return has_moved(first)
     return not torch.equal(ended, ended_too)
+
+
+def has_moved(network: nn.Module) -> bool:
+    """Whether a normalisation in it no longer stands where it starts, as after any training of the layers before it."""
+    return any(_differs(module) for module in network.modules() if _starts_at_a_constant(module))
 
 
 def _built(build: Callable[[], nn.Module], seed: int) -> tuple[nn.Module, Tensor]:
@@ -65,6 +69,6 @@ def _starts_at_a_constant(module: nn.Module) -> bool:
     return isinstance(module, _NormBase | nn.LayerNorm | nn.GroupNorm | nn.RMSNorm) and bool(module.state_dict())
 
 
-def _has_moved(norm: nn.Module) -> bool:
+def _differs(norm: nn.Module) -> bool:
     """Whether anything in it differs from channel to channel, or a batch has been counted."""
     return any(bool(x.any()) if x.ndim == 0 else bool((x != x.flatten()[0]).any()) for x in norm.state_dict().values())

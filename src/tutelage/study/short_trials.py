@@ -16,6 +16,7 @@ from tutelage.loop import Loop
 from tutelage.measures.latency import wait
 from tutelage.methods.by_name import method as method_named
 from tutelage.methods.check import check_methods
+from tutelage.models.trained import has_moved
 from tutelage.optimizers.factory import Factory
 from tutelage.optimizers.scheduled import scheduled
 from tutelage.optimizers.schedules import one_cycle
@@ -96,12 +97,14 @@ class ShortTrials:
     def rate(self, method: str | None, step: float, end: float) -> float:
         """The learning rate by a range test that ends well before ``end``; the usual one where there is no time.
 
-        Where steps are in proportion to the weights, no rate below the usual one is taken that breaks nothing.
+        Where steps are in proportion to the weights, no rate below the usual one is taken that breaks nothing, unless
+        the student has learnt something before, which such a rate would undo.
         """
         steps = int(min(MOST_STEPS, SHARE_OF_RATES * (end - perf_counter()) / max(step, 1e-6)))
         if steps < FEWEST:
             return self.usual_rate
-        floor = self.usual_rate if self.optimizer == "nesterov" else 0.0
+        usual = self.optimizer == "nesterov" and not has_moved(self.participants.build_student())
+        floor = self.usual_rate if usual else 0.0
         return ranged(self.run, self.trial(method), OPTIMIZERS[self.optimizer], steps, floor)
 
     def asking(self, method: str, end: float) -> float:
