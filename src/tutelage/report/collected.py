@@ -38,7 +38,7 @@ def collect(run: FinishedRun, to: Path | str) -> Path:
     file = folder / result_name(run)
     write_text(file, slim(run))
     for former in (folder / name for name in former_names(run) if _can_be_a_name(name)):
-        if former != file and is_record(former) and any(one.request == run.request for one in read_finished(former)):
+        if former != file and is_record(former) and any(_is_same(one, run) for one in read_finished(former)):
             former.unlink()
     return file
 
@@ -77,6 +77,11 @@ def former_names(run: FinishedRun) -> list[str]:
     if len(name) > FORMER:
         name = f"{name[:FORMER]}-{sha256(name.encode()).hexdigest()[:8]}"
     return [f"{one}-{_seed(run)}.json" for one in (first, name)]
+
+
+def _is_same(one: FinishedRun, other: FinishedRun) -> bool:
+    """Whether both were asked for the same, by whatever command."""
+    return one.request.arguments == other.request.arguments
 
 
 def _can_be_a_name(words: str) -> bool:
