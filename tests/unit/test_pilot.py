@@ -141,14 +141,14 @@ class TestPilot:
         with pytest.raises(ValueError, match=r"does not fit the .* bytes that"):
             fitting_batch(run, people, held)
 
-    @pytest.mark.parametrize(("slower", "size"), [(1.0, 32), (1.3, 256)])
-    def test_batches_are_halved_for_more_steps_while_a_sample_takes_no_longer(
-        self, run, people, monkeypatch, slower, size
+    @pytest.mark.parametrize(("slower", "minutes", "size"), [(1.0, 10, 32), (1.3, 10, 256), (1.0, 1e-9, 256)])
+    def test_batches_are_halved_for_more_steps_while_a_sample_takes_no_longer_and_there_is_time(
+        self, run, people, monkeypatch, slower, minutes, size
     ):
         monkeypatch.setattr("tutelage.study.pilot.fitting_batch", lambda *_: 256)
         monkeypatch.setattr(ShortTrials, "step", lambda self, *_: self.batch_size * slower ** (self.batch_size < 256))
         monkeypatch.setattr(ShortTrials, "rate", lambda self, *_: self.usual_rate)
-        found = pilot(run, people, DistillationSettings(minutes=1e-9, method="kd", epochs=10))
+        found = pilot(run, people, DistillationSettings(minutes=minutes, method="kd", epochs=10))
         assert found.batch_size == size  # ten epochs of these few samples are never a thousand steps
         assert found.step_bytes == bytes_of(run, held_bytes(run, people), size)
 

@@ -115,6 +115,8 @@ def pilot(run: Run, participants: Participants, asked: DistillationSettings) -> 
     method, why = (SOFT, "") if asked.method == "auto" else (asked.method, "it was asked for")
     step, alone = trials.steps(method, end)
     while size > SMALLEST and steps_within(asked, participants, size, step + alone) < ENOUGH_STEPS:
+        if perf_counter() > end:
+            break
         halved = replace(trials, batch_size=size // 2)
         shorter = halved.steps(method, end)
         if sum(shorter) > SLOWER / 2 * (step + alone):
