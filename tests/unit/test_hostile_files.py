@@ -12,7 +12,7 @@ import watch
 
 pytestmark = pytest.mark.slow
 
-ENDS = {"ValueError", "Refused", "RefusedProgramError", "FileNotFoundError", "2", "3"}
+ENDS = {"ValueError", "NotAllowedError", "Refused", "RefusedProgramError", "FileNotFoundError", "2", "3"}
 FINE = ("report", "completion", "pictures, streamed", "own data: train.parquet")  # read and shown, or only listed
 PLANTED = ("rich", "tyro", "numpy", "torch", "yaml", "tutelage_evil", "sitecustomize")
 
