@@ -58,14 +58,14 @@ def pretrained(folder):
 
 
 def typed(words, monkeypatch):
-    """Do what somebody types: a script of the case, or a command of ours, in half a minute where it says 30."""
+    """Do what somebody types: a script of the case, or a command of ours, in half a minute where it says 25."""
     here = next(Path("fifth/photos/test").glob("*/*.png"))
     words = [str(here) if word.endswith(".png") else word for word in words]
     if words[0] == "python" and Path(words[1]).parent != Path(".."):
         monkeypatch.setattr(sys, "argv", words[1:])
         runpy.run_path(words[1], run_name="__main__")
     elif words[0] == "tutelage":
-        assert main(["0.5" if word == "30" else word for word in words[1:]]) == 0, words
+        assert main(["0.5" if word == "25" else word for word in words[1:]]) == 0, words
 
 
 def test_the_case_goes_from_pictures_to_files_as_the_page_says(place, monkeypatch, capsys):
