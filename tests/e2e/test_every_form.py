@@ -67,7 +67,7 @@ class TestForms:
         counts = {name.rpartition(" ")[2]: name for name in results["data"]}
         assert {"samples"} == counts.keys() and len(results["data"]) == 3
         card = (made / "model_card.md").read_text()
-        named = re.search(r"In this order: (.*)\.", card)
+        named = re.search(r"In this order: (.*?)\.", card)
         assert named is not None and named[1] in ("blue, green, red", "0, 1, 2")
         assert "no file is wanted here" in card and main(["verify", str(made)]) == 0
 
@@ -138,7 +138,7 @@ TASKS = {
     "multi-label": (labels, "net", 3, 3, r"( *\d+\.\d%  (yes|no ) +(red|green|blue)\n){3}"),
     "one number": (one_number, "Flat", 1, 3, r"age: -?\d[\d.e-]*\n"),
     "two numbers": (two_numbers, "net", 2, 3, r"width: -?\d[\d.e-]*\nheight: -?\d[\d.e-]*\n"),
-    "segmentation": (masked, "segmenter", 2, 3, r"( *\d+\.\d%  [01]\n){1,2}photo\.mask\.png: 16 x 16 .*\n"),
+    "segmentation": (masked, "segmenter", 2, 3, r"( *\d+\.\d%  [01]\n){1,2}photo\.predicted\.png: 16 x 16 .*\n"),
 }
 """The data, the network, its answers and channels, and what ``predict.py`` says."""
 METRICS = {"multi-label": "mean average precision", "segmentation": "mean intersection over union"}

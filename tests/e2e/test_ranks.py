@@ -174,7 +174,7 @@ def interrupted(root, stop, ear):
 def test_a_signal_to_either_rank_stops_both_after_the_same_step_and_they_go_on_to_the_same_bits(tmp_path, rank):
     straight = together(tmp_path, tmp_path / "straight", go, True)
     stopped = together(tmp_path, tmp_path / "broken", interrupted, [(1, 3, rank)])
-    assert [end for end, *_ in stopped] == ["SystemExit: 143"] * 2 and stopped[1][2] == []
+    assert [end for end, *_ in stopped] == ["Stopped: 143"] * 2 and stopped[1][2] == []
     (resumed, heard, *_), (other, _, untouched, _) = together(tmp_path, tmp_path / "broken", go, True)
     assert ("teacher", EPOCHS, 1) in heard and untouched == []
     for name, weights in straight[0][0].items():
