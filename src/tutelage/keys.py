@@ -134,9 +134,10 @@ def maker(description: Any, found: Found) -> Callable[..., Any]:
         raise ValueError(f"{path} builds this network, but it cannot be imported here{cure}")
     made = function if isinstance(function, type) else declared(function, path)
     if not (callable(function) and made is not None and issubclass(made, nn.Module)):
+        name = path.rpartition(":")[2].rpartition(".")[2]
         raise ValueError(
             f"{path} is not declared to return an nn.Module, so no student is loaded by it; annotate its return, "
-            "or call it in a function of yours that is annotated."
+            f"`def {name}(…) -> nn.Module:`, or call it in a function of yours that is annotated."
         )
     return function  # type: ignore[no-any-return]
 
