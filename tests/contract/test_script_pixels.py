@@ -116,3 +116,9 @@ def test_names_of_classes_are_texts_whatever_stands_in_them():
     assert [ast.dump(x) for x in tree.body if x is not named] == [
         ast.dump(x) for x in plain.body if not (isinstance(x, ast.Assign) and ast.unparse(x.targets[0]) == "CLASSES")
     ]
+
+
+def test_without_a_picture_it_says_how_it_is_called(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["predict.py"])
+    with pytest.raises(SystemExit, match=r"python predict\.py PICTURE"):
+        exec(script(About("classification", ("a", "b"), Preprocessing(3, (8, 8))), 2), {"__file__": "predict.py"})

@@ -20,6 +20,8 @@ from PIL import Image, ImageOps
 
 '''
 _OPENED = """\
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
 picture = Image.open(sys.argv[1])
 """
 _DRAFTED = """\
