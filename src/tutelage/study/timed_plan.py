@@ -25,6 +25,7 @@ from tutelage.study.handover import load_writers
 from tutelage.study.own_views import views_in_words
 from tutelage.study.participants import DistillationSettings, Participants
 from tutelage.study.pilot import Found, pilot
+from tutelage.weights.words import counted
 
 PLANS = "plans"
 """The folder beside the stages in which plans lie, each by what it was made for."""
@@ -128,9 +129,9 @@ def plan_in_words(
         weights = participants.build_student().state_dict().values()
     written = cached + COPIES * sum(x.nbytes for x in weights if isinstance(x, torch.Tensor))
     return [
-        f"{student} learns from {teacher} for {timed.epochs} epochs of {len(lesson.train):,} samples, {views}, "
-        f"{found.batch_size} a step, by {found.optimizer} at a rate of up to {rate}, up for a fifth of the steps and "
-        "then down to 0",
+        f"{student} learns from {teacher} for {counted(timed.epochs, 'epoch')} of {len(lesson.train):,} samples, "
+        f"{views}, {found.batch_size} a step, by {found.optimizer} at a rate of up to {rate}, up for a fifth of the "
+        "steps and then down to 0",
         f"method {found.method}: {found.why}",
         answers,
         f"about {megabytes(held)} of memory for samples and a step, up to {megabytes(written)} on disk",
