@@ -71,6 +71,15 @@ def test_the_lines_run_as_they_are_where_the_shape_of_an_input_is_known(run, sai
     assert usage.python.startswith("import torch, tutelage" if "torch" in call else "import tutelage")
 
 
+def test_the_package_that_builds_a_student_of_ones_own_is_allowed_in_the_lines(run):
+    deliver(run, build={"function": "my_nets:net", "arguments": [{"function": "torch.nn:ReLU"}], "named": {}})
+    usage = usage_of(group_runs([read_run(run)]))
+    assert "tutelage.load(\"runs/one\", allow=['my_nets'])" in usage.python
+    assert usage.shell.endswith("--to small.onnx --allow my_nets") and "my_nets" in usage.takes
+    deliver(run, build={"function": "tutelage.models.mlp:mlp", "arguments": [[4, 2]], "named": {}})
+    assert "allow" not in str(usage_of(group_runs([read_run(run)])))
+
+
 def test_without_the_file_nothing_is_said_of_it_and_a_predict_of_the_users_own_is_not_ours(run):
     deliver(run, input="float32 (N, 1, 28, 28), grey levels 0 to 1")
     (run / "predict.py").write_text("print('mine')")

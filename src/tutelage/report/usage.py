@@ -11,6 +11,7 @@ from tutelage.renewal import DEPLOYED, DESCRIPTION, WEIGHTS, current, is_deploye
 from tutelage.report.groups import Group
 from tutelage.report.markdown import fenced, markdown_table
 from tutelage.report.numbers import byte_size
+from tutelage.trust import NEEDED, OURS, STANDARD
 
 MEANINGS = {
     "student.safetensors": "the weights, for PyTorch with tutelage",
@@ -46,20 +47,35 @@ def usage_of(groups: Sequence[Group]) -> Usage | None:
     files = tuple((name, byte_size(current(folder, name).stat().st_size), MEANINGS[name]) for name in there)
     where = _short(folder)
     takes = _input(folder)
-    python = _python(where, takes)
+    packages = _packages(_said(folder).get("build"))
+    python = _python(where, takes, packages)
     lines = [f"python {where}/predict.py photo.jpg"] if "predict.py" in there else []
-    lines.append(f"tutelage export {where} --to small.onnx")
+    trusted = f" --allow {' '.join(packages)}" if packages else ""
+    lines.append(f"tutelage export {where} --to small.onnx{trusted}")
     onnx = _onnx(folder) if "student.onnx" in there else ""
-    return Usage(files, python, "\n".join(lines), f"The student takes {takes}.", onnx, where)
+    said = f"The student takes {takes}."
+    if packages:
+        said += f" It is built by {' and '.join(packages)}: allow that only if you trust it; it has to be importable."
+    return Usage(files, python, "\n".join(lines), said, onnx, where)
 
 
-def _python(where: str, takes: str) -> str:
+def _packages(build: object) -> list[str]:
+    """The packages whose functions a description calls, other than ours: what a person has to allow."""
+    if not isinstance(build, dict):
+        return sorted({root for part in build for root in _packages(part)}) if isinstance(build, list) else []
+    function = build.get("function")
+    root = function.partition(":")[0].partition(".")[0] if isinstance(function, str) else ""
+    inner = {name for part in build.values() for name in _packages(part)}
+    return sorted(inner | {root} if root.isidentifier() and root not in {OURS, *STANDARD, *NEEDED} else inner)
+
+
+def _python(where: str, takes: str, packages: Sequence[str]) -> str:
     """Three lines that run as they are where the shape of an input is known; else with a ``batch`` of one's own."""
     shape = re.match(r"float32 \(N, (\d{1,9}(?:, \d{1,9}){0,3})\)", takes)
     batch = f"torch.zeros(1, {shape[1]})" if shape else "batch"
-    return (
-        f'import {"torch, " if shape else ""}tutelage\nstudent = tutelage.load("{where}")\nanswers = student({batch})'
-    )
+    allow = f", allow={[*packages]}" if packages else ""
+    first = f"import {'torch, ' if shape else ''}tutelage"
+    return f'{first}\nstudent = tutelage.load("{where}"{allow})\nanswers = student({batch})'
 
 
 def usage_markdown(usage: Usage) -> list[str]:
