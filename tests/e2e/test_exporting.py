@@ -1,8 +1,12 @@
 """``tutelage export`` as somebody types it, on a run that a recipe left."""
 
+import json
+import sys
+
 import onnxruntime
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import tutelage
 from tutelage.cli.command import main
@@ -56,3 +60,18 @@ def test_what_makes_no_sense_is_one_sentence_and_no_file(run, tmp_path, capsys, 
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1, err
     assert [x.name for x in tmp_path.iterdir()] == ["mine.onnx"]
+
+
+def test_a_module_in_the_current_directory_builds_the_network_once_it_is_allowed(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "path", [x for x in sys.path if x not in ("", str(tmp_path))])
+    made = "from torch import nn\n\n\ndef net() -> nn.Module:\n    return nn.Linear(3, 2)\n"
+    (tmp_path / "nets_that_lie_here.py").write_text(made)
+    (tmp_path / "run").mkdir()
+    save_file(torch.nn.Linear(3, 2).state_dict(), tmp_path / "run" / "student.safetensors")
+    build = {"function": "nets_that_lie_here:net", "arguments": [], "named": {}}
+    (tmp_path / "run" / "student.json").write_text(json.dumps({"build": build, "input": "float32 (N, 3)"}))
+    words = ["export", "run", "--to", "small.safetensors"]
+    assert main(words) == 2
+    assert "add --allow nets_that_lie_here" in capsys.readouterr().err and "nets_that_lie_here" not in sys.modules
+    assert main([*words, "--allow", "nets_that_lie_here"]) == 0, capsys.readouterr().err
+    del sys.modules["nets_that_lie_here"]

@@ -1,8 +1,10 @@
 """``tutelage export``: a finished student as a file that runs elsewhere."""
 
 import inspect
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -61,6 +63,7 @@ def export(words: Sequence[str]) -> int:
         raise Usage("what, and where to? tutelage export RUN --to small.onnx, RUN is the folder of a run that ended.")
     from tutelage.deployment.export import exported
 
+    _reach(asked.allow)
     try:
         checked = exported(
             asked.run[0],
@@ -76,3 +79,10 @@ def export(words: Sequence[str]) -> int:
         raise Usage(f"{why}; if you trust it, add --allow {' '.join(packages)}.") from None
     print(checked.in_words() if checked is not None else f"{asked.to}: {asked.to.stat().st_size:,} bytes of weights")
     return DONE
+
+
+def _reach(packages: Sequence[str]) -> None:
+    """Put the current directory last on the path where one of these lies there, as ``distill`` found it there."""
+    here = str(Path.cwd())
+    if here not in sys.path and any(PathFinder.find_spec(name, [here]) for name in packages if name.isidentifier()):
+        sys.path.append(here)
