@@ -8,7 +8,7 @@ import pytest
 
 import report_sample
 from tutelage.report.compare import against
-from tutelage.report.groups import NetworkOverSeeds, group_runs
+from tutelage.report.groups import Group, NetworkOverSeeds, group_runs
 from tutelage.report.numbers import plus_minus, rounded, time_text, times
 from tutelage.report.paired import mean_interval, paired_t, sign_flips
 from tutelage.report.read import read_run
@@ -173,3 +173,7 @@ def test_what_is_said_of_a_network_is_counted_where_seeds_differ():
 
     assert said("by kd", "by kd") == said("by kd") == "by kd"
     assert said("by kd+srrl", "by kd", "by kd") == "by kd (2 of 3 seeds); by kd+srrl (1 of 3 seeds)"
+
+
+def test_a_setting_without_a_text_is_called_by_what_it_has_not():
+    assert Group({"preset": "", "weights": None, "minutes": 1}, ()).name == "no preset, no weights, minutes 1"

@@ -97,7 +97,7 @@ class Group:
     @property
     def name(self) -> str:
         pairs = zip(self.by.items(), self.values, strict=True)
-        return ", ".join(f"no {flag}" if value is None else f"{flag} {text}" for (flag, value), text in pairs)
+        return ", ".join(f"no {flag}" if value in (None, "") else f"{flag} {text}" for (flag, value), text in pairs)
 
     @property
     def values(self) -> tuple[str, ...]:
