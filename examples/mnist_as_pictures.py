@@ -6,7 +6,7 @@ makes ``tour/digits/<part>/<class>/<number>.png`` and ``tour/teacher.safetensors
 trained here for a few epochs, in about a minute on two cores.
 """
 
-import sys
+import argparse
 from functools import partial
 from pathlib import Path
 
@@ -68,4 +68,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "tour"))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("tour"))
+    main(parser.parse_args().folder)
