@@ -177,3 +177,9 @@ def test_what_is_said_of_a_network_is_counted_where_seeds_differ():
 
 def test_a_setting_without_a_text_is_called_by_what_it_has_not():
     assert Group({"preset": "", "weights": None, "minutes": 1}, ()).name == "no preset, no weights, minutes 1"
+
+
+@pytest.mark.parametrize("value", [None, "", (), []])
+def test_a_setting_without_a_text_has_a_name_and_a_word_in_tables(value):
+    one = Group({"weights": value, "minutes": 3.0}, ())
+    assert one.name == "no weights, minutes 3" and one.values[0] == "none"

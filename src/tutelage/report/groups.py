@@ -18,6 +18,7 @@ from tutelage.report.verdicts import Verdict, verdict_on
 from tutelage.results import Calibration, Claim, Interval, Latency, Metric, Network
 
 LONGEST = 80  # letters of a value
+NONE: tuple[Any, ...] = (None, "", (), [])  # values without a text
 UNKNOWN = Metric("score")  # of runs that measured no network
 
 
@@ -97,7 +98,7 @@ class Group:
     @property
     def name(self) -> str:
         pairs = zip(self.by.items(), self.values, strict=True)
-        return ", ".join(f"no {flag}" if value in (None, "") else f"{flag} {text}" for (flag, value), text in pairs)
+        return ", ".join(f"no {flag}" if value in NONE else f"{flag} {text}" for (flag, value), text in pairs)
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -176,10 +177,10 @@ def sort_key(value: Any) -> tuple[int, float, str]:
 def value_text(value: Any, between: str = ", ") -> str:
     """A flag's value: ``4``, not ``4.0``; ``kd, dkd`` of a list; ``none`` where there is none.
 
-    >>> value_text(4.0), value_text(["kd", 0.5]), value_text(True), value_text(None)
-    ('4', 'kd, 0.5', 'True', 'none')
+    >>> value_text(4.0), value_text(["kd", 0.5]), value_text(True), value_text(None), value_text([])
+    ('4', 'kd, 0.5', 'True', 'none', 'none')
     """
-    if value is None:
+    if value in NONE:
         return "none"
     if isinstance(value, list | tuple):
         return between.join(value_text(item, between) for item in value)
