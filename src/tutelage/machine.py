@@ -148,6 +148,11 @@ def memory_limit(device: "torch.device | str" = "cpu") -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
+def usable_memory() -> int:
+    """The bytes of the machine's memory that this process may take; 16 GiB where nobody tells."""
+    return memory_limit("cpu") or 2**34
+
+
 def git_commit(checkout: Path = Path(__file__).parents[2]) -> str | None:
     """The commit of ``checkout``, ending in ``-dirty`` if tracked files differ from it; ``None`` without a commit."""
     if not (checkout / ".git").exists():  # an installed package may lie inside somebody else's repository

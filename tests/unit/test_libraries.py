@@ -72,7 +72,7 @@ def test_a_head_that_is_drawn_is_drawn_each_time(classifier, tmp_path):
 
 
 def test_one_that_the_memory_does_not_hold_twice_is_not_kept(classifier, tmp_path, monkeypatch):
-    monkeypatch.setattr(libraries, "memory_limit", lambda: 10)
+    monkeypatch.setattr(libraries, "usable_memory", lambda: 10)
     for _ in range(2):
         hugging_face_network(str(tmp_path), pretrained=True)
     assert classifier.loaded == 2

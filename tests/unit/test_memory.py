@@ -101,3 +101,6 @@ def test_the_limits_of_a_container_and_of_the_shell_count(tmp_path, monkeypatch)
     monkeypatch.setattr(machine, "_address_space", lambda: 1024)
     assert machine.memory_limit() == 1024
     assert machine.memory_limit("meta") is None
+    assert machine.usable_memory() == 1024
+    monkeypatch.setattr(machine, "memory_limit", lambda _device: None)
+    assert machine.usable_memory() == 2**34

@@ -16,7 +16,7 @@ from tutelage.calls import reason
 from tutelage.foreign.exported_file import DTYPES, Program, read_program
 from tutelage.foreign.kept_file import bytes_in, file_as_tensor
 from tutelage.foreign.pieces import in_pieces, refuse_more_inputs, typed
-from tutelage.machine import memory_limit
+from tutelage.machine import usable_memory
 from tutelage.outputs import kind_of
 
 ARITHMETIC = (
@@ -107,7 +107,7 @@ def _refuse_huge(program: Program, inputs: Tensor, where: str) -> None:
     It is done once without values: what is made up of these, and what has no such form, is not seen.
     """
     given = inputs.nbytes + sum(x.nbytes for x in program.tensors.values())
-    most = min((memory_limit() or 2**34) // 2, HELD * given + ROOM)
+    most = min(usable_memory() // 2, HELD * given + ROOM)
     try:
         _done(program, inputs.to("meta"), where, most)
     except _TooLargeError:

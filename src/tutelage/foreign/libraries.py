@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from tutelage.calls import reason
-from tutelage.machine import memory_limit
+from tutelage.machine import usable_memory
 from tutelage.outputs import TensorOutput
 from tutelage.trust import Refused, imported
 
@@ -74,7 +74,7 @@ def hugging_face_network(name: str, *, pretrained: bool, **options: Any) -> nn.M
         )
         _loaded.clear()
         drawn = any(told.get(what) for what in ("missing_keys", "mismatched_keys"))  # anew each time that it is built
-        if not drawn and KEPT * _bytes_of(network) < (memory_limit() or 2**34):
+        if not drawn and KEPT * _bytes_of(network) < usable_memory():
             _loaded[known] = deepcopy(network)
         return network
 

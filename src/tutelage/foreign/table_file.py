@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tutelage.machine import memory_limit
+from tutelage.machine import usable_memory
 from tutelage.own_data.arrow import read_parquet
 from tutelage.own_data.npz import read_npz
 
@@ -65,7 +65,7 @@ def read_table(path: Path) -> Table:
 
 
 def _arrays(path: Path) -> Table:
-    held = dict(sorted(read_npz(path, (memory_limit() or 2**34) // 2).items()))
+    held = dict(sorted(read_npz(path, usable_memory() // 2).items()))
     numbers = {name: x for name, x in held.items() if x.ndim == 2 and x.dtype.kind in "fiu"}
     chosen = next((name for name in ANSWERS if name in numbers), None) or next(iter(numbers), None)
     if chosen is None or (len(numbers) > 1 and chosen not in ANSWERS):

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from tutelage.data.contents import one_line
-from tutelage.machine import memory_limit
+from tutelage.machine import usable_memory
 from tutelage.own_data.npz import read_npz
 from tutelage.own_data.parts import part_of
 from tutelage.own_data.source import Part, Source
@@ -81,7 +81,7 @@ def _opened(path: Path) -> dict[str, Tensor]:
         raise FileNotFoundError(f"There is no file {path}.")
     read = _safetensors if path.suffix.lower() == ".safetensors" else _npz
     try:
-        return read(path, (memory_limit() or 2**34) // 2)
+        return read(path, usable_memory() // 2)
     except Exception as error:  # damage may end anywhere in a reader
         kind = path.suffix.lower().removeprefix(".")
         raise ValueError(f"{path} is not a sound {kind} file of arrays ({one_line(error)}); save it anew.") from None

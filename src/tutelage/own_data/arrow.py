@@ -8,7 +8,7 @@ from typing import Any
 from tutelage import plain_json
 from tutelage.data.contents import one_line
 from tutelage.data.pictures import needed
-from tutelage.machine import memory_limit
+from tutelage.machine import usable_memory
 from tutelage.own_data.arrow_sizes import StrangeColumnError, is_packed, plain, plain_bytes
 from tutelage.own_data.parquet_pages import Unpacked, unpacked
 from tutelage.own_data.parts import part_of
@@ -104,7 +104,7 @@ def _saved_part(folder: Path) -> Columns:
 def _table(paths: Sequence[Path], schema: Any, batches: Iterator[Any], home: Path) -> Columns:
     columns: dict[str, list[Any]] = {name: [] for name in schema.names}
     stored, taken = sum(path.stat().st_size for path in paths), 0
-    limit = min((memory_limit() or 2**34) // 2, RATIO * stored + OBJECTS)
+    limit = min(usable_memory() // 2, RATIO * stored + OBJECTS)
     if len(columns) < len(schema.names):
         raise ValueError("a column is there twice")
     for batch in batches:
@@ -144,7 +144,7 @@ def _refuse_rows(rows: int) -> None:
 
 
 def _refuse_bomb(known: Unpacked, stored: int) -> None:
-    if known.total > min((memory_limit() or 2**34) // 2, RATIO * stored + ROOM):
+    if known.total > min(usable_memory() // 2, RATIO * stored + ROOM):
         raise ValueError(f"it unpacks to {known.total} bytes of {stored}")
 
 
