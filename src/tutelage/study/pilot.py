@@ -102,26 +102,36 @@ def steps_within(asked: DistillationSettings, participants: Participants, size: 
     return (1 - SHARE) * 60 * asked.minutes / max(seconds, 1e-6)
 
 
+def with_enough_steps(trials: ShortTrials, method: str, end: float) -> tuple[ShortTrials, float, float]:
+    """``trials``, or those of smaller batches, and the seconds of a step with the teacher and of one alone.
+
+    A batch is halved while the plan has too few steps, a sample takes hardly longer for it, and there is time to look.
+    """
+    both = trials.steps(method, end)
+    while trials.batch_size > SMALLEST and perf_counter() <= end:
+        if steps_within(trials.asked, trials.participants, trials.batch_size, sum(both)) >= ENOUGH_STEPS:
+            break
+        halved = replace(trials, batch_size=trials.batch_size // 2)
+        shorter = halved.steps(method, end)
+        if sum(shorter) > SLOWER / 2 * sum(both):
+            break
+        trials, both = halved, shorter
+    return trials, *both
+
+
 @clocked("plan")
 def pilot(run: Run, participants: Participants, asked: DistillationSettings) -> Found:
     """What ``Found`` says, found in ``SHARE`` of the minutes that were asked for."""
     end = perf_counter() + SHARE * 60 * asked.minutes
     held = held_bytes(run, participants)
-    size = fitting_batch(run, participants, held)
+    fitting = fitting_batch(run, participants, held)
     with torch.random.fork_rng():
         torch.manual_seed(asked.seed)
         model = run.laid_out(participants.build_student())
-    trials = ShortTrials(run, participants, asked, size, usual_optimizer(model))
+    trials = ShortTrials(run, participants, asked, fitting, usual_optimizer(model))
     method, why = (SOFT, "") if asked.method == "auto" else (asked.method, "it was asked for")
-    step, alone = trials.steps(method, end)
-    while size > SMALLEST and steps_within(asked, participants, size, step + alone) < ENOUGH_STEPS:
-        if perf_counter() > end:
-            break
-        halved = replace(trials, batch_size=size // 2)
-        shorter = halved.steps(method, end)
-        if sum(shorter) > SLOWER / 2 * (step + alone):
-            break
-        trials, size, (step, alone) = halved, halved.batch_size, shorter
+    trials, step, alone = with_enough_steps(trials, method, end)
+    size = trials.batch_size
     ask, validation = trials.asking(method, end), trials.validating(model)
     lr = trials.rate(method, step, end)
     lr_alone = trials.rate(None, alone, end) if asked.baseline else lr
@@ -132,5 +142,4 @@ def pilot(run: Run, participants: Participants, asked: DistillationSettings) -> 
     lesson, kept = participants.lesson(size, asked), trials.is_cached(method)
     pace = Pace(lesson.steps, max(step - kept * ask, step / 4), validation, kept * ask, kept * lesson.num_views)
     apart = Pace(participants.alone(size, asked).steps, alone, validation) if asked.baseline else None
-    needed = bytes_of(run, held, size)
-    return Found(size, trials.optimizer, lr, lr_alone, method, why, ask, needed, pace, apart)
+    return Found(size, trials.optimizer, lr, lr_alone, method, why, ask, bytes_of(run, held, size), pace, apart)
