@@ -17,7 +17,7 @@ from tutelage.run import Run
 from tutelage.stages.storage import Finished
 from tutelage.study.network_costs import costs_of, takes_time
 from tutelage.study.sets import Sets
-from tutelage.tasks.judged import Judged
+from tutelage.tasks.judged import Judged, broken
 
 T = TypeVar("T")
 
@@ -88,8 +88,12 @@ def publish_networks(
 
 def refuse_nan(answers: Tensor) -> None:
     """Raise ``ValueError`` if a network answered a sample with what is no number."""
-    if count := int(answers.reshape(len(answers), -1).isnan().any(1).sum()):
-        raise ValueError(f"{count} of {len(answers)} answers are no numbers (NaN)")
+    _refuse_any(int(broken(answers)[:, 1].sum()), len(answers))
+
+
+def _refuse_any(nan: int, count: int) -> None:
+    if nan:
+        raise ValueError(f"{nan} of {count} answers are no numbers (NaN)")
 
 
 def validated(finished: Finished, data: Sets) -> float:
@@ -148,8 +152,7 @@ def _not_finite(found: Judged, count: int) -> list[str]:
 
 
 def _details(found: Judged, teacher: Tensor | None, data: Sets) -> dict[str, Any]:
-    if found.nan:
-        raise ValueError(f"{found.nan} of {len(data.test)} answers are no numbers (NaN)")
+    _refuse_any(found.nan, len(data.test))
     return {} if found.answers is None else data.task.details(found.answers, teacher, data.test)
 
 
