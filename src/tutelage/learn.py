@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from itertools import islice, tee
+from itertools import islice
 from typing import Any
 from warnings import warn
 
@@ -20,7 +20,7 @@ from tutelage.loop import never as never
 from tutelage.loop import simultaneous as simultaneous
 from tutelage.objective import Clock
 from tutelage.rehearsal import refuse_unfit, rehearse, rehearse_alone, tapped
-from tutelage.scenes import Kept, Taught, ask_teachers, play
+from tutelage.scenes import Kept, States, Taught, ask_teachers, play
 from tutelage.sharing import refuse_shared_memory, refuse_shared_students
 from tutelage.statistics import read_all
 
@@ -71,7 +71,7 @@ class Training:
         checks.refuse_shared_rules(learners)
         refuse_shared_students(learners)
         checks.refuse_precision(loop.precision)
-        self._states = {name: LearnerState(name, learner) for name, learner in learners.items()}
+        self._states = States({name: LearnerState(name, learner) for name, learner in learners.items()})
         self.batches, self.epochs, self.loop = as_batches(batches), epochs, loop
         self.epoch = self.step = self.batch = 0
         self.device = next(iter(self._states.values())).device
@@ -148,30 +148,34 @@ class Training:
             state.load_state_dict(kept["learners"][name])
 
     def _take_step(self, group: list[Batch]) -> None:
+        states, step, clock = self._states, self.step, self.clock
         group = [on_device(self.device, named_batch(batch)) for batch in group]
         sizes = [self.loop.size(batch) for batch in group]
         checks.refuse_empty(sizes, self.epoch, self.batch)
-        shares = [size / sum(sizes) for size in sizes]
-        for state in self._states.values():
-            state.begin(self.clock)
-        turns = self.loop.turns(list(self._states))
+        total = sum(sizes)
+        for state in states.values():
+            state.begin(clock)
+        turns = self.loop.turns(list(states))
         # Of several batches, what is kept from one turn to the next would take as much memory as one large batch.
         kept: Kept | None = {} if len(group) == 1 and len(turns) > 1 else None
-        # Teachers are asked once a batch: with a second turn, tee keeps their answers, with only one it does not.
-        for turn, answers in enumerate(tee(map(self._answers, group), len(turns)), 1):
-            movers, later = turns[turn - 1], turns[turn:]
-            for batch, share, taught in zip(group, shares, answers, strict=True):
+        answers: dict[int, Taught] = {}  # teachers are asked once a batch; with only one turn nothing is held
+        for turn, movers in enumerate(turns, 1):
+            later = turns[turn:]
+            for at, batch in enumerate(group):
                 with self._autocast():
-                    scenes = play(self._states, batch, taught, movers, later=later, kept=kept)
-                    losses = {me: self._states[me].losses(scenes[me]) for me in movers}
+                    taught = answers[at] if at in answers else ask_teachers(states, batch)
+                    scenes = play(states, batch, taught, movers, later=later, kept=kept)
+                    losses = {me: states[me].losses(scenes[me]) for me in movers}
+                if later:
+                    answers[at] = taught
                 for me in movers:
-                    self._states[me].add(losses[me], scenes[me], share, self.step)
+                    states[me].add(losses[me], scenes[me], sizes[at] / total, step)
             for me in movers:
-                self._states[me].settle(self.step)
+                states[me].settle(step)
             if self.device.type == "cpu":  # elsewhere it would make the host wait: then when a number is read anyway
                 self._refuse_not_finite()
             for me in movers:
-                self._states[me].move()
+                states[me].move()
         self.step += 1
         self.batch += len(group)
 
@@ -181,10 +185,6 @@ class Training:
         for at, batch in enumerate(group, self.batch + 1):
             which = f"Batch {at} of epoch {self.epoch + 1}"
             refuse_unfit(self._states, batch, which, self.loop, self.device, alone=alone)
-
-    def _answers(self, batch: Batch) -> Taught:
-        with self._autocast():
-            return ask_teachers(self._states, batch)
 
     def _autocast(self) -> AbstractContextManager[None]:
         return self.loop.autocast(self.device.type)

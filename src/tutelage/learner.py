@@ -93,7 +93,7 @@ class LearnerState:
             raise ValueError(f"Learner {name!r} has nothing to learn: no term of its objective has a weight above 0.")
         if unknown := sorted(learner.combine.names() - terms.keys()):
             raise ValueError(f"The rule of learner {name!r} names losses {unknown}; its objective has {sorted(terms)}.")
-        self.active: Sequence[str] = self.possible
+        self.active = tuple(self.possible)
         self.weights: dict[str, float] = {}
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
@@ -159,7 +159,7 @@ class LearnerState:
 
     def begin(self, clock: Clock) -> None:
         self.weights = self.learner.objective.weights(clock)
-        self.active = [name for name, weight in self.weights.items() if weight != 0]
+        self.active = tuple([name for name, weight in self.weights.items() if weight != 0])
         self.optimizer.zero_grad()
 
     def losses(self, scene: Scene) -> Losses:
@@ -194,9 +194,12 @@ class LearnerState:
         if gradients:
             # Where a part is not finite, the sum is not; and it costs half of a norm.
             sums = [gradient.sum(dtype=torch.float32) for gradient in gradients]
-            self._watch("gradient", torch.stack(sums).sum(), step)
+            on_cpu = self.device.type == "cpu"  # numbers at once: to stack them would be two more kernels
+            self._watch("gradient", sum(x.item() for x in sums) if on_cpu else torch.stack(sums).sum(), step)
             self.pulled = self.pulled or any(bool(gradient.any()) for gradient in gradients)
-        self.counts = {name: self.counts.get(name, 0) + (name in self.active) for name in self.weights}
+        counts = self.counts
+        for name, weight in self.weights.items():
+            counts[name] = counts.get(name, 0) + (weight != 0)
 
     def move(self) -> None:
         """The optimizer's step, unless anything has not been finite: then the weights stay as they were before it."""
@@ -205,9 +208,9 @@ class LearnerState:
         elif self._spoilt is None:
             self.optimizer.step()
 
-    def _watch(self, what: str, value: Tensor, step: int) -> None:
-        if self.device.type == "cpu":  # looking costs nothing here
-            if self._spoilt is None and not isfinite(value.item()):
+    def _watch(self, what: str, value: Tensor | float, step: int) -> None:
+        if not isinstance(value, Tensor) or self.device.type == "cpu":  # looking costs nothing here
+            if self._spoilt is None and not isfinite(value):
                 self._spoilt = Spoilt(what, step)
         else:  # looking would make the host wait: leave a mark on the device
             code = step * len(self._watched) + self._watched.index(what)
@@ -236,7 +239,7 @@ class LearnerState:
         return self._spoilt
 
     def means(self) -> dict[str, float]:
-        return {name: total.item() / self.counts[name] for name, total in self.sums.items() if self.counts[name]}
+        return {name: total.item() / self.counts[name] for name, total in self.sums.items()}
 
     def forget_means(self) -> None:
         self.sums, self.counts = {}, {}

@@ -22,6 +22,7 @@ Tensors, but for what a batch holds besides.
 """
 Losses: TypeAlias = dict[str, Tensor]
 Address: TypeAlias = str | Sequence[str]
+Place: TypeAlias = tuple[str, str]
 
 
 class Clock(NamedTuple):
@@ -62,11 +63,12 @@ class Term(nn.Module):
         self.addresses = addresses
         self.weight = weight if callable(weight) else checked_weight(weight)
         self.across = across
-        list(self.reads())  # refuses misspelt addresses here, where the traceback still shows who wrote them
+        # Misspelt addresses are refused here, where the traceback still shows who wrote them; a step splits none.
+        self._places = [_places(address) for address in addresses]
         _refuse_other_arguments(loss, addresses)
 
     def forward(self, scene: Scene) -> Tensor:
-        arguments = [_look_up(scene, address) for address in self.addresses]
+        arguments = [_look_up(scene, place) for place in self._places]
         if self.across and dist.is_available() and dist.is_initialized():
             arguments = [[gathered(y) for y in x] if isinstance(x, list) else gathered(x) for x in arguments]
         return self.loss(*arguments)
@@ -75,9 +77,8 @@ class Term(nn.Module):
         return checked_weight(self.weight(clock)) if callable(self.weight) else self.weight
 
     def reads(self) -> Iterator[tuple[str, str]]:
-        for address in self.addresses:
-            for one in [address] if isinstance(address, str) or not isinstance(address, Iterable) else address:
-                yield _split(one)
+        for place in self._places:
+            yield from place if isinstance(place, list) else [place]
 
 
 class Objective(nn.Module):
@@ -98,8 +99,8 @@ class Objective(nn.Module):
             self.add_module(name, term)
 
     def forward(self, scene: Scene, names: Sequence[str]) -> Losses:
-        terms = self.terms
-        return {name: terms[name](scene) for name in names}
+        modules = self._modules
+        return {name: modules[name](scene) for name in names}  # type: ignore[misc]
 
     @property
     def terms(self) -> dict[str, Term]:
@@ -200,23 +201,27 @@ def _name(loss: Loss) -> str:
     return getattr(loss, "__name__", type(loss).__name__)
 
 
-def _split(address: Any) -> tuple[str, str]:
+def _split(address: Any) -> Place:
     who, _, what = address.partition(".") if isinstance(address, str) else ("", "", "")
     if not (who and what):
         raise ValueError(f"An address reads 'who.what', such as 'teacher.layer3'; got {address!r}.")
     return who, what
 
 
-def _look_up(scene: Scene, address: Address) -> Any:
-    if not isinstance(address, str):
-        return [_at(scene, one) for one in address]
-    return _at(scene, address)
+def _places(address: Address) -> Place | list[Place]:
+    if isinstance(address, str) or not isinstance(address, Iterable):
+        return _split(address)
+    return [_split(one) for one in address]
 
 
-def _at(scene: Scene, address: str) -> Any:
-    who, what = _split(address)
+def _look_up(scene: Scene, place: Place | list[Place]) -> Any:
+    return [_at(scene, one) for one in place] if isinstance(place, list) else _at(scene, place)
+
+
+def _at(scene: Scene, place: Place) -> Any:
+    who, what = place
     try:
         return scene[who][what]
     except KeyError:
         shown = sorted(f"{w}.{x}" for w in scene for x in scene[w])
-        raise ValueError(f"Nothing at {address!r} in this step. On stage: {', '.join(shown)}.") from None
+        raise ValueError(f"Nothing at {f'{who}.{what}'!r} in this step. On stage: {', '.join(shown)}.") from None

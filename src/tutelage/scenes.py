@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 
@@ -14,7 +14,6 @@ from tutelage.objective import Scene
 from tutelage.taps import OUTPUT, Activations
 from tutelage.teachers.frozen import Teacher
 
-States: TypeAlias = Mapping[str, LearnerState]
 Taught: TypeAlias = dict[str, dict[str, Activations]]
 """Learner -> its teachers -> what they showed."""
 Kept: TypeAlias = dict[str, tuple[Activations, bool]]
@@ -22,24 +21,54 @@ Kept: TypeAlias = dict[str, tuple[Activations, bool]]
 NOTHING: frozenset[str] = frozenset()
 
 
+class Question(NamedTuple):
+    """What a teacher is asked about in a step, and whose it is: the first of its names, and the learner's."""
+
+    teacher: Teacher
+    wanted: frozenset[str]
+    who: str
+    learner: str
+
+
+class States(dict[str, LearnerState]):
+    """The learners on stage, by name. Who reads what follows from the terms that count, and is worked out once."""
+
+    def __init__(self, states: Mapping[str, LearnerState]) -> None:
+        super().__init__(states)
+        self._questions: dict[Any, list[Question]] = {}
+        self._reads: dict[Any, frozenset[str]] = {}
+
+    def questions(self) -> list[Question]:
+        """Each teacher once, about all that any learner reads of it, even where learners share one."""
+        key = tuple([state.active for state in self.values()])
+        if (found := self._questions.get(key)) is None:
+            wanted: dict[Teacher, Question] = {}
+            for name, state in self.items():
+                reads = state.reads(state.active)
+                for who, teacher in state.learner.teachers.items():
+                    if who in reads:
+                        asked = wanted.get(teacher, Question(teacher, NOTHING, who, name))
+                        wanted[teacher] = asked._replace(wanted=asked.wanted | reads[who])
+            found = self._questions[key] = list(wanted.values())
+        return found
+
+    def reads(self, name: str, movers: Sequence[str]) -> frozenset[str]:
+        """What of ``name`` the terms of ``movers`` look at that count in this step."""
+        key = name, tuple([(me, self[me].active) for me in movers])
+        if (found := self._reads.get(key)) is None:
+            found = self._reads[key] = read_of(self, name, {me: self[me].active for me in movers})
+        return found
+
+
 @torch.no_grad()
 def ask_teachers(states: States, batch: Batch) -> Taught:
-    """Each teacher once, about all that any learner reads of it, even where learners share one."""
-    wanted: dict[Teacher, frozenset[str]] = {}
-    owners: dict[Teacher, tuple[str, str]] = {}
-    for name, state in states.items():
-        reads = state.reads(state.active)
-        for who, teacher in state.learner.teachers.items():
-            if who in reads:
-                wanted[teacher] = wanted.get(teacher, NOTHING) | reads[who]
-                owners.setdefault(teacher, (who, name))
+    """What each teacher of each learner shows of ``batch``."""
     answers: dict[Teacher, Activations] = {}
-    for teacher, addresses in wanted.items():
+    for teacher, wanted, who, name in states.questions():
         try:
-            answers[teacher] = teacher({"batch": batch}, addresses)
+            answers[teacher] = teacher({"batch": batch}, wanted)
             refuse_no_activations(answers[teacher])
         except ValueError as error:
-            who, name = owners[teacher]
             raise ValueError(f"Teacher {who!r} of learner {name!r}: {error}") from error
     return {
         name: {who: answers[teacher] for who, teacher in state.learner.teachers.items() if teacher in answers}
@@ -64,7 +93,7 @@ def play(
     peers: dict[str, Activations] = {}  # the same, without gradient
     turns = [movers, *later]
     for name, state in states.items():
-        wanted = _read_in(states, name, movers)
+        wanted = states.reads(name, movers)
         if not wanted:
             continue
         try:
@@ -80,14 +109,10 @@ def play(
     return {me: {"batch": batch, **taught[me], **peers, "student": activations.get(me, {})} for me in movers}
 
 
-def read_of(states: States, name: str, terms: Mapping[str, Sequence[str]]) -> frozenset[str]:
+def read_of(states: Mapping[str, LearnerState], name: str, terms: Mapping[str, Sequence[str]]) -> frozenset[str]:
     """What of ``name`` the given terms of each learner look at, under its own name or as their ``student``."""
     own = states[name].reads(terms.get(name, ())).get("student", NOTHING)
     return own.union(*(states[me].reads(names).get(name, NOTHING) for me, names in terms.items()))
-
-
-def _read_in(states: States, name: str, movers: Sequence[str]) -> frozenset[str]:
-    return read_of(states, name, {me: states[me].active for me in movers})
 
 
 def _called(state: LearnerState, scene: Scene, wanted: frozenset[str]) -> Activations:
@@ -108,10 +133,10 @@ def _kept(states: States, name: str, scene: Scene, turns: Sequence[Sequence[str]
     if name in movers or not state.repeats:
         return None
     until = next((at for at, moving in enumerate(turns) if name in moving), len(turns))
-    own = _read_in(states, name, turns[until]) if until < len(turns) else NOTHING
-    wanted = own.union(*(_read_in(states, name, moving) for moving in turns[:until]))
+    own = states.reads(name, turns[until]) if until < len(turns) else NOTHING
+    wanted = own.union(*(states.reads(name, moving) for moving in turns[:until]))
     moves = bool(own) and (OUTPUT in own or own == wanted)  # else its own pass would end before the others' does
-    if not moves and not any(_read_in(states, name, moving) for moving in turns[1:until]):
+    if not moves and not any(states.reads(name, moving) for moving in turns[1:until]):
         return None
     activations = _once(state, scene, wanted, moves=moves)
     if activations is not None:
