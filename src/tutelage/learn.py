@@ -162,7 +162,7 @@ class Training:
         for turn, movers in enumerate(turns, 1):
             later = turns[turn:]
             for at, batch in enumerate(group):
-                with self._autocast():
+                with self.autocast():
                     taught = answers[at] if at in answers else ask_teachers(states, batch)
                     scenes = play(states, batch, taught, movers, later=later, kept=kept)
                     losses = {me: states[me].losses(scenes[me]) for me in movers}
@@ -186,7 +186,8 @@ class Training:
             which = f"Batch {at} of epoch {self.epoch + 1}"
             refuse_unfit(self._states, batch, which, self.loop, self.device, alone=alone)
 
-    def _autocast(self) -> AbstractContextManager[None]:
+    def autocast(self) -> AbstractContextManager[None]:
+        """In which a network answers as it does in this training."""
         return self.loop.autocast(self.device.type)
 
     def _resume(self) -> None:

@@ -315,3 +315,18 @@ def test_a_lock_whose_folder_was_taken_away_meanwhile_is_taken_again(tmp_path):
         path.parent.rmdir()
     thread.join()
     assert holder == [str(os.getpid())]
+
+
+def test_validation_answers_in_the_precision_of_the_training(tmp_path):
+    model, seen = mlp(), []
+
+    def validate():
+        seen.append(model(torch.ones(2, 8)).dtype)
+        return {"errors": 1}
+
+    folder = tmp_path / "stage"
+    folder.mkdir()
+    for precision in (torch.float32, torch.bfloat16):
+        stage = Stage("student", folder, Silence(), lambda _record: None, precision)
+        taught(stage, model, validate, epochs=1)
+    assert seen == [torch.float32, torch.bfloat16]

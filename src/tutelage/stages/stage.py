@@ -90,10 +90,11 @@ class Stage:
     ) -> None:
         """``tutelage.learn.train`` with everything around it. ``settings`` go there as they are.
 
-        ``validate`` is called after every epoch; its first figure picks the best one, the lowest or the highest as
-        ``better`` says, never one that is no number. Where peers learn together, ``model`` and ``validate`` are by
-        their names. The first Ctrl-C or SIGTERM ends the training after the current step, with all of it saved. A plain
-        loader cannot be entered in the middle: with one, only the ends of epochs are saved.
+        ``validate`` is called after every epoch, in the precision of the training; its first figure picks the best
+        one, the lowest or the highest as ``better`` says, never one that is no number. Where peers learn together,
+        ``model`` and ``validate`` are by their names. The first Ctrl-C or SIGTERM ends the training after the current
+        step, with all of it saved. A plain loader cannot be entered in the middle: with one, only the ends of epochs
+        are saved.
         """
         if self._saved:
             raise ValueError(f"Stage {self.name!r} trains once; give a second training a stage of its own.")
@@ -114,7 +115,7 @@ class Stage:
         with clocked("training steps"), stopping_gently() as self._signals:
             for epoch in training:
                 if epoch.finished:
-                    with clocked("validation"):
+                    with clocked("validation"), training.autocast():
                         figures = {peer: check() for peer, check in validations.items()}
                     seconds = self._spent + time.monotonic() - begun
                     self._close(epoch, training.step, epochs, seconds, figures, models)
