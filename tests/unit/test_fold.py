@@ -329,3 +329,67 @@ def test_a_layer_and_norm_under_two_names_are_folded_once():
     assert not norms(folded)
     with torch.no_grad():
         assert_near(folded(x), model.eval()(x))
+
+
+class Branching(nn.Module):
+    """Three ReLUs: of the batch itself, of what a shortcut reads as well, and of what nobody else reads."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.third = nn.ReLU(), nn.ReLU(), nn.ReLU()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x):
+        y = self.conv(self.first(x))
+        return self.third(self.conv(y + self.second(y)))
+
+
+def in_place(model):
+    return [name for name, module in model.named_modules() if getattr(module, "inplace", False)]
+
+
+class TestReLUsInPlace:
+    def test_only_what_nobody_else_reads_is_overwritten(self):
+        x = torch.randn(2, 3, 4, 4)
+        kept, model = x.clone(), Branching().eval()
+        folded = fold(model, on(x))
+        assert in_place(folded) == ["third"]
+        assert not in_place(model)
+        assert torch.equal(folded(x), model(x))
+        assert torch.equal(x, kept)
+
+    def test_what_is_tapped_stays(self):
+        x, model = torch.randn(2, 3, 4, 4), Branching().eval()
+        assert not in_place(fold(model, on(x), keep=["third:input"]))
+        assert in_place(fold(model, on(x), keep=["third"])) == ["third"]
+
+    def test_one_that_runs_twice_works_in_place_only_if_it_may_each_time(self):
+        relu, conv, x = nn.ReLU(), nn.Conv2d(3, 3, 1), torch.randn(2, 3, 4, 4)
+        assert in_place(fold(nn.Sequential(conv, relu, conv, relu), on(x))) == ["1"]
+        assert not in_place(fold(nn.Sequential(relu, conv, relu), on(x)))
+
+    def test_a_view_is_not_overwritten(self):
+        class Halves(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.conv, self.relu = nn.Conv2d(3, 4, 1), nn.ReLU()
+
+            def forward(self, x):
+                whole = self.conv(x)
+                return self.relu(whole[:, :2]) + whole[:, :2]
+
+        x, model = torch.randn(2, 3, 4, 4), Halves().eval()
+        folded = fold(model, on(x))
+        assert not in_place(folded)
+        assert torch.equal(folded(x), model(x))
+
+    def test_a_residual_block_rectifies_in_place_to_the_bit(self):
+        x = torch.randn(2, 3, 16, 16)
+        model = lived(resnet8(10), x.double()).float().eval()
+        folded = fold(model, on(x))
+        assert "layer1.block1.relu2" in in_place(folded)
+        plain = deepcopy(folded)
+        for module in plain.modules():
+            if isinstance(module, nn.ReLU):
+                module.inplace = False
+        assert torch.equal(folded(x), plain(x))

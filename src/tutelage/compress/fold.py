@@ -15,8 +15,10 @@ from tutelage.taps import AS_IT_IS, OUTPUT, Read, Tapped
 
 Linear: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 Norm: TypeAlias = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+Rectifier: TypeAlias = nn.ReLU | nn.ReLU6
 LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+RECTIFIERS = (nn.ReLU, nn.ReLU6)
 
 
 def fold(
@@ -28,8 +30,9 @@ def fold(
     r"""A copy of ``model`` for inference, in which layers do the work of the batch norms that directly follow them.
 
     With ``a = γ / √(σ² + ε)`` of the norm, a convolution or linear layer gets ``W' = a W`` and ``b' = a (b − μ) + β``,
-    computed in float64, and an ``nn.Identity`` takes the norm's place: the same outputs up to rounding. The copy is in
-    eval mode and wants no gradients; ``model`` is not touched.
+    computed in float64, and an ``nn.Identity`` takes the norm's place: the same outputs up to rounding. A ReLU that is
+    the only reader of what it is given works in place, with the same outputs to the bit. The copy is in eval mode and
+    wants no gradients; ``model`` is not touched.
 
     What follows what is seen in one pass, not read from names: ``call`` runs the network it is given once, on inputs
     of your choice (two samples do). A norm is folded if all it ever gets is what one layer puts out, and nobody else
@@ -51,9 +54,12 @@ def fold(
     True
     """
     copy = deepcopy(model).eval().requires_grad_(False)
-    pairs = _pairs(copy, call, keep, read)
+    trace = _traced(copy, call, keep, read)
+    pairs = trace.pairs()
     for norm, layer in pairs.items():
         _fold_(layer, norm)
+    for rectifier in trace.sole_readers():
+        rectifier.inplace = True
     for module in list(copy.modules()):
         for name, child in module._modules.items():  # under every name that it has
             if child in pairs:
@@ -62,26 +68,40 @@ def fold(
 
 
 class _Output:
-    """An output of ``layer``, and who read it: norms, and ``None`` for anybody else."""
+    """A tensor that ``layer`` put out, or an operation, and who read it: norms, ReLUs, ``None`` for anybody else."""
 
-    def __init__(self, layer: Linear, tensor: Tensor) -> None:
+    def __init__(self, layer: Linear | None, tensor: Tensor) -> None:
         self.layer = layer
         self.tensor = ref(tensor)  # whoever holds it when all is over was somebody else
-        self.readers: list[Norm | None] = []
+        self.readers: list[Norm | Rectifier | None] = []
 
-    def is_read_by(self, norm: Norm) -> bool:
-        return self.readers == [norm] and self.tensor() is None
+    def is_read_by(self, reader: Norm | Rectifier) -> bool:
+        return self.readers == [reader] and self.tensor() is None
 
 
 class _Trace(TorchDispatchMode):
-    """Sees every operation on what layers put out, and, by hooks, whether it happens inside a norm."""
+    """Sees every operation, what it makes and what it reads, and, by hooks, whether a norm or a ReLU does it."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.outputs: dict[Linear, list[_Output]] = {}
         self.given: dict[Norm, list[Linear | None]] = {}
+        self.rectified: dict[Rectifier, list[_Output | None]] = {}
+        self.shown: list[object] = []
         self._latest: dict[int, _Output] = {}  # by the tensor's id, which another may have after its death
-        self._in_norm: _Output | None = None
+        self._reading: _Output | None = None
+
+    def pairs(self) -> dict[Norm, Linear]:
+        """Norm -> the layer that it alone reads."""
+        pairs = {
+            norm: layers[0] for norm, layers in self.given.items() if layers[0] is not None and len({*layers}) == 1
+        }
+        return {n: layer for n, layer in pairs.items() if all(x.is_read_by(n) for x in self.outputs[layer])}
+
+    def sole_readers(self) -> list[Rectifier]:
+        """ReLUs that alone read what was made for them, whenever they ran."""
+        found = self.rectified.items()
+        return [relu for relu, given in found if all(x is not None and x.is_read_by(relu) for x in given)]
 
     def find(self, x: object) -> _Output | None:
         output = self._latest.get(id(x))
@@ -93,29 +113,42 @@ class _Trace(TorchDispatchMode):
 
     def norm_begins(self, norm: Norm, args: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         x = next(iter((*args, *named.values())))
-        self._in_norm = output = self.find(x)
-        if output is not None:
-            output.readers.append(norm)
+        self._reading = output = self._read_by(norm, x)
         # A linear layer's (N, L, C) is normed over L, not over what the layer puts out.
-        fits = output is not None and x.ndim == output.layer.weight.ndim
-        self.given.setdefault(norm, []).append(output.layer if output is not None and fits else None)
+        layer = None if output is None else output.layer
+        self.given.setdefault(norm, []).append(layer if layer is not None and x.ndim == layer.weight.ndim else None)
 
-    def norm_ran(self, _norm: Norm, _args: Any, _output: Tensor) -> None:
-        self._in_norm = None
+    def rectifier_begins(self, rectifier: Rectifier, args: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        self._reading = self._read_by(rectifier, next(iter((*args, *named.values()))))
+        self.rectified.setdefault(rectifier, []).append(self._reading)
+
+    def reader_ran(self, _reader: Norm | Rectifier, _args: Any, _output: Tensor) -> None:
+        self._reading = None
+
+    def _read_by(self, reader: Norm | Rectifier, x: object) -> _Output | None:
+        if (output := self.find(x)) is not None:
+            output.readers.append(reader)
+        return output
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        for x in tree_leaves((args, kwargs)):
-            output = self.find(x) if isinstance(x, Tensor) else None
-            if output is not None and output is not self._in_norm:
+        given = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+        for x in given:
+            output = self.find(x)
+            if output is not None and output is not self._reading:
                 output.readers.append(None)
-        return func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        memory = {x.untyped_storage().data_ptr() for x in given}
+        for y in tree_leaves(result):
+            if isinstance(y, Tensor) and y.untyped_storage().data_ptr() not in memory:  # no view, nothing in place
+                self._latest[id(y)] = _Output(None, y)
+        return result
 
 
 @torch.no_grad()
-def _pairs(
+def _traced(
     model: nn.Module, call: Callable[[nn.Module], object], keep: Iterable[str], read: Mapping[str, Read]
-) -> dict[Norm, Linear]:
-    """Norm -> the layer that it alone reads."""
+) -> _Trace:
+    """One pass of ``model`` that answers what is kept, seen from beginning to end."""
     trace, activations = _Trace(), []
     with ExitStack() as stack:
         for module in model.modules():
@@ -123,26 +156,29 @@ def _pairs(
                 stack.callback(module.register_forward_hook(trace.layer_ran).remove)
             elif _can_go(module):
                 stack.callback(module.register_forward_pre_hook(trace.norm_begins, with_kwargs=True).remove)
-                stack.callback(module.register_forward_hook(trace.norm_ran).remove)
+                stack.callback(module.register_forward_hook(trace.reader_ran).remove)
+            elif isinstance(module, RECTIFIERS) and _is_plain(module, RECTIFIERS):
+                stack.callback(module.register_forward_pre_hook(trace.rectifier_begins, with_kwargs=True).remove)
+                stack.callback(module.register_forward_hook(trace.reader_ran).remove)
         tapped = Tapped(model, {*keep, OUTPUT}, read)
         stack.callback(tapped.untap)
         tapped.register_forward_hook(lambda _tapped, _args, result: activations.append(result))
         with trace:
             call(tapped)
-    pairs = {norm: layers[0] for norm, layers in trace.given.items() if layers[0] is not None and len({*layers}) == 1}
-    alone = {n: layer for n, layer in pairs.items() if all(x.is_read_by(n) for x in trace.outputs[layer])}
-    activations.clear()  # not before: what is tapped, or put out by the model, has a reader
-    return alone
+    trace.shown = activations  # while it lives, what is tapped, or put out by the model, has a reader
+    return trace
 
 
 def _can_take(module: nn.Module) -> bool:
-    own = type(module).forward in {kind.forward for kind in LINEAR}
-    return isinstance(module, LINEAR) and own and "weight" in module._parameters and not _hooked(module)
+    return isinstance(module, LINEAR) and "weight" in module._parameters and _is_plain(module, LINEAR)
 
 
 def _can_go(module: nn.Module) -> bool:
-    own = type(module).forward in {kind.forward for kind in NORMS}
-    return isinstance(module, NORMS) and own and not _hooked(module) and not _uses_batch(module)
+    return isinstance(module, NORMS) and _is_plain(module, NORMS) and not _uses_batch(module)
+
+
+def _is_plain(module: nn.Module, kinds: tuple[type[nn.Module], ...]) -> bool:
+    return type(module).forward in {kind.forward for kind in kinds} and not _hooked(module)
 
 
 def _uses_batch(norm: Norm) -> bool:
