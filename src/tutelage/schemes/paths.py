@@ -9,10 +9,10 @@ from typing import TypeAlias, TypeVar
 
 from torch import nn
 
+from tutelage.plurals import counted
 from tutelage.run import Run
 from tutelage.schemes.chain import Link, chain
 from tutelage.stages.storage import Finished
-from tutelage.weights.words import counted
 
 Size = TypeVar("Size", bound=Hashable)
 Path: TypeAlias = tuple[Size, ...]

@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from tutelage.plurals import counted
 from tutelage.results import Curve, Metric, Network, Table
 from tutelage.schemes.early import complete, cut_off
 from tutelage.schemes.plan import Plan
 from tutelage.study.capacity import best_teachers_in_words
 from tutelage.study.choice import beside_alone, picked, validation
 from tutelage.study.comparison import BASELINE
-from tutelage.weights.words import counted
 
 FULL, COMPLETE, CUT_OFF = "full", "complete", "cut off"
 

@@ -17,6 +17,7 @@ from tutelage.data.labelled import Labelled
 from tutelage.data.lesson import Lesson
 from tutelage.files import made_folder
 from tutelage.keys import described, key_of
+from tutelage.plurals import counted
 from tutelage.progress import Progress
 from tutelage.run import Run
 from tutelage.stages.code import code_of
@@ -25,7 +26,6 @@ from tutelage.study.handover import load_writers
 from tutelage.study.own_views import views_in_words
 from tutelage.study.participants import DistillationSettings, Participants
 from tutelage.study.pilot import Found, pilot
-from tutelage.weights.words import counted
 
 PLANS = "plans"
 """The folder beside the stages in which plans lie, each by what it was made for."""

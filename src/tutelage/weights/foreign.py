@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
+from tutelage.plurals import counted
 from tutelage.weights.names import COUNTER, Name, Sides, match
 from tutelage.weights.nested import named_tensors
 from tutelage.weights.read import read
-from tutelage.weights.words import account, counted, misfits, plain_words, quoted, several
+from tutelage.weights.words import account, misfits, plain_words, quoted, several
 
 
 def load_foreign(path: Path | str, model: nn.Module) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tutelage.plurals import counted
 from tutelage.weights.names import COUNTER, Match, Name
 from tutelage.weights.nested import beside
 
@@ -70,15 +71,6 @@ def several(words: Iterable[str]) -> str:
     first = ", ".join(islice(rest, MOST))
     more = sum(1 for _ in rest)
     return f"{first} and {more} more" if more else first
-
-
-def counted(count: int, noun: str) -> str:
-    """The number with its noun.
-
-    >>> counted(1, "layer"), counted(2, "layer")
-    ('1 layer', '2 layers')
-    """
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def plain_words(dtype: torch.dtype) -> str:
