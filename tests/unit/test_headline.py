@@ -43,7 +43,7 @@ def test_numbers_of_which_less_is_better_have_few_digits():
 
 
 def test_a_network_without_a_finite_score_loses_nothing():
-    lost = Network("student", "student", "", 9, {})
+    lost = Network("student", "student", "", 900, {})
     networks = {"teacher": network("teacher", 0.5, "accuracy"), "student": lost, "baseline": lost}
     words = headline(networks, ("wide", "narrow"), CLASSIFICATION.metrics)
     assert words == "narrow has no accuracy; its teacher wide has 0.5 %. Without a teacher it has no accuracy."

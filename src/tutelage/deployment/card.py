@@ -7,6 +7,7 @@ from typing import Any
 
 from tutelage.deployment.about import OUTPUTS, About
 from tutelage.deployment.compared import Checked
+from tutelage.measures.chance import left_open
 from tutelage.own_data.preprocessing import Preprocessing
 from tutelage.own_data.source import TaskName
 from tutelage.printable import in_markdown, printable
@@ -127,7 +128,12 @@ def _scores(made: Made) -> str:
     heads = [
         f"{in_markdown(metric.name)}{f', {in_markdown(metric.unit)}' if metric.unit else ''}" for metric in metrics
     ]
-    return _table(("network", "role", *heads, "test samples"), rows) if metrics and rows else ""
+    if not (metrics and rows):
+        return ""
+    table, first = _table(("network", "role", *heads, "test samples"), rows), _told(made)[0]
+    told = next((metric for metric in metrics if metric.unit == "%"), metrics[0])
+    few = left_open(first.scores.get(told.name), told, first.count, f"the {first.role}'s")
+    return f"{table}\n\n{in_markdown(few)}." if few else table
 
 
 def _costs(made: Made) -> str:

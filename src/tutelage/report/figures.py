@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from tutelage.measures.chance import TOO_FEW, decide, noise_of
+from tutelage.plurals import counted
 from tutelage.report.groups import Group, NetworkOverSeeds
-from tutelage.report.numbers import byte_size, exact, measured, rounded, scaled, significant, times
+from tutelage.report.numbers import byte_size, measured, rounded, scaled, significant, times
 from tutelage.report.rows import batch_key, percent, score_text, signed, with_unit
 from tutelage.report.settings import why_unranked
 from tutelage.report.tables import is_of_students
@@ -54,15 +56,16 @@ def _decisive(
         return None
     low, high = (measured(bound, half, like=score.mean) for bound in main.interval(metric) or (0.0, 0.0))
     sure = f"over {score.n} seeds" if score.n > 1 else f"95 % interval {low} to {high}" if half else ""
+    few = "" if decide(main.first.count) else TOO_FEW
     alone = "" if baseline is None or not baseline.label else f" ({baseline.label})"
     others = ((baseline, f"the baseline{alone}"), (teacher, "the teacher"))
     changes = [
-        _change(metric.gain(score.mean, theirs.mean), half, metric, whom)
+        _change(metric.gain(score.mean, theirs.mean), half, metric, whom) + _doubt(main, other, metric)
         for other, whom in others
         if other is not None and (theirs := other.score(metric)) is not None
     ]
     title = f"Test {metric.name}" + ("" if standing is None else f", {main.first.name}")
-    detail = filter(None, (standing, f"on {exact(main.first.count)} test samples", sure, *changes))
+    detail = filter(None, (standing, f"on {counted(main.first.count, 'test sample')}", few, sure, *changes))
     return Figure(title, with_unit(score_text(main, metric), metric), tuple(detail))
 
 
@@ -87,6 +90,15 @@ def _change(gain: float, half: float, metric: Metric, whom: str) -> str:
     return f"{how_much} {'better' if gain > 0 else 'worse'} than {whom}"
 
 
+def _doubt(main: NetworkOverSeeds, other: NetworkOverSeeds, metric: Metric) -> str:
+    """Whether the test samples alone may make such a difference of two single runs; of several, claims are judged."""
+    mine, theirs = (x.first.scores.get(metric.name) for x in (main, other))
+    if len(main.networks) > 1 or mine is None or theirs is None or mine.value == theirs.value:
+        return ""
+    chance = abs(mine.value - theirs.value) <= noise_of(mine, theirs, main.first.count)
+    return ", which may be chance" if chance else ""
+
+
 def _points(words: str) -> str:
     return "point" if words == "1" else "points"  # a difference of percentages is no percentage
 
@@ -102,7 +114,7 @@ def gain_figure(
     if mine is None or below is None or above is None:
         return None
     lead, chance = metric.gain(above.mean, below.mean), max(baseline.half(metric), teacher.half(metric))
-    if lead <= chance:
+    if lead <= chance or not decide(main.first.count):
         return None
     kept = 100 * metric.gain(mine.mean, below.mean) / lead
     size = rounded(lead, chance)

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tutelage.measures.chance import TOO_FEW, decide
+from tutelage.plurals import counted
 from tutelage.report.attention import Attention, attentions
 from tutelage.report.claims import claim_rows
 from tutelage.report.compare import Difference, against
@@ -108,6 +110,8 @@ def run_headline(group: Group) -> str:
         larger = times(ratio(teacher, main) or 0)
         size = f", {larger} larger," if (ratio(teacher, main) or 0) > 1 and larger != times(1) else ""
         parts.append(f"its teacher{size} {with_unit(score_text(teacher, metric), metric)}")
+    if not decide(main.first.count):
+        parts.append(f"{counted(main.first.count, 'test sample', 'is', 'are')} {TOO_FEW}")
     return "; ".join(parts) + (f" (mean ± sd over {score.n} seeds)." if score.n > 1 else ".")
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Any
 
+from tutelage.measures.chance import noise_of
 from tutelage.measures.steps import Cost
 from tutelage.results import Metric, Network, Role, Table
 from tutelage.run import Run
 from tutelage.schemes.by_method import is_cached
 from tutelage.stages.storage import Finished
-from tutelage.study.chance import noise_of
 from tutelage.study.costs import costs_of
 from tutelage.study.evaluated import Evaluated, publish_networks, validated
 from tutelage.study.sets import Sets
@@ -83,7 +83,7 @@ def best_in_words(
 
 def _beats(network: Network, baseline: Network, metric: Metric) -> bool:
     """Whether it is ahead by more than what the choice of the test samples leaves of such a difference."""
-    noise = noise_of(network.scores.get(metric.name), baseline.scores.get(metric.name))
+    noise = noise_of(network.scores.get(metric.name), baseline.scores.get(metric.name), network.count)
     return metric.gain(_value(network, metric), over=_value(baseline, metric)) > noise
 
 

@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
+from tutelage.measures.chance import left_open, noise_of
 from tutelage.results import Metric, Network
-from tutelage.study.chance import noise_of
 
 
 def headline(networks: Mapping[str, Network], names: tuple[str, str], metrics: Sequence[Metric]) -> str:
     """How well the student does, how much larger and slower its teacher is, and what the student has without one.
 
     ``networks`` has ``teacher``, ``student`` and perhaps ``baseline``; ``names`` are what people call the first two.
-    By the first metric in per cent, else by the one that decides.
+    By the first metric in per cent, else by the one that decides. What few test samples leave of it is said.
 
     >>> from tutelage.results import Score
-    >>> both = {role: Network(role, role, "", 9, {"R²": Score(0.5)}, parameters=20) for role in ("teacher", "student")}
+    >>> both = {role: Network(role, role, "", 999, {"R²": Score(0.5)}, parameters=5) for role in ("teacher", "student")}
     >>> headline(both, ("wide", "narrow"), [Metric("R²", better="higher")])
     'narrow has 0.5 R²; its teacher wide, as large, has 0.5.'
     """
@@ -23,8 +23,10 @@ def headline(networks: Mapping[str, Network], names: tuple[str, str], metrics: S
     costs = " and ".join(filter(None, (_size(teacher, student), _clock(teacher, student))))
     words = f"{names[1]} has {told(student, metric)}{named}; its teacher {names[0]}"
     words += f"{f', {costs},' if costs else ''} has {told(teacher, metric)}."
-    alone = networks.get("baseline")
-    return words if alone is None else f"{words} {without(student, alone, metric)}"
+    if (alone := networks.get("baseline")) is not None:
+        words += f" {without(student, alone, metric)}"
+    few = left_open(student.scores.get(metric.name), metric, student.count, f"{names[1]}'s")
+    return f"{words} {few}." if few else words
 
 
 def without(student: Network, alone: Network, metric: Metric) -> str:
@@ -37,7 +39,7 @@ def without(student: Network, alone: Network, metric: Metric) -> str:
     if gain == 0:
         return f"{words}, too: nothing was gained from one."
     size = f"{abs(gain):.1f} points" if metric.unit == "%" else f"{abs(gain):.2g}"
-    by_chance = abs(gain) <= noise_of(with_one, without_one)
+    by_chance = abs(gain) <= noise_of(with_one, without_one, student.count)
     if gain > 0:
         return f"{words}, {size} worse, " + ("which may be chance." if by_chance else "which is more than chance.")
     return f"{words}, {size} better" + (

@@ -17,6 +17,7 @@ from tutelage.data.labelled import Labelled
 from tutelage.data.views import in_order
 from tutelage.foreign.forms import only_answers
 from tutelage.measures.calibration import calibration
+from tutelage.measures.chance import left_open
 from tutelage.measures.latency import latency
 from tutelage.measures.memory import peak_bytes
 from tutelage.measures.predict import device_of, evaluating
@@ -164,6 +165,8 @@ def _measured(
     elif len(for_choices):
         notes += better_ways(network, data, pictures, "--", scores)
     batch: Tensor = next(iter(in_order(samples, batch_size=64, transform=data.test_transform)(0, 0)))["input"]
+    if few := left_open(scores[task.told.name], task.told, len(samples)):
+        notes.append(few)
     costs = {what: _attempted(what, measure, notes) for what, measure in _costs(network, batch).items()}
     clocks = (
         _attempted("latency", lambda: latency({name: network}, batch, rounds=rounds)[name], notes)

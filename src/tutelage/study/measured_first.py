@@ -3,6 +3,7 @@
 from torch import nn
 
 from tutelage.data.labelled import Labelled
+from tutelage.measures.chance import TOO_FEW, decide
 from tutelage.results import Score
 from tutelage.study.answered import answers_of, are_classes, are_masks, judged
 from tutelage.study.diagnosis import Diagnosis, chosen, diagnosed
@@ -38,6 +39,8 @@ def measured_first(network: nn.Module, data: Sets, pictures: Way, expect: float,
         raise ValueError(f"{called} makes {words}, {bound}. On {why.count} samples: {why}.")
     if at_chance(scores, task, samples):
         words += ", too few to tell it from chance; training samples do"
+    elif not decide(len(samples)):
+        words += f", {TOO_FEW}"
     return [f"{called} as it is, {words}", *better_ways(network, data, pictures, prefix, scores)]
 
 

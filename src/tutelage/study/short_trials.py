@@ -13,6 +13,7 @@ from torch import nn
 
 from tutelage.data.batches import on_device
 from tutelage.loop import Loop
+from tutelage.measures.chance import noise_of
 from tutelage.measures.latency import wait
 from tutelage.methods.by_name import method as method_named
 from tutelage.methods.check import check_methods
@@ -26,7 +27,6 @@ from tutelage.run import Run
 from tutelage.schemes.answers import Conditions
 from tutelage.schemes.by_method import is_cached, pair_of, prepared, read_of
 from tutelage.schemes.plan import Plan
-from tutelage.study.chance import noise_of
 from tutelage.study.participants import DistillationSettings, Participants
 from tutelage.study.range_test import FEWEST, LOWEST, ranged
 from tutelage.study.short_training import FEWEST_STEPS, WARM_UP, train_briefly
@@ -171,7 +171,7 @@ class ShortTrials:
         metric = data.task.deciding
         ahead = {name: metric.gain(scores[name].value, over=scores[soft].value) for name in names if name in scores}
         best = max(ahead, key=lambda name: ahead[name], default=soft)
-        if best in ahead and ahead[best] > noise_of(scores[best], scores[soft]):
+        if best in ahead and ahead[best] > noise_of(scores[best], scores[soft], len(data.validation)):
             words = f"{scores[best].value:g} {metric.name} on validation after a short training, {soft} alone"
             return best, f"{words} {scores[soft].value:g}", seconds[best]
         return soft, f"no loss of layers ({', '.join(names)}) was clearly better in a short training", step
