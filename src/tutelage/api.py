@@ -94,7 +94,8 @@ def distill(
     ``method``, ``augment``, ``baseline`` and ``seed`` are as the command has them, ``samples`` says how a path is read.
 
     Networks are copied, and no global state changes. The same call again, with networks that hold the same, goes on
-    where it was stopped or returns what it had made. Raises ``ValueError`` before anything is trained for what cannot
+    where it was stopped or returns what it had made, unless twice as many epochs fit the minutes now: then it trains so
+    many. Raises ``ValueError`` before anything is trained for what cannot
     work, in one sentence.
 
     >>> from tutelage.data.synthetic import digits

@@ -10,18 +10,21 @@ import torch
 from torch import nn
 
 from tutelage import machine
+from tutelage.checkpoint import read_json, write_json
+from tutelage.checksums import summed, unsummed
 from tutelage.cli.command import main
 from tutelage.data.labelled import labelled
 from tutelage.keys import described
 from tutelage.run import Run
+from tutelage.study.budget import Pace
 from tutelage.study.instances import build_of, instance_of, stage_of
 from tutelage.study.participants import DistillationSettings, Participants
-from tutelage.study.pilot import bytes_of, fitting_batch, held_bytes, pilot, steps_within
+from tutelage.study.pilot import Found, bytes_of, fitting_batch, held_bytes, pilot, steps_within
 from tutelage.study.range_test import FEWEST
 from tutelage.study.sets import Sets
 from tutelage.study.short_training import FEWEST_STEPS, train_briefly
 from tutelage.study.short_trials import MOST_STEPS, OPTIMIZERS, ShortTrials
-from tutelage.study.timed_plan import plan_in_words, timed_plan
+from tutelage.study.timed_plan import followed, place_of, plan_in_words, read_plan, timed_plan
 
 
 def small(width: int = 4) -> nn.Module:
@@ -171,6 +174,51 @@ class TestPlan:
         words = "\n".join(plan_in_words(people, asked, timed, 10**7))
         assert "of memory for samples and a step" in words and "11 MB on disk" in words
         assert all(f"{part} " in words for part in timed.seconds)
+
+
+@pytest.fixture
+def planned(run, people, monkeypatch):
+    """Plans of five minutes, on starts that took so long, by a pilot that finds that an epoch takes a second."""
+    found = Found(32, "nesterov", 0.1, 0.1, "kd", "why", 0.0, 1000, Pace(10, 0.1, 0.0), None)
+    monkeypatch.setattr("tutelage.study.timed_plan.pilot", lambda *_: found)
+
+    def plan(start, **more):
+        run.begun = perf_counter() - start
+        return timed_plan(run, people, DistillationSettings(minutes=5, **more))
+
+    return plan
+
+
+class TestStarts:
+    def test_a_plan_of_a_cold_start_is_made_anew_where_twice_as_many_epochs_fit(self, planned):
+        cold = planned(start=280)
+        warm = planned(start=20)
+        assert warm.epochs > 20 * cold.epochs >= 20
+        assert planned(start=20) == warm == planned(start=100), "it is no other plan where hardly more fits"
+
+    def test_nor_does_a_slower_start_make_another_plan(self, planned):
+        assert planned(start=20) == planned(start=280)
+
+    def test_while_a_training_is_under_way_the_plan_stays(self, run, people, planned):
+        cold, asked = planned(start=280), DistillationSettings(minutes=5)
+        with pytest.raises(KeyboardInterrupt), followed(run, people, asked, cold):
+            raise KeyboardInterrupt
+        stopped = planned(start=20)
+        assert stopped.under_way and replace(stopped, under_way=False) == cold
+        with followed(run, people, asked, stopped):
+            pass
+        assert planned(start=20).epochs > 20 * cold.epochs, "what has ended binds nobody"
+
+    def test_epochs_that_were_asked_for_are_no_matter_of_the_clock(self, planned):
+        assert planned(start=280, epochs=3) == planned(start=20, epochs=3)
+
+    def test_plans_that_do_not_say_how_long_a_pilot_took_are_read(self, run, people, planned):
+        planned(start=20)
+        place = place_of(run, people, DistillationSettings(minutes=5))
+        content = unsummed(read_json(place), place, "")
+        earlier = {name: content[name] for name in ("found", "epochs", "before", "after")}
+        write_json(place, summed(earlier))
+        assert read_plan(place) == planned(start=20)
 
 
 def test_help_is_titled_as_it_was_typed(capsys):

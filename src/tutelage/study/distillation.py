@@ -29,7 +29,7 @@ from tutelage.study.headline import headline
 from tutelage.study.networks import refuse_stranger
 from tutelage.study.participants import DistillationSettings, Participants
 from tutelage.study.short_trials import OPTIMIZERS
-from tutelage.study.timed_plan import TimedPlan, plan_in_words, slower_or_faster, timed_plan
+from tutelage.study.timed_plan import TimedPlan, followed, plan_in_words, slower_or_faster, timed_plan
 from tutelage.study.trials import Trial, run_trial
 
 STUDENT = "student"
@@ -64,13 +64,14 @@ def distilled(
         return None
     for sentence in words:
         run.progress.note(f"plan: {sentence}")
-    trained = {
-        name: run_trial(run, name, trial).finished for name, trial in trials_of(participants, asked, timed).items()
-    }
-    slower_or_faster(run.progress, timed, {name: one.seconds for name, one in trained.items()})
-    best = {name: at_its_best(one) for name, one in trained.items()}
-    networks = publish_distillation(run, participants, best, timed)
-    hand_over(run, best[STUDENT].last, participants, timed.found.method)
+    with followed(run, participants, asked, timed):
+        trained = {
+            name: run_trial(run, name, trial).finished for name, trial in trials_of(participants, asked, timed).items()
+        }
+        slower_or_faster(run.progress, timed, {name: one.seconds for name, one in trained.items()})
+        best = {name: at_its_best(one) for name, one in trained.items()}
+        networks = publish_distillation(run, participants, best, timed)
+        hand_over(run, best[STUDENT].last, participants, timed.found.method)
     return SmallNetwork(
         best[STUDENT].last.eval(), networks, headline(networks, participants.names, participants.data.task.metrics)
     )

@@ -4,7 +4,8 @@ The clock decides in it, so it is made once: whoever asks for the same distillat
 networks to the same bits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -33,20 +34,29 @@ REVISION = 2
 """Raised when the same question would get another plan."""
 FILES = 6.0
 """Seconds for what comes out, files that are written and checked, and the page, on a machine that is not slow."""
+LATER = {"pilot": 0.0, "under_way": False}
+"""What plans did not say at first."""
 COPIES = 14
 """Of the student's weights, on disk: a checkpoint with two moments, the last and the best of both trainings, files."""
+MANY = 2
+"""How many times as many epochs have to fit for a plan of a cold start to be made anew."""
 CLOCKED = 3600
 """Samples that each network is shown where its latency is measured."""
 
 
 @dataclass(frozen=True)
 class TimedPlan:
-    """What a pilot ``found``, the epochs that follow, and the seconds of what comes before and after the trainings."""
+    """What a pilot ``found``, the epochs that follow, and the seconds of what comes before and after the trainings.
+
+    ``pilot`` seconds of those before were its own. While a training is ``under_way`` nobody makes another plan.
+    """
 
     found: Found
     epochs: int
     before: float
     after: float
+    pilot: float = 0.0
+    under_way: bool = False
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -67,29 +77,52 @@ class TimedPlan:
 def timed_plan(run: Run, participants: Participants, asked: DistillationSettings) -> TimedPlan:
     """The plan for what is ``asked`` of ``participants``: the one that was made before, or by a pilot.
 
-    The minutes count from when the run was asked for (``run.begun``), the start of a command included. Raises
-    ``ValueError`` where the minutes do not hold an epoch, and for a plan on disk that is damaged.
+    The minutes count from when the run was asked for (``run.begun``), the start of a command included. A plan that was
+    made on a cold start is made anew where ``MANY`` times its epochs fit now, unless a training by it is under way.
+    Raises ``ValueError`` where the minutes do not hold an epoch, and for a plan on disk that is damaged.
     """
-    place = run.root / PLANS / f"{_key(run, participants, asked)}.json"
-    if place.is_file():
-        run.progress.note(f"the plan is the one in {place}")
-        return read_plan(place)
+    place = place_of(run, participants, asked)
     begun = perf_counter()
     load_writers()
-    loading = perf_counter() - begun
+    loading = max(FILES, perf_counter() - begun)  # both are Python's work: slow here, slow there
+    if place.is_file():
+        known = read_plan(place)
+        left = 60 * asked.minutes - (perf_counter() - run.begun) - known.pilot - loading
+        fitting = epochs_within(left - _measuring(participants, known.found), list(known.paces.values()))
+        if asked.epochs or known.under_way or fitting < MANY * known.epochs:
+            run.progress.note(f"the plan is the one in {place}")
+            return known
+        run.progress.note(
+            f"the plan in {place} was made on a slower start, {counted(known.epochs, 'epoch')} where {fitting} fit "
+            "now: it is made anew"
+        )
+    begun = perf_counter()
     found = pilot(run, participants, asked)
-    before = perf_counter() - run.begun
-    after = max(FILES, loading) + _measuring(participants, found)  # both are Python's work: slow here, slow there
+    took, before = perf_counter() - begun, perf_counter() - run.begun
+    after = loading + _measuring(participants, found)
     paces = [found.taught, *([] if found.alone is None else [found.alone])]
     epochs = asked.epochs
     if not epochs:
         refuse_too_short(asked.minutes, before + after, paces)
         epochs = epochs_within(60 * asked.minutes - before - after, paces)
-    timed = TimedPlan(found, epochs, round(before, 3), round(after, 3))
+    timed = TimedPlan(found, epochs, round(before, 3), round(after, 3), round(took, 3))
+    _write(run, place, timed)
+    return timed
+
+
+@contextmanager
+def followed(run: Run, participants: Participants, asked: DistillationSettings, timed: TimedPlan) -> Iterator[None]:
+    """While it lasts, and until a start of the same that is not stopped has ended, the plan stays what it is."""
+    place = place_of(run, participants, asked)
+    _write(run, place, replace(timed, under_way=True))
+    yield
+    _write(run, place, replace(timed, under_way=False))
+
+
+def _write(run: Run, place: Path, timed: TimedPlan) -> None:
     if run.leads:
         made_folder(place.parent)
         write_json(place, summed(asdict(timed)))
-    return timed
 
 
 def read_plan(place: Path) -> TimedPlan:
@@ -100,7 +133,9 @@ def read_plan(place: Path) -> TimedPlan:
         found = content["found"]
         alone = None if found["alone"] is None else Pace(**found["alone"])
         whole = Found(**{**found, "taught": Pace(**found["taught"]), "alone": alone})
-        timed = TimedPlan(whole, int(content["epochs"]), float(content["before"]), float(content["after"]))
+        content = {**LATER, **content}
+        before, after, own = (float(content[name]) for name in ("before", "after", "pilot"))
+        timed = TimedPlan(whole, int(content["epochs"]), before, after, own, bool(content["under_way"]))
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{place} is no plan of a distillation ({type(error).__name__}); {cure}.") from None
     if asdict(timed) != content or timed.epochs < 1:
@@ -164,10 +199,11 @@ def slower_or_faster(progress: Progress, timed: TimedPlan, took: Mapping[str, fl
             progress.note(f"{name}: took {word} than planned, {in_words(real)} where {in_words(planned)} were expected")
 
 
-def _key(run: Run, participants: Participants, asked: DistillationSettings) -> str:
+def place_of(run: Run, participants: Participants, asked: DistillationSettings) -> Path:
+    """The file of the plan for that."""
     data = participants.data
     wanted = replace(asked, dry_run=False)
-    return key_of(
+    key = key_of(
         {
             "asked": described(wanted),
             "student": described(participants.build_student),
@@ -181,6 +217,7 @@ def _key(run: Run, participants: Participants, asked: DistillationSettings) -> s
             **code_of(participants.build_student, data.task),
         }
     )
+    return run.root / PLANS / f"{key}.json"
 
 
 def _measuring(participants: Participants, found: Found) -> float:
