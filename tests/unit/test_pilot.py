@@ -1,5 +1,6 @@
 """What a pilot measures, and that it ends when it should: on a network of a few numbers, with no look at the clock."""
 
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from math import inf
@@ -29,6 +30,13 @@ from tutelage.study.timed_plan import followed, place_of, plan_in_words, read_pl
 
 def small(width: int = 4) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(12, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, 2))
+
+
+def has_seen_a_batch(network: nn.Module) -> nn.Module:
+    """A network whose normalisations no longer stand where they start."""
+    network = deepcopy(network)
+    network(torch.rand(8, 3, 2, 2))
+    return network
 
 
 class Counting(nn.Sequential):
@@ -120,13 +128,22 @@ class TestPilot:
         other = ShortTrials(run, people, one.asked, size, "adamw")
         assert (one.usual_rate, other.usual_rate) == rates
 
+    @pytest.mark.parametrize("optimizer", OPTIMIZERS)
+    def test_without_time_a_student_that_has_learnt_gets_a_tenth_of_the_usual_rate(self, run, people, optimizer):
+        network = small()
+        asked = DistillationSettings()
+        fresh, learnt = (
+            ShortTrials(run, replace(people, build_student=build), asked, 128, optimizer)
+            for build in (build_of(instance_of(network)), build_of(instance_of(has_seen_a_batch(network))))
+        )
+        assert learnt.rate(None, 1.0, 0.0) == pytest.approx(fresh.rate(None, 1.0, 0.0) / 10)
+        assert fresh.rate(None, 1.0, 0.0) == {"nesterov": 0.2, "adamw": 0.002}[optimizer]
+
     @pytest.mark.parametrize("learnt", [False, True])
     def test_no_usual_rate_is_the_least_for_a_student_that_has_learnt(self, run, people, monkeypatch, learnt):
         floors = []
         monkeypatch.setattr("tutelage.study.short_trials.ranged", lambda *given: floors.append(given[-1]) or 0.1)
-        network = small()
-        if learnt:
-            network(torch.rand(8, 3, 2, 2))
+        network = has_seen_a_batch(small()) if learnt else small()
         one = trials(run, replace(people, build_student=build_of(instance_of(network))))
         one.rate(None, 0.0, inf)
         assert floors == [0.0 if learnt else one.usual_rate]

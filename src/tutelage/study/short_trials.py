@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from math import inf
 from statistics import fmean
@@ -45,6 +45,12 @@ USUAL_RATES = {"nesterov": 0.2, "adamw": 2e-3}
 Goyal et al., 2017, arXiv:1706.02677, §2.1; Malladi et al., 2022, arXiv:2205.10287, §5.
 """
 USUAL_BATCH = 128
+TUNED = 0.1
+"""The usual rate of a student that has learnt something before, of that of a fresh one.
+
+Girshick et al., 2014, arXiv:1311.2524, §2.3: a tenth of the rate of the first training makes progress "while not
+clobbering the initialization".
+"""
 SHARE_OF_A_LOOK = 0.05
 """Of the time that is left to a pilot, what one look at how long something takes may take, beyond its first steps."""
 SHARE_OF_RATES = 0.3
@@ -83,7 +89,12 @@ class ShortTrials:
         """The rate where there is no time to look for one."""
         batches = self.batch_size / USUAL_BATCH
         rate = USUAL_RATES[self.optimizer] * (batches if self.optimizer == "nesterov" else batches**0.5)
-        return float(f"{rate:.1e}")
+        return float(f"{rate * (TUNED if self.has_learnt else 1.0):.1e}")
+
+    @cached_property
+    def has_learnt(self) -> bool:
+        """Whether the student has learnt something before, as far as its normalisations show."""
+        return has_moved(self.participants.build_student())
 
     def step(self, method: str | None, end: float, lr: float = LOWEST) -> float:
         """Seconds of a step, the teacher's answers included."""
@@ -103,8 +114,7 @@ class ShortTrials:
         steps = int(min(MOST_STEPS, SHARE_OF_RATES * (end - perf_counter()) / max(step, 1e-6)))
         if steps < FEWEST:
             return self.usual_rate
-        usual = self.optimizer == "nesterov" and not has_moved(self.participants.build_student())
-        floor = self.usual_rate if usual else 0.0
+        floor = self.usual_rate if self.optimizer == "nesterov" and not self.has_learnt else 0.0
         return ranged(self.run, self.trial(method), OPTIMIZERS[self.optimizer], steps, floor)
 
     def asking(self, method: str, end: float) -> float:
