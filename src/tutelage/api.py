@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from tutelage.deployment.export import exported as export
+from tutelage.foreign.log_answers import Said
 from tutelage.keys import described, key_of
 from tutelage.printable import printable
 from tutelage.progress import Progress, Silence
@@ -80,6 +81,7 @@ def distill(
     data: Any,
     *,
     weights: Path | str | None = None,
+    teacher_answers: Said = "auto",
     samples: DataSettings | None = None,
     runs: Path | str = "runs",
     device: str | None = None,
@@ -89,7 +91,8 @@ def distill(
     """Make a small network of a trained one: ``distill(teacher, student, "photos/", minutes=30)``.
 
     ``teacher`` is a trained network, or the name of one whose ``weights`` are in a file; ``student`` a fresh network, a
-    name, or ``"half"`` or ``"quarter"`` of a named teacher of ours. ``data`` is a path as the command takes it,
+    name, or ``"half"`` or ``"quarter"`` of a named teacher of ours. ``teacher_answers`` are logits, or probabilities of
+    a softmax or of sigmoids, which is found out if it is not said. ``data`` is a path as the command takes it,
     ``(train, validation, test)`` of data sets, loaders or ``Labelled``, or ``Sets``. ``minutes``, ``epochs``,
     ``method``, ``augment``, ``baseline`` and ``seed`` are as the command has them, ``samples`` says how a path is read.
 
@@ -114,7 +117,9 @@ def distill(
         refuse_fields(settings)
     if not isinstance(data, str | Path | Sets):
         data = given_sets(data)
+    refuse_fields(own := OwnTeacherSettings(teacher="", weights=None, teacher_answers=teacher_answers))
     words = {"teacher": _word(teacher), "student": _word(student), "data": _where(data), "weights": str(weights or "")}
+    words |= {"teacher_answers": own.teacher_answers}
     request = Arguments(
         "own:distill", "", "", {**words, **asdict(wanted), **asdict(how)}, asdict(DistillationSettings())
     )
@@ -123,7 +128,8 @@ def distill(
         Run(request, root=runs, device=device, progress=progress or Sentences()) as run,
     ):
         run.begun = begun
-        made = distilled(run, partial(_participants, run, teacher, student, data, weights, how), wanted)
+        people = partial(_participants, run, teacher, student, data, weights, teacher_answers, how)
+        made = distilled(run, people, wanted)
     assert made is not None
     return Distilled(made.model, {name: _figures(x) for name, x in made.networks.items()}, run.folder, made.sentence)
 
@@ -135,16 +141,20 @@ def measure(
     weights: Path | str | None = None,
     samples: DataSettings | None = None,
     expect: float = 0.0,
+    answers: Said = "auto",
     device: str | None = None,
 ) -> Measured:
     """What a trained network is on data: its metrics with intervals, size, MACs, latency; nothing is written.
 
     ``model`` is a network, or the name of one whose ``weights`` are in a file; ``data`` and ``samples`` are as
-    ``distill`` takes them. Raises ``ValueError`` as ``tutelage.study.measured.measured_network`` does, such as where it
-    is clearly worse than ``expect`` (0.93 or 93), with what would help.
+    ``distill`` takes them, ``answers`` as its ``teacher_answers``. Raises ``ValueError`` as
+    ``tutelage.study.measured.measured_network`` does, such as where it is clearly worse than ``expect`` (0.93 or 93),
+    with what would help.
     """
     sets = data if isinstance(data, str | Path | Sets) else given_sets(data)
-    return measured_network(model, sets, weights=weights, samples=samples, expect=expect, device=device)
+    return measured_network(
+        model, sets, weights=weights, samples=samples, expect=expect, answers=answers, device=device
+    )
 
 
 def _participants(
@@ -153,13 +163,15 @@ def _participants(
     student: nn.Module | str,
     data: str | Path | Sets,
     weights: Path | str | None,
+    answers: Said,
     settings: DataSettings,
 ) -> Participants:
     sets = on_device(data, run.device) if isinstance(data, Sets) else None
     sets = sets or own_sets(run.device, str(data), settings, run.progress.note, run.root)
     if isinstance(teacher, nn.Module):
         instance = instance_of(teacher)
-        build_teacher = as_logits(build_of(instance), sets, Way(), instance.kind.__name__, None, run.progress.note)
+        called = instance.kind.__name__
+        build_teacher = as_logits(build_of(instance), sets, Way(), called, None, run.progress.note, said=answers)
         asked = run.laid_out(build_teacher())
         sets = with_head(sets, asked)
         refuse_stranger(instance.kind.__name__, asked, sets)
@@ -167,7 +179,8 @@ def _participants(
         for sentence in measured_first(trained.last, sets, Way(), 0.0, instance.kind.__name__, "--teacher-"):
             run.progress.note(f"teacher: {sentence}")
     else:
-        own = OwnTeacherSettings(teacher=teacher, weights=None if weights is None else Path(weights))
+        file = None if weights is None else Path(weights)
+        own = OwnTeacherSettings(teacher=teacher, weights=file, teacher_answers=answers)
         trained = own_teacher(run, sets, own)
         sets, build_teacher = with_head(sets, trained.last), teacher_fitted(sets, own)
     if isinstance(student, nn.Module):

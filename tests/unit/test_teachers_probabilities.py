@@ -1,5 +1,6 @@
 """No soft target is taken of probabilities without a word: what a teacher ends in is seen, said and undone."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -11,7 +12,8 @@ from tutelage.arguments import refuse_probabilities
 from tutelage.data.labelled import labelled
 from tutelage.foreign.forms import own_network
 from tutelage.foreign.log_answers import ends_in, logits_of
-from tutelage.foreign.table_answers import Named
+from tutelage.foreign.table_answers import Named, looked_up
+from tutelage.foreign.table_file import Table
 from tutelage.study.measured import measured_network
 from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets
@@ -79,6 +81,36 @@ def test_logits_stay_as_they_are_without_a_word(name):
     data, notes = sets(CASES[name]), []
     made = as_logits(lambda: NETWORKS[name], data, Way(), "net", None, notes.append)()
     assert made is NETWORKS[name] and not notes
+
+
+@pytest.mark.parametrize("name", ["classification", "multi-label", "segmentation"])
+def test_logits_that_all_lie_from_0_to_1_stay_as_they_are_where_that_is_said(name):
+    data, notes = sets(CASES[name]), []
+    near = Then(NETWORKS[name], lambda z: (z + 1000) / 2000)
+    as_logits(lambda: near, data, Way(), "net", None, notes.append)()
+    assert notes[0].endswith("(--teacher-answers logits leaves them as they are)")
+    assert as_logits(lambda: near, data, Way(), "net", None, notes.append, said="logits")() is near and len(notes) == 1
+
+
+@pytest.mark.parametrize("said", ["softmax", "sigmoid"])
+def test_probabilities_that_do_not_look_so_are_taken_for_them_where_that_is_said(said):
+    data, notes = sets(CASES["classification"]), []
+    halves = Then(NETWORKS["classification"], lambda z: z.softmax(1) / 2)
+    made = as_logits(lambda: halves, data, Way(), "net", None, notes.append, said=said)()
+    assert made.end == said and notes[0].endswith("taken as logits"), "nobody is told what they said"
+    with pytest.raises(ValueError, match=rf"net answers from -.*, which are no probabilities of a {said}; say logits"):
+        as_logits(lambda: NETWORKS["classification"], data, Way(), "net", None, notes.append, said=said)
+
+
+@pytest.mark.parametrize("said", ["logits", "sigmoid"])
+def test_of_a_table_it_is_said_as_well(said):
+    table = Table(torch.tensor([[0.25, 0.75], [0.5, 0.5]]))
+    named = Named(("1.png", "2.png"), ("ant", "bee"), said=said)
+    answers, notes = looked_up(table, named, "answers.npz")
+    wanted = table.answers if said == "logits" else torch.logit(table.answers)
+    torch.testing.assert_close(answers, wanted)
+    assert any("log odds" in note for note in notes) is (said == "sigmoid")
+    assert named.checksum != replace(named, said="auto").checksum
 
 
 def test_numbers_stay_as_they_are_whatever_they_sum_up_to():

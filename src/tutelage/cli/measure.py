@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import getdoc
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from tyro.conf import arg
 
@@ -40,6 +40,10 @@ class Measuring:
         float,
         arg(metavar="A", help_behavior_hint="", help="Stop, and say why, if it is clearly less accurate: 0.93 or 93."),
     ] = 0.0
+    answers: Annotated[
+        Literal["auto", "logits", "softmax", "sigmoid"],
+        arg(help_behavior_hint="", help="What it answers with; auto finds out."),
+    ] = "auto"
     device: Annotated[
         str | None,
         arg(metavar="D", help_behavior_hint="", help="cpu, cuda, cuda:1, mps; the best there is if not given."),
@@ -79,6 +83,7 @@ def measure(words: Sequence[str]) -> int:
         weights=asked.weights,
         samples=settings,
         expect=asked.expect,
+        answers=asked.answers,
         device=asked.device,
     )
     if asked.json:

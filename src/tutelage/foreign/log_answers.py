@@ -21,6 +21,32 @@ FEWEST = 8
 End = Literal["", "softmax", "sigmoid"]
 Kind = Literal["classes", "labels", "numbers"]
 """What is answered: classes of which one holds, labels of which any number hold, or numbers as they are."""
+Said = Literal["auto", "logits", "softmax", "sigmoid"]
+"""What a person says of it: nothing, that they are logits, or what they come out of."""
+
+
+def end_of(answers: Tensor, kind: Kind, said: Said, called: str) -> End:
+    """What ``answers`` come out of, as it is ``said``; as ``ends_in`` finds it where nothing is.
+
+    Raises ``ValueError`` for what cannot be probabilities, of the network that is ``called`` so.
+
+    >>> end_of(torch.tensor([0.1, 0.9]).repeat(4), "labels", "logits", "net")
+    ''
+    >>> end_of(torch.tensor([[0.1, -0.9]]), "classes", "softmax", "net")
+    Traceback (most recent call last):
+    ValueError: net answers from -0.9 to 0.1, which are no probabilities of a softmax; say logits, or auto.
+    """
+    if said == "auto":
+        return ends_in(answers, kind)
+    if said == "logits":
+        return ""
+    low, high = answers.min().item(), answers.max().item()
+    if kind == "numbers" or low < 0 or high > (100 if said == "softmax" else 1):
+        raise ValueError(
+            f"{called} answers from {low:.4g} to {high:.4g}, which are no probabilities of a {said}; say logits, or "
+            "auto."
+        )
+    return said
 
 
 def ends_in(answers: Tensor, kind: Kind) -> End:
@@ -56,10 +82,15 @@ def logits_of(answers: Tensor, end: End) -> Tensor:
     return (log if end == "softmax" else log - (1 - p).clamp_min(SMALLEST).log()).float()
 
 
-def in_words(end: End) -> str:
-    """What is done about it, in a sentence."""
+def in_words(end: End, cure: str = "") -> str:
+    """What is done about it, in a sentence; with the ``cure`` where that is wrong.
+
+    >>> in_words("softmax", "--answers logits")
+    'probabilities: the logarithms of these are taken as logits (--answers logits leaves them as they are)'
+    """
     what = "the logarithms" if end == "softmax" else "the log odds"
-    return f"probabilities{' (all from 0 to 1)' * (end == 'sigmoid')}: {what} of these are taken as logits"
+    kept = f" ({cure} leaves them as they are)" if cure else ""
+    return f"probabilities{' (all from 0 to 1)' * (end == 'sigmoid')}: {what} of these are taken as logits{kept}"
 
 
 class LogAnswers(nn.Module):

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from tutelage.foreign.log_answers import Kind, ends_in, in_words, logits_of
+from tutelage.foreign.log_answers import Kind, Said, end_of, in_words, logits_of
 from tutelage.foreign.table_file import Table, read_table
 
 
@@ -18,18 +18,20 @@ from tutelage.foreign.table_file import Table, read_table
 class Named:
     """The samples that a teacher is asked about: ``names`` by their index, and the ``classes`` in their order.
 
-    ``kind`` is what they are: of classes one holds.
+    ``kind`` is what they are: of classes one holds. ``said`` is what a person says that the answers are.
     """
 
     names: tuple[str, ...]
     classes: tuple[str, ...]
     kind: Kind = "classes"
+    said: Said = "auto"
 
     @cached_property
     def checksum(self) -> str:
         """The sha-256 over all of it: what a stage's key says of them."""
-        kind = () if self.kind == "classes" else (self.kind,)
-        return sha256(repr((self.names, self.classes, *kind)).encode()).hexdigest()
+        usual = {"kind": "classes", "said": "auto"}  # of which nothing was written before there were others
+        more = [x for name, known in usual.items() if (x := getattr(self, name)) != known]
+        return sha256(repr((self.names, self.classes, *more)).encode()).hexdigest()
 
 
 class TableOfAnswers(nn.Module):
@@ -73,7 +75,7 @@ def looked_up(table: Table, samples: Named, where: str) -> tuple[Tensor, list[st
             f"{where} has no row for any of {len(rows)} samples: it names {_some(table.names)}, and they are "
             f"{_some(samples.names)}."
         )
-    if end := ends_in(answers, samples.kind):
+    if end := end_of(answers, samples.kind, samples.said, where):
         answers = logits_of(answers, end)
         notes.append(f"its rows are {in_words(end)}")
     found = answers.new_full((len(rows), answers.shape[1]), torch.nan)

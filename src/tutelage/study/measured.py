@@ -16,6 +16,7 @@ from tutelage.calls import reason
 from tutelage.data.labelled import Labelled
 from tutelage.data.views import in_order
 from tutelage.foreign.forms import only_answers
+from tutelage.foreign.log_answers import Said
 from tutelage.measures.calibration import calibration
 from tutelage.measures.chance import left_open
 from tutelage.measures.latency import latency
@@ -37,6 +38,8 @@ from tutelage.study.teacher_settings import OwnTeacherSettings
 from tutelage.weights.foreign import load_foreign
 
 T = TypeVar("T")
+ANSWERS = "--answers"
+"""The flag that says what a network answers with."""
 
 
 @dataclass(frozen=True)
@@ -106,28 +109,32 @@ def measured_network(
     weights: Path | str | None = None,
     samples: DataSettings | None = None,
     expect: float = 0.0,
+    answers: Said = "auto",
     device: str | None = None,
     rounds: int = 50,
 ) -> Measured:
     """``model`` measured on the test samples of ``data``; nothing is trained, chosen or written.
 
     A text names a network as ``tutelage.foreign.forms.own_network`` takes it, with the file of its ``weights``; a text
-    for ``data`` says where they lie, and ``samples`` how they are read. What would make it clearly better is looked
-    for on the validation samples, and noted. Raises ``ValueError`` where it is clearly worse than ``expect`` (0.93 or
-    93 for an accuracy), with what would help; for what is no network, untrained, or does not suit the data.
+    for ``data`` says where they lie, ``samples`` how they are read, and ``answers`` what the network answers with. What
+    would make it clearly better is looked for on the validation samples, and noted. Raises ``ValueError`` where it is
+    clearly worse than ``expect`` (0.93 or 93 for an accuracy), with what would help; for what is no network, untrained,
+    or does not suit the data.
     """
     place = torch.device(device or machine.best_device())
     own = samples or DataSettings()
     notes: list[str] = []
     held = data if isinstance(data, Sets) else own_sets(place, data, own, notes.append)
     if isinstance(model, str):
-        asked = OwnTeacherSettings(teacher=model, weights=None if weights is None else Path(weights), expect=expect)
+        file = None if weights is None else Path(weights)
+        asked = OwnTeacherSettings(teacher=model, weights=file, expect=expect, teacher_answers=answers)
         network, pictures = filled_network(held, asked, notes)
     elif weights is not None:
         raise ValueError(f"A network that is there already has its weights; leave out weights={str(weights)!r}.")
     else:
         network, pictures = model, Way()
-        network = as_logits(lambda: model, held, pictures, type(model).__name__, None, notes.append)()
+        how = partial(as_logits, said=answers, flag=ANSWERS)
+        network = how(lambda: model, held, pictures, type(model).__name__, None, notes.append)()
     network = network.to(held.train.inputs.device)
     held = with_head(held, network)
     name = model if isinstance(model, str) else type(model).__name__
@@ -142,7 +149,8 @@ def filled_network(data: Sets, asked: OwnTeacherSettings, notes: list[str]) -> t
     network = build()
     if asked.weights is not None:
         notes += load_foreign(asked.weights, network)
-    return as_logits(lambda: network, data, pictures, asked.teacher, None, notes.append)(), pictures
+    how = partial(as_logits, said=asked.teacher_answers, flag=ANSWERS)
+    return how(lambda: network, data, pictures, asked.teacher, None, notes.append)(), pictures
 
 
 def _measured(

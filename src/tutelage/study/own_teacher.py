@@ -35,7 +35,9 @@ def own_teacher(run: Run, data: Sets, asked: OwnTeacherSettings, name: str = "te
             "network that comes with them (timm:…, hf:…)."
         )
     try:
-        build = as_logits(build, data, pictures, asked.teacher, asked.weights, run.progress.note)
+        build = as_logits(
+            build, data, pictures, asked.teacher, asked.weights, run.progress.note, said=asked.teacher_answers
+        )
         given = run.given(name, build, asked.weights)
     except ValueError as misfit:
         refuse_other_count(misfit, data, asked, pictures, called)

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from tutelage.foreign.forms import own_network, wanted_pictures
-from tutelage.foreign.log_answers import Kind, ends_in, in_words, log_answers, with_a_column, with_background
+from tutelage.foreign.log_answers import Kind, Said, end_of, in_words, log_answers, with_a_column, with_background
 from tutelage.foreign.table_answers import Named, TableOfAnswers
 from tutelage.foreign.table_file import ENDINGS
 from tutelage.measures.predict import evaluating
@@ -57,7 +57,7 @@ def teacher_build(data: Sets, asked: OwnTeacherSettings, note: Callable[[str], N
         asked.weights,
         num_classes=num_answers(data),
         num_channels=0 if table or data.train.inputs.ndim != 4 else data.example.shape[1],
-        samples=named_samples(data) if table else None,
+        samples=named_samples(data, asked.teacher_answers) if table else None,
     )
     way = Way(asked.teacher_mean, asked.teacher_std, asked.teacher_size)
     if table or data.train.inputs.ndim != 4:
@@ -97,12 +97,21 @@ def fitted(build: Build, data: Sets, way: Way) -> Build:
 
 
 def as_logits(
-    build: Build, data: Sets, way: Way, called: str, weights: Path | None, note: Callable[[str], None]
+    build: Build,
+    data: Sets,
+    way: Way,
+    called: str,
+    weights: Path | None,
+    note: Callable[[str], None],
+    *,
+    said: Said = "auto",
+    flag: str = "--teacher-answers",
 ) -> Build:
     """``fitted``, and followed by what undoes the softmax or sigmoid that its network, ``called`` so, ends in.
 
     It answers with one tensor of what it returns, with a column where one logit a sample has none, and with maps of
-    both classes where it has one logit a pixel. What it ends in is seen with its ``weights``, on ``LOOKED`` samples.
+    both classes where it has one logit a pixel. What it ends in is seen with its ``weights``, on ``LOOKED`` samples,
+    unless it is ``said``, with that ``flag``.
     """
     network = build()
     if isinstance(network, TableOfAnswers):
@@ -123,8 +132,8 @@ def as_logits(
         refuse_other_answers(called, tuple(answer.shape), wanted, task, len(data.train.classes))
     samples = chosen(looked_at(data), MAPS if answer.ndim > 2 else LOOKED)
     answers = answers_of(task, adjusted, samples, data.test_transform, way.size)
-    if end := ends_in(answers, kind_of(task)):
-        note(f"{called} answers with {in_words(end)}")
+    if end := end_of(answers, kind_of(task), said, called):
+        note(f"{called} answers with {in_words(end, f'{flag} logits' if said == 'auto' else '')}")
         build = partial(log_answers, build, end=end)
     if answer.ndim == 4 and answer.shape[1] == 1 and two:
         note(f"{called} answers with one logit a pixel: it is taken for that of the second class")
@@ -148,11 +157,11 @@ def kind_of(task: Task) -> Kind:
     return KINDS.get(kind_of_answers(task), "numbers")
 
 
-def named_samples(data: Sets) -> Named:
+def named_samples(data: Sets, said: Said = "auto") -> Named:
     """The names of all samples by index; their numbers, where they have no names."""
     held = [part for part in (data.train, data.validation, data.test, data.unlabelled) if part is not None]
     last = max(int(part.index.max()) for part in held)
-    return Named(data.names or tuple(map(str, range(last + 1))), data.train.classes, kind_of(data.task))
+    return Named(data.names or tuple(map(str, range(last + 1))), data.train.classes, kind_of(data.task), said)
 
 
 def refuse_missing_rows(network: TableOfAnswers, data: Sets, table: str, note: Callable[[str], None]) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tutelage.study.bounds import Above, AtLeast, AtMost, Within
 
@@ -22,5 +22,7 @@ class OwnTeacherSettings:
     """means of the channels with which its own pictures were normalised (0 to 1); the data's if not given"""
     teacher_std: tuple[Annotated[float, Above(0), AtMost(1000)], ...] = ()
     """their deviations, likewise"""
+    teacher_answers: Literal["auto", "logits", "softmax", "sigmoid"] = "auto"
+    """what it answers with: logits, or the probabilities of a softmax or of sigmoids; auto finds out"""
     expect: Annotated[float, AtLeast(0), AtMost(100)] = 0.0
     """the accuracy that it is known to have, 0.93 or 93; if it has clearly less, the run stops and says why"""
