@@ -32,7 +32,7 @@ from tutelage.study.own_teacher import own_teacher
 from tutelage.study.participants import DistillationOptions, DistillationSettings, Participants, student_builder
 from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets
-from tutelage.study.teacher_builds import as_logits, teacher_fitted
+from tutelage.study.teacher_builds import as_logits, refuse_unknown, teacher_fitted
 from tutelage.study.teacher_inputs import sees, with_head
 from tutelage.study.teacher_settings import OwnTeacherSettings
 
@@ -166,6 +166,13 @@ def _participants(
     answers: Said,
     settings: DataSettings,
 ) -> Participants:
+    file = None if weights is None else Path(weights)
+    if isinstance(teacher, str):
+        own = OwnTeacherSettings(teacher=teacher, weights=file, teacher_answers=answers)
+        refuse_unknown(own)
+    kind = teacher if isinstance(teacher, str) else type(teacher).__name__
+    if isinstance(student, str):
+        student_builder(student, kind)
     sets = on_device(data, run.device) if isinstance(data, Sets) else None
     sets = sets or own_sets(run.device, str(data), settings, run.progress.note, run.root)
     if isinstance(teacher, nn.Module):
@@ -179,14 +186,12 @@ def _participants(
         for sentence in measured_first(trained.last, sets, Way(), 0.0, instance.kind.__name__, "--teacher-"):
             run.progress.note(f"teacher: {sentence}")
     else:
-        file = None if weights is None else Path(weights)
-        own = OwnTeacherSettings(teacher=teacher, weights=file, teacher_answers=answers)
         trained = own_teacher(run, sets, own)
         sets, build_teacher = with_head(sets, trained.last), teacher_fitted(sets, own)
     if isinstance(student, nn.Module):
         build_student = build_of(instance_of(student))
     else:
-        build_student = student_builder(student, teacher if isinstance(teacher, str) else type(teacher).__name__, sets)
+        build_student = student_builder(student, kind, sets)
     titles = [x if isinstance(x, str) else type(x).__name__ for x in (teacher, student)]
     return Participants(sets, trained, build_teacher, build_student, (titles[0], titles[1]), sees(trained.last))
 

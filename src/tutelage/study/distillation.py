@@ -54,6 +54,8 @@ def distilled(
     """
     if group.size() > 1:
         raise ValueError("A distillation is planned by the clock of one process; start it without torchrun.")
+    if asked.method != "auto":
+        method_named(asked.method)  # a misspelt one is found before anything is read
     participants = participants_of()
     refuse_misfits(run, participants, asked)
     timed = timed_plan(run, participants, asked)

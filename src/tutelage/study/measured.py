@@ -32,7 +32,7 @@ from tutelage.study.own_sets import own_sets
 from tutelage.study.own_settings import DataSettings
 from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets
-from tutelage.study.teacher_builds import as_logits, teacher_build
+from tutelage.study.teacher_builds import as_logits, refuse_unknown, teacher_build
 from tutelage.study.teacher_inputs import shown_to, with_head
 from tutelage.study.teacher_settings import OwnTeacherSettings
 from tutelage.weights.foreign import load_foreign
@@ -124,13 +124,15 @@ def measured_network(
     place = torch.device(device or machine.best_device())
     own = samples or DataSettings()
     notes: list[str] = []
-    held = data if isinstance(data, Sets) else own_sets(place, data, own, notes.append)
+    file = None if weights is None else Path(weights)
     if isinstance(model, str):
-        file = None if weights is None else Path(weights)
         asked = OwnTeacherSettings(teacher=model, weights=file, expect=expect, teacher_answers=answers)
-        network, pictures = filled_network(held, asked, notes)
+        refuse_unknown(asked)
     elif weights is not None:
         raise ValueError(f"A network that is there already has its weights; leave out weights={str(weights)!r}.")
+    held = data if isinstance(data, Sets) else own_sets(place, data, own, notes.append)
+    if isinstance(model, str):
+        network, pictures = filled_network(held, asked, notes)
     else:
         network, pictures = model, Way()
         how = partial(as_logits, said=answers, flag=ANSWERS)

@@ -19,7 +19,7 @@ from tutelage.study.own_settings import DataSettings
 from tutelage.study.own_teacher import own_teacher
 from tutelage.study.own_views import own_views
 from tutelage.study.sets import Sets
-from tutelage.study.teacher_builds import num_answers, teacher_fitted
+from tutelage.study.teacher_builds import num_answers, num_channels, refuse_unknown, teacher_fitted
 from tutelage.study.teacher_inputs import sees, shown_to, with_head
 from tutelage.study.teacher_settings import OwnTeacherSettings
 from tutelage.study.unlabelled import joined, where_labelled
@@ -111,8 +111,10 @@ def participants_of(
     ``student`` is a name, or ``half`` or ``quarter`` of a teacher that is one of ours. Raises ``ValueError`` and
     ``FileNotFoundError`` for what is not there or does not fit, each in one sentence.
     """
+    refuse_unknown(own)
+    student_builder(student, own.teacher)  # a misspelt one is found before anything is read
     data = own_sets(run.device, where, settings, run.progress.note, run.root)
-    student_builder(student, own.teacher, data)  # a misspelt one is found before the teacher is measured
+    student_builder(student, own.teacher, data)  # and one that does not suit them before the teacher is measured
     teacher = own_teacher(run, data, own)
     data = with_head(data, teacher.last)
     title = f"{student} of {own.teacher}" if student in SHARES else student
@@ -126,8 +128,10 @@ def participants_of(
     )
 
 
-def student_builder(student: str, teacher: str, data: Sets) -> Build:
+def student_builder(student: str, teacher: str, data: Sets | None = None) -> Build:
     """How the student called ``student`` is built: by its name, or as a part of the teacher of that name.
+
+    Without ``data`` for two classes, whatever comes: to know whether there is such a network at all.
 
     Raises ``ValueError`` for what nobody knows, and for one that could not be built again from the run's folder.
     """
@@ -138,7 +142,9 @@ def student_builder(student: str, teacher: str, data: Sets) -> Build:
         )
     if only_answers(student):
         raise ValueError(f"{student} only answers, and cannot be trained; name a network, such as resnet8.")
-    counts = {"num_classes": num_answers(data), "num_channels": data.example.shape[1] if data.example.ndim == 4 else 0}
+    counts = {"num_classes": 2, "num_channels": 0}
+    if data is not None:
+        counts = {"num_classes": num_answers(data), "num_channels": num_channels(data)}
     if student in SHARES:
         builder = scaled(named(teacher, **counts), SHARES[student], teacher)
     else:

@@ -43,6 +43,21 @@ def num_answers(data: Sets) -> int:
     return 1 if data.task is BINARY else classes
 
 
+def num_channels(data: Sets) -> int:
+    """How many channels pictures have; 0 of what is no picture."""
+    return data.example.shape[1] if data.train.inputs.ndim == 4 else 0
+
+
+def refuse_unknown(asked: OwnTeacherSettings) -> None:
+    """Raise ``ValueError`` or ``FileNotFoundError`` for a network that is none whatever the data are.
+
+    A name that nobody knows, arguments that do not fit, a file that is not there: said before anything is read.
+    """
+    own_network(asked.teacher, asked.weights, num_classes=2, samples=Named((), ()))
+    if asked.weights is not None and not asked.weights.is_file():
+        raise FileNotFoundError(f"There is no file {asked.weights} to take the weights of {asked.teacher} from.")
+
+
 def teacher_fitted(data: Sets, asked: OwnTeacherSettings) -> Build:
     """How the teacher is built, with what makes its own pictures in front: for whoever builds on it."""
     build, way = teacher_build(data, asked, lambda _: None)
@@ -56,7 +71,7 @@ def teacher_build(data: Sets, asked: OwnTeacherSettings, note: Callable[[str], N
         asked.teacher,
         asked.weights,
         num_classes=num_answers(data),
-        num_channels=0 if table or data.train.inputs.ndim != 4 else data.example.shape[1],
+        num_channels=0 if table else num_channels(data),
         samples=named_samples(data, asked.teacher_answers) if table else None,
     )
     way = Way(asked.teacher_mean, asked.teacher_std, asked.teacher_size)
