@@ -17,6 +17,7 @@ from tutelage.files import UNFINISHED, is_file, is_runs
 from tutelage.folders import ONCE, REQUEST
 from tutelage.own_data.decoded_file import NAME as DECODED
 from tutelage.own_data.decoded_file import PICTURES, opened_pictures
+from tutelage.plurals import counted
 from tutelage.renewal import AGAIN, DEPLOYED, ENVIRONMENT, LOG, OURS, RESULTS, STAGES, current, ours
 from tutelage.report import page
 from tutelage.report.finished import is_record, read_finished
@@ -204,7 +205,7 @@ def _layer(store: FolderStore, path: Path, again: str) -> str:
     places, rows = torch.arange(len(table.known)), path.with_suffix(".rows")
     if table.sums is None or not (damaged := sum(len(table.damaged(some)) for some in places.split(AT_ONCE))):
         return ""
-    return f"{rows} is damaged: {damaged} of its {len(places)} answers are not what was kept; {again}."
+    return f"{rows} is damaged: {damaged} of its {counted(len(places), 'answer')} are not what was kept; {again}."
 
 
 def _pictures(folder: Path) -> tuple[Verdict, list[str]]:

@@ -195,7 +195,7 @@ class TestPassedOver:
     def test_pictures_that_cannot_be_read_are_named_with_their_number_or_refused_strictly(self, capsys):
         Path("photos/red/000.png").write_bytes(b"no picture")
         Path("photos/blue/001.png").write_bytes(Path("photos/blue/001.png").read_bytes()[:80])
-        assert "2 pictures of the train part are broken: blue/001.png is" in said_by(["check", "photos"], capsys, 0).out
+        assert "in the train part 2 pictures are broken: blue/001.png is" in said_by(["check", "photos"], capsys, 0).out
         assert "broken" in said_by(["check", "photos", "--strict"], capsys, 3).out
         words = ["measure", "--model", *TEACHER, "--data", "photos", "--device", "cpu", "--test", "0.2"]
         assert "left out: photos/" in said_by(words, capsys, 0).out
@@ -223,7 +223,7 @@ class TestPassedOver:
 
     def test_a_cell_that_is_empty_leaves_numbers_numbers(self, capsys):
         said = said_by(["check", table(rows(fractions, _3="3.png,"))], capsys, 0).out
-        assert "regression" in said and "1 rows of data.csv have no label and were left out" in said
+        assert "regression" in said and "in data.csv 1 row was left out, without a label" in said
         assert "--strict" in said_by(["check", "data.csv", "--strict"], capsys, 3).err
 
     def test_a_name_of_two_lines_stands_on_one(self, capsys):

@@ -36,9 +36,9 @@ def test_everything_that_matters_is_found(pets):
     assert held.sizes == {"height": (10, 10, 40), "width": (12, 12, 20)}
     said = " | ".join(found.warnings)
     for sentence in (
-        "1 pictures of the train part are broken: train/cat/3.png is not a sound image",
-        "1 pictures of the validation part lie on their side",
-        "the same picture is in the train and the validation part, 1 times: val/bee/1.png = train/ant/2.png",
+        "in the train part 1 picture is broken: train/cat/3.png is not a sound image",
+        "in the validation part 1 picture lies on its side",
+        "the same picture is in the train and the validation part, 1 time: val/bee/1.png = train/ant/2.png",
         "1 of them have two labels: val/bee/1.png = train/ant/2.png",
         "1 class has one training sample: dog",
         "classes are uneven: 12 training samples of ant, 1 of dog",

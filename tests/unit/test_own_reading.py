@@ -71,7 +71,7 @@ class TestFolders:
         source = read(tmp_path)
         assert source.task == "segmentation" and source.parts["train"].names == ("images/a.png", "images/b.png")
         assert [x.name for x in source.parts["train"].targets] == ["a.png", "b_mask.png"]
-        assert any("1 pictures of the train part have no mask" in note for note in source.notes)
+        assert any("in the train part 1 picture was left out, without a mask" in note for note in source.notes)
 
     @pytest.mark.parametrize(
         ("make", "sentence"),
@@ -200,9 +200,9 @@ class TestTables:
         path = table(folder, self.rows(["a", "b", "", "a", "b"]) + "\nimg/0.png,a")
         source = read(path)
         assert len(source.parts["train"]) == 4
-        assert {"1 rows of data.csv have no label and were left out",
-                "1 rows of data.csv name a picture once more and were left out"} <= {*source.notes}  # fmt: skip
-        with pytest.raises(ValueError, match="has 1 rows without a label"):
+        assert {"in data.csv 1 row was left out, without a label",
+                "in data.csv 1 row was left out, of pictures that have one already"} <= {*source.notes}  # fmt: skip
+        with pytest.raises(ValueError, match="has 1 row without a label"):
             read(path, Wanted(strict=True))
 
     @pytest.mark.parametrize(

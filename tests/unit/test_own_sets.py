@@ -33,7 +33,7 @@ class TestSplits:
         found, notes = sets(class_folders(tmp_path, ("ant", "bee"), each=20))
         assert [len(x) for x in (found.train, found.validation, found.test)] == [32, 4, 4]
         assert found.test.targets.bincount().tolist() == [2, 2] == found.validation.targets.bincount().tolist()
-        assert "4 of 40 training samples, each class its share, were set apart for test" in notes
+        assert "of 40 training samples, each class its share, 4 samples were set apart for test" in notes
 
     def test_parts_that_are_there_are_taken(self, tmp_path):
         for part, each in (("train", 10), ("val", 3), ("test", 2)):
@@ -136,7 +136,7 @@ class TestSizes:
         exif = Image.Exif()
         exif[0x0112] = 6
         picture(9, 16, 16).save(tmp_path / "ant" / "9.png", exif=exif)
-        assert "1 pictures were turned upright, as their EXIF data say" in sets(tmp_path)[1]
+        assert "1 picture was turned upright, as their EXIF data say" in sets(tmp_path)[1]
 
 
 class TestNormalisation:
@@ -354,7 +354,7 @@ class TestOtherTasks:
         class_folders(tmp_path / "more", each=3)
         found, notes = sets(tmp_path / "set", unlabelled=str(tmp_path / "more"))
         assert len(found.unlabelled) == 6 and not found.unlabelled.has_targets
-        assert found.unlabelled.index.min() > found.test.index.min() and "6 pictures without labels come from" in notes
+        assert found.unlabelled.index.min() > found.test.index.min() and "6 pictures without labels taken from" in notes
 
     def test_a_network_is_measured_on_them(self, tmp_path):
         found, _ = sets(class_folders(tmp_path, each=10))

@@ -171,7 +171,7 @@ class TestNoNumbers:
         if value != 1e38:  # whose square is still a number in double precision
             assert all(not one.scores for one in lost)
             assert [note for one in lost for note in one.notes if "not finite" in note] == [
-                f"no mean squared error and no R²: {count} of 60 answers are not finite" for count in (1, 60)
+                f"no mean squared error and no R²: {count} of 60 answers not finite" for count in (1, 60)
             ]
         groups = group_runs([read_run(run.folder)])
         assert "student" in page_html(groups, story_of(groups))

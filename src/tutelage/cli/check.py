@@ -11,6 +11,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from tutelage.cli.common import Switch
 from tutelage.cli.failures import DONE, FILES, Usage
 from tutelage.cli.flags import Flag, flags_of_settings, refuse_unknown, typed
+from tutelage.plurals import counted
 from tutelage.printable import printable, printable_in
 from tutelage.study.bounds import refuse_fields
 from tutelage.study.own_settings import DataSettings
@@ -68,11 +69,11 @@ def said(found: "Findings") -> str:
     for name, part in found.parts.items():
         sizes = ", ".join(f"{axis} {low} to {high} (median {mid})" for axis, (low, mid, high) in part.sizes.items())
         modes = ", ".join(f"{count} {mode}" for mode, count in part.modes.items())
-        lines.append("  " + "; ".join(x for x in (f"{name:<10} {part.count} samples", sizes, modes) if x))
+        lines.append("  " + "; ".join(x for x in (f"{name:<10} {counted(part.count, 'sample')}", sizes, modes) if x))
         counts = [f"{label} {count}" for label, count in sorted(part.classes.items(), key=lambda x: (-x[1], x[0]))]
         shown = [*counts[:6], "…", *counts[-5:]] if len(counts) > 12 else counts
         lines += [f"             {', '.join(shown)}"] if shown else []
     for title, sentences in (("note", found.notes), ("warning", found.warnings), ("error", found.errors)):
         lines += [f"{title}: {' '.join(sentence.split())}" for sentence in sentences]
-    lines.append(f"{len(found.errors)} errors, {len(found.warnings)} warnings")
+    lines.append(f"{counted(len(found.errors), 'error')}, {counted(len(found.warnings), 'warning')}")
     return "\n".join(line.replace("\n", " ") for line in lines)  # names of classes and files may have several

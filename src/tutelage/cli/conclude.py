@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from logging import getLogger
 from pathlib import Path
 
+from tutelage.plurals import counted
 from tutelage.printable import printable
 
 
@@ -60,7 +61,7 @@ def conclude(
 
 
 def _counted(runs: Sequence[Path]) -> str:
-    return "1 run is" if len(runs) == 1 else f"{len(runs)} runs are"
+    return counted(len(runs), "run", "is", "are")
 
 
 def _first(runs: Sequence[Path]) -> str:

@@ -6,6 +6,7 @@ from typing import IO, Any
 
 from tutelage.cli.output import Steady
 from tutelage.cli.pace import Clock, Pace, duration, terms_of
+from tutelage.plurals import counted
 from tutelage.printable import printable
 
 
@@ -22,7 +23,7 @@ class Lines:
 
     def stage(self, name: str, epochs: int, done: int) -> None:
         self.pace = Pace(name, epochs, done, self.clock)
-        self.note(f"{name}: {epochs} epoch{'s' * (epochs != 1)}" + (f", going on after {done}" if done else ""))
+        self.note(f"{name}: {counted(epochs, 'epoch')}" + (f", going on after {done}" if done else ""))
 
     def step(self, step: int, steps: int | None) -> None:
         pass

@@ -13,6 +13,7 @@ from tyro.conf import arg
 from tutelage.cli.common import Processes, Switch
 from tutelage.cli.failures import DONE, Usage
 from tutelage.cli.flags import flags_of_settings, parse
+from tutelage.plurals import counted
 from tutelage.printable import printable
 from tutelage.study.bounds import refuse_fields
 from tutelage.study.own_settings import DataSettings
@@ -89,7 +90,7 @@ def measure(words: Sequence[str]) -> int:
     if asked.json:
         print(json.dumps(found.as_json(), indent=2))
         return DONE
-    title = f"{found.name} on {found.count} samples"
+    title = f"{found.name} on {counted(found.count, 'sample')}"
     (_table if sys.stdout.isatty() else _lines)(title, found.rows())
     for note in found.notes:
         print(printable(f"- {note}"))

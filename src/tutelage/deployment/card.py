@@ -10,6 +10,7 @@ from tutelage.deployment.compared import Checked
 from tutelage.measures.chance import left_open
 from tutelage.own_data.preprocessing import Preprocessing
 from tutelage.own_data.source import TaskName
+from tutelage.plurals import counted
 from tutelage.printable import in_markdown, printable
 from tutelage.results import Arguments, Network, Results, Score
 
@@ -152,7 +153,7 @@ def _costs(made: Made) -> str:
     machine = in_markdown(printable(str(made.environment.get("processor", ""))))
     where = f" on {machine}" if machine else ""
     count = threads.pop() if len(threads) == 1 else None
-    using = "" if count is None else f", {count} thread{'s' * (count != 1)}"
+    using = "" if count is None else f", {counted(count, 'thread')}"
     clock = f"Milliseconds of the network in PyTorch: median (quartiles){where}{using}."
     return f"{table}\n\n{clock}" if sizes else table
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.deployment.network import answers
+from tutelage.plurals import counted
 
 TOLERANCE = 1e-4
 """How far an answer may be from the network's, as a share of the spread of its answers, from the least to the greatest.
@@ -84,8 +85,8 @@ def refuse_difference(
         rows = torch.arange(size) % len(samples)
         theirs, ours = file(samples[rows]).double(), own[rows]
         if theirs.shape != ours.shape:
-            raise ValueError(f"{what} was not kept: it answers {tuple(theirs.shape)} to {size} samples, and the "
-                             f"network {tuple(ours.shape)}.")  # fmt: skip
+            raise ValueError(f"{what} was not kept: it answers {tuple(theirs.shape)} to {counted(size, 'sample')}, and "
+                             f"the network {tuple(ours.shape)}.")  # fmt: skip
         worst = max(worst, _largest_difference(theirs, ours) / scale)
         if not worst <= TOLERANCE:
             raise ValueError(
@@ -93,7 +94,9 @@ def refuse_difference(
                 f"of their spread, and {TOLERANCE:.0e} is allowed; export another format, or the network in parts."
             )
         if changed := _other_classes(theirs, ours, TOLERANCE * scale):
-            raise ValueError(f"{what} was not kept: on batches of {size} it names another class for {changed} samples.")
+            raise ValueError(
+                f"{what} was not kept: on batches of {size} it names another class for {counted(changed, 'sample')}."
+            )
     return worst, tuple(own.shape[1:])
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tutelage.foreign.log_answers import Kind, Said, end_of, in_words, logits_of
 from tutelage.foreign.table_file import Table, read_table
+from tutelage.plurals import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +73,8 @@ def looked_up(table: Table, samples: Named, where: str) -> tuple[Tensor, list[st
     known = torch.tensor([row is not None for row in rows])
     if not known.any():
         raise ValueError(
-            f"{where} has no row for any of {len(rows)} samples: it names {_some(table.names)}, and they are "
-            f"{_some(samples.names)}."
+            f"{where} has no row for any of {counted(len(rows), 'sample')}: it names {_some(table.names)}, and they "
+            f"are {_some(samples.names)}."
         )
     if end := end_of(answers, samples.kind, samples.said, where):
         answers = logits_of(answers, end)
@@ -81,7 +82,7 @@ def looked_up(table: Table, samples: Named, where: str) -> tuple[Tensor, list[st
     found = answers.new_full((len(rows), answers.shape[1]), torch.nan)
     found[known] = answers[torch.tensor([row for row in rows if row is not None])]
     unused = len(table.answers) - int(known.sum())
-    return found, [*notes, *words, *([f"{unused} of its rows are of other samples"] if unused > 0 else [])]
+    return found, [*notes, *words, *([f"{counted(unused, 'row', 'is', 'are')} of other samples"] if unused > 0 else [])]
 
 
 def _of_classes(table: Table, classes: Sequence[str], where: str) -> tuple[Tensor, list[str]]:
@@ -89,13 +90,18 @@ def _of_classes(table: Table, classes: Sequence[str], where: str) -> tuple[Tenso
     count = table.answers.shape[1]
     if there := [name for name in classes if name in table.columns]:
         if lacking := [name for name in classes if name not in table.columns]:
-            raise ValueError(f"{where} has no column for {len(lacking)} of {len(classes)} classes: {_some(lacking)}.")
+            raise ValueError(
+                f"{where} has no column for {len(lacking)} of {counted(len(classes), 'class')}: {_some(lacking)}."
+            )
         places = [table.columns.index(name) for name in there]
         others = [name for name in table.columns if name not in classes]
         moved = ["its columns were put in the order of the classes"] if places != sorted(places) else []
         return table.answers[:, places], moved + ([f"its columns {_some(others)} are no classes"] if others else [])
     if count != len(classes):
-        raise ValueError(f"{where} has {count} numbers a row, and there are {len(classes)} classes: {_some(classes)}.")
+        raise ValueError(
+            f"{where} has {counted(count, 'number')} a row, and the samples have {counted(len(classes), 'class')}: "
+            f"{_some(classes)}."
+        )
     return table.answers, ["its columns bear no names of classes: they are taken in the order of the classes"]
 
 
@@ -103,7 +109,9 @@ def _rows(table: Table, names: Sequence[str], where: str) -> tuple[list[int | No
     """For each sample its row in the table, if there is one."""
     if not table.names:
         if len(table.answers) != len(names):
-            raise ValueError(f"{where} names no samples and has {len(table.answers)} rows; there are {len(names)}.")
+            raise ValueError(
+                f"{where} names no samples and has {counted(len(table.answers), 'row')}; there are {len(names)}."
+            )
         return list(range(len(names))), ["it names no samples: its rows are taken in their order"]
     if twice := [name for name, count in Counter(table.names).items() if count > 1]:
         raise ValueError(f"{where} has more than one row for {_some(twice)}.")

@@ -15,6 +15,7 @@ from torch import Tensor
 from tutelage.machine import usable_memory
 from tutelage.own_data.arrow import read_parquet
 from tutelage.own_data.npz import read_npz
+from tutelage.plurals import counted
 
 ENDINGS = (".parquet", ".csv", ".tsv", ".npz")
 LARGEST = 2**31
@@ -60,7 +61,9 @@ def read_table(path: Path) -> Table:
             f"{path} holds answers {tuple(answers.shape)}; a row a sample and a column a class are wanted."
         )
     if broken := int((~answers.isfinite()).any(1).sum()):
-        raise ValueError(f"{path} has {broken} of {len(answers)} rows with numbers that are missing, NaN or infinite.")
+        raise ValueError(
+            f"{path} has {broken} of {counted(len(answers), 'row')} with numbers that are missing, NaN or infinite."
+        )
     return table
 
 

@@ -16,6 +16,7 @@ from tutelage.methods.sums import members
 from tutelage.methods.transfer import NoLabelsError, as_labels_allow
 from tutelage.objective import Objective
 from tutelage.outputs import in_words, kind_of, sole_tensor
+from tutelage.plurals import counted
 from tutelage.shapes import LabelLogits, LogitMap, Logits
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.task import Task
@@ -63,9 +64,7 @@ def refuse_other_answers(
         one = " A single logit for two classes is of the task binary classification." if shape[1] == 1 else ""
         raise ValueError(f"There are {num_classes} classes; {name} answers with {shape[1]}.{one}")
     who = "a classifier's" if task is CLASSIFICATION else f"those of the task {task.name}"
-    raise ValueError(
-        f"{name} answers {samples} sample{'s' * (samples != 1)} with numbers of shape {shape}; {who} have {wanted}."
-    )
+    raise ValueError(f"{name} answers {counted(samples, 'sample')} with numbers of shape {shape}; {who} have {wanted}.")
 
 
 def check_methods(pair: Pair, methods: Mapping[str, Method]) -> None:

@@ -13,6 +13,7 @@ from tutelage.own_data.arrow_sizes import StrangeColumnError, is_packed, plain, 
 from tutelage.own_data.parquet_pages import Unpacked, unpacked
 from tutelage.own_data.parts import part_of
 from tutelage.own_data.table import Columns
+from tutelage.plurals import counted
 
 ROWS = 100_000_000
 RATIO, ROOM = 200, 2**26
@@ -140,7 +141,7 @@ def _class_names(schema: Any) -> Mapping[str, tuple[str, ...]]:
 
 def _refuse_rows(rows: int) -> None:
     if not 0 < rows <= ROWS:
-        raise ValueError(f"it has {rows} rows, and at most {ROWS} are read" if rows else "it has no rows")
+        raise ValueError(f"it has {counted(rows, 'row')}, and at most {ROWS} are read" if rows else "it has no rows")
 
 
 def _refuse_bomb(known: Unpacked, stored: int) -> None:

@@ -18,6 +18,7 @@ from tutelage.own_data.source import Encoded, Part, Samples, Source
 from tutelage.own_data.survey import Header, surveyed
 from tutelage.own_data.twins import pairs
 from tutelage.own_data.wanted import Wanted
+from tutelage.plurals import counted
 
 LOOKED = 64
 """Pixels a side that pictures are decoded to: enough to see that all of them can be, and which are the same."""
@@ -88,7 +89,7 @@ def look(where: str | Path, wanted: Wanted | None = None, how: How | None = None
     ]
     errors += _empty_classes(source, parts)
     wrong = [f"{name} {why}" for x in parts.values() for name, why in x.broken.items() if why.startswith(MASK)]
-    errors += [f"{len(wrong)} masks cannot be learnt from, the first: {wrong[0]}; mend it"] if wrong else []
+    errors += [f"{counted(len(wrong), 'mask')} cannot be learnt from, the first: {wrong[0]}; mend it"] if wrong else []
     notes = list(source.notes)
     if sizes and not isinstance(source.parts["train"].inputs, Tensor):
         notes += [geometry(sizes, how.size)[1], channels_of(modes)[1]]
@@ -167,9 +168,10 @@ def _of_parts(parts: Mapping[Part, Looked]) -> list[str]:
     for part, looked in parts.items():
         if looked.broken:
             shown = "; ".join(f"{name} {reason}" for name, reason in list(looked.broken.items())[:5])
-            said.append(f"{len(looked.broken)} pictures of the {part} part are broken: {shown}")
+            said.append(f"in the {part} part {counted(len(looked.broken), 'picture', 'is', 'are')} broken: {shown}")
         if looked.turned:
-            said.append(f"{looked.turned} pictures of the {part} part lie on their side; they are turned upright")
+            turned = counted(looked.turned, "picture", "lies on its side", "lie on their side")
+            said.append(f"in the {part} part {turned}; a run turns what lies so upright")
         if len(looked.modes) > 1:
             modes = ", ".join(f"{count} {mode}" for mode, count in looked.modes.items())
             said.append(f"pictures of the {part} part have several modes: {modes}")
@@ -189,7 +191,7 @@ def _of_twins(
     for (one, other), both in pairs(names, digests).items():
         shown = ", ".join(f"{a} = {b}" for a, b in both[:3]) + (" …" if len(both) > 3 else "")
         where = f"there twice in the {one} part" if one == other else f"in the {one} and the {other} part"
-        said.append(f"the same picture is {where}, {len(both)} times: {shown}")
+        said.append(f"the same picture is {where}, {counted(len(both), 'time')}: {shown}")
         if one in labels and other in labels:
             unlike = [(a, b) for a, b in both if labels[other][a] != labels[one][b]]
             if unlike:
@@ -207,7 +209,7 @@ def _of_classes(parts: Mapping[Part, Looked]) -> list[str]:
         said.append(f"{len(alone)} {have} one training sample: {', '.join(alone[:10])}")
     few, many = min(counts, key=lambda name: counts[name]), max(counts, key=lambda name: counts[name])
     if counts[few] and counts[many] / counts[few] >= UNEVEN:
-        said.append(f"classes are uneven: {counts[many]} training samples of {many}, {counts[few]} of {few}")
+        said.append(f"classes are uneven: {counted(counts[many], 'training sample')} of {many}, {counts[few]} of {few}")
     return said
 
 

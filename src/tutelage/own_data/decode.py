@@ -12,6 +12,7 @@ from tutelage.data.modes import GREY, in_channels, is_grey, upright
 from tutelage.data.pictures import needed, sound_image
 from tutelage.own_data.geometry import Geometry, middle_box
 from tutelage.own_data.survey import bytes_of, in_threads, why
+from tutelage.plurals import counted
 
 GAP = 3.0
 """How many times larger than wanted a picture is before it is scaled exactly: pillow averages whole pixels until there,
@@ -81,7 +82,8 @@ def channels_of(modes: Sequence[str]) -> tuple[int, str]:
     grey = sum(map(is_grey, modes))
     if grey == len(modes):
         return 1, "all pictures are grey: 1 channel"
-    return 3, "3 channels" + (f"; {grey} grey pictures become RGB (--channels 1 makes all grey)" if grey else "")
+    made = counted(grey, "grey picture", "becomes", "become")
+    return 3, f"3 channels; {made} RGB (--channels 1 makes all grey)" if grey else "3 channels"
 
 
 def _kept(image: Any, opened: Any, geometry: Geometry, channels: int) -> np.ndarray[Any, Any]:

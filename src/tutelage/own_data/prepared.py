@@ -18,6 +18,7 @@ from tutelage.own_data.split import chosen
 from tutelage.own_data.store import SHARE, decoded_in_file, decoded_in_memory, decoded_key
 from tutelage.own_data.survey import Header, surveyed
 from tutelage.own_data.twins import twins
+from tutelage.plurals import counted
 
 NAMED = 5
 """How many broken pictures are named; the others are counted."""
@@ -68,7 +69,7 @@ def decoded_parts(source: Source, how: How) -> Ready:
     notes = [*notes, words] if how.channels else [*notes, words, more]
     channels = how.channels or channels
     if turned := sum(header.orientation > 1 for part in headers.values() for header in part):
-        notes.append(f"{turned} pictures were turned upright, as their EXIF data say")
+        notes.append(f"{counted(turned, 'picture', 'was', 'were')} turned upright, as their EXIF data say")
     kept, said = _decoded(source, parts, shape, channels, how)
     ready: dict[Part, Prepared] = {}
     digests: dict[Part, list[bytes]] = {}
@@ -152,9 +153,10 @@ def _left_out(source: Source, part: Part, broken: Mapping[str, str], strict: boo
         return []
     named = [f"{_place(source, part, name)} {reason}" for name, reason in list(broken.items())[:NAMED]]
     if strict:
-        raise ValueError(f"{named[0]}, one of {len(broken)} pictures; restore them, or leave out --strict.")
+        raise ValueError(f"{named[0]}, one of {counted(len(broken), 'picture')}; restore them, or leave out --strict.")
     more = f"; and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
-    return [f"{len(broken)} pictures of the {part} part were left out: {'; '.join(named)}{more}"]
+    left_out = counted(len(broken), "picture", "was", "were")
+    return [f"in the {part} part {left_out} left out: {'; '.join(named)}{more}"]
 
 
 def _place(source: Source, part: Part, name: str) -> str:

@@ -10,6 +10,7 @@ from tutelage.own_data.parts import part_of
 from tutelage.own_data.source import TaskName
 from tutelage.own_data.table import Columns
 from tutelage.own_data.wanted import Wanted
+from tutelage.plurals import counted
 
 PARTS = ("split", "part", "set", "subset", "partition")
 LABELS = ("label", "labels", "class", "classes", "class_name", "category", "target", "targets", "y", "tags")
@@ -69,7 +70,7 @@ def roles_of(table: Columns, wanted: Wanted) -> Roles:
             f"{table.where} has no column of pictures and none of numbers to learn from; paths of pictures end in "
             f"{', '.join(ENDINGS[:3])} …: write such into {named!r}, or name their column with --path-column."
         )
-    shown = f"{inputs[0]!r}" if len(inputs) == 1 else f"{len(inputs)} columns of numbers"
+    shown = f"{inputs[0]!r}" if len(inputs) == 1 else f"{counted(len(inputs), 'column')} of numbers"
     said = f"inputs are {shown}, labels {', '.join(map(repr, labels))}: {task}" + (
         f"; parts are {part!r}" if part else ""
     )

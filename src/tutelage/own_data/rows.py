@@ -13,6 +13,7 @@ from tutelage.own_data.roles import Roles, roles_of
 from tutelage.own_data.source import Encoded, Part, Samples, Source
 from tutelage.own_data.table import Columns
 from tutelage.own_data.wanted import Wanted
+from tutelage.plurals import counted
 
 
 def read_tables(name: str, tables: Mapping[str, Columns], wanted: Wanted) -> Source:
@@ -71,9 +72,11 @@ def _by_part(table: Columns, key: str, roles: Roles, wanted: Wanted, notes: list
         name, inputs = _input(table, roles, number)
         rows.setdefault(part, []).append(_Row(name, inputs, values))
     if nothing and wanted.strict:
-        raise ValueError(f"{table.where} has {nothing} rows without a label; fill them in, or leave out --strict.")
+        raise ValueError(
+            f"{table.where} has {counted(nothing, 'row')} without a label; fill them in, or leave out --strict."
+        )
     if nothing:
-        notes.append(f"{nothing} rows of {Path(table.where).name} have no label and were left out")
+        notes.append(f"in {Path(table.where).name} {counted(nothing, 'row', 'was', 'were')} left out, without a label")
     if roles.pictures:
         rows = {part: _once(table, found, notes) for part, found in rows.items()}
     return rows
@@ -124,10 +127,13 @@ def _once(table: Columns, rows: Sequence[_Row], notes: list[str]) -> list[_Row]:
             )
         seen.setdefault(row.name, row)
     if twice := len(rows) - len(seen):
-        notes.append(f"{twice} rows of {Path(table.where).name} name a picture once more and were left out")
+        left_out = counted(twice, "row", "was", "were")
+        notes.append(f"in {Path(table.where).name} {left_out} left out, of pictures that have one already")
     folded = {name.casefold() for name in seen}
     if alike := len(seen) - len(folded):
-        notes.append(f"{alike} names of pictures differ from others in capital letters alone")
+        notes.append(
+            f"of the pictures {counted(alike, 'name', 'differs', 'differ')} from another in capital letters alone"
+        )
     return list(seen.values())
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from tutelage.data.labelled import Labelled
 from tutelage.data.split import held_out
 from tutelage.own_data.source import PARTS, Part, Samples, Source
+from tutelage.plurals import counted
 
 
 def chosen(samples: Samples, places: Sequence[int]) -> Samples:
@@ -38,13 +39,15 @@ def set_apart(source: Source, shares: dict[Part, float], seed: int) -> Source:
             continue
         if len(train) - count < 2:
             raise ValueError(
-                f"{source.name} has {total} training samples; {count} cannot be set apart for {part}: add some."
+                f"{source.name} has {counted(total, 'training sample')}; {count} cannot be set apart for {part}: add "
+                "some."
             )
         rest, held = held_out(_by_class(source, train), count, seed + number)
         parts["train"], parts[part] = chosen(train, rest.index.tolist()), chosen(train, held.index.tolist())
         flag = "validation" if part == "validation" else "test"
         how = ", each class its share," if source.task == "classification" else ""
-        notes.append(f"{count} of {total} training samples{how} were set apart for {part} (--{flag}, --split-seed)")
+        apart = f"{counted(count, 'sample', 'was', 'were')} set apart for {part} (--{flag}, --split-seed)"
+        notes.append(f"of {counted(total, 'training sample')}{how} {apart}")
     return replace(source, parts={part: parts[part] for part in PARTS if part in parts}, notes=tuple(notes))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tutelage.data.contents import content_of
+from tutelage.plurals import counted
 
 LARGEST = 2**30
 """Bytes of a table of text."""
@@ -69,9 +70,9 @@ def read_text(path: Path) -> Columns:
         raise ValueError(f"{path} {what}; give every column in its first line a name of its own.")
     for number, row in enumerate(rows[1:], 2):
         if len(row) != len(names):
+            there, wanted = counted(len(row), "value"), counted(len(names), "column")
             raise ValueError(
-                f"{path} has {len(row)} values in its row {number} and {len(names)} columns; quote values that hold "
-                f"{separator!r}."
+                f"{path} has {there} in its row {number} and {wanted}; quote values that hold {separator!r}."
             )
     columns = {
         name: [x.strip() for x in column] for name, column in zip(names, zip(*rows[1:], strict=True), strict=True)

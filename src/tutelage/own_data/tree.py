@@ -11,6 +11,7 @@ from tutelage.data.walk import ENDINGS, Found, images_below, spelled_out, visibl
 from tutelage.own_data.parts import joined_classes, part_of
 from tutelage.own_data.source import Part, Samples, Source
 from tutelage.own_data.wanted import Wanted
+from tutelage.plurals import counted
 
 PICTURES, MASKS = ("images", "imgs", "image", "img"), ("masks", "mask", "labels", "annotations", "segmentations")
 """What the two folders of a segmentation set are called, in small letters."""
@@ -156,7 +157,7 @@ def _with_masks(folder: Path, homes: Mapping[Part, Path], notes: list[str]) -> S
         if not both:
             raise FileNotFoundError(f"{home / pair[0]} has no picture with a mask of its name in {home / pair[1]}.")
         if lone := len(pictures.images) - len(both):
-            notes.append(f"{lone} pictures of the {part} part have no mask and were left out")
+            notes.append(f"in the {part} part {counted(lone, 'picture', 'was', 'were')} left out, without a mask")
         names = tuple(spelled_out(path) if home == folder else f"{home.name}/{spelled_out(path)}" for path, _ in both)
         parts[part] = Samples(names, tuple(home / path for path, _ in both), tuple(home / mask for _, mask in both))
     notes.append("folders of pictures and of masks: segmentation")

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from tutelage.own_data.source import Part
+from tutelage.plurals import counted
 
 SHOWN = 3
 
@@ -40,8 +41,8 @@ def _sentences(names: Mapping[Part, Sequence[str]], digests: Mapping[Part, Seque
     found = pairs(names, digests)
     for (one, other), both in sorted(found.items(), key=lambda x: x[0][0] == x[0][1]):
         shown = ", ".join(f"{a} = {b}" for a, b in both[:SHOWN]) + (" …" if len(both) > SHOWN else "")
-        many = len(both) != 1
-        are, pictures = ("are", f"{len(both)} pictures") if many else ("is", "1 picture")
+        are = "is" if len(both) == 1 else "are"
+        pictures = counted(len(both), "picture")
         if one == other:
             yield f"{pictures} of the {one} part {are} there twice: {shown}"
         else:

@@ -4,6 +4,7 @@ from base64 import b64decode
 from binascii import Error
 from math import prod
 
+from tutelage.plurals import counted
 from tutelage.results import Calibration, Example, Results, Table
 
 
@@ -24,7 +25,7 @@ def _refuse_table(table: Table, place: str) -> None:
     for number, row in enumerate(table.rows):
         if len(row) != len(table.columns):
             raise ValueError(
-                f"{place}.rows[{number}] has {len(row)} cells, but there are {len(table.columns)} columns."
+                f"{place}.rows[{number}] has {len(row)} cells, but there are {counted(len(table.columns), 'column')}."
             )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tutelage.measures.wilson import wilson
+from tutelage.plurals import counted
 from tutelage.report.svg import Axis, bottom_axis, left_axis, mark, svg_drawing, svg_line, svg_path, svg_text
 from tutelage.results import Calibration, Interval
 
@@ -51,6 +52,6 @@ def reliability_plot(bins: Sequence[Bin], name: str, role: str) -> str:
     points = [(x.at(one.confidence), y.at(one.accuracy)) for one in bins]
     parts.append(svg_path(points, f"curve {role}") if len(points) > 1 else "")
     for (a, b), one in zip(points, bins, strict=True):
-        tip = f"confidence {one.confidence:.2f}: {100 * one.accuracy:.0f} % of {one.count:,} samples right"
+        tip = f"confidence {one.confidence:.2f}: {100 * one.accuracy:.0f} % of {counted(one.count, 'sample')} right"
         parts.append(mark(a, b, "dot", role, tip))
     return svg_drawing(f"Reliability of {name}: accuracy over confidence", SIDE, SIDE, parts)

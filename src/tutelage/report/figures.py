@@ -55,7 +55,7 @@ def _decisive(
     if score is None:
         return None
     low, high = (measured(bound, half, like=score.mean) for bound in main.interval(metric) or (0.0, 0.0))
-    sure = f"over {score.n} seeds" if score.n > 1 else f"95 % interval {low} to {high}" if half else ""
+    sure = f"over {counted(score.n, 'seed')}" if score.n > 1 else f"95 % interval {low} to {high}" if half else ""
     few = "" if decide(main.first.count) else TOO_FEW
     alone = "" if baseline is None or not baseline.label else f" ({baseline.label})"
     others = ((baseline, f"the baseline{alone}"), (teacher, "the teacher"))
@@ -141,7 +141,7 @@ def _latency(
     assert mine is not None
     words = [f"quartiles {significant(mine.q1)} to {significant(mine.q3)}"]
     if mine.threads is not None:
-        words.append(f"on {mine.threads} thread{'s' * (mine.threads > 1)}")
+        words.append(f"on {counted(mine.threads, 'thread')}")
     for other, whom in ((teacher, "the teacher"), (baseline, "the baseline")):
         theirs = other.latency(batch) if other is not None else None
         if theirs is not None and min(mine.median, theirs.median) > 0:

@@ -8,6 +8,7 @@ from statistics import mean
 from typing import Any
 from zlib import crc32
 
+from tutelage.plurals import counted
 from tutelage.report.numbers import exact
 from tutelage.report.paired import mean_interval
 from tutelage.report.read import FinishedRun
@@ -35,7 +36,7 @@ class NetworkOverSeeds:
         said = Counter(network.label for network in self.networks)
         if len(said) == 1:
             return self.first.label
-        return "; ".join(f"{label} ({n} of {said.total()} seeds)" for label, n in said.most_common())
+        return "; ".join(f"{label} ({n} of {counted(said.total(), 'seed')})" for label, n in said.most_common())
 
     def over(self, read: Callable[[Network], float | None]) -> Spread | None:
         """``read(network)`` over seeds, or ``None`` where some seed has no such number."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
+from tutelage.plurals import counted
 from tutelage.printable import in_markdown
 from tutelage.report.experiment import MADE, Experiment, legend, setting_name, training_seconds
 from tutelage.report.groups import Group, NetworkOverSeeds
@@ -43,7 +44,7 @@ def _row(experiment: Experiment) -> list[str]:
     return [
         experiment.question,
         answer(group) + several,
-        counted(_verdicts(experiment.settings)) + _made_up(experiment.settings),
+        by_verdict(_verdicts(experiment.settings)) + _made_up(experiment.settings),
         str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
         time_text(training_seconds(group).mean),
     ]
@@ -74,7 +75,7 @@ def answer(group: Group) -> str:
         return run_headline(group)
     ends = dict.fromkeys((0, len(ordered) - 1))
     told = " to ".join(f"{_scored(ordered[end][0], metric)} ({ordered[end][0].first.name})" for end in ends)
-    who = f"{len(ordered)} students: " if len(ordered) > 1 else ""
+    who = f"{counted(len(ordered), 'student')}: " if len(ordered) > 1 else ""
     beside = [f"{role} {_scored(x, metric)}" for role in ("baseline", "teacher") if (x := group.role(role)) is not None]
     return "; ".join([f"{who}test {metric.name} {told}", *beside])
 
@@ -83,10 +84,10 @@ def _scored(network: NetworkOverSeeds, metric: Metric) -> str:
     return with_unit(score_text(network, metric), metric)
 
 
-def counted(verdicts: Iterable[str]) -> str:
+def by_verdict(verdicts: Iterable[str]) -> str:
     """``✓ 2 hold, ? 3 undecided``: how many claims came out how, in the order of ``SIGNS``.
 
-    >>> counted(["undecided", "holds", "undecided"])
+    >>> by_verdict(["undecided", "holds", "undecided"])
     '✓ 1 holds, ? 2 undecided'
     """
     count = Counter(verdicts)
@@ -105,6 +106,6 @@ def _made_up(settings: Iterable[Group]) -> str:
 def _totals(experiments: Sequence[Experiment]) -> str:
     settings = [group for one in experiments for group in one.settings]
     runs, verdicts = sum(len(group.runs) for group in settings), _verdicts(settings)
-    counts = [f"{n} {what}{'s' * (n != 1)}" for n, what in ((len(experiments), "experiment"), (runs, "run"))]
-    claims = f"{len(verdicts)} claim{'s' * (len(verdicts) != 1)}: {counted(verdicts)}"
+    counts = [counted(len(experiments), "experiment"), counted(runs, "run")]
+    claims = f"{counted(len(verdicts), 'claim')}: {by_verdict(verdicts)}"
     return f"{', '.join([*counts, claims])}. {legend()} Numbers over several seeds are mean ± standard deviation."

@@ -63,8 +63,8 @@ def story_of(groups: Sequence[Group]) -> Story:
     seeds = sorted({repr(run.seed) for run in runs})
     seen = tuple(conflict for group in groups for conflict in conflicts_of(group))
     counts = [
-        f"{len(groups)} settings" if many else "",
-        f"{len(seeds)} seeds" if len(seeds) > 1 else f"seed {seeds[0]}",
+        f"{counted(len(groups), 'setting')}" if many else "",
+        f"{counted(len(seeds), 'seed')}" if len(seeds) > 1 else f"seed {seeds[0]}",
         SYNTHETIC[all(run.synthetic for run in runs)] if any(run.synthetic for run in runs) else "",
     ]
     return Story(
@@ -99,7 +99,9 @@ def run_headline(group: Group) -> str:
         return pooled_headline(group)
     score = main.score(group.metric) if main is not None else None
     if main is None or score is None:
-        return f"{len(group.runs)} runs of {group.runs[0].request.recipe} finished; they measured no network."
+        return (
+            f"{counted(len(group.runs), 'run')} of {group.runs[0].request.recipe} finished; they measured no network."
+        )
     metric, name, role = group.metric, main.first.name, main.first.role
     who = name if role in name else f"{role} ({name})"
     parts = [f"The {who} has {with_unit(score_text(main, metric), metric)} test {metric.name}"]
@@ -112,7 +114,7 @@ def run_headline(group: Group) -> str:
         parts.append(f"its teacher{size} {with_unit(score_text(teacher, metric), metric)}")
     if not decide(main.first.count):
         parts.append(f"{counted(main.first.count, 'test sample', 'is', 'are')} {TOO_FEW}")
-    return "; ".join(parts) + (f" (mean ± sd over {score.n} seeds)." if score.n > 1 else ".")
+    return "; ".join(parts) + (f" (mean ± sd over {counted(score.n, 'seed')})." if score.n > 1 else ".")
 
 
 def pooled_headline(group: Group) -> str:
@@ -124,13 +126,14 @@ def pooled_headline(group: Group) -> str:
         if network.first.role == "student" and (score := network.score(metric)) is not None
     ]
     if not students:
-        return f"{len(group.runs)} runs of {group.runs[0].request.recipe} finished; they measured no network."
+        return (
+            f"{counted(len(group.runs), 'run')} of {group.runs[0].request.recipe} finished; they measured no network."
+        )
     best, _ = max(students, key=lambda pair: metric.gain(pair[1], 0))
     word = "lowest" if metric.better == "lower" else "highest"
-    seeds = f"{len(best.networks)} seed{'s' * (len(best.networks) > 1)}"
-    start = (
-        f"Of {len(students)} students in {len(group.runs)} runs, {best.first.name} has the {word} test {metric.name}"
-    )
+    seeds = counted(len(best.networks), "seed")
+    start = f"Of {counted(len(students), 'student')} in {counted(len(group.runs), 'run')}, {best.first.name} has the "
+    start += f"{word} test {metric.name}"
     others = [(role, other) for role in ("baseline", "teacher") if (other := group.role(role)) is not None]
     parts = [f"{start}: {with_unit(score_text(best, metric), metric)} ({seeds})"]
     parts += [f"the {role} has {with_unit(words, metric)}" for role, x in others if (words := score_text(x, metric))]
@@ -142,7 +145,9 @@ def unranked_headline(groups: Sequence[Group], reason: str) -> str:
     if not reason:
         return ""
     what = "runs of one preset and data set" if reason == OTHER_SAMPLES else "runs that deliver the same student"
-    return f"{len(groups)} settings, and none is called the best: {reason}. To compare settings, name {what}."
+    return (
+        f"{counted(len(groups), 'setting')}, and none is called the best: {reason}. To compare settings, name {what}."
+    )
 
 
 def best_setting(groups: Sequence[Group], differences: Sequence[Difference]) -> str:
@@ -154,11 +159,11 @@ def best_setting(groups: Sequence[Group], differences: Sequence[Difference]) -> 
         if group.main is not None and (score := group.main.score(metric)) is not None
     ]
     if not pairs:
-        return f"{len(groups)} settings of {groups[0].runs[0].request.recipe} ran; they measured no network."
+        return f"{counted(len(groups), 'setting')} of {groups[0].runs[0].request.recipe} ran; they measured no network."
     group, main, _, difference = max(pairs, key=lambda each: metric.gain(each[2].mean, 0))
     best = "lowest" if metric.better == "lower" else "highest"
-    start = f"Of {len(groups)} settings, {group.name} gives the {best} test {metric.name} of the {main.first.name}: "
-    start += with_unit(score_text(main, metric), metric)
+    start = f"Of {counted(len(groups), 'setting')}, {group.name} gives the {best} test {metric.name} of the "
+    start += f"{main.first.name}: " + with_unit(score_text(main, metric), metric)
     if group is groups[0] or groups[0].main is None:
         return f"{start}; it is also the first."
     sure = f"p = {probability(difference.t)}, paired t test" if difference.t is not None else difference.reason

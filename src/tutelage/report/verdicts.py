@@ -7,6 +7,7 @@ from math import inf
 from statistics import mean
 from typing import Any
 
+from tutelage.plurals import counted
 from tutelage.report.numbers import exact
 from tutelage.report.paired import mean_interval, paired_t
 from tutelage.report.spread import Spread
@@ -73,7 +74,7 @@ class Verdict:
         if self.claim.reason or self.word != "undecided":
             return self.claim.reason
         needed = max(self.claim.seeds, 2)
-        return f"takes {needed} seeds or more" if self.measured.n < needed else ""
+        return f"takes {counted(needed, 'seed')} or more" if self.measured.n < needed else ""
 
     @property
     def sign(self) -> str:

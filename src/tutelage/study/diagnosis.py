@@ -11,6 +11,7 @@ from tutelage.data.labelled import Labelled
 from tutelage.data.views import in_order
 from tutelage.measures.predict import device_of, evaluating
 from tutelage.outputs import tensor_in
+from tutelage.plurals import counted
 from tutelage.results import Metric
 from tutelage.study.answered import MOST, answers_of, are_classes, are_masks, quality
 from tutelage.study.class_order import in_words, orders
@@ -132,7 +133,8 @@ def _told(
             *_of_classes(data.task.told, answers, samples, before, max((x.score for x in found), default=0.0) / 100),
         ]
         if answers.shape[1] != len(classes):
-            seen.append(f"it answers with {answers.shape[1]} numbers, and the data have {len(classes)} classes")
+            numbers = counted(answers.shape[1], "number")
+            seen.append(f"it answers with {numbers}, and the data have {counted(len(classes), 'class')}")
         commonest = int(answers.argmax(1).bincount().max()) / len(answers)
         if not found and commonest > 0.9 and int(samples.targets.bincount().max()) / len(answers) < 0.8:
             seen.append(f"it answers {100 * commonest:.0f} % of the samples with the same class")

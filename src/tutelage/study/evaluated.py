@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tutelage.calls import reason
 from tutelage.data.views import in_order
 from tutelage.measures.latency import latency
+from tutelage.plurals import counted
 from tutelage.profiling import clocked
 from tutelage.results import Best, Example, Latency, Network, Role, Score
 from tutelage.run import Run
@@ -93,7 +94,7 @@ def refuse_nan(answers: Tensor) -> None:
 
 def _refuse_any(nan: int, count: int) -> None:
     if nan:
-        raise ValueError(f"{nan} of {count} answers are no numbers (NaN)")
+        raise ValueError(f"{nan} of {counted(count, 'answer')} not a number (NaN)")
 
 
 def validated(finished: Finished, data: Sets) -> float:
@@ -148,7 +149,11 @@ def _finite(scores: Mapping[str, Score]) -> dict[str, Score]:
 
 def _not_finite(found: Judged, count: int) -> list[str]:
     lacking = [name for name in found.scores if name not in _finite(found.scores)]
-    return [f"no {' and no '.join(lacking)}: {found.not_finite} of {count} answers are not finite"] if lacking else []
+    return (
+        [f"no {' and no '.join(lacking)}: {found.not_finite} of {counted(count, 'answer')} not finite"]
+        if lacking
+        else []
+    )
 
 
 def _details(found: Judged, teacher: Tensor | None, data: Sets) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from tutelage.data.labelled import Labelled, labelled
+from tutelage.plurals import counted
 from tutelage.study.sets import Sets
 
 LENGTHS = (2, 3)
@@ -22,7 +23,7 @@ def given_sets(parts: Any) -> Sets:
     ``ValueError`` for anything else.
     """
     if not isinstance(parts, Sequence) or isinstance(parts, str) or len(parts) not in LENGTHS:
-        what = f"{len(parts)} parts" if isinstance(parts, Sequence) else f"a {type(parts).__name__}"
+        what = f"{counted(len(parts), 'part')}" if isinstance(parts, Sequence) else f"a {type(parts).__name__}"
         raise ValueError(f"Data are a path, Sets, or (train, validation, test); got {what}.")
     names = ("train", "validation", "test") if len(parts) == 3 else ("train", "test")
     with torch.random.fork_rng():

@@ -23,6 +23,7 @@ from tutelage.measures.latency import latency
 from tutelage.measures.memory import peak_bytes
 from tutelage.measures.predict import device_of, evaluating
 from tutelage.models.trained import comes_trained
+from tutelage.plurals import counted
 from tutelage.results import Latency, Score
 from tutelage.study.answered import are_classes, judged
 from tutelage.study.diagnosis import diagnosed
@@ -85,7 +86,7 @@ class Measured:
             if number is not None
         ]
         found += [
-            (f"latency, batch {size}", f"{x.median:.3g} ms ({x.q1:.3g} to {x.q3:.3g}, {x.threads} threads)")
+            (f"latency, batch {size}", f"{x.median:.3g} ms ({x.q1:.3g} to {x.q3:.3g}{_threads(x)})")
             for size, x in (self.latency_ms or {}).items()
         ]
         return [*found, ("input", " x ".join(map(str, self.input_shape)))]
@@ -98,7 +99,7 @@ class Measured:
     def _repr_html_(self) -> str:
         cells = "".join(f"<tr><td>{html.escape(a)}</td><td>{html.escape(b)}</td></tr>" for a, b in self.rows())
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        title = f"{html.escape(self.name)} on {self.count} samples"
+        title = f"{html.escape(self.name)} on {counted(self.count, 'sample')}"
         return f"<table><caption>{title}</caption>{cells}</table>" + (f"<ul>{notes}</ul>" if notes else "")
 
 
@@ -166,12 +167,14 @@ def _measured(
     suits = not classes or (answers is not None and answers.shape[1] == len(data.train.classes))
     wanted = below(scores, task, expect)
     if found.nan:
-        notes.append(f"WARNING: {found.nan} of {len(samples)} answers are no numbers (NaN)")
+        notes.append(f"WARNING: {found.nan} of {counted(len(samples), 'answer')} not a number (NaN)")
     elif wanted or not suits or guesses(network, data, samples, scores, pictures.size):
         why = diagnosed(network, data, pictures, "--")
         if wanted:
-            raise ValueError(f"{name} makes less than the {wanted} that is expected. On {why.count} samples: {why}.")
-        notes.append(f"WARNING: on {why.count} samples: {why}")
+            raise ValueError(
+                f"{name} makes less than the {wanted} that is expected. On {counted(why.count, 'sample')}: {why}."
+            )
+        notes.append(f"WARNING: on {counted(why.count, 'sample')}: {why}")
     elif len(for_choices):
         notes += better_ways(network, data, pictures, "--", scores)
     batch: Tensor = next(iter(in_order(samples, batch_size=64, transform=data.test_transform)(0, 0)))["input"]
@@ -197,6 +200,10 @@ def _measured(
         notes=tuple(notes),
         **costs,
     )
+
+
+def _threads(clock: Latency) -> str:
+    return "" if clock.threads is None else f", {counted(clock.threads, 'thread')}"
 
 
 def _calibration_error(answers: Tensor, samples: Labelled) -> float:

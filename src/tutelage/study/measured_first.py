@@ -4,6 +4,7 @@ from torch import nn
 
 from tutelage.data.labelled import Labelled
 from tutelage.measures.chance import TOO_FEW, decide
+from tutelage.plurals import counted
 from tutelage.results import Score
 from tutelage.study.answered import answers_of, are_classes, are_masks, judged
 from tutelage.study.diagnosis import Diagnosis, chosen, diagnosed
@@ -26,7 +27,7 @@ def measured_first(network: nn.Module, data: Sets, pictures: Way, expect: float,
     task = data.task
     found = judged(task, network, samples, data.test_transform, pictures.size)
     if found.nan:
-        raise ValueError(f"Of {called}, {found.nan} of {len(samples)} answers are no numbers (NaN).")
+        raise ValueError(f"{called} answers with NaN: {found.nan} of {counted(len(samples), 'sample')}.")
     answers, scores = found.answers, found.scores
     many = answers is not None and are_classes(answers, samples) and answers.shape[1] != len(data.train.classes)
     words = in_words(scores, task, len(samples))
@@ -35,8 +36,8 @@ def measured_first(network: nn.Module, data: Sets, pictures: Way, expect: float,
         why = diagnosed(network, data, pictures, prefix)
         bound = f"less than the {wanted} that is expected" if wanted else "not clearly better than one constant answer"
         if answers is not None and many:
-            bound = f"{answers.shape[1]} numbers a sample for {len(data.train.classes)} classes"
-        raise ValueError(f"{called} makes {words}, {bound}. On {why.count} samples: {why}.")
+            bound = f"{counted(answers.shape[1], 'number')} a sample for {counted(len(data.train.classes), 'class')}"
+        raise ValueError(f"{called} makes {words}, {bound}. On {counted(why.count, 'sample')}: {why}.")
     if at_chance(scores, task, samples):
         words += ", too few to tell it from chance; training samples do"
     elif not decide(len(samples)):
@@ -100,4 +101,4 @@ def in_words(scores: dict[str, Score], task: Task, count: int) -> str:
     texts = [f"{scores[x.name].value:.4g}{' %' if x.unit == '%' else ''} {x.name}" for x in task.metrics]
     first = next((n for n, x in enumerate(task.metrics) if x.unit == "%"), 0)
     rest = ", ".join(text for n, text in enumerate(texts) if n != first)
-    return f"{texts[first]}{f' ({rest})' if rest else ''} on {count} samples"
+    return f"{texts[first]}{f' ({rest})' if rest else ''} on {counted(count, 'sample')}"

@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tutelage import machine
 from tutelage.keys import Build
 from tutelage.measures.memory import peak_bytes
+from tutelage.plurals import counted
 from tutelage.study.sets import Sets
 
 
@@ -29,7 +30,7 @@ def refuse_too_large(name: str, build: Build, data: Sets, batch_size: int) -> No
         return
     if there is not None and needed > there:
         raise ValueError(
-            f"{name} takes {_gigabytes(needed)} for a step of {samples} samples, and this process may have "
+            f"{name} takes {_gigabytes(needed)} for a step of {counted(samples, 'sample')}, and this process may have "
             f"{_gigabytes(there)}; choose a smaller network or a smaller batch size."
         )
 

@@ -18,6 +18,7 @@ from tutelage.own_data.source import Part, Source
 from tutelage.own_data.split import set_apart
 from tutelage.own_data.tree import read_pictures
 from tutelage.own_data.wanted import Wanted
+from tutelage.plurals import counted
 from tutelage.profiling import clocked
 from tutelage.study.own_settings import DataSettings
 from tutelage.study.sets import Sets
@@ -99,7 +100,7 @@ def _with_unlabelled(source: Source, folder: str) -> Source:
         raise ValueError(f"--unlabelled is for pictures, and {source.name} holds numbers; leave it out.")
     samples, said = read_pictures(Path(folder))
     parts = {**source.parts, "unlabelled": samples}
-    said = [f"{len(samples)} pictures without labels come from {folder}", *said]
+    said = [f"{counted(len(samples), 'picture')} without labels taken from {folder}", *said]
     return Source(source.name, source.task, source.classes, parts, (*source.notes, *said))
 
 
@@ -153,7 +154,7 @@ def _preprocessing(settings: DataSettings, ready: Ready, notes: list[str]) -> Pr
         raise ValueError(f"Pictures have 1 or 3 channels; these have {channels}: keep 3 of them, or one.")
     for flag, values in (("--mean", settings.mean), ("--std", settings.std)):
         if values and len(values) != channels:
-            raise ValueError(f"{flag} takes {channels} numbers, one for each channel; got {len(values)}.")
+            raise ValueError(f"{flag} takes {counted(channels, 'number')}, one for each channel; got {len(values)}.")
     mean, std = settings.mean, settings.std
     if not mean or not std:
         own_mean, own_std = moments(train)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from tutelage.foreign.forms import only_answers
 from tutelage.models.trained import comes_trained
+from tutelage.plurals import counted
 from tutelage.profiling import clocked
 from tutelage.run import Run
 from tutelage.stages.storage import Finished
@@ -61,8 +62,9 @@ def refuse_other_count(misfit: ValueError, data: Sets, asked: OwnTeacherSettings
         return
     there, here = rows
     raise ValueError(
-        f"{called}: the file is of a network with {there} answers, and {asked.teacher} has {here} for the data's "
-        f"{len(data.train.classes)} classes{_other_count(data, asked, pictures, there)}."
+        f"{called}: the file is of a network with {counted(there, 'answer')}, and {asked.teacher} has {here} for the "
+        f"data's "
+        f"{counted(len(data.train.classes), 'class')}{_other_count(data, asked, pictures, there)}."
     ) from misfit
 
 
@@ -78,4 +80,4 @@ def _other_count(data: Sets, asked: OwnTeacherSettings, pictures: Way, there: in
     except ValueError:
         return ""
     why = diagnosed(network.to(data.train.inputs.device), data, pictures, "--teacher-")
-    return f". On {why.count} samples: {why}"
+    return f". On {counted(why.count, 'sample')}: {why}"

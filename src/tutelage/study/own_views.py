@@ -2,6 +2,7 @@
 
 from tutelage.data.augment import ENDLESS, Level, augmentation, shows
 from tutelage.data.views import Show, normalised, plain
+from tutelage.plurals import counted
 from tutelage.study.sets import Sets
 
 
@@ -13,7 +14,7 @@ def views_in_words(count: int) -> str:
     """
     if count >= ENDLESS:
         return "each picture in another view every time"
-    return f"{count} views of each picture" if count > 1 else "each as it is"
+    return f"{counted(count, 'view')} of each picture" if count > 1 else "each as it is"
 
 
 def own_views(data: Sets, level: Level, views: int = 0, seed: int = 0) -> tuple[Show, int, str]:

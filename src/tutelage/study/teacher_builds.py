@@ -16,6 +16,7 @@ from tutelage.measures.predict import evaluating
 from tutelage.methods.check import failure_in_words, refuse_other_answers, tensor_of
 from tutelage.methods.suited import kind_of_answers
 from tutelage.outputs import tensor_output
+from tutelage.plurals import counted
 from tutelage.shapes import LabelLogits, LogitMap, Logits
 from tutelage.stopped import Stopped
 from tutelage.study.answered import answers_of
@@ -187,7 +188,7 @@ def refuse_missing_rows(network: TableOfAnswers, data: Sets, table: str, note: C
             continue
         lacking = samples.index[answers[samples.index.cpu()].isnan().any(1).to(samples.index.device)].tolist()
         if lacking and part == "test":
-            note(f"{table} has no row for {len(lacking)} of {len(samples)} test samples")
+            note(f"{table} has no row for {len(lacking)} of {counted(len(samples), 'test sample')}")
         elif lacking:
             names = named_samples(data).names
             raise ValueError(

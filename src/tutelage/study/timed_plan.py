@@ -164,8 +164,9 @@ def plan_in_words(
         weights = participants.build_student().state_dict().values()
     written = cached + COPIES * sum(x.nbytes for x in weights if isinstance(x, torch.Tensor))
     return [
-        f"{student} learns from {teacher} for {counted(timed.epochs, 'epoch')} of {len(lesson.train):,} samples, "
-        f"{views}, {found.batch_size} a step, by {found.optimizer} at a rate of up to {rate}, up for a fifth of the "
+        f"{student} learns from {teacher} for {counted(timed.epochs, 'epoch')} of "
+        f"{counted(len(lesson.train), 'sample')}, {views}, "
+        f"{found.batch_size} a step, by {found.optimizer} at a rate of up to {rate}, up for a fifth of the "
         "steps and then down to 0",
         f"method {found.method}: {found.why}",
         answers,
