@@ -65,8 +65,8 @@ def diagnosed(network: nn.Module, data: Sets, teachers: Way, prefix: str, *, tho
 
     ``teachers`` is what its own pictures are, as far as that was said; ``prefix`` is what flags about it begin with.
     Everything is tried on some samples and the best of it on others, alone and two at a time. Told of is what is better
-    at a level of ``CHANCE`` over all that was tried, so that a right set-up is not accused. Without ``thorough``, fewer
-    samples, no other sizes and no pairs are tried.
+    at a level of ``CHANCE`` over all that was tried, so that a right set-up is not accused; of two at a time, what is
+    so better than any one alone. Without ``thorough``, fewer samples, no other sizes and no pairs are tried.
     """
     share = 1 if thorough else 2
     samples = chosen(looked_at(data), (FIRST + SECOND) // share)
@@ -84,18 +84,22 @@ def diagnosed(network: nn.Module, data: Sets, teachers: Way, prefix: str, *, tho
     own = [ask(given) for ask in asks]
     before = [quality(data.task, x, part) for x, part in zip(own, (first, second), strict=True)]
     ranked, count = _ranked(known(given), score, float(before[0].mean()))
-    if thorough:
+    tried = [(change, before[1]) for _, change in ranked]  # with how good each sample is without it
+    if thorough and ranked:
+        alone = [quality(data.task, asks[1](change.way), second) for _, change in ranked]
+        best = max(alone, key=lambda good: float(good.mean()))
         pairs: list[tuple[float, Change]] = []
         for value, change in ranked:
             better, more = _ranked(_further(change, known), score, value + LEAST)
             pairs, count = [*pairs, *better], count + more
-        ranked = [*sorted(pairs, key=lambda pair: -pair[0])[:FEW], *ranked]
+        tried += [(change, best) for _, change in sorted(pairs, key=lambda pair: -pair[0])[:FEW]]
     found = []
-    for _, change in ranked:
+    for change, without in tried:
         now = asks[1](change.way)
         metric, reached, gain = gained(data.task, now, own[1], second)
         good = quality(data.task, now, second)
-        if gain > 0 and is_clear(good - before[1], count) and beats_constant(data.task, now, good, second, count):
+        clear = is_clear(good - before[1], count) and is_clear(good - without, count)
+        if gain > 0 and clear and beats_constant(data.task, now, good, second, count):
             found.append(Cause(change.words, change.remedy, reached, gain, metric))
     return _told(network, data, samples, torch.cat(own), found, thorough)
 
