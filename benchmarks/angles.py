@@ -15,7 +15,7 @@ from measure import benchmark, interleaved, summary
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
-from tutelage.losses.rkd import NEAREST, angles
+from tutelage.losses.rkd import NEAREST, angles, distances
 from tutelage.losses.similarity_preserving import directions, gram_matrix, near_one
 from tutelage.measures.memory import peak_bytes
 
@@ -34,6 +34,11 @@ def at_once(student: Tensor, teacher: Tensor) -> Tensor:
 def embeddings(num: int) -> tuple[Tensor, Tensor]:
     g = torch.Generator().manual_seed(num)
     return torch.randn(num, WIDTH, generator=g, requires_grad=True), torch.randn(num, WIDTH, generator=g)
+
+
+def whole(student: Tensor, teacher: Tensor) -> Tensor:
+    """RKD as published: distances and angles, 1 : 2."""
+    return distances(student, teacher) + 2 * angles(student, teacher)
 
 
 def step(loss: Callable[[Tensor, Tensor], Tensor], student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,6 +65,7 @@ def measured(rounds: int) -> dict[str, Any]:
             )
     peaks = {f"slabs, {num} samples": peak_bytes(partial(step, angles, *embeddings(num))) for num in (*TIMED, *LARGE)}
     peaks |= {f"all at once, {num} samples": peak_bytes(partial(step, at_once, *embeddings(num))) for num in TIMED}
+    peaks |= {f"RKD, {num} samples": peak_bytes(partial(step, whole, *embeddings(num))) for num in LARGE}
     return {
         **summary(interleaved(subjects, rounds, 1), figures),
         "where": {"peak of the tensors, MB": {name: round(count / 1e6, 1) for name, count in peaks.items()}},

@@ -63,8 +63,8 @@ GOALS = (
     Goal("augmentation", "crop, flip, normalise, 3 × 32 × 32: one gather / PIL loop", 0.05, LATER),
     Goal("decoding", "first epoch: ours / DataLoader", 0.6667, "issue 14"),
     Goal("decoding", "later epoch: ours / DataLoader", 0.125, "issue 14"),
-    Goal("", "RKD at batch 1024, GB", 4, "issue 15"),
-    Goal("", "RKD angles at batch 512, GB", 0.5, LATER),
+    Goal("angles", "RKD, 1024 samples", 4000, "issue 15, MB"),
+    Goal("angles", "slabs, 512 samples", 500, f"{LATER}, MB"),
     Goal("", "a quick run's time outside of its training steps, share", 0.08, "issue 15"),
     Goal("", "a distillation's time outside of its training steps, share", 0.10, "issue 14"),
 )

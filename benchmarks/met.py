@@ -3,7 +3,8 @@
     python benchmarks/met.py [PROCESSOR]        a folder of benchmarks/results; this machine's by default
 
 Nothing is measured here: `make bench` does that, and ends with this table. A figure is the median, with quartiles, of
-process CPU time with tuned malloc (the clock on the wall for whole processes); with default malloc it stands beside.
+process CPU time on one thread with tuned malloc (the clock on the wall for whole processes, MB for peaks of memory);
+with default malloc it stands beside. What peers take was measured as their source says.
 """
 
 import argparse
@@ -68,7 +69,11 @@ def figure(result: Mapping[str, Any] | None, name: str, malloc: str) -> Spread |
     if result is None:
         return None
     if "malloc" in result:
-        found = result["malloc"].get(malloc, {}).get("figures", {}).get(name, {})
+        measured = result["malloc"].get(malloc, {})
+        for peaks in measured.get("where", {}).values():
+            if name in peaks:
+                return dict.fromkeys(("median", "q1", "q3"), peaks[name])
+        found = measured.get("figures", {}).get(name, {})
     elif malloc == "tuned":
         found = result.get("figures", {}).get(name, {}) or result.get("seconds", {}).get(name, {})
     else:
