@@ -1,0 +1,36 @@
+"""The divergence the other way round: a student that would rather leave out what a teacher says than add to it."""
+
+from tutelage.losses.kd import class_dim, not_negative, tempered, weighted
+from tutelage.shapes import Divergence, Logits
+
+CITATIONS = {
+    "reverse_kl": r"""@inproceedings{gu2024minillm,
+  title     = {{MiniLLM}: Knowledge Distillation of Large Language Models},
+  author    = {Gu, Yuxian and Dong, Li and Wei, Furu and Huang, Minlie},
+  booktitle = {International Conference on Learning Representations},
+  year      = {2024},
+  url       = {https://arxiv.org/abs/2306.08543}
+}"""
+}
+
+
+def reverse_kl(student: Logits, teacher: Logits, dim: int | None = None) -> Divergence:
+    r"""``mean_n KL(softmax(s_n) ‖ softmax(t_n))``, in nats: ``soft_targets`` at T = 1 has the two exchanged.
+
+    A student too small for all that its teacher says keeps to what is likely there, where the forward divergence
+    spreads it over everything. The mean is over everything but the classes; ``dim`` is theirs, as in ``soft_targets``.
+    A class that the student rules out (a logit of −∞) counts 0; **one that the teacher alone rules out makes it
+    infinite**. Another temperature is ``T ** 2 * reverse_kl(student / T, teacher / T)``. Raises ``ValueError`` as
+    ``soft_targets`` does for shapes.
+
+    Gu, Dong, Wei & Huang, "MiniLLM: Knowledge Distillation of Large Language Models", ICLR 2024, arXiv:2306.08543, of
+    which this is the divergence of single tokens, without the policy gradient.
+
+    >>> import torch
+    >>> reverse_kl(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([[0.0, 0.0, 2.0]]))
+    tensor(1.3610)
+    """
+    dim = class_dim(student, teacher, dim)
+    log_s, log_t = tempered(student, 1.0, dim), tempered(teacher, 1.0, dim)
+    positions = log_s.numel() / log_s.shape[dim]
+    return not_negative(weighted(log_s.exp(), log_s - log_t).sum()) / positions
