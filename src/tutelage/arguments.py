@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from tutelage.data.labelled import COUNTED, as_classes
+from tutelage.losses.masked import Masked
 from tutelage.objective import Scene, Term
 from tutelage.outputs import kind_of
 from tutelage.shapes import LabelLogits, Labels, LogitMap, Logits, MemberLogits
@@ -47,16 +48,19 @@ def shape_types(term: Term) -> list[tuple[Any, str]]:
 
     A list of addresses is looked at where it stands for stacked logits: each is then one member's.
     """
-    call = term.loss.forward if isinstance(term.loss, nn.Module) else term.loss
+    loss, addresses = term.loss, term.addresses
+    if isinstance(loss, Masked):  # which takes one argument more than its loss does
+        loss, addresses = loss.loss, addresses[:-1]
+    call = loss.forward if isinstance(loss, nn.Module) else loss
     function: Any = call
     while isinstance(function, partial):
         function = function.func
     try:
-        fed = signature(call).bind_partial(*term.addresses).arguments
+        fed = signature(call).bind_partial(*addresses).arguments
         hints = get_type_hints(function, include_extras=True)
     except (TypeError, ValueError, NameError):
         return []
-    if _is_cross_entropy(term.loss):
+    if _is_cross_entropy(loss):
         hints = {"input": Logits, "target": Labels}
     given = [(hints[name], x) for name, x in fed.items() if name in hints]
     single = [(hint, x) for hint, x in given if isinstance(x, str)]
@@ -64,13 +68,15 @@ def shape_types(term: Term) -> list[tuple[Any, str]]:
 
 
 def _is_cross_entropy(loss: Any) -> bool:
-    while isinstance(loss, partial):
-        loss = loss.func
+    while isinstance(loss, partial | Masked):
+        loss = loss.func if isinstance(loss, partial) else loss.loss
     return loss is cross_entropy or isinstance(loss, nn.CrossEntropyLoss)
 
 
 def class_dim_of(loss: Any) -> int | None:
     """The dimension of the classes that a loss was told, as cross entropy always is; nothing if it was not."""
+    if isinstance(loss, Masked):  # of rows, whatever stood before the classes
+        return -1
     if _is_cross_entropy(loss):
         return 1
     while isinstance(loss, partial):
@@ -148,4 +154,6 @@ def _ignored(loss: Any) -> int:
         if "ignore_index" in loss.keywords:
             return int(loss.keywords["ignore_index"])
         loss = loss.func
+    if isinstance(loss, Masked):
+        return IGNORED if loss.ignore_index is None else loss.ignore_index
     return int(getattr(loss, "ignore_index", IGNORED))

@@ -6,7 +6,6 @@ from operator import index
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader
 
@@ -15,6 +14,7 @@ from tutelage.data.batches import Batch, named_batch
 from tutelage.learner import Learner, LearnerState
 from tutelage.objective import Scene
 from tutelage.outputs import in_words, kind_of
+from tutelage.ranks import among_several
 
 
 @contextmanager
@@ -107,11 +107,6 @@ def refuse_unfit_terms(state: LearnerState, scene: Scene) -> None:
     for name in state.active:
         with named_in_errors(f"Term {name!r} of learner {state.name!r}"):
             refuse_unfit(state.learner.objective.terms[name], scene)
-
-
-def among_several() -> bool:
-    """Whether there are other processes, which would not wait for what this one tries alone."""
-    return dist.is_available() and dist.is_initialized()
 
 
 def single_sample(source: Any, size: Callable[[Batch], int], first: Batch) -> Batch | None:

@@ -14,11 +14,12 @@ from tutelage.data.batches import Batch, Batches, as_batches, named_batch, num_s
 from tutelage.idle import Idle
 from tutelage.learner import Learner, LearnerState
 from tutelage.loop import Epoch as Epoch  # offered here: what ``train`` gives and takes
-from tutelage.loop import Loop, Turns, as_it_is, generators, restore_generators
+from tutelage.loop import Loop, Turns, as_it_is, generators, restore_generators, shares
 from tutelage.loop import alternating as alternating
 from tutelage.loop import never as never
 from tutelage.loop import simultaneous as simultaneous
 from tutelage.objective import Clock
+from tutelage.ranks import among_several
 from tutelage.rehearsal import refuse_unfit, rehearse, rehearse_alone, tapped
 from tutelage.scenes import Kept, States, Taught, ask_teachers, play
 from tutelage.sharing import refuse_shared_memory, refuse_shared_students
@@ -40,11 +41,13 @@ def train(
     """Train all ``learners`` together. Iterate over the result: the caller evaluates, saves, logs or stops.
 
     Learners see each other under their names: ``"b.output"`` in the objective of ``a`` is mutual learning. A step takes
-    ``accumulate`` batches, each weighing its share of their ``size``. After a step for which ``pause`` holds, an
-    ``Epoch(finished=False)`` is yielded. ``prepare``, such as ``torch.compile``, is applied to every tapped student;
-    with rules that want one gradient a loss, set ``torch._functorch.config.donated_buffer = False`` before.
-    ``precision=torch.bfloat16`` runs teachers, students and objectives under autocast; see
-    ``tutelage.machine.gains_from_bfloat16`` before choosing it. Batches go to the device of the first student.
+    ``accumulate`` batches, each weighing its share of their ``size``; in a term whose loss is a mean over something
+    else, its share of that: of the valid tokens where the loss is ``masked``. So a step is that of one large batch.
+    After a step for which ``pause`` holds, an ``Epoch(finished=False)`` is yielded. ``prepare``, such as
+    ``torch.compile``, is applied to every tapped student; with rules that want one gradient a loss, set
+    ``torch._functorch.config.donated_buffer = False`` before. ``precision=torch.bfloat16`` runs teachers, students and
+    objectives under autocast; see ``tutelage.machine.gains_from_bfloat16`` before choosing it. Batches go to the device
+    of the first student.
 
     Raises ``ValueError`` before the first step for whatever cannot work: no epochs, addresses that nobody answers,
     names that mean two things; after an epoch that has no batch, or in which a learner learnt nothing and is not going
@@ -152,9 +155,13 @@ class Training:
         group = [on_device(self.device, named_batch(batch)) for batch in group]
         sizes = [self.loop.size(batch) for batch in group]
         checks.refuse_empty(sizes, self.epoch, self.batch)
-        total = sum(sizes)
         for state in states.values():
             state.begin(clock)
+        whole = len(group) == 1 and not among_several()
+        parts = {
+            me: [dict.fromkeys(state.active, 1.0)] if whole else shares(state.counting, group, sizes, self.device)
+            for me, state in states.items()
+        }
         turns = self.loop.turns(list(states))
         # Of several batches, what is kept from one turn to the next would take as much memory as one large batch.
         kept: Kept | None = {} if len(group) == 1 and len(turns) > 1 else None
@@ -169,7 +176,7 @@ class Training:
                 if later:
                     answers[at] = taught
                 for me in movers:
-                    states[me].add(losses[me], scenes[me], sizes[at] / total, step)
+                    states[me].add(losses[me], scenes[me], parts[me][at], step)
             for me in movers:
                 states[me].settle(step)
             if self.device.type == "cpu":  # elsewhere it would make the host wait: then when a number is read anyway
@@ -181,7 +188,7 @@ class Training:
 
     def _look_again(self, group: list[Any]) -> None:
         """After a failed step: says which batch is to blame and why, as far as that can be seen."""
-        alone = self._alone or checks.among_several()  # the others would not wait for a loss that one tries by itself
+        alone = self._alone or among_several()  # the others would not wait for a loss that one tries by itself
         for at, batch in enumerate(group, self.batch + 1):
             which = f"Batch {at} of epoch {self.epoch + 1}"
             refuse_unfit(self._states, batch, which, self.loop, self.device, alone=alone)

@@ -11,7 +11,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from tutelage.combine.base import Combine
 from tutelage.combine.weighted_sum import WeightedSum
-from tutelage.objective import Clock, Losses, Objective, Scene
+from tutelage.objective import Clock, Losses, Objective, Scene, Term
 from tutelage.optimizers.factory import Factory
 from tutelage.outputs import kind_of
 from tutelage.parts import made, refuse_no_factory, refuse_no_functions
@@ -162,17 +162,24 @@ class LearnerState:
         self.active = tuple([name for name, weight in self.weights.items() if weight != 0])
         self.optimizer.zero_grad()
 
+    @property
+    def counting(self) -> dict[str, Term]:
+        """The terms of this step."""
+        terms = self.learner.objective.terms
+        return {name: terms[name] for name in self.active}
+
     def losses(self, scene: Scene) -> Losses:
         losses: Losses = self.learner.objective(scene, self.active)
         return losses
 
-    def add(self, losses: Losses, scene: Scene, share: float, step: int) -> None:
+    def add(self, losses: Losses, scene: Scene, shares: Mapping[str, float], step: int) -> None:
         for name, loss in losses.items():
             value = at_least_float32(loss.detach())  # a running sum in bfloat16 would soon stand still
             self._watch(name, value, step)
             before = self.sums.get(name)
+            share = shares[name]
             self.sums[name] = share * value if before is None else torch.add(before, value, alpha=share)
-        weighted = {n: _times(self.weights[n] * share, loss) for n, loss in losses.items() if loss.requires_grad}
+        weighted = {n: _times(self.weights[n] * shares[n], loss) for n, loss in losses.items() if loss.requires_grad}
         if weighted:
             self.learns = True
             self.learner.combine.add(weighted, scene, self.parameters)

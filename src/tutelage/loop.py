@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.data.batches import Batch, num_samples
-from tutelage.objective import Clock
+from tutelage.objective import Clock, Term
+from tutelage.ranks import mean_over_ranks
 from tutelage.statistics import RunningMeans
 
 Turns: TypeAlias = Callable[[Sequence[str]], list[list[str]]]
@@ -65,6 +66,23 @@ class Loop:
 
     def autocast(self, device: str) -> AbstractContextManager[None]:
         return nullcontext() if self.precision == torch.float32 else torch.autocast(device, self.precision)
+
+
+def shares(
+    terms: Mapping[str, Term], group: Sequence[Batch], sizes: Sequence[int], device: torch.device
+) -> list[dict[str, float]]:
+    """Of each batch of a step, what each term's mean over it counts in its mean over all of them.
+
+    By its share of the ``sizes``; or of what the loss is a mean over, such as valid tokens, those of all ranks
+    together.
+    """
+    found = {name: [size / sum(sizes) for size in sizes] for name in terms}
+    for name, term in terms.items():
+        counts = [] if term.across else [term.counted(batch) for batch in group]
+        known = [count for count in counts if count is not None]
+        if known and (total := mean_over_ranks(sum(known), device)):
+            found[name] = [count / total for count in known]
+    return [{name: parts[at] for name, parts in found.items()} for at in range(len(group))]
 
 
 def generators() -> dict[str, Tensor]:

@@ -76,6 +76,21 @@ class Term(nn.Module):
     def weight_at(self, clock: Clock) -> float:
         return checked_weight(self.weight(clock)) if callable(self.weight) else self.weight
 
+    def counted(self, batch: Mapping[str, Any]) -> int | None:
+        """Over how many parts of ``batch`` the loss is a mean, where it knows: valid tokens, labelled pixels.
+
+        A loss that is no mean over samples says so in ``counted(*arguments)``, of which it gets those that the batch
+        holds and ``None`` for the others; where that does not tell it raises ``ValueError``.
+        """
+        loss: Any = self.loss
+        named: dict[str, Any] = {}
+        while isinstance(loss, partial):
+            loss, named = loss.func, {**loss.keywords, **named}
+        if (count := getattr(loss, "counted", None)) is None:
+            return None
+        number: int | None = count(*(_of_batch(batch, address) for address in self.addresses), **named)
+        return number
+
     def reads(self) -> Iterator[tuple[str, str]]:
         for place in self._places:
             yield from place if isinstance(place, list) else [place]
@@ -212,6 +227,11 @@ def _places(address: Address) -> Place | list[Place]:
     if isinstance(address, str) or not isinstance(address, Iterable):
         return _split(address)
     return [_split(one) for one in address]
+
+
+def _of_batch(batch: Mapping[str, Any], address: Address) -> Any:
+    who, what = _split(address) if isinstance(address, str) else ("", "")
+    return batch.get(what) if who == "batch" else None
 
 
 def _look_up(scene: Scene, place: Place | list[Place]) -> Any:

@@ -8,12 +8,26 @@ import torch.distributed as dist
 from torch import Tensor
 
 
+def among_several() -> bool:
+    """Whether there are other processes, which would not wait for what this one tries alone."""
+    return dist.is_available() and dist.is_initialized()
+
+
 def average_over_ranks(gradients: Iterable[Tensor]) -> None:
     """Replace each tensor by its mean over all ranks, in place. Without a process group, nothing happens."""
-    if dist.is_available() and dist.is_initialized():
+    if among_several():
         for gradient in gradients:
             dist.all_reduce(gradient)
             gradient.div_(dist.get_world_size())
+
+
+def mean_over_ranks(count: int, device: torch.device) -> float:
+    """The mean of a count over all ranks, by way of ``device``; the count itself without a process group."""
+    if not among_several():
+        return count
+    total = torch.tensor(count, device=device)
+    dist.all_reduce(total)
+    return total.item() / dist.get_world_size()
 
 
 def gathered(x: Tensor) -> Tensor:

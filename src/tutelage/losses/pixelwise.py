@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from tutelage.losses.kd import not_negative, tempered, weighted
+from tutelage.losses.masked import mean_over
 from tutelage.shapes import Divergence, LogitMap
 
 IGNORED = 255
@@ -19,6 +20,14 @@ CITATIONS = {
 }
 
 
+def labelled_pixels(
+    _student: object = None, _teacher: object = None, target: Tensor | None = None, ignored: int = IGNORED, **_: float
+) -> int | None:
+    """How many pixels count; ``None`` where there are no labels, and all do."""
+    return None if target is None else int((target != ignored).sum())
+
+
+@mean_over(labelled_pixels)
 def pixelwise_targets(
     student: LogitMap, teacher: LogitMap, target: Tensor | None = None, temperature: float = 1.0, ignored: int = IGNORED
 ) -> Divergence:

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
 from tutelage.data.labelled import Labelled
-from tutelage.losses.pixelwise import IGNORED, pixelwise_targets
+from tutelage.losses.masked import mean_over
+from tutelage.losses.pixelwise import IGNORED, labelled_pixels, pixelwise_targets
 from tutelage.measures.overlap import Overlap, overlap
 from tutelage.measures.predict import predict
 from tutelage.measures.sampling import share_in_percent
@@ -26,6 +27,7 @@ SHOWN = 0.005
 """The least share of a picture that is mentioned."""
 
 
+@mean_over(lambda _answers, targets: labelled_pixels(target=targets))
 def pixel_cross_entropy(answers: Tensor, targets: Tensor) -> Tensor:
     """The cross entropy of logits (N, C, H, W) with masks (N, H, W), in nats, a mean over the pixels that are labelled.
 
