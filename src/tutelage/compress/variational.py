@@ -1,0 +1,199 @@
+"""Networks whose weights are uncertain: linear and convolutional layers that have a posterior."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tutelage.compress.dropout_kl import Divergence, sparse
+from tutelage.compress.posterior import OfChannels, OfGroups, OfWeights, Posterior, Product
+from tutelage.keys import Build
+from tutelage.measures.cost import MULTIPLIES
+
+Where: TypeAlias = Callable[[str], bool]
+"""Which layers, by their names: ``lambda name: name != "head"``."""
+
+
+def everywhere(_name: str) -> bool:
+    return True
+
+
+class VariationalLinear(nn.Linear):
+    """A linear layer with a ``posterior``: random in train mode, in eval mode exactly its posterior's mean."""
+
+    posterior: Posterior
+
+    def forward(self, input: Tensor) -> Tensor:
+        return _answer(self, input, F.linear)
+
+
+class VariationalConv1d(nn.Conv1d):
+    """A convolution with a ``posterior``, as ``VariationalLinear``."""
+
+    posterior: Posterior
+
+    def forward(self, input: Tensor) -> Tensor:
+        return _answer(self, input, self._conv_forward)
+
+
+class VariationalConv2d(nn.Conv2d):
+    """A convolution with a ``posterior``, as ``VariationalLinear``."""
+
+    posterior: Posterior
+
+    def forward(self, input: Tensor) -> Tensor:
+        return _answer(self, input, self._conv_forward)
+
+
+class VariationalConv3d(nn.Conv3d):
+    """A convolution with a ``posterior``, as ``VariationalLinear``."""
+
+    posterior: Posterior
+
+    def forward(self, input: Tensor) -> Tensor:
+        return _answer(self, input, self._conv_forward)
+
+
+Variational: TypeAlias = VariationalLinear | VariationalConv1d | VariationalConv2d | VariationalConv3d
+BECOMES: dict[type[nn.Module], type[Variational]] = {
+    nn.Linear: VariationalLinear,
+    nn.Conv1d: VariationalConv1d,
+    nn.Conv2d: VariationalConv2d,
+    nn.Conv3d: VariationalConv3d,
+}
+
+
+def variational_(
+    model: nn.Module, where: Where = everywhere, *, log_variance: float = -10.0, threshold: float = 3.0
+) -> nn.Module:
+    """``model``, its linear and convolutional layers now with q(w) = N(θ, σ²) of each weight, as ``OfWeights`` says.
+
+    The layers stay the objects that they are, as torch's lazy modules do, with their names, their weights as means θ,
+    and ``posterior.log_variance`` beside these: so a fresh network begins from scratch, and a trained one from what it
+    has learnt. Published beginnings are −10, and −15 for trained networks of VGG's size. In train mode answers are
+    random; in eval mode weights of log α ≥ ``threshold`` are 0 and nothing is.
+
+    Raises ``ValueError`` for a layer with weights that is of no such type, or has a weight that is computed: leave it
+    out by ``where``; for no layer at all; and for what ``Posterior`` refuses.
+
+    >>> variational_(nn.Sequential(nn.Linear(4, 2)))
+    Sequential(
+      (0): VariationalLinear(
+        in_features=4, out_features=2, bias=True
+        (posterior): OfWeights(threshold=3)
+      )
+    )
+    """
+
+    def believed(layer: Any) -> Posterior:
+        return OfWeights(layer.weight, log_variance, threshold)
+
+    return _with_posteriors(model, where, believed)
+
+
+def channelwise_(
+    model: nn.Module, where: Where = everywhere, *, log_variance: float = -9.0, threshold: float = 0.0
+) -> nn.Module:
+    """As ``variational_``, with one random factor for each input channel of a layer: ``OfChannels``.
+
+    Raises ``ValueError`` for a grouped convolution, too.
+    """
+
+    def believed(layer: Any) -> Posterior:
+        return OfChannels(layer.weight, log_variance, threshold)
+
+    return _with_posteriors(model, where, believed, groups=False)
+
+
+def group_normal_jeffreys_(
+    model: nn.Module, where: Where = everywhere, *, log_variance: float = -9.0, threshold: float = 0.0
+) -> nn.Module:
+    """As ``channelwise_``, with uncertain weights besides: ``OfGroups``."""
+
+    def believed(layer: Any) -> Posterior:
+        return OfGroups(layer.weight, log_variance, threshold, layer.bias)
+
+    return _with_posteriors(model, where, believed, groups=False)
+
+
+def variational(build: Build, make_: Callable[..., nn.Module] = variational_, **settings: Any) -> nn.Module:
+    """``make_(build(), **settings)``: as a ``partial`` a build that a stage's key can name."""
+    return make_(build(), **settings)
+
+
+def take_(model: nn.Module, trained: nn.Module) -> nn.Module:
+    """``model`` with the weights of ``trained``, a plain network of the same architecture; posteriors stay.
+
+    Raises ``ValueError`` for another architecture.
+    """
+    found = model.load_state_dict(trained.state_dict(), strict=False)
+    lacking = [name for name in found.missing_keys if ".posterior." not in f".{name}"]
+    if lacking or found.unexpected_keys:
+        raise ValueError(
+            f"A network begins with the weights of one of the same architecture; "
+            f"{(lacking or found.unexpected_keys)[0]!r} is in one of the two alone."
+        )
+    return model
+
+
+def variational_layers(model: nn.Module) -> Iterator[tuple[str, Variational]]:
+    """The layers of ``model`` with a posterior, by name."""
+    for name, module in model.named_modules():
+        if isinstance(module, Variational):
+            yield name, module
+
+
+def is_variational(module: nn.Module) -> bool:
+    """Whether ``module`` is such a layer: what stays random for ``measures.monte_carlo``."""
+    return isinstance(module, Variational)
+
+
+def kl(model: nn.Module, divergence: Divergence = sparse) -> Tensor:
+    """Σ KL(q ‖ p) over all layers of ``model`` with a posterior, in nats: a penalty.
+
+    Beside a loss that is a *mean* over the batch it counts ``1/N``, N the training samples; without that it drowns the
+    data. Raises ``ValueError`` for a network without such layers.
+    """
+    parts = [layer.posterior.divergence(layer.weight, layer.bias, divergence) for _, layer in variational_layers(model)]
+    if not parts:
+        raise ValueError(f"{type(model).__name__} has no variational layer; make some with variational_(model).")
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def _answer(layer: Variational, x: Tensor, product: Product) -> Tensor:
+    if layer.training:
+        return layer.posterior.answer(x, layer.weight, layer.bias, product)
+    return product(x, layer.posterior.mean(layer.weight), layer.bias)
+
+
+def _with_posteriors(
+    model: nn.Module, where: Where, believed: Callable[[Any], Posterior], *, groups: bool = True
+) -> nn.Module:
+    chosen = [(name, x) for name, x in model.named_modules() if isinstance(x, MULTIPLIES) and where(name)]
+    for name, layer in chosen:
+        _refuse_untreatable(name, layer, groups)
+    if not chosen:
+        raise ValueError(f"{type(model).__name__} has no linear or convolutional layer that is chosen.")
+    made = [(layer, believed(layer)) for _, layer in chosen]
+    for layer, posterior in made:
+        layer.__class__ = BECOMES[type(layer)]
+        layer.posterior = posterior
+    return model
+
+
+def _refuse_untreatable(name: str, layer: nn.Module, groups: bool) -> None:
+    kind, which = type(layer).__name__, repr(name) if name else "the network itself"
+    leave = f"leave it out, where=lambda name: name != {name!r}"
+    if isinstance(layer, Variational):
+        raise ValueError(f"Layer {which} has a posterior already ({kind}); {leave}.")
+    if type(layer) not in BECOMES:
+        known = ", ".join(kind.__name__ for kind in BECOMES)
+        raise ValueError(f"A posterior is of a layer of {known}, and layer {which} is of type {kind}; {leave}.")
+    if "weight" not in layer._parameters:
+        raise ValueError(f"The weight of layer {which} ({kind}) is computed of others; {leave}.")
+    if not groups and getattr(layer, "groups", 1) > 1:
+        raise ValueError(f"Layer {which} ({kind}) is in groups, none of which reads all channels; {leave}.")
