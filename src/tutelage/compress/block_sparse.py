@@ -1,0 +1,68 @@
+"""A student's weights held below its teacher's: a block-sparse penalty on the weights of both."""
+
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+KINDS = (nn.Linear, nn.modules.conv._ConvNd)
+
+
+def block_sparse(student: nn.Module, *, teacher: nn.Module, layers: Sequence[tuple[str, str]] = ()) -> Tensor:
+    r"""Σ over blocks of the ℓ∞ norm of the teacher's and student's weights together: ``Σ_b max(|T_b|, |S_b|)``.
+
+    A block is what stands at one position (output, input) of a layer: a weight of a linear layer, the kernel of a
+    convolution. Where the two layers have different sizes, the teacher's blocks are max-pooled to the student's grid.
+    The student pays for what exceeds its teacher alone: up to the teacher's magnitude its weights are free.
+
+    ``layers`` are pairs of names, the student's first; by default linear layers and convolutions are paired in their
+    order. Raises ``ValueError`` where these differ in number or kind, and for a name that is none.
+
+    Hegde, Prasad, Hebbalaguppe & Kumar, "Variational Student: Learning Compact and Sparser Networks in Knowledge
+    Distillation Framework", ICASSP 2020, arXiv:1910.12061, whose exact blocks are not known to us.
+    """
+    pairs = layers or paired(student, teacher)
+    parts = [_exceeding(_weight(student, own), _weight(teacher, theirs)) for own, theirs in pairs]
+    return torch.stack(parts).sum()
+
+
+def paired(student: nn.Module, teacher: nn.Module) -> list[tuple[str, str]]:
+    """The names of linear layers and of convolutions of both in their order, the student's first.
+
+    Raises ``ValueError`` as ``block_sparse`` does.
+    """
+    own, theirs = _layers(student), _layers(teacher)
+    if not own or [k for _, k in own.items()] != [k for _, k in theirs.items()]:
+        first = next((pair for pair in zip_longest(own, theirs) if None in pair), (next(iter(own), None), None))
+        raise ValueError(
+            f"The layers of student and teacher are paired in their order, and these do not fit: {len(own)} of the "
+            f"student's ({first[0]!r}) and {len(theirs)} of the teacher's ({first[1]!r}) are linear or convolutions of "
+            f"equal kinds; name pairs, layers=[('student layer', 'teacher layer'), …]."
+        )
+    return list(zip(own, theirs, strict=True))
+
+
+def blocks(weight: Tensor) -> Tensor:
+    """The largest magnitude in each block (outputs, inputs) of a layer's weight."""
+    return weight.abs() if weight.ndim == 2 else weight.flatten(2).abs().amax(2)
+
+
+def _exceeding(student: Tensor, teacher: Tensor) -> Tensor:
+    own, limit = blocks(student), blocks(teacher.detach())
+    if limit.shape != own.shape:
+        limit = F.adaptive_max_pool2d(limit[None], own.shape)[0]
+    return ((own - limit).relu() + limit).sum()  # not torch.maximum, whose gradient at a tie is half of each
+
+
+def _layers(model: nn.Module) -> Mapping[str, int]:
+    """By name the number of axes of the weight."""
+    return {name: x.weight.ndim for name, x in model.named_modules() if isinstance(x, KINDS)}
+
+
+def _weight(model: nn.Module, name: str) -> Tensor:
+    weight = getattr(dict(model.named_modules()).get(name), "weight", None)
+    if not isinstance(weight, Tensor) or weight.ndim < 2:
+        raise ValueError(f"{type(model).__name__} has no layer {name!r} with a weight to compare blocks of.")
+    return weight
