@@ -72,7 +72,7 @@ def save_state(path: Path | str, state: Any) -> str:
         plain_json.parsed(json.dumps(encoded))
     except ValueError as error:  # before it is too late
         raise ValueError(f"A checkpoint cannot hold this state: it could not be read again ({error}).") from None
-    return _write_tensors(path, tensors, {"state": encoded})
+    return write_tensors(path, tensors, {"state": encoded})
 
 
 def load_state(path: Path | str, cure: str = RESTORE, expected: str = "") -> Any:
@@ -115,7 +115,7 @@ def save_weights(path: Path | str, model: nn.Module) -> str:
             tensors[name] = x
         else:
             tied[name] = original
-    return _write_tensors(path, tensors, {"tied": tied})
+    return write_tensors(path, tensors, {"tied": tied})
 
 
 def load_weights(path: Path | str, model: nn.Module, cure: str = RESTORE, expected: str = "") -> nn.Module:
@@ -169,7 +169,8 @@ def _gap(own: Mapping[str, tuple[int, ...]], stored: Mapping[str, tuple[int, ...
     return f"{name!r} is {stored[name]} there and {own[name]} here"
 
 
-def _write_tensors(path: Path | str, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> str:
+def write_tensors(path: Path | str, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> str:
+    """The checksum of the safetensors file that now holds ``tensors`` and says ``about``, written atomically."""
     apart = on_the_cpu(tensors)
     metadata, checksum = entry(apart, about)
     with atomically(path) as temporary:
