@@ -36,7 +36,7 @@ def predict_batches(model: nn.Module, batches: Iterable[Batch]) -> Logits:
     """As ``predict``, for the ``input`` of any batches; the logits are where the model is."""
     device = device_of(model)
     with evaluating(model):
-        logits = [_rows(model, model(moved(device, input_of(batch))), num_samples(batch)) for batch in batches]
+        logits = [rows_of(model, model(moved(device, input_of(batch))), num_samples(batch)) for batch in batches]
     if not logits:
         raise ValueError("There is nothing to predict: the batches are empty.")
     return torch.cat(logits)
@@ -61,7 +61,8 @@ def device_of(model: nn.Module) -> torch.device:
     return torch.device("cpu") if first is None else first.device
 
 
-def _rows(model: nn.Module, output: Any, samples: int) -> Tensor:
+def rows_of(model: nn.Module, output: Any, samples: int) -> Tensor:
+    """The answers in what ``model`` returned, float32 or wider; ``ValueError`` unless each sample has a row."""
     output = answer_of(model, output)
     if output.ndim < 1 or len(output) != samples:
         raise ValueError(
