@@ -21,6 +21,7 @@ from examples import bits, same
 from stopping import LEFT, stopping
 from tutelage.checkpoint import load_state
 from tutelage.combine.by_name import Given, upgrad
+from tutelage.compress.variational import kl, variational
 from tutelage.data.labelled import Labelled, labelled
 from tutelage.data.lesson import Lesson
 from tutelage.data.views import jitter
@@ -38,6 +39,7 @@ from tutelage.schemes.generations import first, generations
 from tutelage.schemes.hints import faded, hinted
 from tutelage.schemes.mutual import from_mean, mutual
 from tutelage.schemes.paths import taught_along_paths
+from tutelage.schemes.penalised import Penalty, penalised
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.probe import probed, tuned
 from tutelage.schemes.static_labels import with_static_labels
@@ -93,6 +95,12 @@ def without_labels(run: Run, **settings: Any) -> dict[str, Finished]:
     return {"student": run.stage("student", SMALL, partial(by_method, plan=plan, teaching=teaching), seed=7)}
 
 
+def believed(run: Run, **settings: Any) -> dict[str, Finished]:
+    teaching = Teaching(kd, teachers(run)[0], ("net", "net"), **settings)
+    fit = partial(penalised, plan=PLAN, teaching=teaching, penalties={"kl": Penalty(kl)})
+    return {"student": run.stage("student", partial(variational, SMALL), fit, seed=7)}
+
+
 def born_again(run: Run, **settings: Any) -> dict[str, Finished]:
     teaching = Teaching(method("ban_labels"), teachers(run)[0], ("net", "net"), **settings)
     return {one.name: one for one in first(generations(run, SMALL, PLAN, teaching), 2)}
@@ -123,6 +131,7 @@ SCHEMES: dict[str, Callable[..., dict[str, Finished]]] = {
         run, by_method, teaching=JointTeaching(joint("kd"), tuple(teachers(run, 3)), ("net",) * 4, **by)
     ),
     "by_method, without labels": without_labels,
+    "penalised": believed,
     "with_static_labels": lambda run, **by: student(
         run, with_static_labels, teaching=Teaching(kd, teachers(run)[0], ("net", "net"), **by)
     ),
