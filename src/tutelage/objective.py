@@ -60,12 +60,19 @@ class Term(nn.Module):
         if _relates_samples(loss) and not across:
             raise ValueError(f"{_name(loss)} relates the samples of a batch to each other; say Term(…, across=True).")
         self.loss = loss
-        self.addresses = addresses
+        self.addresses = addresses  # refuses misspelt ones here, where the traceback still shows who wrote them
         self.weight = weight if callable(weight) else checked_weight(weight)
         self.across = across
-        # Misspelt addresses are refused here, where the traceback still shows who wrote them; a step splits none.
-        self._places = [_places(address) for address in addresses]
         _refuse_other_arguments(loss, addresses)
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        return self._addresses
+
+    @addresses.setter
+    def addresses(self, addresses: Iterable[Address]) -> None:
+        self._addresses = tuple(addresses)
+        self._places = [_places(address) for address in self._addresses]  # a step splits none
 
     def forward(self, scene: Scene) -> Tensor:
         arguments = [_look_up(scene, place) for place in self._places]

@@ -28,6 +28,16 @@ def test_losses_are_raw_and_weights_follow_the_clock():
     assert torch.equal(objective(scene, ["label"])["label"], raw)
 
 
+def test_a_term_looks_where_it_was_told_last():
+    term = Term(torch.sub, "student.output", "teacher.output")
+    term.addresses = ("student.output", "teacher2.output")
+    scene = {"student": {"output": torch.tensor(3.0)}, "teacher2": {"output": torch.tensor(1.0)}}
+    assert term(scene) == 2
+    assert set(term.reads()) == {("student", "output"), ("teacher2", "output")}
+    with pytest.raises(ValueError, match=r"An address reads 'who.what'"):
+        term.addresses = ("student",)
+
+
 def test_misspelt_addresses_are_refused():
     with pytest.raises(ValueError, match=r"who\.what"):
         Objective(kd=Term(soft_targets, "student")).reads(["kd"])
