@@ -2,7 +2,9 @@
 
 import io
 import json
+import tracemalloc
 
+import numpy as np
 import pyarrow
 import pyarrow.ipc
 import pyarrow.parquet
@@ -10,7 +12,8 @@ import pytest
 
 from tutelage.foreign.table_file import read_table
 from tutelage.own_data.arrow import read_parquet, read_saved
-from tutelage.own_data.parquet_pages import _value
+from tutelage.own_data.parquet_pages import MOST, _value
+from tutelage.own_data.read import read
 
 NAMES = ["a", "b"]
 ANSWERS = [[0.25, 0.75], [0.5, 0.5]]
@@ -61,4 +64,51 @@ def test_a_class_without_a_number_is_not_left_out(tmp_path, first):
 
 def test_a_list_of_numbers_that_are_not_there_is_cut_short():
     with pytest.raises(EOFError):
-        _value(io.BytesIO(bytes([0xE7])), 9, 0)  # 14 of them
+        _value(io.BytesIO(bytes([0xE7])), 9, 0, iter(range(MOST)))  # 14 of them
+
+
+def with_footer(path, footer):
+    path.write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    return path
+
+
+def varint(number):
+    return bytes([number & 127 | 128]) + varint(number >> 7) if number > 127 else bytes([number])
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [(12, b"\x00"), (3, b"\x07"), (5, b"\x02")], ids=["structures", "bytes", "numbers"]
+)
+def test_a_footer_of_millions_of_values_is_refused_before_they_are_made(tmp_path, kind, value):
+    count = MOST + 1
+    field = bytes([0x49, 0xF0 | kind]) + varint(count)  # the fourth field: a list of so many
+    path = with_footer(tmp_path / "many.parquet", field + value * count + b"\x00")
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"many\.parquet is not a sound parquet file \(it describes more than"):
+            read_parquet(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**28
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_wide_file_of_many_pieces_is_no_such(tmp_path):
+    columns = {f"x{n}": [n, n + 1] for n in range(1500)}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "wide.parquet", row_group_size=1)
+    assert len(read_parquet(tmp_path / "wide.parquet").columns) == 1500
+
+
+def test_numbers_of_a_table_are_no_second_time_in_memory_as_values_of_python(tmp_path):
+    """A value of a row is 8 bytes in it, and 4 as a number of a tensor: lists of new floats would take 32 more."""
+    rows, columns = 200, 1000
+    table = pyarrow.table({**{f"x{n}": np.arange(rows) + 2**40 for n in range(columns)}, "label": np.arange(rows) % 2})
+    pyarrow.parquet.write_table(table, tmp_path / "wide.parquet")
+    read(tmp_path / "wide.parquet")  # what is loaded for it is loaded
+    tracemalloc.start()
+    try:
+        found = read(tmp_path / "wide.parquet")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.parts["train"].inputs.shape == (rows, columns)
+    assert peak / (rows * columns) < 75

@@ -15,6 +15,9 @@ MAGIC = b"PAR1"
 LONGEST = 2**26
 """Bytes of a footer; and of a page's header, which is some dozens."""
 DEEPEST = 16
+MOST = 2**20
+"""Values of a footer, or of a page's header: as many as 40,000 pieces of columns have. Each takes a byte of the file or
+less, and a hundred of the memory; so much text as fits the footer is one value."""
 VALUE = 8
 """Bytes that a value takes at least, by what is counted here: of nulls and runs there are any number in none."""
 DICTIONARY = 7
@@ -59,7 +62,12 @@ def _footer(file: BinaryIO, size: int) -> Struct:
     if magic != MAGIC or not 0 < length <= min(size - 12, LONGEST):
         raise ValueError("it has no footer that can be read")
     file.seek(size - 8 - length)
-    return _struct(BytesIO(file.read(length)), 0)
+    return _structured(BytesIO(file.read(length)))
+
+
+def _structured(file: BinaryIO) -> Struct:
+    """The structure that begins here. Raises ``ValueError`` for one of more values than ``MOST``."""
+    return _struct(file, 0, iter(range(MOST)))
 
 
 def _pages(file: BinaryIO, size: int, about: Struct) -> Iterator[Struct]:
@@ -70,7 +78,7 @@ def _pages(file: BinaryIO, size: int, about: Struct) -> Iterator[Struct]:
         raise ValueError("a column lies outside of it")
     while place < end:
         file.seek(place)
-        page = _struct(file, 0)
+        page = _structured(file)
         length = int(page[3])
         if length < 0 or file.tell() + length > size:
             raise ValueError("a page is longer than the file")
@@ -78,19 +86,21 @@ def _pages(file: BinaryIO, size: int, about: Struct) -> Iterator[Struct]:
         place = file.tell() + length
 
 
-def _struct(file: BinaryIO, depth: int) -> Struct:
+def _struct(file: BinaryIO, depth: int, left: Iterator[int]) -> Struct:
     if depth > DEEPEST:
         raise ValueError("it is nested too deep")
     fields: Struct = {}
     last = 0
     while kind := _byte(file):
         last = last + (kind >> 4) if kind >> 4 else _signed(file)
-        fields[last] = _value(file, kind & 15, depth + 1)
+        fields[last] = _value(file, kind & 15, depth + 1, left)
     return fields
 
 
-def _value(file: BinaryIO, kind: int, depth: int, *, inside: bool = False) -> Any:
-    """``kind`` is as the protocol numbers types; ``inside`` a list a truth value is a byte."""
+def _value(file: BinaryIO, kind: int, depth: int, left: Iterator[int], *, inside: bool = False) -> Any:
+    """``kind`` is as the protocol numbers types; ``inside`` a list a truth value is a byte; so many are ``left``."""
+    if next(left, None) is None:
+        raise ValueError(f"it describes more than {MOST:,} values")
     match kind:
         case 1 | 2:
             return _byte(file) == 1 if inside else kind == 1
@@ -107,15 +117,17 @@ def _value(file: BinaryIO, kind: int, depth: int, *, inside: bool = False) -> An
             count = head >> 4 if head >> 4 < 15 else _number(file)
             if count > LONGEST:
                 raise ValueError("it has a list that is too long")
-            return [_value(file, head & 15, depth, inside=True) for _ in range(count)]
+            return [_value(file, head & 15, depth, left, inside=True) for _ in range(count)]
         case 11:
             count = _number(file)
             kinds = _byte(file) if count else 0
             if count > LONGEST:
                 raise ValueError("it has a map that is too long")
-            return [tuple(_value(file, x, depth, inside=True) for x in (kinds >> 4, kinds & 15)) for _ in range(count)]
+            return [
+                tuple(_value(file, x, depth, left, inside=True) for x in (kinds >> 4, kinds & 15)) for _ in range(count)
+            ]
         case 12:
-            return _struct(file, depth)
+            return _struct(file, depth, left)
     raise ValueError(f"it has a value of the type {kind}")
 
 
