@@ -1,10 +1,12 @@
 """Networks in the forms that people have them: measured, cached, taught from and resumed like any other."""
 
 import json
+import sys
 import zipfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import onnx
@@ -21,10 +23,11 @@ from tutelage.deployment.network import as_seen
 from tutelage.deployment.onnx import export_onnx as write_onnx
 from tutelage.deployment.program import export_program as write_program
 from tutelage.foreign.exported import ExportedProgram, exported_program
-from tutelage.foreign.forms import only_answers, own_network, wanted_pictures
+from tutelage.foreign.forms import fresh_network, only_answers, own_network, wanted_pictures
 from tutelage.foreign.libraries import Wanted
 from tutelage.foreign.onnx_file import OnnxNetwork, onnx_network
 from tutelage.foreign.table_answers import Named, TableOfAnswers
+from tutelage.keys import described
 from tutelage.methods.check import check_methods
 from tutelage.methods.relation import rkd
 from tutelage.methods.response import kd
@@ -213,6 +216,51 @@ def test_one_text_says_each_form(tmp_path, monkeypatch):
 def test_a_library_that_is_not_installed_is_told_with_the_line_that_installs_it(text):
     with pytest.raises(ImportError, match=r"pip install t\w+ .*torch=="):
         own_network(text, num_classes=3)()
+
+
+class Made(nn.Linear):
+    """What the stand-in makes."""
+
+
+def create_model(model_name: str, pretrained: bool = False, **options: object) -> nn.Module:
+    made = Made(2, options["num_classes"])
+    made.asked = (model_name, pretrained, options)
+    return made
+
+
+@pytest.fixture
+def timm(monkeypatch):
+    """A module that is called so, with the two functions that are asked."""
+    module = ModuleType("timm")
+    module.create_model, module.is_model, module.__version__ = create_model, lambda name: name == "resnet18", "1.0"
+    monkeypatch.setitem(sys.modules, "timm", module)
+    monkeypatch.setattr(create_model, "__module__", "timm")
+
+
+@pytest.mark.usefixtures("timm")
+@pytest.mark.parametrize(
+    ("text", "channels", "wanted"),
+    [
+        ("timm:resnet18", 3, (False, {"num_classes": 5})),
+        ("timm:resnet18", 1, (False, {"num_classes": 5, "in_chans": 1})),
+        ("timm:resnet18(in_chans=2)", 1, (False, {"num_classes": 5, "in_chans": 2})),
+        ("timm:resnet18(pretrained=True, drop_rate=0.1)", 3, (True, {"num_classes": 5, "drop_rate": 0.1})),
+    ],
+)
+def test_a_student_of_timm_is_built_anew_by_a_function_of_its_own_library(text, channels, wanted):
+    build = fresh_network(text, num_classes=5, num_channels=channels)
+    assert build().asked == ("resnet18", *wanted)
+    assert described(build)["function"] == "timm:create_model"  # so that timm is what has to be allowed
+
+
+@pytest.mark.usefixtures("timm")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("timm:resnet8", "timm 1.0 has no network 'resnet8'"), ("hf:folder", "name a function of yours that builds it")],
+)
+def test_a_student_that_no_library_builds_is_refused_before_it_is_built(text, said):
+    with pytest.raises(ValueError, match=said):
+        fresh_network(text, num_classes=5)
 
 
 # ---- nothing in such a file runs

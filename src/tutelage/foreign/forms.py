@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from tutelage.calls import call
 from tutelage.foreign.exported import exported_program
-from tutelage.foreign.libraries import Wanted, hugging_face_network, timm_network, wanted_by
+from tutelage.foreign.libraries import Wanted, hugging_face_network, refuse_unknown_to_timm, timm_network, wanted_by
 from tutelage.foreign.onnx_file import onnx_network
 from tutelage.foreign.table_answers import Named, table_of_answers
 from tutelage.foreign.table_file import ENDINGS
@@ -53,6 +54,29 @@ def own_network(
     return _of_library(library, name, weights, num_classes, num_channels)
 
 
+def fresh_network(text: str, *, num_classes: int, num_channels: int = 0) -> Callable[[], nn.Module]:
+    """The function that builds a network to be trained, for these classes: a name of ours or a dotted path.
+
+    ``timm:resnet18`` is ``timm.create_model("resnet18")``, untrained unless ``timm:resnet18(pretrained=True)`` says
+    otherwise; so it is timm's own function that builds it, and timm that has to be allowed where it is built again.
+    Raises as ``named``, and for one of transformers, of which a function of one's own makes a network.
+    """
+    library, colon, _ = text.partition(":")
+    if not colon or library not in ("timm", "hf"):
+        return named(text, num_classes, num_channels)
+    if library == "hf":
+        raise ValueError(
+            f"A student is built anew, and {text} comes as it is; name a function of yours that builds it, such as "
+            "my_lab.nets:small, which returns a torch.nn.Module."
+        )
+    head, options = _head_and_options(text)
+    refuse_unknown_to_timm(head)
+    if num_channels not in (0, 3) and not options.keys() & {*CHANNELS}:
+        options = {"in_chans": num_channels, **options}
+    words = [repr(head), *(f"{name}={value!r}" for name, value in options.items())]
+    return named(f"timm.create_model({', '.join(words)})", num_classes)
+
+
 def wanted_pictures(text: str, weights: Path | None = None) -> Wanted:
     """What pictures the trained network ``text`` was made for, where its library or its file says so; else nothing."""
     if only_answers(text):
@@ -81,16 +105,20 @@ def _of_file(file: Path, weights: Path | None, samples: Named | None) -> Callabl
     return partial(table_of_answers, file, samples)
 
 
-def _of_library(
-    library: str, name: str, weights: Path | None, num_classes: int, num_channels: int
-) -> Callable[[], nn.Module]:
+def _head_and_options(text: str) -> tuple[str, dict[str, Any]]:
+    """``resnet18`` and ``{"drop_rate": 0.1}`` of ``timm:resnet18(drop_rate=0.1)``."""
+    library, _, name = text.partition(":")
     head, bracket, arguments = name.partition("(")
     asked = call(f"network({arguments}" if bracket else "network")
     if not head or asked.arguments:
-        raise ValueError(
-            f"A network of {library} is named like {library}:resnet18(drop_rate=0.1); got {library}:{name}."
-        )
-    options = asked.options
+        raise ValueError(f"A network of {library} is named like {library}:resnet18(drop_rate=0.1); got {text}.")
+    return head, asked.options
+
+
+def _of_library(
+    library: str, name: str, weights: Path | None, num_classes: int, num_channels: int
+) -> Callable[[], nn.Module]:
+    head, options = _head_and_options(f"{library}:{name}")
     if weights is not None:
         classes = "num_classes" if library == "timm" else "num_labels"
         counts = {classes: num_classes} if not options.keys() & {*CLASSES, classes} else {}

@@ -42,13 +42,19 @@ def timm_network(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
     Raises ``ImportError`` with the install line, ``ValueError`` for a name or arguments that timm does not take, and
     ``FileNotFoundError`` where its weights are neither here nor to be fetched.
     """
-    timm = _library("timm")
-    if not name.startswith(("hf-hub:", "hf_hub:", "local-dir:")) and not timm.is_model(name.partition(".")[0]):
-        raise ValueError(f"timm {timm.__version__} has no network {name!r}; timm.list_models('*resnet*') lists some.")
+    timm = refuse_unknown_to_timm(name)
     network: nn.Module = _made(
         lambda: timm.create_model(name, pretrained=pretrained, **options), f"timm:{name}", pretrained
     )
     return network
+
+
+def refuse_unknown_to_timm(name: str) -> ModuleType:
+    """timm, which has a network called ``name``. Raises as ``timm_network`` where it is not installed, or has none."""
+    timm = _library("timm")
+    if not name.startswith(("hf-hub:", "hf_hub:", "local-dir:")) and not timm.is_model(name.partition(".")[0]):
+        raise ValueError(f"timm {timm.__version__} has no network {name!r}; timm.list_models('*resnet*') lists some.")
+    return timm
 
 
 def hugging_face_network(name: str, *, pretrained: bool, **options: Any) -> nn.Module:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypeAlias, TypedDict
 
 from tutelage.data.lesson import Lesson
-from tutelage.foreign.forms import only_answers
+from tutelage.foreign.forms import fresh_network, only_answers
 from tutelage.keys import Build, already_imported, described, restored
 from tutelage.methods.pair import Method, student_for
 from tutelage.methods.sums import members
@@ -146,8 +146,8 @@ def student_builder(student: str, teacher: str, data: Sets | None = None) -> Bui
     if data is not None:
         counts = {"num_classes": num_answers(data), "num_channels": num_channels(data)}
     if student in SHARES:
-        builder = scaled(named(teacher, **counts), SHARES[student], teacher)
+        builder: Build = scaled(named(teacher, **counts), SHARES[student], teacher)
     else:
-        builder = named(student, **counts)
+        builder = fresh_network(student, **counts)
     restored(described(builder), already_imported)
     return builder
