@@ -39,18 +39,21 @@ from tutelage.study.teacher_settings import OwnTeacherSettings
 __all__ = ["Distilled", "Measured", "Sentences", "distill", "export", "measure"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Distilled:
     """What ``distill`` made: the small ``model`` in eval mode, the figures of all networks, the folder of the run.
 
     ``metrics["student"]["accuracy"]`` is on the test samples; ``"teacher"`` and ``"baseline"`` stand beside it.
-    ``sentence`` says in words what came out. A notebook shows it as a table.
+    ``sentence`` says in words what came out, and so does the object on a line of its own; in a notebook it is a table.
     """
 
     model: nn.Module
     metrics: dict[str, dict[str, float]]
     folder: Path
     sentence: str
+
+    def __repr__(self) -> str:
+        return f"Distilled({self.sentence!r}, folder={str(self.folder)!r})"
 
     def _repr_html_(self) -> str:
         names = list(dict.fromkeys(name for figures in self.metrics.values() for name in figures))

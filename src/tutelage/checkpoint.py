@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
 from tutelage import plain_json
@@ -106,6 +106,18 @@ def save_weights(path: Path | str, model: nn.Module) -> str:
 
     Any safetensors reader takes it. A compiled model is saved under the names of the plain one.
     """
+    return write_tensors(path, *_weights_of(model))
+
+
+def bytes_of_weights(model: nn.Module) -> int:
+    """How long the file is that ``save_weights`` writes."""
+    tensors, about = _weights_of(model)
+    apart = on_the_cpu(tensors)
+    return len(save(apart, entry(apart, about)[0]))
+
+
+def _weights_of(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors by name, tied ones once, and which names are tied to which."""
     tensors: dict[str, Tensor] = {}
     first: dict[tuple[Any, ...], str] = {}
     tied: dict[str, str] = {}
@@ -115,7 +127,7 @@ def save_weights(path: Path | str, model: nn.Module) -> str:
             tensors[name] = x
         else:
             tied[name] = original
-    return write_tensors(path, tensors, {"tied": tied})
+    return tensors, {"tied": tied}
 
 
 def load_weights(path: Path | str, model: nn.Module, cure: str = RESTORE, expected: str = "") -> nn.Module:

@@ -1,4 +1,4 @@
-"""A number with its noun, as every message, card and report says it. No torch here."""
+"""A number with its noun or its unit, as every message, card and report says it. No torch here."""
 
 SIBILANTS = ("s", "x", "z", "ch", "sh")
 
@@ -24,3 +24,12 @@ def plural(noun: str) -> str:
     if noun.endswith("y") and noun[-2] not in "aeiou":
         return f"{noun[:-1]}ies"
     return f"{noun}es" if noun.endswith(SIBILANTS) and not noun.endswith("epoch") else f"{noun}s"
+
+
+def megabytes(count: int) -> str:
+    """Bytes as people say them, of memory and disk that something takes: whole megabytes, never none.
+
+    >>> megabytes(1), megabytes(3 * 10**9)
+    ('1 MB', '3,000 MB')
+    """
+    return f"{max(-(-count // 10**6), 1):,} MB"

@@ -20,6 +20,7 @@ from tutelage.data.together import NO_TARGET
 from tutelage.models.named import known, named
 from tutelage.models.scaled import SHARES, scaled
 from tutelage.objective import Objective, Term
+from tutelage.progress import Silence
 from tutelage.recipes.own.distill import distill
 from tutelage.study.budget import Pace, epochs_within, refuse_too_short, seconds_of
 from tutelage.study.distillation import refuse_readers
@@ -27,7 +28,7 @@ from tutelage.study.own_settings import DataSettings
 from tutelage.study.pilot import Found
 from tutelage.study.range_test import LOWEST, RISEN, SAFE, picked_rate, ramp
 from tutelage.study.spread import spread
-from tutelage.study.timed_plan import TimedPlan, read_plan
+from tutelage.study.timed_plan import TimedPlan, read_plan, slower_or_faster
 from tutelage.study.unlabelled import joined, where_labelled
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.regression import BOUNDED, REGRESSION
@@ -211,3 +212,15 @@ def test_a_plan_on_disk_is_read_as_it_was_or_refused(tmp_path):
     write_json(tmp_path / "plan.json", {**summed(asdict(timed)), "epochs": 4})  # a number that nobody would notice
     with pytest.raises(ValueError, match=r"plan\.json is damaged, or was changed: remove it, and a new plan is made"):
         read_plan(tmp_path / "plan.json")
+
+
+def test_what_another_start_trained_is_not_told_to_be_fast_or_slow():
+    found = Found(32, "nesterov", 0.1, 0.2, "kd", "why", 0.1, 1000, Pace(100, 0.1, 0.2), Pace(100, 0.1, 0.2))
+    timed, notes = TimedPlan(found, 10, 1.0, 2.0), []
+
+    class Heard(Silence):
+        def note(self, text):
+            notes.append(text)
+
+    slower_or_faster(Heard(), timed, {"student": 20.0, "baseline": 20.0}, {"student": 20.1, "baseline": 0.2})
+    assert len(notes) == 1 and notes[0].startswith("student: took less long than planned")

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
+from tutelage.checkpoint import bytes_of_weights, save_weights
 from tutelage.data.synthetic import digits
-from tutelage.measures.cost import file_bytes, macs, parameters
+from tutelage.measures.cost import macs, parameters
 from tutelage.measures.latency import latency
 from tutelage.measures.predict import evaluating, predict, predict_batches
 from tutelage.models.mlp import mlp
@@ -231,9 +231,9 @@ class TestCost:
 
     def test_tied_weights_are_counted_and_stored_once(self):
         network = nn.Sequential(nn.Linear(50, 50), nn.Linear(50, 50))
-        loose, loose_bytes = parameters(network), file_bytes(network)
+        loose, loose_bytes = parameters(network), bytes_of_weights(network)
         network[1].weight = network[0].weight
-        assert loose - parameters(network) == 2500 and loose_bytes - file_bytes(network) >= 4 * 2500
+        assert loose - parameters(network) == 2500 and loose_bytes - bytes_of_weights(network) >= 4 * 2500
         assert macs(network, torch.zeros(1, 50)) == 2 * 2500
 
     def test_frozen_weights_count(self):
@@ -242,8 +242,8 @@ class TestCost:
 
     def test_bytes_are_those_of_the_file(self, tmp_path):
         network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(2, 3).bfloat16())
-        save_file(network.state_dict(), tmp_path / "network.safetensors")
-        assert file_bytes(network) == (tmp_path / "network.safetensors").stat().st_size
+        save_weights(tmp_path / "network.safetensors", network)
+        assert bytes_of_weights(network) == (tmp_path / "network.safetensors").stat().st_size
 
 
 class TestLatency:

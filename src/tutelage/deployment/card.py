@@ -163,7 +163,8 @@ def _history(made: Made) -> str:
     if request is not None:
         lines.append(f"Command: `{printable(request.command).replace('`', ' ')}`")
     if teacher := next((x for x in results.networks if x.role == "teacher"), None):
-        lines.append(f"Teacher: {in_markdown(' '.join(filter(None, (teacher.name, teacher.label))))}")
+        names = (teacher.name if teacher.name != teacher.role else "", teacher.label)
+        lines.append(f"Teacher: {in_markdown(' '.join(filter(None, names)) or teacher.name)}")
     if results.methods:
         lines.append(f"Method: {in_markdown(', '.join(results.methods))}")
     lines += [

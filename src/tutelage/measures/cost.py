@@ -6,7 +6,6 @@ from copy import deepcopy
 from typing import Any
 
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -48,14 +47,6 @@ def macs(model: nn.Module, example: Tensor) -> int:
         raise
     except Exception:  # whatever a network does with values that are not there
         return _counted_in_a_real_pass(model, example)
-
-
-def file_bytes(model: nn.Module) -> int:
-    """Bytes of a safetensors file with the model's parameters and buffers: tied ones once, no further metadata."""
-    once: dict[tuple[Any, ...], tuple[str, Tensor]] = {}
-    for name, x in model.state_dict().items():
-        once.setdefault(_memory(x), (name, x.detach().cpu().contiguous()))
-    return len(save(dict(once.values())))
 
 
 class Uncounted(ValueError):
@@ -125,7 +116,3 @@ def _refuse_nothing(name: str, module: nn.Module, counter: FlopCounterMode) -> l
             )
 
     return [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
-
-
-def _memory(x: Tensor) -> tuple[Any, ...]:
-    return (x.data_ptr(), x.dtype, x.shape, x.stride()) if x.numel() else (id(x),)

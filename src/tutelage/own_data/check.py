@@ -92,7 +92,7 @@ def look(where: str | Path, wanted: Wanted | None = None, how: How | None = None
     errors += [f"{counted(len(wrong), 'mask')} cannot be learnt from, the first: {wrong[0]}; mend it"] if wrong else []
     notes = list(source.notes)
     if sizes and not isinstance(source.parts["train"].inputs, Tensor):
-        notes += [geometry(sizes, how.size)[1], channels_of(modes)[1]]
+        notes += filter(None, (geometry(sizes, how.size)[1], channels_of(modes)[1]))
     named: Mapping[str, Looked] = {str(part): x for part, x in parts.items()}
     return Findings(source.name, source.task, source.classes, named, tuple(notes), tuple(warnings), tuple(errors))
 

@@ -78,12 +78,12 @@ def decode_masks(
 
 
 def channels_of(modes: Sequence[str]) -> tuple[int, str]:
-    """1 if all pictures are grey, else 3; in words."""
+    """1 if all pictures are grey, else 3; what that means for them in words, nothing where all have 3."""
     grey = sum(map(is_grey, modes))
     if grey == len(modes):
         return 1, "all pictures are grey: 1 channel"
     made = counted(grey, "grey picture", "becomes", "become")
-    return 3, f"3 channels; {made} RGB (--channels 1 makes all grey)" if grey else "3 channels"
+    return 3, f"{made} RGB (--channels 1 makes all grey)" if grey else ""
 
 
 def _kept(image: Any, opened: Any, geometry: Geometry, channels: int) -> np.ndarray[Any, Any]:

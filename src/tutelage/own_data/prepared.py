@@ -18,7 +18,7 @@ from tutelage.own_data.split import chosen
 from tutelage.own_data.store import SHARE, decoded_in_file, decoded_in_memory, decoded_key
 from tutelage.own_data.survey import Header, surveyed
 from tutelage.own_data.twins import twins
-from tutelage.plurals import counted
+from tutelage.plurals import counted, megabytes
 
 NAMED = 5
 """How many broken pictures are named; the others are counted."""
@@ -66,7 +66,7 @@ def decoded_parts(source: Source, how: How) -> Ready:
     sizes = [header.size for part in headers.values() for header in part]
     shape, words = geometry(sizes, how.size)
     channels, more = channels_of([header.mode for part in headers.values() for header in part])
-    notes = [*notes, words] if how.channels else [*notes, words, more]
+    notes = [*notes, words, *([more] if more and not how.channels else [])]
     channels = how.channels or channels
     if turned := sum(header.orientation > 1 for part in headers.values() for header in part):
         notes.append(f"{counted(turned, 'picture', 'was', 'were')} turned upright, as their EXIF data say")
@@ -116,10 +116,10 @@ def _decoded(
     pixels = channels * shape.kept[0] * shape.kept[1]
     total = pixels * sum(map(len, parts.values()))
     fits = total <= SHARE * (memory_limit() or 2**40)
-    notes = [f"decoded pictures take {total / 1e9:.2f} GB" + (" of memory" if fits else f" in files of {how.home}")]
+    notes = [f"decoded pictures take {megabytes(total)}" + (" of memory" if fits else f" in files of {how.home}")]
     if not fits and how.home is None:
         raise ValueError(
-            f"{source.name} takes {total / 1e9:.1f} GB once decoded, which the memory lacks; choose a smaller --size."
+            f"{source.name} takes {megabytes(total)} once decoded, which the memory lacks; choose a smaller --size."
         )
     kept: dict[Part, Kept] = {}
     for part, samples in parts.items():

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
+from time import perf_counter
 
 import torch
 from torch import nn
@@ -67,10 +68,13 @@ def distilled(
     for sentence in words:
         run.progress.note(f"plan: {sentence}")
     with followed(run, participants, asked, timed):
-        trained = {
-            name: run_trial(run, name, trial).finished for name, trial in trials_of(participants, asked, timed).items()
-        }
-        slower_or_faster(run.progress, timed, {name: one.seconds for name, one in trained.items()})
+        trained: dict[str, Finished] = {}
+        took: dict[str, float] = {}
+        for name, trial in trials_of(participants, asked, timed).items():
+            begun = perf_counter()
+            trained[name] = run_trial(run, name, trial).finished
+            took[name] = perf_counter() - begun
+        slower_or_faster(run.progress, timed, {name: one.seconds for name, one in trained.items()}, took)
         best = {name: at_its_best(one) for name, one in trained.items()}
         networks = publish_distillation(run, participants, best, timed)
         hand_over(run, best[STUDENT].last, participants, timed.found.method)

@@ -43,7 +43,7 @@ ANSWERS = "--answers"
 """The flag that says what a network answers with."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Measured:
     """A network on the test samples: ``scores`` by metric with 95 % intervals, and what an answer costs.
 
@@ -95,6 +95,10 @@ class Measured:
         unit = f" {self.units[name]}" if self.units.get(name) else ""
         interval = f" ({score.interval[0]:.4g} to {score.interval[1]:.4g})" if score.interval else ""
         return f"{score.value:.4g}{unit}{interval}"
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{name} {self._scored(name, score)}" for name, score in self.scores.items())
+        return f"Measured({self.name!r} on {counted(self.count, 'sample')}: {scores})"
 
     def _repr_html_(self) -> str:
         cells = "".join(f"<tr><td>{html.escape(a)}</td><td>{html.escape(b)}</td></tr>" for a, b in self.rows())

@@ -5,10 +5,11 @@ from functools import partial
 
 from torch import Tensor, nn
 
+from tutelage.checkpoint import bytes_of_weights
 from tutelage.foreign.exported import ExportedProgram
 from tutelage.foreign.onnx_file import OnnxNetwork
 from tutelage.foreign.table_answers import TableOfAnswers
-from tutelage.measures.cost import file_bytes, macs, parameters
+from tutelage.measures.cost import macs, parameters
 
 
 def costs_of(network: nn.Module, sample: Tensor) -> dict[str, Callable[[], int]]:
@@ -21,7 +22,7 @@ def costs_of(network: nn.Module, sample: Tensor) -> dict[str, Callable[[], int]]
     counts: dict[str, Callable[[], int]] = {
         "parameters": partial(parameters, network),
         "macs": partial(macs, network, sample),
-        "bytes": partial(file_bytes, network),
+        "bytes": partial(bytes_of_weights, network),
     }
     if kept is not None:
         counts |= {"parameters": lambda: kept.num_weights, "bytes": lambda: kept.get_buffer("content").numel()}

@@ -18,7 +18,7 @@ from tutelage.data.labelled import Labelled
 from tutelage.data.lesson import Lesson
 from tutelage.files import made_folder
 from tutelage.keys import described, key_of
-from tutelage.plurals import counted
+from tutelage.plurals import counted, megabytes
 from tutelage.progress import Progress
 from tutelage.run import Run
 from tutelage.stages.code import code_of
@@ -182,20 +182,16 @@ def parts_of(participants: Participants) -> list[Labelled]:
     return list(held.values())
 
 
-def megabytes(count: int) -> str:
-    """Bytes as people say them.
+def slower_or_faster(
+    progress: Progress, timed: TimedPlan, took: Mapping[str, float], here: Mapping[str, float]
+) -> None:
+    """Tell of trainings that ``took`` more than 15 % more, or less, than was planned.
 
-    >>> megabytes(1), megabytes(3 * 10**9)
-    ('1 MB', '3,000 MB')
+    Of those alone that all happened ``here``, in so many seconds: not of what another start trained, and this loaded.
     """
-    return f"{max(-(-count // 10**6), 1):,} MB"
-
-
-def slower_or_faster(progress: Progress, timed: TimedPlan, took: Mapping[str, float]) -> None:
-    """Tell of trainings that took more than 15 % more, or less, than was planned."""
     for name, pace in timed.paces.items():
         planned, real = pace.seconds(timed.epochs), took.get(name, 0.0)
-        if real > 1.0 and not 0.85 <= real / planned <= 1.15:
+        if 1.0 < real <= here.get(name, 0.0) and not 0.85 <= real / planned <= 1.15:
             word = "longer" if real > planned else "less long"
             progress.note(f"{name}: took {word} than planned, {in_words(real)} where {in_words(planned)} were expected")
 
