@@ -36,7 +36,7 @@ HEADS = [(True, True), (False, False), (True, False)]
 
 
 class TestChunked:
-    @pytest.mark.parametrize("at_once", [1, 40, 10**6])
+    @pytest.mark.parametrize("at_once", [1, 4, 10**6])
     @pytest.mark.parametrize("biases", HEADS)
     @pytest.mark.parametrize("loss", ALL)
     def test_value_and_gradients_are_those_of_whole_logits(self, loss, biases, at_once):
@@ -52,18 +52,18 @@ class TestChunked:
     def test_finite_differences_of_the_hidden_states(self):
         heads = [nn.Linear(3, 6).double() for _ in range(2)]
         teacher = torch.randn(5, 3, dtype=torch.float64)
-        call = chunked(jensen_shannon, *heads, at_once=13)
+        call = chunked(jensen_shannon, *heads, at_once=2)
         assert torch.autograd.gradcheck(lambda x: call(x, teacher), drawn(5, 3)[0])
 
     def test_labels_go_with_their_rows_and_the_student_may_be_alone(self):
         head, (hidden, _), labels = nn.Linear(3, 6).double(), drawn(2, 5, 3), torch.randint(6, (2, 5))
         usual = cross_entropy(head(hidden).flatten(0, 1), labels.flatten())
-        torch.testing.assert_close(chunked(cross_entropy, head, at_once=20)(hidden, labels), usual)
+        torch.testing.assert_close(chunked(cross_entropy, head, at_once=3)(hidden, labels), usual)
 
     def test_padding_is_left_out_before_its_logits_are_computed(self):
         head, (hidden, _) = nn.Linear(3, 6).double(), drawn(3, 4, 3)
         labels = torch.where(MASK.bool(), torch.randint(6, (3, 4)), -100)
-        value = masked(chunked(cross_entropy, head, at_once=6), ignore_index=-100)(hidden, labels, labels)
+        value = masked(chunked(cross_entropy, head, at_once=1), ignore_index=-100)(hidden, labels, labels)
         torch.testing.assert_close(value, cross_entropy(head(hidden).movedim(-1, 1), labels))
 
     def test_only_the_student_gets_a_gradient(self):
@@ -90,7 +90,7 @@ class TestChunked:
             student = student.detach().bfloat16().requires_grad_()
         with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
             whole = soft_targets(heads[0](student), heads[1](teacher).detach())
-            values = whole, chunked(soft_targets, *heads, at_once=500)(student, teacher)
+            values = whole, chunked(soft_targets, *heads, at_once=10)(student, teacher)
         assert values[1].dtype is torch.float32
         torch.testing.assert_close(*values, rtol=1e-4, atol=0)
         plain, ours = (torch.autograd.grad(x, [student, *heads[0].parameters()]) for x in values)
@@ -102,7 +102,7 @@ class TestChunked:
 
         head = nn.Linear(3, 6).double()
         hidden = nn.Parameter(drawn(4, 3)[0].detach())
-        call, labels = chunked(cross_entropy, head, at_once=6), torch.randint(6, (4,))
+        call, labels = chunked(cross_entropy, head, at_once=1), torch.randint(6, (4,))
         (plain,) = torch.autograd.grad(call(hidden, labels), hidden)
         for chunk in (1, None):
             hidden = nn.Parameter(hidden.detach())
@@ -116,7 +116,7 @@ class TestChunked:
             student, teacher = torch.randn(rows, 4, requires_grad=True), torch.randn(rows, 4)
             return peak_bytes(lambda: loss(student, teacher).backward())
 
-        slabs = chunked(soft_targets, *heads, at_once=16 * 2000)
+        slabs = chunked(soft_targets, *heads, at_once=16)
         whole = peak(400, lambda s, t: soft_targets(heads[0](s), heads[1](t)))
         assert peak(400, slabs) < whole / 5 and peak(400, slabs) < 1.1 * peak(100, slabs)
 
@@ -128,7 +128,7 @@ class TestChunked:
             chunked(SoftmaxRegression(head, judge=nn.Linear(2, 2)), head)
         with pytest.raises(ValueError, match=r"nn.Linear that makes logits.*got Sequential"):
             chunked(soft_targets, nn.Sequential(head), head)
-        with pytest.raises(ValueError, match=r"At least 1 logit .* got 0"):
+        with pytest.raises(ValueError, match=r"At least 1 row .* got 0"):
             chunked(soft_targets, head, head, at_once=0)
         for arguments in ([torch.zeros(4, 3)], [torch.zeros(4, 3), torch.zeros(5, 3)], [torch.zeros(0, 3)] * 2):
             with pytest.raises(ValueError, match=r"Hidden states are wanted for each of 2 heads"):

@@ -100,7 +100,7 @@ def test_a_student_that_ends_before_its_head_learns_the_same_in_slabs():
         return student.state_dict()
 
     def after_tanh(student, teacher):
-        call = chunked(jensen_shannon, student.head, teacher.head, at_once=30)
+        call = chunked(jensen_shannon, student.head, teacher.head, at_once=3)
         return lambda a, b: call(a.tanh(), b.tanh())
 
     whole = learnt(lambda _student, _teacher: jensen_shannon, "student.output", "teacher.output")

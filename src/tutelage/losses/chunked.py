@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from tutelage.shapes import ACROSS
 
-AT_ONCE = 2**21
-"""Logits of one network that are in memory at a time, or those of one row if they are more."""
+AT_ONCE = 256
+"""Rows of which the logits are in memory at a time: fewer make matrix products slow, more only take room."""
 Head: TypeAlias = nn.Linear
 """What makes logits of hidden states."""
 
@@ -21,7 +21,7 @@ def chunked(
 ) -> Callable[..., Tensor]:
     r"""``loss(student_head(s), other_head(t), …)`` of hidden states ``(s, t, …)``, to the same value and gradient.
 
-    ``loss`` is a mean over rows; it is called with the logits of ``at_once / vocabulary`` rows at a time, and its
+    ``loss`` is a mean over rows; it is called with the logits of ``at_once`` rows at a time, and its
     gradient is found on the way. Of the logits of ``N`` rows (tokens), with all that a loss keeps of them, no more than
     such a slab is ever in memory; the head's gradient is, in float32 or more. What is called takes hidden states (…,
     D), one for each head, and then whatever else ``loss`` takes with a row for each of theirs, such as labels. The
@@ -41,7 +41,7 @@ def chunked(
     >>> from tutelage.losses.kd import soft_targets
     >>> heads, hidden = (nn.Linear(4, 9), nn.Linear(6, 9)), (torch.randn(2, 5, 4), torch.randn(2, 5, 6))
     >>> once = soft_targets(heads[0](hidden[0]), heads[1](hidden[1]))
-    >>> torch.allclose(chunked(soft_targets, *heads, at_once=20)(*hidden), once)
+    >>> torch.allclose(chunked(soft_targets, *heads, at_once=3)(*hidden), once)
     True
     """
     heads = (student_head, *other_heads)
@@ -55,7 +55,7 @@ def chunked(
                 f"Hidden states are wanted for each of {len(heads)} heads, of a row or more, and everything else for "
                 f"each of these rows; got {', '.join(str(tuple(x.shape)) for x in arguments)}."
             )
-        work = _Work(loss, rows[1:], other_heads, more, max(1, at_once // student_head.out_features))
+        work = _Work(loss, rows[1:], other_heads, more, at_once)
         inputs = work, torch.is_grad_enabled(), rows[0], student_head.weight, student_head.bias
         mean: Tensor = _MeanOverSlabs.apply(*inputs)  # type: ignore[no-untyped-call]
         return mean
@@ -133,7 +133,7 @@ def _add(gradients: Sequence[Tensor | None], slope: Tensor, part: Tensor, weight
 
 def _refuse_unfit(loss: Callable[..., Tensor], heads: Sequence[Head], at_once: int) -> None:
     if at_once < 1:
-        raise ValueError(f"At least 1 logit is in memory at a time (at_once); got {at_once}.")
+        raise ValueError(f"At least 1 row is computed at a time (at_once); got {at_once}.")
     if strange := [type(head).__name__ for head in heads if not isinstance(head, nn.Linear)]:
         raise ValueError(
             f"A head is the nn.Linear that makes logits of hidden states, such as model.lm_head; got {strange[0]}: "
