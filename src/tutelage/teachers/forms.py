@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tutelage.losses.top_targets import top_answers
+
 Row: TypeAlias = tuple[int, ...]
 """The shape of one sample's activation: ``(classes,)`` for logits."""
 Parts: TypeAlias = dict[str, Tensor]
@@ -120,6 +122,57 @@ def top(count: int) -> Form:
         return spread.scatter(1, parts["classes"].long(), largest)
 
     return Form(f"top-{count}", layout, encode, decode)
+
+
+def sparse(count: int) -> Form:
+    """The ``count`` likeliest classes of each row with their log-probabilities, and the log of what is left of 1.
+
+    What comes back is (…, 2 ``count`` + 1), as ``tutelage.losses.top_targets.top_answers`` makes it, and never as wide
+    as the vocabulary: ``Term(against_top, "student.output", "teacher.output")`` compares with it. Any logits (…, C) are
+    kept, of tokens (T, C) too. A row takes ``4 · count + 2`` bytes, ``6 · count + 2`` with more than 65,536 classes:
+    202 bytes a token for the 50 likeliest of 32,000, where float16 takes 64,000. Probabilities are those at temperature
+    1, in float16's 11 bits of their logs; the tail is summed up before that. What is below −65504, the least float16,
+    is kept as that; what is ruled out (−∞) stays so.
+
+    Raises ``ValueError`` for a count below 1, for C ≤ ``count``, and for C above 2²⁴, whose numbers float32 lacks.
+
+    >>> parts = sparse(1).encode(torch.tensor([[0.1, 0.8, 0.1]]).log())
+    >>> [round(x, 2) for x in sparse(1).decode(parts, (3,))[0].tolist()]  # log 0.8, log 0.2, class 1
+    [-0.22, -1.61, 1.0]
+    """
+    if count < 1:
+        raise ValueError(f"At least the 1 likeliest class is kept; got {count}.")
+
+    def layout(row: Row) -> dict[str, Part]:
+        if not row or not count < row[-1] <= 2**24:
+            raise ValueError(
+                f"Keeping the {count} likeliest classes needs logits (…, C) with more than {count} classes, and 2**24 "
+                f"at most; this activation has {list(row)} for each sample: keep it as dense(torch.float16)."
+            )
+        *places, classes = row
+        numbers = Part(_numbers(classes), (*places, count))
+        return {"log_probabilities": Part(torch.float16, (*places, count + 1)), "classes": numbers}
+
+    def encode(activation: Tensor) -> Parts:
+        kept, classes = top_answers(activation.float(), count).tensor_split([count + 1], -1)
+        kept = torch.where(kept == -torch.inf, kept, kept.clamp_min(SMALLEST)).half()
+        dtype = _numbers(activation.shape[-1])
+        return {"log_probabilities": kept, "classes": (classes.int() - _offset(dtype)).to(dtype)}
+
+    def decode(parts: Parts, row: Row) -> Tensor:
+        classes = parts["classes"].float() + _offset(_numbers(row[-1]))
+        return torch.cat([parts["log_probabilities"].float(), classes], -1)
+
+    return Form(f"sparse-{count}", layout, encode, decode)
+
+
+def _numbers(classes: int) -> torch.dtype:
+    """In what the numbers of so many classes are kept: in two bytes up to 65,536, from −32,768 on."""
+    return torch.int16 if classes <= 2**16 else torch.int32
+
+
+def _offset(dtype: torch.dtype) -> int:
+    return 2**15 if dtype == torch.int16 else 0
 
 
 def _narrowest(classes: int) -> torch.dtype:
