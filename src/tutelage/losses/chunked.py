@@ -60,6 +60,7 @@ def chunked(
         mean: Tensor = _MeanOverSlabs.apply(*inputs)  # type: ignore[no-untyped-call]
         return mean
 
+    vars(call)["loss"] = loss  # for whoever asks what it computes
     return call
 
 

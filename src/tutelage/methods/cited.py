@@ -20,7 +20,9 @@ def losses_in(thing: Any, seen: set[int] | None = None) -> set[str]:
     seen.add(id(thing))
     definition = thing if isfunction(thing) or isclass(thing) else type(thing)
     name = f"{definition.__module__}:{definition.__qualname__}"
-    if name.startswith("tutelage.losses."):
+    cited = definition.__name__ in getattr(sys.modules.get(definition.__module__), "CITATIONS", {})
+    lifts = not cited and (isinstance(thing, nn.Module) or "<locals>" in name)  # a loss that is another, of some rows
+    if name.startswith("tutelage.losses.") and not lifts:
         return {name}
     inside: list[Any] = []
     if isinstance(thing, partial):
@@ -29,5 +31,7 @@ def losses_in(thing: Any, seen: set[int] | None = None) -> set[str]:
         inside = [*thing.children(), *vars(thing).values()]
     elif isinstance(thing, list | tuple):
         inside = list(thing)
-    own = {name} if definition.__name__ in getattr(sys.modules.get(definition.__module__), "CITATIONS", {}) else set()
+    elif isfunction(thing):
+        inside = list(vars(thing).values())
+    own = {name} if cited else set()
     return own.union(*(losses_in(part, seen) for part in inside))

@@ -1,0 +1,84 @@
+"""What a smaller language model learns from a larger one, by the addresses of their layers: objectives, not methods of
+a pair, since nobody can guess from a network which of its layers these are."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from torch.nn.functional import cross_entropy
+
+from tutelage.losses.attention_scores import attention_scores
+from tutelage.losses.cosine_distance import cosine_distance
+from tutelage.losses.hint import mean_squares
+from tutelage.losses.kd import soft_targets
+from tutelage.losses.masked import masked
+from tutelage.matching.one_to_one import one_to_one
+from tutelage.matching.projected import projected
+from tutelage.objective import Objective, Term, Weight
+
+MASK, LABELS = "batch.attention_mask", "batch.labels"
+IGNORED = -100
+
+
+def triple_loss(
+    student_hidden: str,
+    teacher_hidden: str,
+    *,
+    soft: Weight = 5.0,
+    label: Weight = 2.0,
+    direction: Weight = 1.0,
+    temperature: float = 2.0,
+) -> Objective:
+    r"""DistilBERT's three losses: ``5 · T² KL + 2 · CE + 1 · (1 − cos)``, T = 2, as published.
+
+    Soft targets and the directions of the hidden states are means over the tokens of ``batch.attention_mask``, the
+    labels' loss over those of ``batch.labels`` that are not −100, such as ``tutelage.data.masked_tokens`` makes. The
+    arguments are the addresses of the last hidden states, ``"student.transformer"`` and ``"teacher.encoder"``, of one
+    width.
+
+    Sanh, Debut, Chaumond & Wolf, "DistilBERT", 2019, arXiv:1910.01108; huggingface/transformers-research-projects,
+    distillation: weights of its README.
+
+    >>> sorted(triple_loss("student.transformer", "teacher.encoder").terms)
+    ['direction', 'label', 'soft']
+    """
+    softened = masked(partial(soft_targets, temperature=temperature))
+    return Objective(
+        soft=Term(softened, "student.output", "teacher.output", MASK, weight=soft),
+        label=Term(masked(cross_entropy, ignore_index=IGNORED), "student.output", LABELS, LABELS, weight=label),
+        direction=Term(masked(cosine_distance), student_hidden, teacher_hidden, MASK, weight=direction),
+    )
+
+
+def layer_losses(
+    student_hidden: Sequence[str],
+    teacher_hidden: Sequence[str],
+    student_scores: Sequence[str] = (),
+    teacher_scores: Sequence[str] = (),
+) -> Objective:
+    r"""TinyBERT's losses of layers: sums over pairs of the squares of hidden states and of attention scores, weight 1.
+
+    The student's hidden states, of the embeddings and of its layers, go through one linear map that all of them share,
+    and are compared where ``batch.attention_mask`` has a token; of scores (N, heads, T, T), which a network has to
+    show, those of padding are 0 in both. Of 12 layers of the teacher and 4 of the student, published are hidden states
+    0, 3, 6, 9 and 12, where 0 is the embeddings, and the scores of layers 2, 5, 8 and 11, counted from 0. Raises
+    ``ValueError`` where the lists are not equally long.
+
+    Jiao et al., "TinyBERT", 2020, arXiv:1909.10351; github.com/huawei-noah/Pretrained-Language-Model.
+
+    >>> objective = layer_losses(["student.0"], ["teacher.2"])
+    >>> sorted(objective.terms)
+    ['hidden']
+    """
+    _refuse_unequal(student_hidden, teacher_hidden)
+    _refuse_unequal(student_scores, teacher_scores, least=0)
+    squares = masked(one_to_one(projected(mean_squares), weights=[1.0] * len(student_hidden)))
+    terms = {"hidden": Term(squares, list(student_hidden), list(teacher_hidden), MASK)}
+    if student_scores:
+        scores = one_to_one(attention_scores, weights=[1.0] * len(student_scores))
+        terms["scores"] = Term(scores, list(student_scores), list(teacher_scores))
+    return Objective(**terms)
+
+
+def _refuse_unequal(student: Sequence[str], teacher: Sequence[str], least: int = 1) -> None:
+    if len(student) != len(teacher) or len(student) < least:
+        raise ValueError(f"Layers are paired one to one; got {list(student)} and {list(teacher)}.")
