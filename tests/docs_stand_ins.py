@@ -19,6 +19,7 @@ def transformers():
     module = ModuleType("transformers")
     module.Trainer, module.TrainingArguments = Trainer, TrainingArguments
     module.AutoModelForSequenceClassification = AutoModelForSequenceClassification
+    module.AutoModelForCausalLM = AutoModelForCausalLM
     return module
 
 
@@ -79,11 +80,43 @@ class Trainer:
         assert any(not torch.equal(p, before[name]) for name, p in self.model.named_parameters())
         with torch.no_grad():  # as in evaluation
             loss, outputs = self.compute_loss(self.model, inputs, return_outputs=True)
-        assert loss.ndim == 0 and outputs.logits.shape == (len(inputs["labels"]), 2)
+        assert loss.ndim == 0 and all(len(x) == len(inputs["labels"]) for x in vars(outputs).values() if x.ndim)
 
 
 def collated(examples):
     return {name: torch.tensor([example[name] for example in examples]) for name in examples[0]}
+
+
+class AutoModelForCausalLM(nn.Module):
+    """Whose loss shifts its labels for itself, as the library's does."""
+
+    def __init__(self):
+        super().__init__()
+        self.base_model, self.lm_head = Words(), nn.Linear(4, 30, bias=False)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path):
+        assert isinstance(pretrained_model_name_or_path, str)
+        return cls()
+
+    def get_output_embeddings(self):
+        return self.lm_head
+
+    def forward(self, input_ids=None, attention_mask=None, labels=None):
+        logits = self.lm_head(self.base_model(input_ids, attention_mask).last_hidden_state)
+        if labels is None:
+            return SimpleNamespace(logits=logits)
+        loss = nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
+        return SimpleNamespace(logits=logits, loss=loss)
+
+
+class Words(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(30, 4)
+
+    def forward(self, input_ids=None, attention_mask=None):
+        return SimpleNamespace(last_hidden_state=self.embed(input_ids))
 
 
 class AutoModelForSequenceClassification(nn.Module):
