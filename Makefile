@@ -57,6 +57,7 @@ bench: $(READY)  ## speed: minutes, never part of the tests; what is met and mis
 	$(BIN)/python benchmarks/methods.py --rounds 30
 	$(BIN)/python benchmarks/attention.py
 	$(BIN)/python benchmarks/angles.py
+	$(BIN)/python benchmarks/language.py --rounds 6
 	$(BIN)/python benchmarks/conflicts.py
 	$(BIN)/python benchmarks/mutual.py
 	$(BIN)/python benchmarks/decoding.py
