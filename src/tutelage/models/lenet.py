@@ -13,26 +13,29 @@ from torch import Tensor, nn
 from tutelage.models.counts import refuse_counts
 
 
-def lenet5(num_classes: int = 10, *, num_channels: int = 1) -> nn.Sequential:
+def lenet5(
+    num_classes: int = 10, *, num_channels: int = 1, widths: tuple[int, int, int] = (20, 50, 500)
+) -> nn.Sequential:
     """5 × 5 convolutions to 20 and 50 channels, each pooled by 2, then 500 rectified units: (N, 1, 28, 28) images.
 
     The convolutions have no rectification of their own. Layers: ``conv1, pool1, conv2, pool2, flatten, hidden, relu,
-    head``; weights start as PyTorch's layers do. Raises ``ValueError`` for no class or
-    no channel.
+    head``; weights start as PyTorch's layers do. ``widths`` are others than published. Raises ``ValueError`` for no
+    class, no channel, or a width below 1.
 
     >>> sum(p.numel() for p in lenet5().parameters())
     431080
     """
-    refuse_counts("lenet5", num_classes=num_classes, num_channels=num_channels)
+    first, second, units = widths
+    refuse_counts("lenet5", num_classes=num_classes, num_channels=num_channels, first=first, second=second, units=units)
     layers: OrderedDict[str, nn.Module] = OrderedDict(
-        conv1=nn.Conv2d(num_channels, 20, 5),
+        conv1=nn.Conv2d(num_channels, first, 5),
         pool1=nn.MaxPool2d(2),
-        conv2=nn.Conv2d(20, 50, 5),
+        conv2=nn.Conv2d(first, second, 5),
         pool2=nn.MaxPool2d(2),
         flatten=nn.Flatten(),
-        hidden=nn.Linear(800, 500),
+        hidden=nn.Linear(16 * second, units),
         relu=nn.ReLU(),
-        head=nn.Linear(500, num_classes),
+        head=nn.Linear(units, num_classes),
     )
     return nn.Sequential(layers)
 
