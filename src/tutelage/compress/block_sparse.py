@@ -7,6 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+CITATIONS = {
+    "block_sparse": """@inproceedings{hegde2020variational,
+  title = {Variational Student: Learning Compact and Sparser Networks in Knowledge Distillation Framework},
+  author = {Hegde, Srinidhi and Prasad, Ranjitha and Hebbalaguppe, Ramya and Kumar, Vishwajeet},
+  booktitle = {International Conference on Acoustics, Speech and Signal Processing (ICASSP)},
+  year = {2020}
+}"""
+}
 KINDS = (nn.Linear, nn.modules.conv._ConvNd)
 
 

@@ -12,6 +12,20 @@ from torch.autograd.function import once_differentiable
 
 Divergence: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """Means θ and log σ² of one shape -> Σ KL in nats, a scalar."""
+CITATIONS = {
+    "sparse": """@inproceedings{molchanov2017variational,
+  title = {Variational Dropout Sparsifies Deep Neural Networks},
+  author = {Molchanov, Dmitry and Ashukha, Arsenii and Vetrov, Dmitry},
+  booktitle = {International Conference on Machine Learning (ICML)},
+  year = {2017}
+}""",
+    "bayesian": """@inproceedings{liu2019variational,
+  title = {Variational Bayesian Dropout with a Hierarchical Prior},
+  author = {Liu, Yuhang and Dong, Wenyong and Zhang, Lei and Gong, Dong and Shi, Qinfeng},
+  booktitle = {Conference on Computer Vision and Pattern Recognition (CVPR)},
+  year = {2019}
+}""",
+}
 K1, K2, K3 = 0.63576, 1.87320, 1.48695
 CLIP = 10.0
 """log α is cut at ± this where something is dropped by it; its divergences are not."""
@@ -38,7 +52,7 @@ def sparse(mean: Tensor, log_variance: Tensor) -> Tensor:
 def bayesian(mean: Tensor, log_variance: Tensor) -> Tensor:
     r"""Σ KL(N(θ, σ²) ‖ N(0, γ)) at the best γ = θ² + σ² of each weight: ``½ log(1 + 1/α)``. Exact.
 
-    Liu, Dong, Gong et al., "Variational Bayesian Dropout with a Hierarchical Prior", CVPR 2019, arXiv:1811.07533.
+    Liu, Dong, Zhang, Gong & Shi, "Variational Bayesian Dropout with a Hierarchical Prior", CVPR 2019, arXiv:1811.07533.
 
     >>> bayesian(torch.tensor([1.0, 1.0]), torch.tensor([-3.0, 3.0]))
     tensor(1.5486)

@@ -37,6 +37,11 @@ class Footprint:
         return self.weights / self.nonzero if self.nonzero else float("inf")
 
     @property
+    def bits(self) -> int:
+        """The fewer of both."""
+        return min(self.dense_bits, self.csr_bits)
+
+    @property
     def csr_ratio(self) -> float:
         """Dense bits over those of CSR: the same with the indices paid for."""
         return self.dense_bits / self.csr_bits
@@ -81,7 +86,7 @@ def footprint(model: nn.Module) -> Footprint:
 
 def factors(teacher: Footprint, student: Footprint) -> Factors:
     """How many times less memory the student's weights take than the teacher's dense ones, in its two factors."""
-    return Factors(teacher.dense_bits / student.dense_bits, student.csr_ratio)
+    return Factors(teacher.dense_bits / student.dense_bits, student.dense_bits / student.bits)
 
 
 def csr_bits(weight: Tensor, nonzero: int) -> int:

@@ -91,8 +91,8 @@ class OfChannels(Posterior):
     ``y = (x ⊙ z) Wᵀ + b``, with one z for all places of a channel's map. A channel that is dropped is gone for good:
     this is what makes a network smaller, not only sparser.
 
-    Liu, Dong, Gong et al., "Variational Bayesian Dropout with a Hierarchical Prior", CVPR 2019, arXiv:1811.07533, their
-    structured form: μ begins at N(1, 0.01²), log σ² at −9.
+    Liu, Dong, Zhang, Gong & Shi, "Variational Bayesian Dropout with a Hierarchical Prior", CVPR 2019, arXiv:1811.07533,
+    their structured form: μ begins at N(1, 0.01²), log σ² at −9.
     """
 
     things = "input channels"
