@@ -1,0 +1,123 @@
+"""The networks of the Variational Student on MNIST, in whose words they are told, and what was published of them."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import torch
+from torch import nn
+
+from tutelage.compress.footprint import Footprint, factors, footprint
+from tutelage.data.labelled import Labelled, labelled
+from tutelage.keys import Build
+from tutelage.models.lenet import lenet5
+from tutelage.models.mlp import mlp
+from tutelage.recipes.mnist import nets
+from tutelage.recipes.mnist.settings import Net
+from tutelage.results import Claim, Network
+from tutelage.run import Run
+from tutelage.schemes.supervised import supervised
+from tutelage.stages.storage import Finished
+from tutelage.study.sets import Sets
+from tutelage.study.sparse_students import Student
+
+LENET5 = "lenet-5"
+METHODS = (
+    "tutelage.losses.kd:soft_targets",
+    "tutelage.compress.dropout_kl:sparse",
+    "tutelage.compress.dropout_kl:bayesian",
+    "tutelage.compress.block_sparse:block_sparse",
+)
+PUBLISHED = {"lenet-300-100": (1.92, 68, 64), LENET5: (0.75, 280, 213)}
+"""Error in % and how many times fewer weights of sparse variational dropout, and the Variational Student's memory."""
+DROPOUT = "Molchanov, Ashukha & Vetrov 2017, arXiv:1701.05369, their code's table"
+STUDENT = "Hegde, Prasad, Hebbalaguppe & Kumar 2020, arXiv:1910.12061, abstract"
+WORDS = {
+    "plain": "labels only",
+    "kd": "soft targets",
+    "svd": "sparse variational dropout",
+    "vbd": "variational Bayesian dropout",
+    "blocks": "block-sparse",
+}
+RIVAL = "kd, by magnitude"
+LEADERS = ("kd+svd", "kd+svd+blocks", "svd", "svd+blocks", "kd+vbd", "kd+vbd+blocks", "vbd", "vbd+blocks")
+
+
+def build_student(network: str) -> Build:
+    """LeNet-300-100 or LeNet-5, as they are pruned everywhere."""
+    return lenet5 if network == LENET5 else partial(mlp, (784, 300, 100, 10))
+
+
+def train_teacher(run: Run, data: Sets, network: str, net: Net, seed: int) -> Finished:
+    """A wide net of two hidden layers with dropout, or a LeNet-5 of so many hidden units; both see images that move."""
+    if network != LENET5:
+        return nets.train_teacher(run, data, net, seed)
+    widths = max(net.units // 25, 1), max(net.units // 10, 1), net.units
+    plan = nets.plan_for(data, net.training, seed, jittered=True)
+    return run.stage("teacher", partial(lenet5, widths=widths), partial(supervised, plan=plan), seed=seed)
+
+
+def leader_of(students: Mapping[str, Student]) -> str | None:
+    """The student that the report speaks of first: a sparse one of which something is left, else any."""
+    there = [name for name, one in students.items() if one.plain is not None]
+    return next((name for name in (*LEADERS, *there) if name in there), None)
+
+
+def rival_of(students: Mapping[str, Student]) -> str | None:
+    """The sparse student with whose number of weights pruning by magnitude has to do, where there is one."""
+    leader = leader_of(students)
+    return leader if leader in LEADERS and "kd" in students else None
+
+
+def words(name: str) -> str:
+    """What a student learnt by."""
+    return "soft targets, then pruned by magnitude" if name == RIVAL else ", ".join(WORDS[x] for x in name.split("+"))
+
+
+def strangers(data: Labelled) -> list[Labelled]:
+    """Pictures of another kind, made of the same ones: pixels in another order, and negatives."""
+    g = torch.Generator().manual_seed(0)
+    flat = data.inputs.flatten(1)
+    order = torch.randperm(flat.shape[1], generator=g).to(flat.device)
+    shuffled = flat[:, order].view_as(data.inputs)
+    made = {"shuffled pixels": shuffled, "negatives": 255 - data.inputs}
+    return [labelled(name, pictures, data.targets, data.classes) for name, pictures in made.items()]
+
+
+def headline(network: str, found: Mapping[str, Footprint], errors: Mapping[str, int], leader: str | None) -> str:
+    """How sparse the leader is, and what that costs, in a sentence or two."""
+    if leader is None:
+        return f"Nothing is left of any {network} student."
+    own = found[leader]
+    text = (
+        f"Of {own.weights:,} weights the {network} student of {words(leader)} keeps {own.nonzero:,}, "
+        f"{own.count_ratio:.0f} times fewer, and makes {errors[leader]} test errors"
+    )
+    others = {"kd": "with soft targets alone", RIVAL: "pruned by magnitude to as many"}
+    more = [f"{errors[name]} {how}" for name, how in others.items() if name in errors]
+    return f"{text}; {', '.join(more)}." if more else f"{text}."
+
+
+def claim_sparse(
+    run: Run,
+    network: str,
+    found: Mapping[str, Footprint],
+    measured: Mapping[str, Network],
+    teacher: nn.Module,
+    reason: str,
+) -> None:
+    """The rows of sparse variational dropout, and the memory of the Variational Student, as far as these are known."""
+    error, fewer, less = PUBLISHED[network]
+    if "svd" in found:
+        score = measured["svd"].scores["errors"]
+        count = measured["svd"].count
+        interval = score.interval and (100 * score.interval[0] / count, 100 * score.interval[1] / count)
+        run.claim(Claim("sparse variational dropout on labels: test error", error, round(100 * score.value / count, 3),
+                        "%", DROPOUT, high=error + 0.3, reason=reason, interval=interval))  # fmt: skip
+        times = round(found["svd"].count_ratio, 1)
+        run.claim(Claim("sparse variational dropout on labels: fewer weights", fewer, times, "times", DROPOUT,
+                        low=0.8 * fewer, reason=reason))  # fmt: skip
+    if "kd+svd" in found:
+        total = factors(footprint(teacher), found["kd+svd"]).total
+        run.claim(Claim("the Variational Student: less memory than its teacher", less, round(total, 1), "times",
+                        STUDENT, low=less, reason=reason, note="the paper's teacher and accounting are not known; ours "
+                        "counts 32 bits a teacher's weight against compressed sparse rows"))  # fmt: skip

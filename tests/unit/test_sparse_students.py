@@ -1,0 +1,118 @@
+"""Students that become sparse in several ways: what each is, and what the tables say of it."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from tutelage.compress.footprint import footprint
+from tutelage.data.labelled import labelled
+from tutelage.data.lesson import Lesson
+from tutelage.methods.response import softened
+from tutelage.models.mlp import mlp
+from tutelage.optimizers.usual import adam
+from tutelage.recipes.mnist.sparse_nets import headline, leader_of, rival_of, strangers, words
+from tutelage.run import Run
+from tutelage.schemes.by_method import Teaching
+from tutelage.schemes.plan import Plan
+from tutelage.schemes.supervised import supervised
+from tutelage.study.sets import Sets
+from tutelage.study.sparse_students import (
+    Ways,
+    certainty_table,
+    counted,
+    layers_table,
+    pruned_by_magnitude,
+    sizes_table,
+    student,
+)
+
+
+def drawn(count, seed):
+    g = torch.Generator().manual_seed(seed)
+    pictures = torch.randint(0, 256, (count, 1, 4, 4), dtype=torch.uint8, generator=g)
+    return labelled("synthetic/drawn", pictures, torch.randint(3, (count,), generator=g), tuple("abc"))
+
+
+NET = partial(mlp, (16, 12, 3))
+PLAN = Plan(Lesson(drawn(60, 0), drawn(20, 1), batch_size=20, seed=3), partial(adam, lr=0.01), 2)
+DATA = Sets(drawn(60, 0), drawn(20, 1), drawn(40, 2))
+
+
+@pytest.fixture
+def run(tmp_path):
+    with Run("lab:test", root=tmp_path, device="cpu", exact=True) as run:
+        yield run
+
+
+@pytest.fixture
+def ways(run):
+    teacher = run.stage("teacher", partial(mlp, (16, 20, 3)), partial(supervised, plan=PLAN)).last
+    method = partial(softened, temperature=2.0, label=1.0, soft=2.0)
+    return Ways(NET, PLAN, Teaching(method, teacher, ("teacher", "student")), 1.0, -4.0, 1.0, 0.01)
+
+
+def test_each_way_is_what_it_is_called(run, ways):
+    found = {way: student(run, way, ways) for way in ("plain", "kd", "svd", "kd+vbd", "kd+svd+blocks")}
+    terms = {way: set(one.trained.records[-1]["losses"]["student"]) for way, one in found.items()}
+    assert terms == {
+        "plain": {"label"},
+        "kd": {"label", "soft"},
+        "svd": {"label", "kl"},
+        "kd+vbd": {"label", "soft", "kl"},
+        "kd+svd+blocks": {"label", "soft", "kl", "blocks"},
+    }
+    assert [one.is_random for one in found.values()] == [False, False, True, True, True]
+    assert all(type(one.plain.last.hidden1) is nn.Linear for one in found.values())
+    assert footprint(found["svd"].plain.last).nonzero < footprint(found["plain"].plain.last).nonzero
+
+
+def test_the_rival_keeps_as_many_weights(run, ways):
+    start = student(run, "kd", ways).trained
+    pruned = pruned_by_magnitude(run, "rival", start, 0.75, ways)
+    own = footprint(pruned.plain.last)
+    assert own.nonzero == own.weights - round(0.75 * own.weights)
+    assert all(bool(layer.bias.all()) for layer in pruned.plain.last if isinstance(layer, nn.Linear))
+
+
+def test_one_of_which_nothing_is_left_is_told_and_not_measured(run, ways):
+    gone = student(run, "kd+svd", replace(ways, log_variance=9.0))
+    assert gone.plain is None and gone.empty == ("hidden1", "output")
+    students = {"kd": student(run, "kd", ways), "kd+svd": gone}
+    found = counted(students)
+    table = sizes_table(students, found, {"kd": 5}, ways.teaching.teacher)
+    assert table.rows[1] == ("kd+svd", *[None] * 8, "nothing is left of hidden1, output")
+    assert leader_of(students) == "kd" and rival_of(students) is None
+    assert [row[0] for row in certainty_table(students, DATA, [], 2).rows] == ["kd", "kd+svd, 2 draws"]
+    assert "keeps 228, 1 times fewer" in headline("small", found, {"kd": 5}, "kd")
+
+
+def test_tables_have_a_line_for_everybody(run, ways):
+    students = {way: student(run, way, ways) for way in ("plain", "kd", "svd")}
+    found = counted(students)
+    sizes = sizes_table(students, found, dict.fromkeys(found, 7), ways.teaching.teacher)
+    by_name = {row[0]: dict(zip(sizes.columns, row, strict=True)) for row in sizes.rows}
+    assert by_name["plain"]["× fewer weights"] == by_name["plain"]["× fewer bits"] == 1
+    assert by_name["kd"]["× narrower"] == pytest.approx(380 / 228, abs=0.01)
+    svd = by_name["svd"]
+    product = svd["× narrower"] * svd["× fewer bits"]
+    assert svd["× less memory than the teacher"] == pytest.approx(product, abs=0.02)
+    assert [row[:3] for row in layers_table(found).rows][:2] == [("plain", "hidden1", 1), ("plain", "output", 2)]
+    sure = certainty_table(students, DATA, strangers(DATA.test), passes=3)
+    assert [row[0] for row in sure.rows] == ["plain", "kd", "svd", "svd, 3 draws"]
+    assert all(len(row) == len(sure.columns) == 8 for row in sure.rows)
+
+
+def test_strangers_are_the_same_grey_levels_in_other_places():
+    shuffled, negatives = strangers(DATA.test)
+    assert torch.equal(shuffled.inputs.flatten(1).sort(1).values, DATA.test.inputs.flatten(1).sort(1).values)
+    assert not torch.equal(shuffled.inputs, DATA.test.inputs)
+    assert torch.equal(255 - negatives.inputs, DATA.test.inputs)
+
+
+def test_students_are_told_in_words():
+    assert words("kd+svd+blocks") == "soft targets, sparse variational dropout, block-sparse"
+    assert words("kd, by magnitude") == "soft targets, then pruned by magnitude"
+    assert headline("small", {}, {}, None) == "Nothing is left of any small student."
