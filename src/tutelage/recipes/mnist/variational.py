@@ -154,6 +154,6 @@ variational_quick = partial(
     sparse=Sparse(warm_up=8),
     teacher=with_training(QUICK_TEACHER, epochs=5),
     student=replace(STUDENT, epochs=20),
-    digits=replace(DIGITS, train=20_000),
+    digits=replace(DIGITS, train=10_000),
 )
 variational_lenet5 = partial(variational, network="lenet-5")
