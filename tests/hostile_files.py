@@ -30,6 +30,7 @@ from tutelage.checkpoint import load_state, load_weights, save_state, save_weigh
 from tutelage.checksums import summed
 from tutelage.cli.command import main
 from tutelage.cli.completion import candidates
+from tutelage.compress.sparse_file import load_sparse
 from tutelage.data.cifar import cifar10
 from tutelage.data.folder import image_folder
 from tutelage.data.image_files import image_files
@@ -122,6 +123,7 @@ def readers(root: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
         yield f"load_foreign: {kind}", file.parent, partial(load_foreign, file, nn.Linear(2, 2))
         yield f"load_weights: {kind}", file.parent, partial(load_weights, file, nn.Linear(2, 2))
         yield f"load_state: {kind}", file.parent, partial(load_state, file)
+        yield f"load_sparse: {kind}", file.parent, partial(load_sparse, file, nn.Linear(2, 2))
         student = fresh(root / f"student-{file.name}")
         (student / "student.json").write_text(json.dumps({"build": described(partial(mlp, (2, 2)))}))
         (student / "student.safetensors").write_bytes(content)

@@ -197,7 +197,7 @@ class TestRefused:
 
     def test_files_of_another_kind(self, tmp_path):
         save_weights(tmp_path / "dense", nn.Linear(400, 30))
-        with pytest.raises(ValueError, match="does not hold the sparse weights"):
+        with pytest.raises(ValueError, match="dense is none of what save_sparse writes: read it with load_weights"):
             load_sparse(tmp_path / "dense", nn.Linear(400, 30))
         with pytest.raises(FileNotFoundError):
             load_sparse(tmp_path / "none", nn.Linear(400, 30))

@@ -1,6 +1,6 @@
 """A finished variational network as a plain one: what is noise is 0, exactly, and nothing is drawn any more."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
 import torch
@@ -44,13 +44,29 @@ def emptied(model: nn.Module) -> list[str]:
 def unread(model: nn.Module) -> dict[str, torch.Tensor]:
     """For each plain linear layer and convolution of one group: which inputs all its weights are 0 for, bool (inputs,).
 
-    What physical removal may close: ``{layer: closed}``. Behind a flatten an input is one place of a channel.
+    Behind a flatten an input is one place of a channel: see ``closed``.
     """
     found = {}
     for name, module in model.named_modules():
         if type(module) in BECOMES and getattr(module, "groups", 1) == 1:
             weight = module.get_parameter("weight").detach()
             found[name] = (weight == 0).transpose(0, 1).flatten(1).all(1)
+    return found
+
+
+def closed(model: nn.Module, channels: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Which channels a layer of ``model`` does not read at all, bool (channels,): what may be taken out of the network.
+
+    ``channels`` has the layers that can lose any, by name, each with the channel that each of its inputs belongs to,
+    int64 (inputs,). Raises ``ValueError`` for a layer of which ``unread`` knows nothing.
+    """
+    zeros, found = unread(model), {}
+    for name, of in channels.items():
+        if name not in zeros or of.shape != zeros[name].shape:
+            raise ValueError(f"{type(model).__name__} has no plain layer {name!r} of {len(of)} inputs.")
+        read = torch.zeros(int(of.max()) + 1, dtype=torch.bool)
+        read[of[~zeros[name].cpu()]] = True
+        found[name] = ~read
     return found
 
 

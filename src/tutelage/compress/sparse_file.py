@@ -36,6 +36,8 @@ def load_sparse(path: Path | str, model: nn.Module, cure: str = RESTORE, expecte
     ``FileNotFoundError`` for none.
     """
     tensors, about = read_tensors(path, cure, expected)
+    if "sparse" not in about:
+        raise ValueError(f"{path} is none of what save_sparse writes: read it with load_weights.")
     try:
         state = decoded(tensors, about, model.state_dict())
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, IndexError) as error:
