@@ -70,7 +70,7 @@ class OfWeights(Posterior):
 
     def __init__(self, weight: Tensor, log_variance: float = -10.0, threshold: float = 3.0) -> None:
         super().__init__(log_variance, threshold)
-        self.log_variance = nn.Parameter(torch.full_like(weight, log_variance, requires_grad=True))
+        self.log_variance = nn.Parameter(torch.full_like(weight, log_variance))
 
     def log_alpha(self, weight: Tensor) -> Tensor:
         return log_alpha(weight, self.log_variance)
@@ -100,7 +100,7 @@ class OfChannels(Posterior):
     def __init__(self, weight: Tensor, log_variance: float = -9.0, threshold: float = 0.0) -> None:
         super().__init__(log_variance, threshold)
         self.factor = nn.Parameter(_around(1.0, weight.new_empty(weight.shape[1])))
-        self.log_variance = nn.Parameter(torch.full_like(self.factor, log_variance, requires_grad=True))
+        self.log_variance = nn.Parameter(torch.full_like(self.factor, log_variance))
 
     def log_alpha(self, weight: Tensor) -> Tensor:  # noqa: ARG002
         return log_alpha(self.factor, self.log_variance)

@@ -127,13 +127,15 @@ def take_(model: nn.Module, trained: nn.Module) -> nn.Module:
 
     Raises ``ValueError`` for another architecture.
     """
-    found = model.load_state_dict(trained.state_dict(), strict=False)
-    lacking = [name for name in found.missing_keys if ".posterior." not in f".{name}"]
-    if lacking or found.unexpected_keys:
+    state = trained.state_dict()
+    own = {name: x.shape for name, x in model.state_dict().items() if ".posterior." not in f".{name}"}
+    theirs = {name: x.shape for name, x in state.items()}
+    if other := sorted(name for name in own.keys() | theirs.keys() if own.get(name) != theirs.get(name)):
         raise ValueError(
-            f"A network begins with the weights of one of the same architecture; "
-            f"{(lacking or found.unexpected_keys)[0]!r} is in one of the two alone."
+            f"A network begins with the weights of one of the same architecture; {other[0]!r} is in one of the two "
+            f"alone, or of another size."
         )
+    model.load_state_dict(state, strict=False)
     return model
 
 

@@ -14,8 +14,8 @@ from tutelage.compress.compact import emptied
 from tutelage.compress.variational import take_, variational_layers
 from tutelage.objective import Clock, Objective, Term, Weight
 from tutelage.optimizers.factory import Factory, Named
-from tutelage.schemes.answers import Conditions, kept_for
-from tutelage.schemes.by_method import AnyTeaching, prepared
+from tutelage.schemes.answers import Conditions, kept_for, note_alone
+from tutelage.schemes.by_method import AnyTeaching, JointTeaching, prepared
 from tutelage.schemes.plan import Plan
 from tutelage.stages.stage import Stage
 from tutelage.teachers.frozen import Teacher
@@ -71,6 +71,8 @@ def _taught(
 ) -> tuple[Objective, Mapping[str, Teacher], Callable[[], Combine]]:
     if teaching is None:
         return Objective(label=plan.task.labels()), {}, WeightedSum
+    if isinstance(teaching, JointTeaching):
+        note_alone(len(teaching.teachers), stage)
     conditions = Conditions(stage.shared, stage.precision, stage.exact)
     return *prepared(model, teaching, plan, conditions, kept_for(stage)), teaching.combine
 
