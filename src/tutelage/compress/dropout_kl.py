@@ -84,7 +84,7 @@ class _Total(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, mean: Tensor, log_variance: Tensor, k1: float) -> Tensor:
-        square = torch.addcmul(mean.new_tensor(SMALL), mean, mean)
+        square = torch.addcmul(torch.full((), SMALL, dtype=mean.dtype, device=mean.device), mean, mean)
         log_alpha = log_variance - square.log()
         kept = log_alpha.sigmoid()  # 1 / (1 + 1/α)
         total = -0.5 * _sum_of_logs(kept)
