@@ -13,7 +13,7 @@ command then goes on, and what it leaves is compared, file by file, with a run t
 With --out, rows of earlier drills with the same seed stay until their kind is tried again. Exit code 0 if the last
 three are 0 in every row. A trial that failed keeps its folder, and its command is printed.
 
-python benchmarks/drill.py [--only KIND …] [--trials 20] [--seed 0] [--jobs 2] [--trial N]
+python benchmarks/drill.py [--only KIND …] [--reader NAME …] [--trials 20] [--seed 0] [--jobs 2] [--trial N]
 """
 
 import argparse
@@ -71,7 +71,8 @@ def main() -> int:
     with ThreadPoolExecutor(wanted.jobs) as pool:
         for kind in wanted.only or (*KINDS, READERS):
             if kind == READERS:
-                found = readers.rows(min(wanted.inputs, wanted.trials), wanted.seed, folder / kind, pool)
+                inputs = min(wanted.inputs, wanted.trials)
+                found = readers.rows(inputs, wanted.seed, folder / kind, pool, wanted.reader)
             else:
                 found = [(kind, *_row(shelf, kind, wanted, pool))]
             for name, row, failures in found:
@@ -114,6 +115,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--trials", type=int, default=10**9, help="of a kind at most, drawn from all")
     parser.add_argument("--trial", type=int, help="the one of that number")
     parser.add_argument("--inputs", type=int, default=10_000, help="damaged ones a reader, at most")
+    parser.add_argument("--reader", nargs="+", default=[], metavar="NAME", help="of the readers, these")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2, help="trials at once")
     parser.add_argument("--out", type=Path, help="write each row at its end into drill.json and drill.md there")
