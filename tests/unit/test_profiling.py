@@ -10,6 +10,8 @@ from tutelage.checksums import summed
 from tutelage.cli.command import main
 from tutelage.files import UNFINISHED
 from tutelage.profiling import PARTS, Profile, clocked, counted, profiled
+from tutelage.report import page as page_module
+from tutelage.report.shares import UNTOLD
 
 RUN = ["run", "fake_recipes:toy", "--epochs", "3", "--quiet"]
 
@@ -101,10 +103,21 @@ class TestTheCommand:
         assert {"start", "data", "training steps", "validation", "checkpoints", "report", "other"} == seconds.keys()
         assert f"Where the time went, {sum(seconds.values()):.1f} s in all:" in said
         page, text = ((folder / name).read_text() for name in ("report.html", "report.md"))
-        for part in seconds:
+        assert "  report " in said and UNTOLD in page and UNTOLD in text  # a page cannot know how long it will take
+        for part in seconds.keys() - {"report"}:
             assert f"  {part} " in said and f'<th scope="row">{part}</th>' in page and f"| {part} |" in text
+        assert main(["report", str(folder), "--out", str(tmp_path / "again")]) == 0
+        assert '<th scope="row">report</th>' in (page := (tmp_path / "again" / "report.html").read_text())
+        assert UNTOLD not in page
         assert "--profile" not in json.loads((folder / "arguments.json").read_text())["command"]
         assert main(["verify", str(tmp_path / "runs")]) == 0
+
+    def test_writes_the_page_once(self, monkeypatch):
+        written = []
+        whole = page_module.page_html
+        monkeypatch.setattr(page_module, "page_html", lambda *given: written.append(1) or whole(*given))
+        assert main([*RUN, "--profile"]) == 0
+        assert written == [1]
 
     def test_is_silent_about_time_unless_asked(self, tmp_path, capsys):
         assert main(RUN) == 0

@@ -97,6 +97,11 @@ class TestEveryPage:
     def test_is_read_by_those_who_cannot_see_and_holds_nothing_empty(self, page):
         assert complaints(page) == []
 
+    def test_folds_what_figures_are_compared_with_by_its_script_alone(self, page):
+        style, script = (re.findall(rf"<{what}>(.*?)</{what}>", page, re.S)[0] for what in ("style", "script"))
+        assert ".brief .value ~ dd { display: none; }" in style and 'classList.toggle("brief"' in script
+        assert "brief" not in page.replace(style, "").replace(script, "")
+
     def test_has_one_script_of_ours_and_allows_no_other(self, page):
         (script,) = re.findall(r"<script>(.*?)</script>", page, re.S)
         assert page.count("<script") == 1 and script == (page_module.HERE / "page.js").read_text().strip()

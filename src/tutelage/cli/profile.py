@@ -1,7 +1,7 @@
 """``--profile``: where a run's time went, kept in its folder and told at its end."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -43,15 +43,7 @@ def write_profile(folder: Path, seconds: Mapping[str, float]) -> None:
 
 
 def tell_profile(folder: Path, reported: float) -> None:
-    """Add what the report took, put the whole table into its page, and print it."""
-    from tutelage.report.finished import read_finished
-    from tutelage.report.groups import group_runs
-    from tutelage.report.page import publish_page
-    from tutelage.report.story import story_of
-
+    """Add what the report took, which no page can say of itself, and print the whole table."""
     seconds = read_profile(folder)
     write_profile(folder, {**seconds, "report": seconds.get("report", 0.0) + reported})
-    groups = group_runs(read_finished(folder), ())
-    with suppress(ImportError):  # without the extra there is no page, which was said
-        publish_page(groups, story_of(groups), folder)
     print(shares_in_words(read_profile(folder)))

@@ -30,6 +30,21 @@
       });
     });
   }
+  // on a phone the large figures are told without what they are compared with, until somebody asks
+  const figures = document.querySelector(".figures");
+  if (figures && matchMedia("screen and (max-width: 700px)").matches && figures.querySelector(".value ~ dd")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "compared";
+    const brief = (is) => {
+      figures.classList.toggle("brief", is);
+      button.ariaExpanded = String(!is);
+      button.textContent = is ? "What they are compared with" : "The figures alone";
+    };
+    button.addEventListener("click", () => brief(!figures.classList.contains("brief")));
+    figures.after(button);
+    brief(true);
+  }
   // what goes on beyond its edge says so
   const hint = (box) => box.classList.toggle("more", box.scrollWidth > box.clientWidth + 2);
   const watch = new ResizeObserver((some) => some.forEach(({ target }) => hint(target)));

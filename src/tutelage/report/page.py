@@ -20,7 +20,7 @@ from tutelage.report.numbers import exact, time_text, unbroken
 from tutelage.report.record import record_text, report_record
 from tutelage.report.reproduce import reproduction
 from tutelage.report.settings import OTHER_SAMPLES
-from tutelage.report.shares import shares_markdown, shares_of
+from tutelage.report.shares import UNTOLD, is_untold, shares_markdown, shares_of
 from tutelage.report.story import Story
 from tutelage.report.usage import usage_markdown, usage_of
 from tutelage.results import Role
@@ -133,7 +133,7 @@ def _environment() -> tuple[Any, Any]:
 
 def _context(groups: Sequence[Group], story: Story) -> dict[str, Any]:
     """All that the sections speak of."""
-    costs, again = networks.stage_costs(groups), reproduction(groups)
+    costs, again, shares = networks.stage_costs(groups), reproduction(groups), shares_of(groups)
     beyond_rows = [row for row in story.networks if row.agreement or row.calibration or row.best or row.validation]
     names = list(dict.fromkeys(name for row in story.comparison for name in row.scores))
     return {
@@ -156,7 +156,8 @@ def _context(groups: Sequence[Group], story: Story) -> dict[str, Any]:
         "claims": by_claim(story.claims),
         "costs": costs,
         "cost_words": networks.cost_in_words(costs),
-        "shares": shares_of(groups),
+        "shares": shares,
+        "untold": UNTOLD if is_untold(shares) else "",
         "parts": [learned.learning_of(group, EXAMPLES // len(groups)) for group in groups],
         "enough": ENOUGH,
         "cosines": heatmaps.legend((-1, -0.5, -0.1, 0, 0.1, 0.5, 1), heatmaps.cosine_shade),

@@ -13,6 +13,8 @@ from tutelage.report.markdown import markdown_table
 from tutelage.report.numbers import time_text
 
 PROFILE = "profile.json"
+REPORT = "report"
+UNTOLD = "Without this report, which was not written yet."
 CURE = "remove it: the run is then without a profile"
 
 
@@ -50,13 +52,19 @@ def shares_of(groups: Sequence[Group]) -> list[Share]:
     return [share for group in groups for share in _shares(group.name, _together(group))]
 
 
+def is_untold(shares: Sequence[Share]) -> bool:
+    """Whether no report was written yet when the run was profiled: the one that is being written cannot know."""
+    return bool(shares) and all(share.part != REPORT for share in shares)
+
+
 def shares_markdown(groups: Sequence[Group]) -> list[str]:
     """The same in Markdown; nothing where no run has a profile."""
     shares = shares_of(groups)
     grouped = [("setting", False)] if len(groups) > 1 else []
     columns = [*grouped, ("part", False), ("time", True), ("share, %", True)]
     rows = [(*([x.group] if grouped else []), x.part, time_text(x.seconds), x.percent) for x in shares]
-    return ["## Where did the time go?", markdown_table(columns, rows)] if shares else []
+    words = [UNTOLD] if is_untold(shares) else []
+    return ["## Where did the time go?", markdown_table(columns, rows), *words] if shares else []
 
 
 def shares_in_words(seconds: Mapping[str, float]) -> str:
