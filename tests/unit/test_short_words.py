@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, Subset
 
 from own_pictures import class_folders
 from tutelage.api import Distilled
 from tutelage.deployment.about import About
 from tutelage.deployment.card import Made, model_card
 from tutelage.results import Metric, Network, Results, Score
+from tutelage.study.given_sets import given_sets
 from tutelage.study.measured import Measured
 from tutelage.study.own_sets import own_sets
 
@@ -40,3 +42,23 @@ def test_notes_on_pictures_say_what_is_assumed_and_no_more(tmp_path):
     own_sets(torch.device("cpu"), class_folders(tmp_path / "photos", each=20), notes=notes.append)
     assert "decoded pictures take 1 MB of memory" in notes
     assert not any("3 channels" in note or "0.0" in note.partition("measured")[0] for note in notes)
+
+
+class Named(list):
+    """Samples, and what their classes are called."""
+
+    classes = ("ant", "bee")
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [lambda x: x, lambda x: Subset(x, range(6)), lambda x: DataLoader(Subset(Subset(x, range(8)), range(6)))],
+    ids=["a data set", "a part of it", "a loader of a part of a part"],
+)
+@pytest.mark.parametrize("which", [0, 2])
+def test_classes_go_by_their_names_wherever_these_are_known(behind, which):
+    samples = [(torch.zeros(3), n % 2) for n in range(9)]
+    parts = [list(samples) for _ in range(3)]
+    parts[which] = behind(Named(samples))
+    sets = given_sets(tuple(parts))
+    assert sets.train.classes == sets.test.classes == ("ant", "bee")

@@ -21,6 +21,8 @@ from tutelage.trust import refuse_other
 
 INPUTS = ("input", "inputs", "image", "images", "pixel_values", "img", "x", "data")
 LABELS = ("target", "targets", "label", "labels", "mask", "y")
+DEEPEST = 8
+"""Data sets within each other in which names of classes are looked for."""
 """What the entries of a sample are called."""
 
 
@@ -90,9 +92,25 @@ def _pair(thing: Any, path: str) -> tuple[tuple[Tensor | Encoded, Tensor], tuple
         raise ValueError(f"{path} returns data that fail: {reason(failure)}.") from failure
     except Exception as failure:
         raise ValueError(f"{path} returns data that fail: {reason(failure)}.") from failure
-    names = getattr(thing, "classes", ())
-    known = isinstance(names, list | tuple) and all(isinstance(x, str) and _is_text(x) for x in names)
-    return (inputs, labels), tuple(names) if known else ()
+    return (inputs, labels), class_names(thing)
+
+
+def class_names(thing: Any) -> tuple[str, ...]:
+    """What a data set says that its classes are called; a part of one, or a loader, what the one behind it says.
+
+    >>> from torch.utils.data import Subset
+    >>> whole = type("Whole", (list,), {"classes": ["ant", "bee"]})()
+    >>> class_names(Subset(Subset(whole, []), []))
+    ('ant', 'bee')
+    """
+    for _ in range(DEEPEST):
+        names = getattr(thing, "classes", None)
+        if isinstance(names, list | tuple) and names and all(isinstance(x, str | int) for x in names):
+            found = tuple(map(str, names))
+            return found if all(map(_is_text, found)) else ()
+        if (thing := getattr(thing, "dataset", None)) is None:
+            break
+    return ()
 
 
 def _is_text(name: str) -> bool:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from tutelage.data.labelled import Labelled, labelled
+from tutelage.own_data.function import class_names
 from tutelage.plurals import counted
 from tutelage.study.sets import Sets
 
@@ -30,7 +31,8 @@ def given_sets(parts: Any) -> Sets:
         read = {name: _read(name, part) for name, part in zip(names, parts, strict=True) if part is not None}
     if missing := [name for name in ("train", "test") if name not in read]:
         raise ValueError(f"Data have a part to train on and one to test; {missing[0]} is None.")
-    classes = read["train"].classes or _classes(list(read.values()))
+    named = (read[name].classes for name in names if name in read)  # those of the training, if these have any
+    classes = next(filter(None, named), ()) or _classes(list(read.values()))
     there = {name: replace(one, classes=classes) for name, one in read.items()}
     return Sets(there["train"], there.get("validation"), there["test"])
 
@@ -57,9 +59,8 @@ def _read(name: str, part: Any) -> Labelled:
     shapes = {tuple(x.shape) for x, _ in items}
     if len(shapes) > 1:
         raise ValueError(f"The inputs of {name} have one shape; these have {sorted(shapes)[:3]}: scale them alike.")
-    known = getattr(source, "classes", ())
-    classes = tuple(map(str, known)) if isinstance(known, Sequence) and not isinstance(known, str) else ()
-    return labelled(name, torch.stack([x for x, _ in items]), torch.stack([y for _, y in items]), classes)
+    x, y = (torch.stack(column) for column in zip(*items, strict=True))
+    return labelled(name, x, y, class_names(source))
 
 
 def _item(name: str, number: int, item: Any) -> tuple[Tensor, Tensor]:
