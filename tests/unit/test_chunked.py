@@ -35,6 +35,11 @@ MASK = torch.tensor([[1, 1, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0]])
 HEADS = [(True, True), (False, False), (True, False)]
 
 
+class Quantised(nn.Linear):
+    def forward(self, x):
+        return super().forward(x.round())
+
+
 class TestChunked:
     @pytest.mark.parametrize("at_once", [1, 4, 10**6])
     @pytest.mark.parametrize("biases", HEADS)
@@ -128,6 +133,8 @@ class TestChunked:
             chunked(SoftmaxRegression(head, judge=nn.Linear(2, 2)), head)
         with pytest.raises(ValueError, match=r"nn.Linear that makes logits.*got Sequential"):
             chunked(soft_targets, nn.Sequential(head), head)
+        with pytest.raises(ValueError, match=r"nn.Linear that makes logits.*got Quantised"):
+            chunked(soft_targets, head, Quantised(3, 6))
         with pytest.raises(ValueError, match=r"At least 1 row .* got 0"):
             chunked(soft_targets, head, head, at_once=0)
         for arguments in ([torch.zeros(4, 3)], [torch.zeros(4, 3), torch.zeros(5, 3)], [torch.zeros(0, 3)] * 2):

@@ -44,6 +44,16 @@ def test_draws_follow_from_the_text_the_epoch_and_the_place_alone():
     )
 
 
+def test_a_network_writes_in_eval_mode_and_is_as_it_was_afterwards():
+    model, tokens = nn.Sequential(words(0), nn.Dropout(0.9)), torch.randint(9, (6, 3))
+    model[0].eval()
+    assert torch.equal(drawn(model, tokens), drawn(words(0), tokens))
+    assert model.training and model[1].training and not model[0].training
+    with pytest.raises(IndexError):
+        drawn(model, tokens + 9)
+    assert model.training and not model[0].training
+
+
 def test_after_an_end_there_is_only_the_end():
     told = drawn(words(0), torch.randint(9, (40, 2)), 12, end=3)[:, 2:]
     after = (told == 3).cumsum(1) > 0

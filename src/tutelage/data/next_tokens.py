@@ -5,8 +5,7 @@ from torch import Tensor
 
 
 def next_tokens(labels: Tensor, ignore_index: int = -100) -> Tensor:
-    """``labels`` (N, T), each row moved one to the left; its last place, after which nothing comes, is
-    ``ignore_index``.
+    """``labels`` (N, T), each row moved one to the left; its last place, before nothing, is ``ignore_index``.
 
     The one place where anything is shifted: logits (N, T, V) and hidden states stay as the network returns them, and
     position ``t`` is compared with ``next_tokens(labels)[:, t]``. ``labels`` are token numbers as libraries give them,

@@ -32,9 +32,9 @@ def chunked(
     the student's, it is ``chunked(cross_entropy, head)(hidden, labels)``. In an objective, the heads are not run twice:
     a student of which only ``model.norm`` is read ends there.
 
-    Raises ``ValueError`` for a head that is no ``nn.Linear``, for a loss that relates its rows to each other, for fewer
-    than 1 ``at_once`` and, when called, for rows that are not as many; and ``RuntimeError`` where its gradient is to be
-    differentiated again (``create_graph=True``).
+    Raises ``ValueError`` for a head that is no ``nn.Linear``, or one that computes otherwise, for a loss that relates
+    its rows to each other, for fewer than 1 ``at_once`` and, when called, for rows that are not as many; and
+    ``RuntimeError`` where its gradient is to be differentiated again (``create_graph=True``).
 
     The way of Liger-Kernel's fused losses (Hsu et al., 2024, arXiv:2410.10989), for any loss.
 
@@ -65,8 +65,7 @@ def chunked(
 
 
 class _Work(NamedTuple):
-    """What is computed beside what learns: the loss, other networks' hidden states and heads, labels, rows at a
-    time."""
+    """What does not learn: the loss, other networks' hidden states and heads, labels, how many rows at a time."""
 
     loss: Callable[..., Tensor]
     others: Sequence[Tensor]
@@ -132,10 +131,14 @@ def _add(gradients: Sequence[Tensor | None], slope: Tensor, part: Tensor, weight
         of_bias += slope.sum(0, dtype=of_bias.dtype)
 
 
+def _is_plain(head: nn.Module) -> bool:
+    return isinstance(head, nn.Linear) and type(head).forward is nn.Linear.forward  # a quantised one computes otherwise
+
+
 def _refuse_unfit(loss: Callable[..., Tensor], heads: Sequence[Head], at_once: int) -> None:
     if at_once < 1:
         raise ValueError(f"At least 1 row is computed at a time (at_once); got {at_once}.")
-    if strange := [type(head).__name__ for head in heads if not isinstance(head, nn.Linear)]:
+    if strange := [type(head).__name__ for head in heads if not _is_plain(head)]:
         raise ValueError(
             f"A head is the nn.Linear that makes logits of hidden states, such as model.lm_head; got {strange[0]}: "
             f"what comes before it belongs to the hidden states, what comes after it into the loss."

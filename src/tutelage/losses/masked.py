@@ -1,5 +1,4 @@
-"""Any loss over the tokens that count: padding, prompts and whatever else is not to be learnt are left out before
-it."""
+"""Any loss over the tokens that count: padding and whatever else is not to be learnt is left out before it."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

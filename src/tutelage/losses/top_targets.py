@@ -21,8 +21,7 @@ CITATIONS = {
 
 
 def top_targets(student: Logits, teacher: Logits, count: int = 50) -> Divergence:
-    r"""``mean_n KL(p̂_n ‖ q̂_n)``, in nats, over ``count + 1`` outcomes: the teacher's likeliest classes, and
-    "another".
+    r"""``mean_n KL(p̂_n ‖ q̂_n)``, in nats, over the teacher's ``count`` likeliest classes and "any other".
 
     ``p̂`` are the teacher's ``count`` largest probabilities and what is left of 1, ``q̂`` the student's of the same
     classes and what that leaves. The tail is exact as a whole and **free within**: how the student spreads it over the

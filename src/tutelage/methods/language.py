@@ -1,5 +1,4 @@
-"""What a smaller language model learns from a larger one, by the addresses of their layers: objectives, not methods of
-a pair, since nobody can guess from a network which of its layers these are."""
+"""Objectives of language models, by the addresses of layers: which ones these are nobody can guess from a network."""
 
 from collections.abc import Sequence
 from functools import partial
