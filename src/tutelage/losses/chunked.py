@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from tutelage.shapes import ACROSS
 
+CITATIONS: dict[str, str] = {}  # what is lifted says where it comes from
 AT_ONCE = 256
 """Rows of which the logits are in memory at a time: fewer make matrix products slow, more only take room."""
 Head: TypeAlias = nn.Linear

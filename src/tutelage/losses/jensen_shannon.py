@@ -3,7 +3,8 @@
 import torch
 
 from tutelage.limits import refuse_outside
-from tutelage.losses.kd import class_dim, tempered
+from tutelage.losses.kd import class_dim, soft_targets, tempered
+from tutelage.losses.reverse_kl import reverse_kl
 from tutelage.losses.skewed import mean_over_rows, to_mixture
 from tutelage.shapes import Divergence, Logits
 
@@ -36,11 +37,11 @@ def jensen_shannon(student: Logits, teacher: Logits, beta: float = 0.5, dim: int
     tensor(0.3278)
     """
     refuse_outside("A share of the teacher (beta)", beta, 0, 1)
+    if beta == 0:
+        return soft_targets(student, teacher, 1.0, dim)
+    if beta == 1:
+        return reverse_kl(student, teacher, dim)
     dim = class_dim(student, teacher, dim)
     log_s, log_t = tempered(student, 1.0, dim), tempered(teacher, 1.0, dim)
-    if beta == 0:
-        return mean_over_rows(to_mixture(log_t, log_s, 0), dim)
-    if beta == 1:
-        return mean_over_rows(to_mixture(log_s, log_t, 0), dim)
     of_teacher, of_student = to_mixture(log_t, log_s, beta), to_mixture(log_s, log_t, 1 - beta)
     return mean_over_rows(torch.add((1 - beta) * of_student, of_teacher, alpha=beta), dim)

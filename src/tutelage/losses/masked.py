@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+CITATIONS: dict[str, str] = {}  # what is lifted says where it comes from
 Loss = TypeVar("Loss", bound=Callable[..., Tensor])
 
 

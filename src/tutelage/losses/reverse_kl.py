@@ -1,5 +1,7 @@
 """The divergence the other way round: a student that would rather leave out what a teacher says than add to it."""
 
+from math import inf
+
 from tutelage.losses.kd import class_dim, not_negative, tempered, weighted
 from tutelage.shapes import Divergence, Logits
 
@@ -19,9 +21,10 @@ def reverse_kl(student: Logits, teacher: Logits, dim: int | None = None) -> Dive
 
     A student too small for all that its teacher says keeps to what is likely there, where the forward divergence
     spreads it over everything. The mean is over everything but the classes; ``dim`` is theirs, as in ``soft_targets``.
-    A class that the student rules out (a logit of −∞) counts 0; **one that the teacher alone rules out makes it
-    infinite**. Another temperature is ``T ** 2 * reverse_kl(student / T, teacher / T)``. Raises ``ValueError`` as
-    ``soft_targets`` does for shapes.
+    A class that the student rules out (a logit of −∞) counts 0, and one that the teacher rules out is none of the
+    student's either, whose other probabilities are made to sum up to 1: it would be infinite otherwise. Another
+    temperature is ``T ** 2 * reverse_kl(student / T, teacher / T)``. Raises ``ValueError`` as ``soft_targets`` does for
+    shapes.
 
     Gu, Dong, Wei & Huang, "MiniLLM: Knowledge Distillation of Large Language Models", ICLR 2024, arXiv:2306.08543, of
     which this is the divergence of single tokens, without the policy gradient.
@@ -31,6 +34,6 @@ def reverse_kl(student: Logits, teacher: Logits, dim: int | None = None) -> Dive
     tensor(1.3610)
     """
     dim = class_dim(student, teacher, dim)
-    log_s, log_t = tempered(student, 1.0, dim), tempered(teacher, 1.0, dim)
+    log_s, log_t = tempered(student.masked_fill(teacher == -inf, -inf), 1.0, dim), tempered(teacher, 1.0, dim)
     positions = log_s.numel() / log_s.shape[dim]
     return not_negative(weighted(log_s.exp(), log_s - log_t).sum()) / positions

@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tutelage.limits import refuse_outside
-from tutelage.losses.kd import class_dim, not_negative, tempered, weighted
+from tutelage.losses.kd import class_dim, not_negative, soft_targets, tempered, weighted
+from tutelage.losses.reverse_kl import reverse_kl
 from tutelage.shapes import Divergence, Logits
 
 KO = r"""@inproceedings{ko2024distillm,
@@ -35,6 +36,8 @@ def skewed_kl(student: Logits, teacher: Logits, skew: float = 0.1, dim: int | No
     tensor(1.0988)
     """
     refuse_outside("A skew", skew, 0, 1)
+    if skew == 0:
+        return soft_targets(student, teacher, 1.0, dim)
     dim = class_dim(student, teacher, dim)
     log_s, log_t = tempered(student, 1.0, dim), tempered(teacher, 1.0, dim)
     return mean_over_rows(to_mixture(log_t, log_s, skew), dim)
@@ -52,6 +55,8 @@ def skewed_reverse_kl(student: Logits, teacher: Logits, skew: float = 0.1, dim: 
     tensor(0.9818)
     """
     refuse_outside("A skew", skew, 0, 1)
+    if skew == 0:
+        return reverse_kl(student, teacher, dim)
     dim = class_dim(student, teacher, dim)
     log_s, log_t = tempered(student, 1.0, dim), tempered(teacher, 1.0, dim)
     return mean_over_rows(to_mixture(log_s, log_t, skew), dim)
@@ -60,14 +65,14 @@ def skewed_reverse_kl(student: Logits, teacher: Logits, skew: float = 0.1, dim: 
 def to_mixture(log_p: Tensor, log_q: Tensor, share: float) -> Tensor:
     """``p log(p / (share · p + (1 − share) · q))`` of every class, from log-probabilities: summed, a divergence.
 
+    ``share`` is above 0.
+
     >>> to_mixture(torch.tensor([0.5, 0.5, 0.0]).log(), torch.tensor([0.0, 0.5, 0.5]).log(), 0.5).sum()
     tensor(0.3466)
     """
     if share == 1:
         return 0.0 * log_p.masked_fill(log_p == -inf, 0.0)
     gap = torch.where(log_p == -inf, 0.0, log_q - log_p)  # where p is 0, whatever is there counts nothing
-    if share == 0:
-        return weighted(log_p.exp(), -gap)
     return weighted(log_p.exp(), -(log(share) + F.softplus(gap + (log1p(-share) - log(share)))))
 
 

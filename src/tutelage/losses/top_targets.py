@@ -20,15 +20,15 @@ CITATIONS = {
 }
 
 
-def top_targets(student: Logits, teacher: Logits, count: int = 50) -> Divergence:
+def top_targets(student: Logits, teacher: Logits, count: int = 50, dim: int | None = None) -> Divergence:
     r"""``mean_n KL(p̂_n ‖ q̂_n)``, in nats, over the teacher's ``count`` likeliest classes and "any other".
 
     ``p̂`` are the teacher's ``count`` largest probabilities and what is left of 1, ``q̂`` the student's of the same
     classes and what that leaves. The tail is exact as a whole and **free within**: how the student spreads it over the
     other classes is not compared, so that this is at most ``soft_targets`` at T = 1, and equal to it where ``count +
     1`` is no less than all classes. Without the tail the likeliest would be taken for all, and a student be sure of
-    them. Classes stand last. Raises ``ValueError`` as ``soft_targets`` does for shapes, and for a ``count`` that is no
-    whole number of 1 or more.
+    them. ``dim`` is that of the classes, as in ``soft_targets``. Raises ``ValueError`` as ``soft_targets`` does for
+    shapes, and for a ``count`` that is no whole number of 1 or more.
 
     Anshumann et al., "Sparse Logit Sampling", ACL 2025, arXiv:2503.16870, where the tail is a ghost token, and where it
     is shown what the tail is worth.
@@ -37,8 +37,8 @@ def top_targets(student: Logits, teacher: Logits, count: int = 50) -> Divergence
     >>> [round(top_targets(student, teacher, count).item(), 4) for count in (1, 2)]
     [0.0, inf]
     """
-    class_dim(student, teacher, -1)
-    return against_top(student, top_answers(teacher, count))
+    dim = class_dim(student, teacher, dim)
+    return against_top(student.movedim(dim, -1), top_answers(teacher.movedim(dim, -1), count))
 
 
 def top_answers(logits: Tensor, count: int) -> Tensor:
