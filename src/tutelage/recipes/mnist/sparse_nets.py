@@ -90,7 +90,7 @@ def headline(network: str, found: Mapping[str, Footprint], errors: Mapping[str, 
     own = found[leader]
     text = (
         f"Of {own.weights:,} weights the {network} student of {words(leader)} keeps {own.nonzero:,}, "
-        f"{own.count_ratio:.0f} times fewer, and makes {errors[leader]} test errors"
+        f"{own.count_ratio:.3g} times fewer, and makes {errors[leader]} test errors"
     )
     others = {"kd": "with soft targets alone", RIVAL: "pruned by magnitude to as many"}
     more = [f"{errors[name]} {how}" for name, how in others.items() if name in errors]
