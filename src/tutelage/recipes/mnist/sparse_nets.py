@@ -38,6 +38,7 @@ WORDS = {
     "vbd": "variational Bayesian dropout",
     "blocks": "block-sparse",
 }
+STRANGERS = 2000
 RIVAL = "kd, by magnitude"
 LEADERS = ("kd+svd", "kd+svd+blocks", "svd", "svd+blocks", "kd+vbd", "kd+vbd+blocks", "vbd", "vbd+blocks")
 
@@ -74,7 +75,8 @@ def words(name: str) -> str:
 
 
 def strangers(data: Labelled) -> list[Labelled]:
-    """Pictures of another kind, made of the same ones: pixels in another order, and negatives."""
+    """Pictures of another kind, made of the first 2,000: pixels in another order, and negatives."""
+    data = data[torch.arange(min(len(data), STRANGERS), device=data.index.device)]
     g = torch.Generator().manual_seed(0)
     flat = data.inputs.flatten(1)
     order = torch.randperm(flat.shape[1], generator=g).to(flat.device)
