@@ -91,7 +91,8 @@ def student(run: Run, way: str, ways: Ways) -> Student:
 def pruned_by_magnitude(run: Run, name: str, start: Finished, share: float, ways: Ways) -> Student:
     """The rival: ``start`` learns on, taught alike and as long, while its smallest weights go, up to ``share`` of them.
 
-    The share rises over the first half of the steps; the others have the second to recover.
+    The share rises over the first half of the steps; what is left has the second to recover. With what ``start`` has
+    learnt before, it is trained twice as long as the others.
     """
     steps = ways.plan.epochs * ways.plan.lesson.steps
     rising = partial(cubic, last=share, begin=0, end=max(steps // 2, 1))
