@@ -180,6 +180,10 @@ def home(path: str) -> str:
     return MOVED.get(old, "") + path.removeprefix(old)
 
 
+def _is_entry(pair: Any) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str)
+
+
 def _restored(x: Any, found: Found, depth: int) -> Any:
     if depth > DEEPEST:
         raise ValueError(f"A network's arguments are nested more than {DEEPEST} deep; restore the file from a copy.")
@@ -187,6 +191,8 @@ def _restored(x: Any, found: Found, depth: int) -> Any:
         return [_restored(y, found, depth + 1) for y in x]
     if not isinstance(x, Mapping):
         return x
+    if x.keys() == {"mapping"} and isinstance(x["mapping"], list) and all(map(_is_entry, x["mapping"])):
+        return {key: _restored(value, found, depth + 1) for key, value in x["mapping"]}
     if "function" not in x:
         raise ValueError(f"The network was built from {dict(x)}, which only the recipe can make.")
     return restored(x, found, depth) if "arguments" in x else maker(x, found)

@@ -54,15 +54,15 @@ def watch(model: nn.Module, example: Tensor) -> Pass:
             continue
 
         def note(module: nn.Module, args: Any, kwargs: Any, answer: Any, name: str = name) -> None:
-            first_input = next(_tensors([*args, *kwargs.values()]), None)
-            first = next(_tensors(answer), None)
+            first_input = next(tensors_in([*args, *kwargs.values()]), None)
+            first = next(tensors_in(answer), None)
             rows.append((name, module, first_input, first, 0 if first is None else first._version, first is answer))
 
         handles.append(module.register_forward_hook(note, with_kwargs=True))
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:
-        output = [x.shape for x in _tensors(model(example))]
+        output = [x.shape for x in tensors_in(model(example))]
     finally:
         for handle in handles:
             handle.remove()
@@ -84,14 +84,14 @@ def watch(model: nn.Module, example: Tensor) -> Pass:
     return Pass(type(model).__name__, len(example), tuple(calls), tuple(output))
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def tensors_in(value: Any) -> Iterator[Tensor]:
     """The tensors in an argument or an answer, however it packs them."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, list | tuple):
         for x in value:
-            yield from _tensors(x)
+            yield from tensors_in(x)
     elif isinstance(value, dict):
-        yield from _tensors(list(value.values()))
+        yield from tensors_in(list(value.values()))
     elif is_dataclass(value) and not isinstance(value, type):
-        yield from _tensors([getattr(value, field.name) for field in fields(value)])
+        yield from tensors_in([getattr(value, field.name) for field in fields(value)])

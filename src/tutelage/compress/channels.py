@@ -1,0 +1,165 @@
+"""Which channels a network has, and which of them may go: found by passes of the network itself."""
+
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from itertools import count
+
+import torch
+from torch import Tensor, nn
+
+from tutelage.calls import reason
+from tutelage.compress.alive import Alive
+from tutelage.compress.costs import cost, macs, parameters
+from tutelage.compress.cutting import cut_
+from tutelage.compress.graph import Channels, Layer, Part, Reader
+from tutelage.compress.ids import NONE, Groups
+from tutelage.compress.layers import weight_axis
+from tutelage.compress.seen import DiffersError, Narrowed, Ran, Traced
+from tutelage.compress.trace import Trace
+from tutelage.measures.cost import macs as macs_of
+from tutelage.measures.cost import parameters as parameters_of
+from tutelage.measures.predict import device_of
+
+TRIALS = 2
+"""Narrower networks that must do the same with the channels that they have left; of each, other channels are gone."""
+
+
+def channels_of(model: nn.Module, example: Tensor) -> Channels:
+    """The channels of ``model``, found by passes over samples of the size of ``example``, (N, …).
+
+    Copies run, in eval mode; the model is not changed. First a pass shows who makes which channel, who reads it and
+    which ones meet; then narrower copies must pass, and do the same with the channels that they have left: where one
+    does not, because a size stands in its code, the channels concerned stay. All follows from shapes, not from weights.
+    Raises ``ValueError`` for a network that cannot run on ``example``, and where nothing can be gated.
+    """
+    example = torch.zeros((2, *example.shape[1:]), dtype=example.dtype, device=device_of(model))
+    try:
+        traced = Trace(deepcopy(model).eval()).run(example)
+    except Exception as error:
+        name = type(model).__name__
+        raise ValueError(f"{name} cannot run on an example {tuple(example.shape)}: {reason(error)}.") from error
+    for trial in range(TRIALS):
+        while not _is_narrowed_well(deepcopy(model).eval(), example, traced, trial):
+            pass
+    channels = _graph(model, example, traced)
+    if not channels.readers:
+        words = "; ".join(f"{name}: {why}" for name, why in list(channels.refused.items())[:5])
+        raise ValueError(f"Nothing of {type(model).__name__} can be gated ({words or 'it has no layers'}).")
+    return _with_the_rest(channels, model, example, hidden=bool(traced.refused or traced.mixed))
+
+
+def _is_narrowed_well(model: nn.Module, example: Tensor, traced: Traced, trial: int) -> bool:
+    """Whether the network does the same when it is narrowed; where not, channels are fixed that were not before."""
+    channels = _graph(model, example, traced)
+    state, numbers = Alive(channels), _numbers(traced)
+    for name, gate in _some(channels, trial):
+        state.close(name, gate)
+    gone = torch.tensor([state.dead[numbers[traced.groups.of(x)]] for x in range(len(traced.groups))], device="cpu")
+    made = {
+        name: [place for place, channel in enumerate(layer.makes) if not state.dead[channel]]
+        for name, layer in channels.layers.items()
+    }
+    cut_(model, state)
+    tracer = Trace(model, Narrowed(traced, gone, made))
+    try:
+        tracer.run(example)
+        place = len(tracer.traced.steps)
+        if place == len(traced.steps):
+            return True
+    except DiffersError:
+        place = len(tracer.traced.steps)
+    except Exception:  # whatever a network does with sizes that it did not expect
+        place = len(tracer.traced.steps)
+    step = traced.steps[min(place, len(traced.steps) - 1)]
+    taken = [channel for ids in step.taken if ids is not None for channel in ids.per_element()]
+    words = f"{step.operation} in {step.where} keeps its size"
+    if not traced.groups.fix(taken, words):
+        traced.groups.fix(range(len(traced.groups)), f"{words} whatever comes in")
+    return False
+
+
+def _some(channels: Channels, trial: int) -> Iterator[tuple[str, int]]:
+    """Gates that are closed so that a third of the channels that may go are gone, and of each layer some stay.
+
+    A channel goes with those that layers make of it alone: then nothing has to be selected, and no size comes of that.
+    """
+    families = Groups()
+    families.new(len(channels.stays))
+    families.fix([channel for channel, stays in enumerate(channels.stays) if stays], "it stays")
+    for layer in channels.layers.values():
+        for parent, child in zip(layer.gates, layer.makes, strict=False) if not layer.mixing else ():
+            families.couple(parent, child)
+    draw = torch.rand(len(channels.stays), generator=torch.Generator().manual_seed(trial), device="cpu").tolist()
+    goes = [not families.reason(x) and draw[families.of(x)] < 1 / 3 for x in range(len(channels.stays))]
+    for layer in channels.layers.values():
+        for own in (layer.makes, layer.gates):
+            if all(goes[channel] for channel in own):
+                kept = families.of(own[0])
+                goes = [gone and families.of(channel) != kept for channel, gone in enumerate(goes)]
+    for name, layer in channels.layers.items():
+        if layer.mixing:
+            yield from ((name, gate) for gate, channel in enumerate(layer.gates) if goes[channel])
+
+
+def _numbers(traced: Traced) -> dict[int, int]:
+    """The number of each group of channels that go together."""
+    numbers: dict[int, int] = {}
+    fresh = count()
+    for channel in range(len(traced.groups)):
+        root = traced.groups.of(channel)
+        if root not in numbers:
+            numbers[root] = next(fresh)
+    return numbers
+
+
+def _graph(model: nn.Module, example: Tensor, traced: Traced) -> Channels:
+    groups, numbers, branches = traced.groups, _numbers(traced), traced.branches
+
+    def number(channels: Sequence[int]) -> tuple[int, ...]:
+        return tuple(numbers[groups.of(channel)] for channel in channels if channel != NONE)
+
+    layers, readers = {}, {}
+    for name, ran in traced.layers.items():
+        module = model.get_submodule(name)
+        gates = list(dict.fromkeys(ran.slots)) if ran.mixing else ran.slots
+        place = {channel: gate for gate, channel in enumerate(gates)}
+        slots = [place[channel] for channel in ran.slots] if ran.mixing else range(len(gates))
+        ends, written = name in branches, branches.get(name, False)
+        layers[name] = Layer(_part(module, ran), tuple(slots), number(gates), number(ran.made), ends, written)
+        if ran.mixing:
+            readers[name] = Reader(name, len(gates), torch.tensor(slots, device="cpu"), weight_axis(module))
+    stays = [False] * len(set(numbers.values()))
+    for root, channel in numbers.items():
+        stays[channel] = bool(groups.reason(root))
+    why = {name: next(filter(None, map(groups.reason, ran.made)), "") for name, ran in traced.layers.items()}
+    rectified = [(Part(x, "rectified", elements=each), number(seen)) for x, seen, each in traced.rectified]
+    return Channels(
+        sample=tuple(example.shape[1:]),
+        dtype=example.dtype,
+        readers=readers,
+        branches=tuple(name for name in layers if name in branches),
+        refused=traced.refused,
+        fixed={name: words for name, words in why.items() if words},
+        layers=layers,
+        rectified=tuple(rectified),
+        pools={name: number(seen) for name, seen in traced.pools.items()},
+        elsewhere=Part("", "elsewhere", elements=traced.elements),
+        stays=tuple(stays),
+    )
+
+
+def _part(module: nn.Module, ran: Ran) -> Part:
+    """What the layer costs for each pair of channels, or for each channel."""
+    numbers, made = sum(p.numel() for p in module.parameters(recurse=False)), len(ran.made)
+    if not ran.mixing:
+        return Part(ran.name, "channelwise", ran.macs, 0, numbers // made, ran.elements)
+    weights = module.get_parameter("weight").numel()
+    return Part(ran.name, "mixing", ran.macs, weights // (len(ran.slots) * made), (numbers - weights) // made)
+
+
+def _with_the_rest(channels: Channels, model: nn.Module, example: Tensor, *, hidden: bool) -> Channels:
+    """With what the network costs elsewhere, which is the same whatever is closed."""
+    offsets = parameters_of(model) - cost(channels, parameters)
+    multiplications = macs_of(model, example[:1]) - cost(channels, macs) if hidden else 0
+    return replace(channels, elsewhere=replace(channels.elsewhere, macs=int(multiplications), offsets=int(offsets)))
