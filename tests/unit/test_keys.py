@@ -149,6 +149,12 @@ def test_a_file_is_known_by_what_it_holds_wherever_it_lies(tmp_path):
         described(tmp_path)
 
 
+def told(options: object) -> nn.Module:
+    network = nn.Identity()
+    network.options = options
+    return network
+
+
 def local():
     def inner():
         pass
@@ -171,6 +177,19 @@ def test_a_described_network_can_be_built_from_its_description_alone():
     made = called(description, found=already_imported)
     assert isinstance(made[1], nn.Tanh) and made[0].weight.shape == (3, 8)
     assert isinstance(called(described(partial(nn.Linear, 3, 2)), found=already_imported), nn.Linear)
+
+
+def test_arguments_by_name_come_back_as_they_were_whatever_is_in_them():
+    options = {"reads": {"layer1.conv": "0-3", "": [1, {"deep": None}]}, "function": "os:system", "mapping": []}
+    description = json.loads(json.dumps(described(partial(told, options=options))))
+    assert called(description, found=already_imported).options == options
+
+
+@pytest.mark.parametrize("entries", [3, [3], [["a"]], [["a", 1, 2]], [[1, 2]], [[["a"], 1]], {"a": 1}])
+def test_entries_that_are_no_names_and_values_are_refused(entries):
+    description = {"function": f"{__name__}:told", "arguments": [{"mapping": entries}]}
+    with pytest.raises(ValueError, match="only the recipe can make"):
+        called(description, found=already_imported)
 
 
 @pytest.mark.parametrize(
