@@ -2,7 +2,8 @@
 
 To a fixed point: a channel that no reader reads, neither itself nor through layers that work on each channel alone, is
 dead. A layer whose channels are all dead, or whose gates are all closed, reads nothing. What comes of layers that read
-nothing is constant and read by nobody; a branch that ends in one adds nothing.
+nothing is constant and read by nobody; a branch that ends in one adds nothing. One thing stays that need not: a stream
+that nobody reads but the branches that add to it.
 """
 
 from collections.abc import Callable, Iterator

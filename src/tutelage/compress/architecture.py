@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from tutelage.compress.alive import settled
 from tutelage.compress.channels import channels_of
 from tutelage.compress.graph import Channels, Closed
-from tutelage.compress.removal import without
+from tutelage.compress.removal import narrowed
 
-LARGEST = 10**8
+LARGEST = 10**7
 """Numbers of a sample: a file that asks for more is no architecture."""
 WORDS = {"input", "integers", "reads", "closed"}
 
@@ -49,13 +49,14 @@ def read_back(channels: Channels, architecture: Mapping[str, Any]) -> Closed:
 def slim(network: nn.Module, *, architecture: Mapping[str, Any]) -> nn.Module:
     """``network`` with the ``architecture``, its weights kept: ``run.derive("student", slim, of=…, architecture=…)``.
 
-    Raises ``ValueError`` for an architecture that does not fit, and as ``without`` does.
+    The architecture was found by ``without``, which holds the smaller network against the whole one; here it is only
+    made again, as often as the network is loaded. Raises ``ValueError`` for an architecture that does not fit.
     """
     _refuse_other_data(architecture)
     floats = next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.float32)
     dtype = torch.int64 if architecture.get("integers") else floats
     channels = channels_of(network, torch.zeros((1, *architecture["input"]), dtype=dtype, device="cpu"))
-    return without(network, channels, read_back(channels, architecture))
+    return narrowed(network, channels, read_back(channels, architecture))
 
 
 def fresh(

@@ -1,6 +1,6 @@
 """Which channels a network has, and which of them may go: found by passes of the network itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from itertools import count
@@ -15,13 +15,14 @@ from tutelage.compress.cutting import cut_
 from tutelage.compress.graph import Channels, Layer, Part, Reader
 from tutelage.compress.ids import NONE, Groups
 from tutelage.compress.layers import weight_axis
-from tutelage.compress.seen import DiffersError, Narrowed, Ran, Traced
+from tutelage.compress.seen import Narrowed, Ran, Traced
 from tutelage.compress.trace import Trace
 from tutelage.measures.cost import macs as macs_of
 from tutelage.measures.cost import parameters as parameters_of
 from tutelage.measures.predict import device_of
+from tutelage.outputs import in_words
 
-TRIALS = 2
+TRIALS = 3
 """Narrower networks that must do the same with the channels that they have left; of each, other channels are gone."""
 
 
@@ -32,15 +33,21 @@ def channels_of(model: nn.Module, example: Tensor) -> Channels:
     which ones meet; then narrower copies must pass, and do the same with the channels that they have left: where one
     does not, because a size stands in its code, the channels concerned stay. All follows from shapes, not from weights.
     Raises ``ValueError`` for a network that cannot run on ``example``, and where nothing can be gated.
+
+    >>> channels = channels_of(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), torch.zeros(1, 3))
+    >>> {name: reader.gates for name, reader in channels.readers.items()}, channels.fixed
+    ({'0': 3, '2': 4}, {'2': 'the network answers with it'})
     """
+    if not isinstance(example, Tensor) or example.ndim < 1:
+        raise ValueError(f"Channels are found with a tensor of one sample or more; got {in_words(example)}.")
     example = torch.zeros((2, *example.shape[1:]), dtype=example.dtype, device=device_of(model))
     try:
-        traced = Trace(deepcopy(model).eval()).run(example)
+        traced = Trace(_copied(model)).run(example)
     except Exception as error:
         name = type(model).__name__
         raise ValueError(f"{name} cannot run on an example {tuple(example.shape)}: {reason(error)}.") from error
     for trial in range(TRIALS):
-        while not _is_narrowed_well(deepcopy(model).eval(), example, traced, trial):
+        while not _is_narrowed_well(_copied(model), example, traced, trial):
             pass
     channels = _graph(model, example, traced)
     if not channels.readers:
@@ -49,57 +56,69 @@ def channels_of(model: nn.Module, example: Tensor) -> Channels:
     return _with_the_rest(channels, model, example, hidden=bool(traced.refused or traced.mixed))
 
 
+def _copied(model: nn.Module) -> nn.Module:
+    """A copy in eval mode, in the usual layout: in another one, a pooling is made of operations that say less."""
+    copy: nn.Module = deepcopy(model).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return copy.eval()
+
+
 def _is_narrowed_well(model: nn.Module, example: Tensor, traced: Traced, trial: int) -> bool:
     """Whether the network does the same when it is narrowed; where not, channels are fixed that were not before."""
     channels = _graph(model, example, traced)
     state, numbers = Alive(channels), _numbers(traced)
-    for name, gate in _some(channels, trial):
-        state.close(name, gate)
-    gone = torch.tensor([state.dead[numbers[traced.groups.of(x)]] for x in range(len(traced.groups))], device="cpu")
+    gone = _gone(channels, trial)
+    for name, layer in channels.layers.items():
+        for gate in [gate for gate, channel in enumerate(layer.gates) if layer.mixing and gone[channel]]:
+            state.close(name, gate)
+    dead = torch.tensor([state.dead[numbers[traced.groups.of(x)]] for x in range(len(traced.groups))], device="cpu")
     made = {
         name: [place for place, channel in enumerate(layer.makes) if not state.dead[channel]]
         for name, layer in channels.layers.items()
     }
     cut_(model, state)
-    tracer = Trace(model, Narrowed(traced, gone, made))
+    tracer = Trace(model, Narrowed(traced, dead, made))
     try:
         tracer.run(example)
-        place = len(tracer.traced.steps)
-        if place == len(traced.steps):
+        if len(tracer.traced.steps) == len(traced.steps):
             return True
-    except DiffersError:
-        place = len(tracer.traced.steps)
-    except Exception:  # whatever a network does with sizes that it did not expect
-        place = len(tracer.traced.steps)
-    step = traced.steps[min(place, len(traced.steps) - 1)]
+    except Exception:  # ``DiffersError``, and whatever a network does with sizes that it did not expect
+        pass
+    step = traced.steps[min(len(tracer.traced.steps), len(traced.steps) - 1)]
     taken = [channel for ids in step.taken if ids is not None for channel in ids.per_element()]
     words = f"{step.operation} in {step.where} keeps its size"
-    if not traced.groups.fix(taken, words):
-        traced.groups.fix(range(len(traced.groups)), f"{words} whatever comes in")
+    if not (traced.groups.fix(taken, words) or traced.groups.fix(range(len(traced.groups)), f"{words} in any case")):
+        raise ValueError(
+            f"{type(model).__name__} does something else in each pass, so its channels cannot be found: "
+            f"{step.operation} in {step.where} comes at another time or takes another size."
+        )
     return False
 
 
-def _some(channels: Channels, trial: int) -> Iterator[tuple[str, int]]:
-    """Gates that are closed so that a third of the channels that may go are gone, and of each layer some stay.
+def _gone(channels: Channels, trial: int) -> list[bool]:
+    """The channels that are gone in a trial: the first of each layer, then one half of each, then the other.
 
-    A channel goes with those that layers make of it alone: then nothing has to be selected, and no size comes of that.
+    One that is gone alone shows where parts were of equal size. A channel goes with those that layers make of it alone,
+    so that nothing has to be selected; of each layer some stay.
     """
     families = Groups()
     families.new(len(channels.stays))
-    families.fix([channel for channel, stays in enumerate(channels.stays) if stays], "it stays")
     for layer in channels.layers.values():
         for parent, child in zip(layer.gates, layer.makes, strict=False) if not layer.mixing else ():
             families.couple(parent, child)
-    draw = torch.rand(len(channels.stays), generator=torch.Generator().manual_seed(trial), device="cpu").tolist()
-    goes = [not families.reason(x) and draw[families.of(x)] < 1 / 3 for x in range(len(channels.stays))]
+    families.fix([channel for channel, stays in enumerate(channels.stays) if stays], "it stays")
+    goes: dict[int, bool] = {}
+    generator = torch.Generator().manual_seed(0)
     for layer in channels.layers.values():
-        for own in (layer.makes, layer.gates):
-            if all(goes[channel] for channel in own):
-                kept = families.of(own[0])
-                goes = [gone and families.of(channel) != kept for channel, gone in enumerate(goes)]
-    for name, layer in channels.layers.items():
-        if layer.mixing:
-            yield from ((name, gate) for gate, channel in enumerate(layer.gates) if goes[channel])
+        own = [x for x in dict.fromkeys(map(families.of, layer.makes)) if not families.reason(x) and x not in goes]
+        order = torch.randperm(len(own), generator=generator, device="cpu").tolist()
+        goes |= {x: place == 0 if trial == 0 else order[place] % 2 == trial % 2 for place, x in enumerate(own)}
+    gone = [goes.get(families.of(channel), False) for channel in range(len(channels.stays))]
+    for layer in channels.layers.values():
+        for side in (layer.makes, layer.gates):
+            if all(gone[channel] for channel in side):
+                kept = families.of(side[0])
+                gone = [x and families.of(channel) != kept for channel, x in enumerate(gone)]
+    return gone
 
 
 def _numbers(traced: Traced) -> dict[int, int]:

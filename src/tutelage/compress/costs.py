@@ -46,13 +46,23 @@ NOTHING_CLOSED = Closed()
 
 
 def cost(channels: Channels, price: Price, closed: Closed = NOTHING_CLOSED) -> float:
-    """The price of a sample, after all that is closed in consequence of ``closed``. Raises as ``settled`` does."""
+    """The price of a sample, after all that is closed in consequence of ``closed``. Raises as ``settled`` does.
+
+    >>> from tutelage.compress.channels import channels_of
+    >>> channels = channels_of(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2)), torch.zeros(1, 3))
+    >>> cost(channels, macs), cost(channels, macs, Closed({"1": torch.tensor([True, False, False, False])}))
+    (20, 15)
+    """
     state = alive(channels, closed)
     return sum(_price(state, key, price) for key in state.outputs) + price(channels.elsewhere, 1, 1)
 
 
 def saved(channels: Channels, price: Price, closed: Closed = NOTHING_CLOSED) -> Saved:
-    """``cost(closed) − cost(closed and that one gate)`` for each gate and branch: 0 for those that are closed."""
+    """``cost(closed) − cost(closed and that one gate)`` for each gate and branch: 0 for those that are closed.
+
+    The whole difference: a channel that nobody else reads saves the filter that makes it, too. Ten thousand gates take
+    seconds. Raises as ``settled`` does.
+    """
     state = alive(channels, closed)
     costs = {key: _price(state, key, price) for key in state.outputs}
 

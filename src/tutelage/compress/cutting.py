@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -92,6 +93,8 @@ def _bias(module: nn.Module, makes: Sequence[int]) -> nn.Parameter | None:
 
 def _part(p: Tensor, axis: int, index: Sequence[int]) -> nn.Parameter:
     chosen = p.detach().index_select(axis, places(index, p.device))
+    if p.ndim == 4 and p.is_contiguous(memory_format=torch.channels_last):
+        chosen = chosen.contiguous(memory_format=torch.channels_last)
     return nn.Parameter(chosen, requires_grad=p.requires_grad)
 
 

@@ -95,12 +95,12 @@ def set_counts_(layer: nn.Module, inputs: int, outputs: int) -> None:
 
 
 def macs_each(layer: nn.Module, taken: Size, made: Size) -> int:
-    """Multiplications of a sample for one channel made of one that is read, given the shapes of both tensors."""
+    """Multiplications for one channel made of one that is read, of all samples, given the shapes of both tensors."""
     if not isinstance(layer, _ConvNd | nn.Linear):
         return 0
     axis = axis_of(layer)
     shape = taken if isinstance(layer, _ConvTransposeNd) else made
-    places = prod(shape) // (shape[0] * shape[axis])
+    places = prod(shape) // shape[axis]
     return places * (prod(layer.kernel_size) if isinstance(layer, _ConvNd) else 1)
 
 

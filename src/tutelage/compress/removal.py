@@ -33,15 +33,27 @@ def without(model: nn.Module, channels: Channels, closed: Closed) -> nn.Module:
     what trains are as in ``model``. Both are held against each other on noise, in eval mode and with batch norms in
     train mode. Raises ``ValueError`` as ``settled`` does, for another network than that of ``channels``, for one with
     gates that are not folded, and, with the layer, for code that channels cannot be taken out of.
+
+    >>> from tutelage.compress.channels import channels_of
+    >>> network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    >>> closed = Closed({"2": torch.tensor([True, False, True, False])})
+    >>> without(network, channels_of(network, torch.zeros(1, 3)), closed)
+    Sequential(
+      (0): Linear(in_features=3, out_features=2, bias=True)
+      (1): ReLU()
+      (2): Linear(in_features=2, out_features=2, bias=True)
+    )
     """
     state = alive(channels, closed)
-    smaller = deepcopy(model)
-    cut_(smaller, state)
-    example = channels.example().to(device_of(model))
-    _skip_idle_(smaller, example)
+    smaller, example = _cut(model, state), channels.example().to(device_of(model))
     if not example.is_meta:
         _refuse_other_answers(_zeroed(model, state), smaller, state, example)
     return smaller
+
+
+def narrowed(model: nn.Module, channels: Channels, closed: Closed) -> nn.Module:
+    """What ``without`` makes, not held against anything: for what was removed before, of a network of these sizes."""
+    return _cut(model, alive(channels, closed))
 
 
 def zeroed(model: nn.Module, channels: Channels, closed: Closed) -> nn.Module:
@@ -51,6 +63,15 @@ def zeroed(model: nn.Module, channels: Channels, closed: Closed) -> nn.Module:
     against. Raises as ``settled`` does.
     """
     return _zeroed(model, alive(channels, closed))
+
+
+def _cut(model: nn.Module, state: Alive) -> nn.Module:
+    smaller = deepcopy(model)
+    for name in [name for name in vars(smaller) if name.startswith("_tutelage")]:
+        delattr(smaller, name)  # where a stage made it: this is another network
+    cut_(smaller, state)
+    _skip_idle_(smaller, state.channels.example().to(device_of(model)))
+    return smaller
 
 
 @torch.no_grad()

@@ -12,10 +12,11 @@ from tutelage.compress.ids import NONE, Groups, Ids, compact, joined
 
 
 class Call(NamedTuple):
-    """An operation that ran: the ids of the activations among its arguments, and what it answered."""
+    """An operation that ran: the ids of the activations among its arguments, other tensors, and what it answered."""
 
     operation: Any
     found: Sequence[Ids | None]
+    constants: Sequence[Tensor]
     args: Sequence[Any]
     named: Mapping[str, Any]
     out: Sequence[Tensor]
@@ -100,11 +101,12 @@ def pointwise(groups: Groups, call: Call) -> list[Ids | None]:
     return [result if x.shape == shape else None for x in call.out]
 
 
-def refuse_sizes(groups: Groups, ids: Sequence[Ids | None], constants: Sequence[Tensor], shape: torch.Size) -> None:
+def refuse_sizes(groups: Groups, call: Call) -> None:
     """Channels may not go where a tensor that is no activation has a number of its own for each."""
-    for constant in constants:
+    shape = call.out[0].shape
+    for constant in call.constants:
         sizes = [1] * (len(shape) - constant.ndim) + list(constant.shape)
-        for x in ids:
+        for x in call.found:
             if x is not None and len(x.shape) <= len(shape):
                 core = _aligned(x, shape).core
                 if any(size > 1 and core.shape[d] > 1 for d, size in enumerate(sizes)):
@@ -132,20 +134,27 @@ def moved(_groups: Groups, call: Call) -> list[Ids | None]:
 
 
 def concatenated(_groups: Groups, call: Call) -> list[Ids | None]:
-    known = [x for x in call.found if x is not None]
-    if len(known) < len(call.args[0]):
-        raise MixesError("cat puts it beside what is of unknown channels")
-    axis = call.argument("dim", 1, 0)
-    return [joined(known, axis)]
+    return [joined(_side_by_side(call), call.argument("dim", 1, 0))]
 
 
 def stacked(_groups: Groups, call: Call) -> list[Ids | None]:
-    known = [x for x in call.found if x is not None]
-    if len(known) < len(call.args[0]):
-        raise MixesError("stack puts it beside what is of unknown channels")
     axis = call.argument("dim", 1, 0) % call.out[0].ndim
-    apart = [Ids(x.core.unsqueeze(axis), torch.Size([*x.shape[:axis], 1, *x.shape[axis:]])) for x in known]
-    return [joined(apart, axis)]
+    apart = [(x.core.unsqueeze(axis), [*x.shape[:axis], 1, *x.shape[axis:]]) for x in _side_by_side(call)]
+    return [joined([Ids(core, torch.Size(shape)) for core, shape in apart], axis)]
+
+
+def _side_by_side(call: Call) -> list[Ids]:
+    """The ids of all tensors that are put together; constants belong to no channel."""
+    found = iter(call.found)
+    ids = [_none(x) if any(x is other for other in call.constants) else next(found) for x in call.args[0]]
+    known = [x for x in ids if x is not None]
+    if len(known) < len(ids):
+        raise MixesError(f"{call.name} puts it beside what is of unknown channels")
+    return known
+
+
+def _none(x: Tensor) -> Ids:
+    return Ids(torch.full([1] * x.ndim, NONE, device="cpu"), x.shape)
 
 
 def gated(groups: Groups, call: Call) -> list[Ids | None]:
@@ -160,7 +169,7 @@ def gated(groups: Groups, call: Call) -> list[Ids | None]:
 
 def empty(_groups: Groups, call: Call) -> list[Ids | None]:
     """A constant of the size of an activation."""
-    return [Ids(torch.full([1] * x.ndim, NONE, device="cpu"), x.shape) for x in call.out]
+    return [_none(x) for x in call.out]
 
 
 def reduced(groups: Groups, call: Call) -> list[Ids | None]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from weakref import ref
 
-from torch import Tensor
+from torch import Size, Tensor
 
 from tutelage.compress.ids import Groups, Ids
 
@@ -25,7 +26,8 @@ class Chain:
 class Seen:
     """An activation, and its channels, if anybody knows them. Two of one ``value`` hold the same numbers."""
 
-    tensor: Tensor  # held, so that no other gets its id
+    tensor: "ref[Tensor]"  # not held: memory is freed as it is without a trace
+    shape: Size
     ids: Ids | None
     depth: int = 0
     chain: Chain | None = None

@@ -8,21 +8,25 @@ done to the one is done to the other (``rules``).
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from tutelage.compress.ids import NONE, Ids, along, compact, is_rest
+from tutelage.compress.ids import NONE, Ids, along, compact
 from tutelage.compress.layers import ADAPTIVE, POOLS, axis_of, counts, is_weighted, macs_each, mixes, obstacle
 from tutelage.compress.plain import Blank, Select, Zero
 from tutelage.compress.rules import RECTIFIES, Call, MixesError, refuse_sizes, rule_for
-from tutelage.compress.seen import ZERO, Chain, DiffersError, Narrowed, Ran, Seen, Step, Traced
+from tutelage.compress.seen import ZERO, Chain, Narrowed, Ran, Seen, Traced
+from tutelage.compress.watching import Watch
 from tutelage.models.watch import tensors_in
 
 SUMS = frozenset(["add", "add_"])
+PRODUCTS = frozenset(["mm", "bmm", "addmm", "baddbmm", "convolution"])
 
 
 class Trace(TorchDispatchMode):
@@ -30,18 +34,14 @@ class Trace(TorchDispatchMode):
 
     def __init__(self, model: nn.Module, narrowed: Narrowed | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.model, self.traced, self.narrowed = model, Traced(), narrowed
-        if narrowed is not None:
-            self.traced.groups.new(len(narrowed.before.groups))
-        self._names = {module: name or type(model).__name__ for name, module in model.named_modules()}
+        self.model, self.watch = model, Watch(model, narrowed)
+        self.traced, self._names = self.watch.traced, self.watch.names
         owners = Counter(id(p) for module in model.modules() for p in module.parameters(recurse=False))
         obstacles = {m: obstacle(m, owners) for m in model.modules() if is_weighted(m)}
         self._layers = {m for m, why in obstacles.items() if not why}
-        self.traced.refused = {self._names[m]: why for m, why in obstacles.items() if why}
+        self.traced.refused = {self._names[m]: why for m, why in obstacles.items() if why and not _computes_weights(m)}
         self._weights = {id(p): m for m in self._layers for p in m.parameters(recurse=False)}
-        self._seen: dict[int, Seen] = {}
         self._inside = 0  # layers
-        self._where: list[nn.Module] = []
         self._values: list[object] = []
 
     # ---- the pass
@@ -52,14 +52,14 @@ class Trace(TorchDispatchMode):
 
         Raises whatever the network raises, and ``DiffersError`` where it is not what it was narrowed from.
         """
-        self._seen[id(example)] = Seen(example, None)
+        self.watch.remember(example, None)
         self.traced.samples = len(example)
         with self._hooked(), self:
             output = self.model(example)
         for x in tensors_in(output):
-            seen = self._find(x)
+            seen = self.watch.find(x)
             if seen is not None and seen.ids is not None:
-                self._take(seen)
+                self.watch.take(seen)
                 self.traced.groups.fix(seen.ids.per_element(), "the network answers with it")
         for layer in self._layers:
             if self._names[layer] not in self.traced.layers:
@@ -99,82 +99,99 @@ class Trace(TorchDispatchMode):
         made = [x for x in tree_leaves(out) if isinstance(x, Tensor)]
         for x in given:
             if id(x) in self._weights:
-                self._used_outside(self._weights[id(x)])
-        found = [seen for x in given if (seen := self._find(x)) is not None]
+                self.watch.refuse(self._names[self._weights[id(x)]], "its weights are used outside of it, too")
+        found = [seen for x in given if (seen := self.watch.find(x)) is not None]
         if not found or not made:
+            self.traced.mixed |= func.overloadpacket.__name__ in PRODUCTS  # of constants: they cost something
             return
         for seen in found:
-            self._take(seen)
-        call = Call(func, [seen.ids for seen in found], args, named, made)
-        ids = self._ids_of(call, [x for x in given if self._find(x) is None and x.numel() > 1])
-        self._step(call.name, call.found, ids)
+            self.watch.take(seen)
+        if func.overloadpacket.__name__ == "cat":
+            self._name_unknown(found, args[1] if len(args) > 1 else named.get("dim", 0))
+        constants = [x for x in given if self.watch.find(x) is None]
+        call = Call(func, [seen.ids for seen in found], constants, args, named, made)
+        ids = self._ids_of(call)
+        self.watch.step(call.name, call.found, ids)
         self._keep(call, found, ids)
 
-    def _ids_of(self, call: Call, constants: Sequence[Tensor]) -> list[Ids | None]:
+    def _ids_of(self, call: Call) -> list[Ids | None]:
         groups = self.traced.groups
         try:
             rule = rule_for(call.operation)
             if rule.__name__ == "pointwise":
-                refuse_sizes(groups, call.found, constants, call.out[0].shape)
+                refuse_sizes(groups, call)
             if rule.__name__ == "pooled" and not self._is_replaceable(call):
-                groups.fix([x.per_element()[0] for x in call.found if x is not None], "pooling wants a channel")
+                first = [x.per_element()[:1] for x in call.found if x is not None]
+                groups.fix(chain.from_iterable(first), "pooling wants a channel")
             return rule(groups, call)
         except MixesError as reason:
             self.traced.mixed = True
             for x in call.found:
                 if x is not None:
-                    groups.fix(x.per_element(), f"{reason} in {self._place()}")
+                    groups.fix(x.per_element(), f"{reason} in {self.watch.place()}")
             return [None for _ in call.out]
+
+    def _name_unknown(self, found: Sequence[Seen], axis: int) -> None:
+        """Give channels of their own, which stay, to what nobody knew and is put beside others along ``axis``."""
+        for seen in found:
+            if seen.ids is None:
+                fresh = self.watch.new(seen.shape[axis])
+                self.traced.groups.fix(fresh, "nobody knows where it comes from")
+                seen.ids = along(fresh, axis % len(seen.shape), seen.shape)
 
     def _is_replaceable(self, call: Call) -> bool:
         """Whether nothing can stand in the place of a pooling, which refuses maps of no channels."""
-        return "adaptive_avg" in call.name or (bool(self._where) and isinstance(self._where[-1], POOLS + ADAPTIVE))
+        return "adaptive_avg" in call.name or (
+            bool(self.watch.where) and isinstance(self.watch.where[-1], POOLS + ADAPTIVE)
+        )
 
     def _keep(self, call: Call, found: Sequence[Seen], ids: Sequence[Ids | None]) -> None:
         """Remember what came out."""
         first = found[0]
         depth = max(seen.depth for seen in found)
         alone = len(found) == 1 and rule_for(call.operation).__name__ == "pointwise"
-        chain, value = (first.chain if alone else None), object()
+        own, value = (first.chain if alone else None), object()
         if call.name in SUMS and len(found) == 2 and call.named.get("alpha", 1) == 1:
-            if all(seen.ids is not None and seen.tensor.shape == call.out[0].shape for seen in found):
+            if all(seen.ids is not None and seen.shape == call.out[0].shape for seen in found):
                 self.traced.sums.append((found[0], found[1]))
             for seen in found:
                 if seen.chain is not None:
                     seen.chain.overwritten |= call.name == "add_" and seen is first
             rest = [seen for seen in found if seen.value is not ZERO]
-            value = rest[0].value if len(rest) == 1 else value
+            value = rest[0].value if len(rest) == 1 and rest[0].shape == call.out[0].shape else value
         if call.name == "cat":
-            rest = [seen for seen in found if seen.tensor.numel()]
-            value = rest[0].value if len(rest) == 1 else value
-        if call.name in RECTIFIES and first.ids is not None and first.tensor.numel():
+            rest = [seen for seen in found if seen.shape.numel()]
+            value = rest[0].value if len(rest) == 1 and not call.constants else value
+        if call.name in RECTIFIES and first.ids is not None and first.shape.numel():
             channels = first.ids.per_element()
-            each = first.tensor.numel() // (len(channels) * self.traced.samples)
-            self.traced.rectified.append((self._place(), channels, each))
+            each = first.shape.numel() // (len(channels) * self.traced.samples)
+            self.traced.rectified.append((self.watch.place(), channels, each))
         elif call.name in RECTIFIES or "batch_norm" in call.name:
             self.traced.elements += call.out[0].numel() // self.traced.samples
         if call.operation._schema.is_mutable:
             self._overwrite(call, found, ids)
         for x, numbers in zip(call.out, ids, strict=True):
-            if chain is not None:
-                chain.made += 1
-            self._seen[id(x)] = Seen(x, numbers, depth, chain, value)
+            if own is not None:
+                own.made += 1
+            self.watch.remember(x, numbers, depth, chain=own, value=value)
 
     def _overwrite(self, call: Call, found: Sequence[Seen], ids: Sequence[Ids | None]) -> None:
         """What is written into a part of another tensor stays, and nobody knows the channels of that one any more."""
         target = call.args[0]
-        before, base = self._find(target), target._base
+        before, base = self.watch.find(target), target._base
         same = before is not None and (before.ids is ids[0] or _alike(before.ids, ids[0]))
-        others = [seen for seen in self._seen.values() if _shares(seen.tensor, target)]
+        others = [seen for seen in self.watch.seen.values() if _shares(seen.tensor(), target)]
         if same or (base is None and not others):
             return
         for numbers in [*ids, *(seen.ids for seen in [*found, *others])]:
             if numbers is not None:
-                self.traced.groups.fix(numbers.per_element(), f"it is written into another tensor in {self._place()}")
+                self.traced.groups.fix(
+                    numbers.per_element(), f"it is written into another tensor in {self.watch.place()}"
+                )
         for seen in others:
             seen.ids = None
         if base is not None:
-            self._seen[id(base)] = Seen(base, None)
+            self.watch.remember(base, None)
 
     # ---- modules
 
@@ -188,142 +205,73 @@ class Trace(TorchDispatchMode):
     def _follow(self, layer: nn.Module, x: Tensor, out: Tensor) -> None:
         """From what the layer takes to what it answers."""
         name, axis = self._names[layer], axis_of(layer)
-        seen = self._find(x)
+        seen = self.watch.find(x)
         if seen is None:
-            self._refuse(name, "what it reads does not follow from what the network takes")
-            self._seen[id(out)] = Seen(out, None)
+            self.watch.refuse(name, "what it reads does not follow from what the network takes")
+            self.watch.remember(out, None)
             return
-        self._take(seen)
+        self.watch.take(seen)
         inputs, outputs = counts(layer)
-        slots = self._slots(seen, axis, inputs)
+        slots = self.watch.slots(seen, axis, inputs)
         if name in self.traced.layers or name in self.traced.refused:
-            self._refuse(name, self.traced.refused.get(name, "it runs more than once"), seen.ids)
+            self.watch.refuse(name, self.traced.refused.get(name, "it runs more than once"), seen.ids)
             slots = None
         elif slots is None:
-            self._refuse(name, "it mixes places, not channels", seen.ids)
+            self.watch.refuse(name, "it mixes places, not channels", seen.ids)
         if slots is None:
-            self._seen[id(out)] = Seen(out, None, seen.depth)
-            self._step(name, [seen.ids], [None])
+            self.watch.remember(out, None, seen.depth)
+            self.watch.step(name, [seen.ids], [None])
             return
-        made = self._new(outputs, name)
-        macs = macs_each(layer, seen.tensor.shape, out.shape)
-        elements = 0 if mixes(layer) else out.numel() // (len(out) * outputs)
+        made = self.watch.new(outputs, name)
+        macs = macs_each(layer, seen.shape, out.shape) // self.traced.samples
+        elements = 0 if mixes(layer) else out.numel() // (outputs * self.traced.samples)
         self.traced.layers[name] = Ran(name, mixes(layer), slots, made, macs, elements)
         ids = along(made, axis % out.ndim, out.shape)
-        self._step(name, [seen.ids], [ids])
-        self._seen[id(out)] = Seen(out, ids, seen.depth + mixes(layer), Chain(name))
+        self.watch.step(name, [seen.ids], [ids])
+        self.watch.remember(out, ids, seen.depth + mixes(layer), chain=Chain(name))
 
     def _plain_ran(self, module: nn.Module, args: Any, out: Tensor) -> None:
         """Of a narrowed network: what was put in."""
-        seen = self._find(args[0])
+        seen = self.watch.find(args[0])
         assert seen is not None
         if isinstance(module, Select):
             ids = None if seen.ids is None else compact(seen.ids.full().index_select(module.axis, module.places()))
         else:
             ids = along([NONE] * out.shape[1], 1, out.shape) if out.ndim > 1 else None
-        self._seen[id(out)] = Seen(out, ids, seen.depth, value=ZERO if isinstance(module, Zero) else object())
+        self.watch.remember(out, ids, seen.depth, value=ZERO if isinstance(module, Zero) else object())
         self._inside -= 1
 
     def _begins(self, module: nn.Module, args: Any, kwargs: Any) -> None:
-        self._where.append(module)
+        self.watch.where.append(module)
         first = next(iter(tensors_in([*args, *kwargs.values()])), None)
-        seen = None if first is None else self._find(first)
+        seen = None if first is None else self.watch.find(first)
         self._values.append(object() if seen is None else seen.value)
 
     def _ends(self, module: nn.Module, args: Any, kwargs: Any, out: Any) -> None:
-        self._where.pop()
+        self.watch.where.pop()
         value = self._values.pop()
-        seen = self._find(out) if isinstance(out, Tensor) else None
+        seen = self.watch.find(out) if isinstance(out, Tensor) else None
         if seen is not None and seen.value is value:
             self.traced.passed.append(self._names[module])
         first = next(iter(tensors_in([*args, *kwargs.values()])), None)
-        taken = None if first is None else self._find(first)
+        taken = None if first is None else self.watch.find(first)
         if isinstance(module, POOLS + ADAPTIVE) and taken is not None and taken.ids is not None:
             self.traced.pools[self._names[module]] = taken.ids.per_element()
 
-    # ---- what both need
 
-    def _find(self, x: Tensor) -> Seen | None:
-        seen = self._seen.get(id(x))
-        return seen if seen is not None and seen.tensor is x else None
-
-    def _take(self, seen: Seen) -> None:
-        if seen.chain is not None:
-            seen.chain.taken += 1
-
-    def _slots(self, seen: Seen, axis: int, count: int) -> list[int] | None:
-        """The channel of each slot of an input axis; those that nobody knows stay."""
-        if seen.ids is None:
-            fresh = self._new(count)
-            self.traced.groups.fix(fresh, "nobody knows where it comes from")
-            return fresh
-        numbers = seen.ids.along(axis % len(seen.ids.shape))
-        if numbers is None:
-            return None
-        slots: list[int] = numbers.tolist()
-        if NONE in slots:
-            (blank,) = self._new(1)
-            self.traced.groups.fix([blank], "it is padding")
-            slots = [blank if x == NONE else x for x in slots]
-        return slots
-
-    def _new(self, count: int, layer: str = "") -> list[int]:
-        """Channels that were not there before; of a narrowed network, those that it had."""
-        key = (len(self.traced.steps), len(layer) > 0)
-        if self.narrowed is None:
-            self.traced.born[key] = self.traced.groups.new(count)
-            return self.traced.born[key]
-        made = self.narrowed.before.born.get(key, [])
-        if layer:
-            made = [made[place] for place in self.narrowed.made.get(layer, range(len(made)))]
-        if len(made) != count:
-            raise DiffersError
-        return made
-
-    def _step(self, operation: str, taken: Sequence[Ids | None], made: Sequence[Ids | None]) -> None:
-        if self.narrowed is not None:
-            place = len(self.traced.steps)
-            before = self.narrowed.before.steps
-            if place >= len(before) or before[place].operation != operation:
-                raise DiffersError
-            for now, then in ((taken, before[place].taken), (made, before[place].made)):
-                if len(now) != len(then) or not all(map(self._is_rest, now, then)):
-                    raise DiffersError
-        self.traced.steps.append(Step(operation, self._place(), list(taken), list(made)))
-
-    def _is_rest(self, now: Ids | None, then: Ids | None) -> bool:
-        assert self.narrowed is not None
-        if now is None or then is None:
-            return now is then
-        return is_rest(now, then, self.narrowed.gone)
-
-    def _used_outside(self, owner: nn.Module) -> None:
-        name = self._names[owner]
-        ran = self.traced.layers.get(name)
-        self._refuse(name, "its weights are used outside of it, too")
-        if ran is not None:
-            self.traced.groups.fix([*ran.slots, *ran.made], self.traced.refused[name])
-
-    def _refuse(self, name: str, reason: str, ids: Ids | None = None) -> None:
-        """The layer keeps all its channels."""
-        self.traced.refused.setdefault(name, reason)
-        words = f"{name} reads it, and {reason}"
-        if ids is not None:
-            self.traced.groups.fix(ids.per_element(), words)
-        ran = self.traced.layers.pop(name, None)
-        if ran is not None:
-            self.traced.groups.fix([*ran.slots, *ran.made], words)
-
-    def _place(self) -> str:
-        return self._names[self._where[-1] if self._where else self.model]
+def _computes_weights(module: nn.Module) -> bool:
+    """Whether it is not a layer but holds what a layer's weight is computed from."""
+    return isinstance(module, ParametrizationList)
 
 
 def _alike(one: Ids | None, other: Ids | None) -> bool:
     return one is not None and other is not None and one.shape == other.shape and torch.equal(one.full(), other.full())
 
 
-def _shares(one: Tensor, other: Tensor) -> bool:
+def _shares(one: Tensor | None, other: Tensor) -> bool:
     """Whether they are views of one tensor, or one is a view of the other."""
-    return one is not other and (one if one._base is None else one._base) is (
-        other if other._base is None else other._base
+    return (
+        one is not None
+        and one is not other
+        and (one if one._base is None else one._base) is (other if other._base is None else other._base)
     )

@@ -1,0 +1,299 @@
+"""Networks of other people's code: channels are taken out exactly, or the layer is refused with a reason."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from channel_networks import answers, found, gated, some, trained
+from tutelage.compress.channels import channels_of
+from tutelage.compress.costs import cost, macs, parameters
+from tutelage.compress.graph import Closed
+from tutelage.compress.removal import without
+from tutelage.measures import cost as measured
+
+pytestmark = pytest.mark.slow
+
+
+class Functional(nn.Module):
+    """Functional rectification in place, functional pooling, a flattening by ``view``."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.norm1 = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8)
+        self.conv2 = nn.Conv2d(8, 12, 3, padding=1)
+        self.hidden, self.head = nn.Linear(12 * 16, 20), nn.Linear(20, 5)
+
+    def flat(self, x):
+        return x.view(x.size(0), -1)
+
+    def forward(self, x):
+        x = F.relu(self.norm1(self.conv1(x)), inplace=True)
+        x = F.max_pool2d(F.relu6(self.conv2(x)), 2)
+        return self.head(F.relu(self.hidden(self.flat(x))))
+
+
+class FlatByNumber(Functional):
+    def flat(self, x):
+        return x.view(-1, 192)
+
+
+class Concatenated(nn.Module):
+    """Branches of several sizes side by side, and a transposed convolution; a dictionary of answers."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.three = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 6, 3, padding=1)
+        self.pool, self.read = nn.MaxPool2d(3, 1, 1), nn.Conv2d(10, 8, 3)
+        self.up, self.out = nn.ConvTranspose2d(8, 6, 2, 2), nn.Conv2d(6, 2, 1)
+
+    def forward(self, x):
+        x = self.pool(F.relu(torch.cat([self.one(x), self.three(x)], 1)))
+        return {"map": self.out(F.relu(self.up(F.relu(self.read(x)))))}
+
+
+class SqueezeExcite(nn.Module):
+    """A branch whose channels are weighted by what two linear layers make of their means."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.conv = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1, bias=False)
+        self.norm, self.squeeze, self.excite = nn.BatchNorm2d(8), nn.Linear(8, 4), nn.Linear(4, 8)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x):
+        x = F.relu(self.stem(x))
+        y = self.norm(self.conv(x))
+        b, c, _, _ = y.size()
+        weight = self.excite(F.relu(self.squeeze(F.adaptive_avg_pool2d(y, 1).view(b, c))))
+        x = F.relu(x + y * torch.sigmoid(weight).view(b, c, 1, 1).expand_as(y))
+        return self.head(x.mean((2, 3)))
+
+
+class Chunked(nn.Module):
+    """Half of the channels pass, half are convolved."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.conv, self.head = nn.Conv2d(3, 8, 3), nn.Conv2d(4, 4, 1), nn.Linear(8, 5)
+
+    def forward(self, x):
+        left, right = F.relu(self.stem(x)).chunk(2, 1)
+        return self.head(torch.cat([left, F.relu(self.conv(right))], 1).mean((2, 3)))
+
+
+class Padded(nn.Module):
+    """The shortcut of He et al.: every second place, and zeros for the new channels; added in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.conv1 = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 16, 3, 2, 1, bias=False)
+        self.norm1, self.norm2 = nn.BatchNorm2d(16), nn.BatchNorm2d(16)
+        self.conv2, self.head = nn.Conv2d(16, 16, 3, 1, 1, bias=False), nn.Linear(16, 5)
+
+    def forward(self, x):
+        x = F.relu(self.stem(x))
+        y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
+        y += F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 4, 4))
+        return self.head(F.relu(y).mean((2, 3)))
+
+
+class Shared(nn.Module):
+    """One layer runs twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.twice, self.then, self.head = (nn.Linear(*n) for n in ((12, 8), (8, 8), (8, 8), (8, 5)))
+
+    def forward(self, x):
+        x = F.relu(self.twice(F.relu(self.twice(F.relu(self.first(x))))))
+        return self.head(F.relu(self.then(x)))
+
+
+class Transformer(nn.Module):
+    """Attention as torch has it; between the norms, layers whose inner channels are their own."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.norm = nn.Linear(12, 16), nn.LayerNorm(16)
+        self.attention = nn.MultiheadAttention(16, 2, batch_first=True)
+        self.widen, self.narrow, self.head = nn.Linear(16, 32), nn.Linear(32, 16), nn.Linear(16, 5)
+
+    def forward(self, x):
+        x = self.embed(x)
+        x = x + self.attention(self.norm(x), self.norm(x), self.norm(x), need_weights=False)[0]
+        x = x + self.narrow(F.gelu(self.widen(self.norm(x))))
+        return self.head(x.mean(1))
+
+
+class Attending(nn.Module):
+    """Attention by hand: heads by ``view``, products of activations."""
+
+    def __init__(self):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(12, 16) for _ in range(3))
+        self.out, self.head = nn.Linear(16, 12), nn.Linear(12, 5)
+
+    def forward(self, x):
+        b, t, _ = x.shape
+        q, k, v = (layer(x).view(b, t, 4, 4).transpose(1, 2) for layer in (self.query, self.key, self.value))
+        y = (torch.softmax(q @ k.transpose(-1, -2), -1) @ v).transpose(1, 2).reshape(b, t, 16)
+        return self.head((x + self.out(y)).mean(1))
+
+
+class InGroups(nn.Module):
+    """A convolution in two groups, and a scale for each channel that is no layer's."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.grouped = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1, groups=2)
+        self.read, self.head, self.scale = nn.Conv2d(8, 6, 1), nn.Linear(6, 5), nn.Parameter(torch.rand(6, 1, 1))
+
+    def forward(self, x):
+        return self.head((F.relu(self.read(F.relu(self.grouped(F.relu(self.stem(x)))))) * self.scale).amax((2, 3)))
+
+
+class SpatialAttention(nn.Module):
+    """One map weighs all channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.weigh = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 1, 1)
+        self.read, self.head = nn.Conv2d(8, 6, 1), nn.Linear(6, 5)
+
+    def forward(self, x):
+        x = F.relu(self.stem(x))
+        return self.head(F.relu(self.read(x * torch.sigmoid(self.weigh(x)))).amax((2, 3)))
+
+
+class Written(nn.Module):
+    """Channels are written into a tensor of zeros."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(3, 4, 1), nn.Linear(8, 5)
+
+    def forward(self, x):
+        y = x.new_zeros(len(x), 8, *x.shape[2:])
+        y[:, :4] = self.one(x)
+        y[:, 4:] += self.other(x)
+        return self.head(F.relu(y).mean((2, 3)))
+
+
+class Tied(nn.Module):
+    """A layer's weight is used by the network itself, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.idle, self.then, self.head = (nn.Linear(*n) for n in ((12, 8), (3, 4), (12, 7), (7, 5)))
+
+    def forward(self, x):
+        return self.head(F.relu(self.then(F.relu(F.linear(F.relu(self.first(x)), self.first.weight.t())))))
+
+
+class Looking(nn.Module):
+    """The code looks at values, and makes tensors of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2, self.head = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 6, 3), nn.Linear(6, 5)
+
+    def forward(self, x):
+        x = F.relu(self.conv1(x))
+        if bool(x.isnan().any()):
+            raise ValueError("not a number")
+        x = torch.cat([F.relu(self.conv2(x)), torch.zeros(len(x), 0, *[n - 2 for n in x.shape[2:]])], 1)
+        return self.head(x.mean((2, 3)) + torch.zeros(1))
+
+
+class Embedded(nn.Module):
+    """Words in, their classes out; convolutions over time."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.conv1 = nn.Embedding(11, 6), nn.Conv1d(6, 8, 3, padding="same")
+        self.norm, self.conv2, self.head = nn.BatchNorm1d(8), nn.Conv1d(8, 4, 3, 2), nn.Linear(4, 5)
+
+    def forward(self, x):
+        x = self.words(x).transpose(1, 2)
+        x = F.leaky_relu(self.norm(self.conv1(x)))
+        return self.head(F.silu(self.conv2(x)).transpose(1, 2)).mean(1)
+
+
+IMAGE, VECTOR, SEQUENCE = (3, 8, 8), (12,), (6, 12)
+CASES = {
+    Functional: (IMAGE, {}, {"head"}),
+    FlatByNumber: (IMAGE, {}, {"conv2", "head"}),
+    Concatenated: (IMAGE, {}, {"out"}),
+    SqueezeExcite: (IMAGE, {}, {"head"}),
+    Chunked: (IMAGE, {}, {"stem", "head"}),
+    Padded: (IMAGE, {}, {"norm2", "head"}),
+    Shared: (VECTOR, {"twice": "it runs more than once"}, {"first", "head"}),
+    Transformer: (SEQUENCE, {"attention": "a MultiheadAttention is no linear layer"}, {"embed", "narrow", "head"}),
+    Attending: (SEQUENCE, {}, {"query", "key", "value", "out", "head"}),
+    InGroups: (IMAGE, {"grouped": "it works in 2 groups of channels"}, {"stem", "read", "head"}),
+    SpatialAttention: (IMAGE, {}, {"weigh", "head"}),
+    Written: (IMAGE, {}, {"one", "other", "head"}),
+    Tied: (VECTOR, {"first": "its weights are used outside of it, too", "idle": "it does not run"}, {"head"}),
+    Looking: (IMAGE, {}, {"conv1", "head"}),
+}
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda kind: kind.__name__)
+def case(request):
+    torch.manual_seed(0)
+    sample, refused, stays = CASES[request.param]
+    model = trained(request.param())
+    return model, sample, found(model, sample), refused, stays
+
+
+def answer(model, sample, training):
+    output = answers(model, sample, training)
+    return output["map"] if isinstance(output, dict) else output
+
+
+def test_what_cannot_be_gated_and_what_stays_is_said(case):
+    _, _, channels, refused, stays = case
+    for name, why in refused.items():
+        assert why in channels.refused[name]
+        assert name not in channels.readers
+    pooled = {name for name, why in channels.fixed.items() if why == "pooling wants a channel"}
+    assert set(channels.fixed) - pooled == stays - pooled
+
+
+@pytest.mark.parametrize(("share", "branches"), [(0.2, 0.5), (0.5, 0.0), (0.8, 0.5), (1.0, 0.0), (0.0, 1.0)])
+def test_what_is_removed_counts_as_zero(case, share, branches):
+    model, sample, channels, _, _ = case
+    closed = some(channels, share, branches, seed=int(10 * share))
+    smaller = without(model, channels, closed)
+    for training in (False, True):
+        expected = answer(gated(model, channels, closed), sample, training)
+        torch.testing.assert_close(answer(smaller, sample, training), expected, rtol=1e-9, atol=1e-9)
+    example = torch.zeros((1, *sample), dtype=torch.float64)
+    assert measured.macs(smaller, example) == cost(channels, macs, closed)
+    assert measured.parameters(smaller) == cost(channels, parameters, closed)
+
+
+def test_a_network_of_words_works_too():
+    torch.manual_seed(0)
+    model, words = trained(Embedded()).eval(), torch.randint(11, (4, 9))
+    channels = channels_of(model, words[:1])
+    assert {name: reader.gates for name, reader in channels.readers.items()} == {"conv1": 6, "conv2": 8, "head": 4}
+    closed = some(channels, 0.4)
+    torch.testing.assert_close(without(model, channels, closed)(words), gated(model, channels, closed)(words))
+
+
+def test_a_network_that_runs_in_no_double_precision_is_held_against_what_it_answers():
+    class Single(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.head = nn.Linear(4, 6), nn.Linear(6, 3)
+
+        def forward(self, x):
+            return self.head(torch.relu(self.first(x @ torch.eye(4))))
+
+    torch.manual_seed(0)
+    model = Single()
+    channels = channels_of(model, torch.zeros(1, 4))
+    shut = torch.tensor([True, False, True, False, False, False])
+    assert without(model, channels, Closed({"head": shut})).first.out_features == 4
