@@ -32,7 +32,16 @@ def everywhere(_name):
     return True
 
 
-EXAMPLES = {float: 0.5, Callable[[int], float]: falling, Callable[[str], bool]: everywhere}
+def one_each(_name):
+    return 0.3
+
+
+EXAMPLES = {
+    float: 0.5,
+    Callable[[int], float]: falling,
+    Callable[[str], bool]: everywhere,
+    Callable[[str], float | torch.Tensor]: one_each,
+}
 
 
 def wrapped(wrapper, base):

@@ -21,6 +21,7 @@ from tutelage.learn import alternating, never, simultaneous, train
 from tutelage.learner import Learner
 from tutelage.losses.kd import soft_targets
 from tutelage.objective import Objective, Term
+from tutelage.optimizers.accelerated_proximal import accelerated_proximal, growing
 from tutelage.optimizers.clipped import clipped
 from tutelage.optimizers.ema import ema
 from tutelage.optimizers.max_norm import max_norm
@@ -31,6 +32,7 @@ from tutelage.teachers.frozen import frozen
 SGD = partial(torch.optim.SGD, lr=0.05, momentum=0.9)
 ADAM = partial(torch.optim.Adam, lr=0.01)
 WRAPPED = ema(clipped(scheduled(ADAM, lambda step: 1 / (1 + step)), 1.0), 0.9)
+SPARSE = scheduled(accelerated_proximal(SGD, 0.1, str.isprintable, momentum=growing), lambda step: 1 / (1 + step))
 BOUNDED = max_norm(proximal(ADAM, 1e-3, str.isprintable), 0.8, str.isprintable)
 G = torch.Generator().manual_seed(4)
 X, Y = torch.randn(40, 8, generator=G), torch.randint(5, (40,), generator=G)
@@ -64,6 +66,7 @@ CASES = {
     "adam": (ADAM, WeightedSum, alternating, 1),
     "clipped, scheduled, averaged": (WRAPPED, WeightedSum, simultaneous, 1),
     "bounded, with exact zeros, accumulated": (BOUNDED, WeightedSum, alternating, 2),
+    "accelerated proximal, scheduled": (SPARSE, WeightedSum, simultaneous, 1),
     "upgrad": (SGD, lambda: ResolveConflicts(UPGrad(projector=exact_projector())), simultaneous, 1),
     "random, accumulated": (SGD, lambda: ResolveConflicts(Random(), seed=5), simultaneous, 3),
     "gradvac, with state": (ADAM, lambda: ResolveConflicts(GradVac()), alternating, 1),

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from tutelage.optimizers.accelerated_proximal import accelerated_proximal, sparse, steady
 from tutelage.optimizers.clipped import clipped
 from tutelage.optimizers.ema import averaged, ema
 from tutelage.optimizers.max_norm import max_norm
@@ -71,6 +72,7 @@ def test_the_average_begins_with_the_weights_after_the_first_step_and_follows_th
         (lambda: max_norm(SGD, -1.0, everywhere), "may be is a number above 0; got -1.0"),
         (lambda: ema(SGD, 1.0), "at least 0 and below 1; got 1.0"),
         (lambda: proximal(SGD, -0.1, everywhere), "0 or more; got -0.1"),
+        (lambda: accelerated_proximal(SGD, float("nan"), everywhere), "0 or more; got nan"),
     ],
 )
 def test_what_makes_no_sense_is_refused(wrap, sentence):
@@ -84,3 +86,60 @@ def test_weights_of_length_zero_stay_zero_under_a_max_norm():
     p.grad = torch.zeros(2, 3)
     optimizer.step()
     assert torch.equal(p, torch.zeros(2, 3))
+
+
+def is_gate(name):
+    return name.endswith("gate")
+
+
+def pulled(optimizer, **gradients):
+    for p, gradient in gradients.values():
+        p.grad = torch.tensor(gradient)
+    optimizer.step()
+
+
+def test_each_element_has_a_threshold_of_its_own():
+    p = nn.Parameter(torch.tensor([1.0, 1.0, -1.0]))
+    optimizer = proximal(SGD, 5.0, everywhere, lambda _: torch.tensor([1.0, 0.5, 4.0]))([("p", p)])
+    pulled(optimizer, p=(p, [0.0, 0.0, 0.0]))
+    torch.testing.assert_close(p.data, torch.tensor([0.5, 0.75, 0.0]))
+
+
+@pytest.mark.parametrize("base", [SGD, ADAM, partial(torch.optim.SGD, lr=0.1, momentum=0.9, weight_decay=0.1)])
+def test_an_accelerated_step_leaves_others_to_their_optimizer_and_lets_it_do_nothing_of_its_own(base):
+    def trained(factory):
+        gate, weight = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(3))
+        optimizer = factory([("gate", gate), ("weight", weight)])
+        for k in range(3):
+            pulled(optimizer, gate=(gate, [0.1 * k, -0.2]), weight=(weight, [0.3, -0.1, k / 2]))
+        return gate.detach(), weight.detach()
+
+    gate, weight = trained(accelerated_proximal(base, 0.5, is_gate))
+    assert torch.equal(weight, trained(base)[1])
+    assert torch.equal(gate, trained(accelerated_proximal(SGD, 0.5, is_gate))[0])
+
+
+def test_an_accelerated_step_sees_the_scheduled_rate():
+    """Without a gradient the first step is ``(1 + μ) · lr · strength`` long."""
+    gate = nn.Parameter(torch.ones(1))
+    optimizer = scheduled(accelerated_proximal(SGD, 0.5, is_gate), lambda _: 0.5)([("gate", gate)])
+    pulled(optimizer, gate=(gate, [0.0]))
+    torch.testing.assert_close(gate.data, torch.tensor([1 - 1.9 * 0.05 * 0.5]))
+
+
+def test_a_closed_gate_opens_again_where_the_loss_wants_it():
+    gate = nn.Parameter(torch.zeros(2))
+    optimizer = accelerated_proximal(SGD, 0.5, is_gate)([("gate", gate)])
+    for _ in range(3):
+        pulled(optimizer, gate=(gate, [-1.0, -0.4]))
+    assert gate[0] > 0 and gate[1] == 0  # a pull of less than strength · α leaves it closed
+
+
+def test_the_sparse_iterate_is_that_of_the_last_step():
+    gate, other = nn.Parameter(torch.tensor([1.0, 0.02])), nn.Parameter(torch.ones(1))
+    factory = accelerated_proximal(SGD, 0.5, is_gate, momentum=partial(steady, momentum=0.5))
+    optimizer = factory([("gate", gate), ("other", other)])
+    assert sparse(optimizer) == {}
+    pulled(optimizer, gate=(gate, [0.0, 0.0]), other=(other, [1.0]))
+    torch.testing.assert_close(sparse(optimizer), {"gate": torch.tensor([0.95, 0.0])})
+    torch.testing.assert_close(gate.data, torch.tensor([0.925, 0.0]))
