@@ -1,6 +1,6 @@
 """The training loop. There is one."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
@@ -106,7 +106,7 @@ class Training:
     def clock(self) -> Clock:
         return Clock(self.epoch, self.step, self.epoch / self.epochs)
 
-    def __iter__(self) -> Iterator[Epoch]:
+    def __iter__(self) -> Generator[Epoch, None, None]:
         self._looked_at, accumulate = True, self.accumulate
         with tapped(self._states, self.loop.prepare):
             self._resume()

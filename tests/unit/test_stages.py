@@ -330,3 +330,56 @@ def test_validation_answers_in_the_precision_of_the_training(tmp_path):
         stage = Stage("student", folder, Silence(), lambda _record: None, precision)
         taught(stage, model, validate, epochs=1)
     assert seen == [torch.float32, torch.bfloat16]
+
+
+def falling_to(*figures):
+    """A validation that gives these figures in turn, and how many it gave."""
+    given = []
+
+    def validate():
+        given.append(figures[len(given)])
+        return {"cost": given[-1], "other": 0}
+
+    return validate, given
+
+
+def below(figures):
+    return figures["cost"] <= 3
+
+
+def test_no_epoch_follows_one_whose_figures_are_enough(tmp_path):
+    stage, lines = stage_in(tmp_path)
+    validate, given = falling_to(5, 3, 1)
+    model = mlp()
+    taught(stage, model, validate, until=below)
+    assert [line["epoch"] for line in lines] == [1, 2] and given == [5, 3]
+    assert not any(m._forward_hooks for m in model.modules())
+    other = mlp()
+    taught(stage_in(tmp_path / "two")[0], other, epochs=2)
+    assert same(bits(model), bits(other))  # as SGD has no schedule here, they are the first two of three
+
+
+@pytest.mark.parametrize(("epoch", "place"), [(0, 2), (1, 0), (1, 4)])
+def test_a_training_that_goes_on_ends_where_it_would_have_ended(tmp_path, epoch, place):
+    validate, given = falling_to(5, 3, 1)
+    model, straight = mlp(), mlp()
+    with pytest.raises(SystemExit):
+        taught(stage_in(tmp_path / "a")[0], model, validate, sending(signal.SIGTERM, epoch, place), until=below)
+    stage, lines = stage_in(tmp_path / "a")
+    taught(stage, model := mlp(seed=9), validate, until=below)
+    taught(stage_in(tmp_path / "b")[0], straight, falling_to(5, 3, 1)[0], until=below)
+    assert same(bits(model), bits(straight)) and len(lines) == 2
+    assert given == [5, 3]  # what was measured is not measured again
+
+
+def test_stopped_after_the_epoch_that_was_enough_it_trains_no_more(tmp_path):
+    def enough():
+        os.kill(os.getpid(), signal.SIGTERM)
+        return {"cost": 0}
+
+    model = mlp()
+    with pytest.raises(SystemExit):
+        taught(stage_in(tmp_path)[0], model, enough, until=below)
+    stage, lines = stage_in(tmp_path)
+    taught(stage, again := mlp(seed=9), pytest.fail, until=below)
+    assert same(bits(again), bits(model)) and len(lines) == 1

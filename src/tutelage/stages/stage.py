@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,11 @@ Metrics: TypeAlias = Mapping[str, float]
 """What a validation measured, by metric. The first one decides which epoch is best."""
 Validate: TypeAlias = Callable[[], Metrics]
 Better: TypeAlias = Literal["lower", "higher"]
+
+
+def to_the_end(_figures: Metrics) -> bool:
+    """No figures end a training before its last epoch."""
+    return False
 
 
 class Fit(Protocol):
@@ -86,15 +92,17 @@ class Stage:
         model: nn.Module | Mapping[str, nn.Module],
         validate: Validate | Mapping[str, Validate] | None = None,
         better: Better = "lower",
+        until: Callable[[Metrics], bool] = to_the_end,
         **settings: Any,
     ) -> None:
         """``tutelage.learn.train`` with everything around it. ``settings`` go there as they are.
 
         ``validate`` is called after every epoch, in the precision of the training; its first figure picks the best
         one, the lowest or the highest as ``better`` says, never one that is no number. Where peers learn together,
-        ``model`` and ``validate`` are by their names. The first Ctrl-C or SIGTERM ends the training after the current
-        step, with all of it saved. A plain loader cannot be entered in the middle: with one, only the ends of epochs
-        are saved.
+        ``model`` and ``validate`` are by their names. No epoch follows one for whose figures, of each network that is
+        validated, ``until`` holds: it is asked of what the log says, so that a training that goes on ends where it
+        would have ended. The first Ctrl-C or SIGTERM ends the training after the current step, with all of it saved. A
+        plain loader cannot be entered in the middle: with one, only the ends of epochs are saved.
         """
         if self._saved:
             raise ValueError(f"Stage {self.name!r} trains once; give a second training a stage of its own.")
@@ -113,7 +121,7 @@ class Stage:
         self._first_step = training.step + -training.batch // training.accumulate
         training.batches = counted(training.batches)
         with clocked("training steps"), stopping_gently() as self._signals:
-            for epoch in training:
+            for epoch in self._needed(training, until):
                 if epoch.finished:
                     with clocked("validation"), training.autocast():
                         figures = {peer: check() for peer, check in validations.items()}
@@ -138,6 +146,20 @@ class Stage:
     @property
     def checkpoint(self) -> Path:
         return self.folder / CHECKPOINT
+
+    def _needed(self, training: Training, until: Callable[[Metrics], bool]) -> Iterator[Epoch]:
+        """The epochs of ``training``, of which none follows one that was enough: in an earlier process, too."""
+        with closing(iter(training)) as epochs:
+            while training.batch or not group.decided(partial(self._is_enough, until)):
+                epoch = next(epochs, None)
+                if epoch is None:
+                    return
+                yield epoch
+
+    def _is_enough(self, until: Callable[[Metrics], bool]) -> bool:
+        last = [records[-1].get("validation") for records in self.records.values() if records]
+        figures = [validation for validation in last if validation]
+        return bool(figures) and all(map(until, figures))
 
     def _refuse_strangers(self, models: Mapping[str, nn.Module], validations: Mapping[str, Validate]) -> None:
         if set(models) != set(self.peers):
