@@ -21,6 +21,8 @@ from examples import bits, same
 from stopping import LEFT, stopping
 from tutelage.checkpoint import load_state
 from tutelage.combine.by_name import Given, upgrad
+from tutelage.compress.budget import budget
+from tutelage.compress.gates import gated
 from tutelage.compress.variational import kl, variational
 from tutelage.data.labelled import Labelled, labelled
 from tutelage.data.lesson import Lesson
@@ -42,6 +44,7 @@ from tutelage.schemes.paths import taught_along_paths
 from tutelage.schemes.penalised import Penalty, penalised
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.probe import probed, tuned
+from tutelage.schemes.search import search
 from tutelage.schemes.static_labels import with_static_labels
 from tutelage.schemes.supervised import supervised
 from tutelage.stages.storage import Finished
@@ -114,6 +117,13 @@ def assisted(run: Run, **settings: Any) -> dict[str, Finished]:
     return {str(path): one for path, one in taught_along_paths(run, teachers(run)[0], (16, 8, 4), link)}
 
 
+def searched(run: Run, **settings: Any) -> dict[str, Finished]:
+    (teacher,) = teachers(run)
+    fit = partial(search, plan=PLAN, teaching=Teaching(kd, teacher, ("net", "net"), **settings), start=teacher)
+    build = partial(gated, LARGE, sample=(1, 6, 6))
+    return {"student": run.stage("student", build, partial(fit, budget=budget("a third")), seed=7)}
+
+
 def peers(run: Run, **settings: Any) -> dict[str, Finished]:
     builds = {"a": SMALL, "b": LARGE, "c": SMALL}
     return run.peers("peers", builds, partial(mutual, plans=dict.fromkeys(builds, PLAN), **settings), seed=7)
@@ -139,6 +149,7 @@ SCHEMES: dict[str, Callable[..., dict[str, Finished]]] = {
     "tuned": lambda run, **by: student(run, tuned, start=teachers(run, build=SMALL)[0], **by),
     "generations": born_again,
     "taught_along_paths": assisted,
+    "search": searched,
     "hinted": lambda run, **by: of_one(run, hinted, guided="middle", hint="middle", **by),
     "faded": lambda run, **by: of_one(run, faded, **FADING, **by),
     "mutual": peers,

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from tutelage.data.batches import Batches
 from tutelage.data.draws import ROUND
 from tutelage.data.labelled import Labelled
-from tutelage.data.views import Choose, Show, in_turn, parts, plain, views
+from tutelage.data.views import Choose, Show, in_turn, parts, plain, shown, views
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,13 @@ class Lesson:
                     f"A {type(data).__name__} is no set that a lesson can show; wrap tensors with "
                     "tutelage.data.labelled.labelled(name, inputs, targets, classes)."
                 )
+
+    @property
+    def example(self) -> Tensor:
+        """A sample (1, …) as a network sees it when it is measured."""
+        kept = {name: x[:1] for name, x in {"input": self.train.inputs, **self.train.others}.items()}
+        view = torch.zeros(1, dtype=torch.int64, device=self.train.index.device)
+        return shown(kept, view, self.test_transform)["input"]
 
     def batches(self) -> Batches:
         return views(

@@ -1,0 +1,184 @@
+"""Search for a student within a teacher: gates close while it still says the same, until it is as small as wanted.
+
+Gu & Tresp, "Search for Better Students to Learn Distilled Knowledge", 2020, arXiv:2001.11612.
+"""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from tutelage.compress.alive import alive
+from tutelage.compress.budget import Budget, in_words
+from tutelage.compress.channels import channels_of
+from tutelage.compress.costs import saved
+from tutelage.compress.gates import InputGates, closed, fill_, fold_gates_, gates_of, layer_of
+from tutelage.compress.graph import Closed
+from tutelage.compress.scaled import Scaling, by_cost
+from tutelage.compress.smallest import is_fed, smallest
+from tutelage.compress.spending import MEASURES
+from tutelage.data.lesson import Lesson
+from tutelage.optimizers.accelerated_proximal import Momentum, accelerated_proximal, sparse, steady
+from tutelage.optimizers.factory import Factory, Named
+from tutelage.schemes.answers import Conditions, kept_for
+from tutelage.schemes.by_method import AnyTeaching, prepared
+from tutelage.schemes.plan import Plan
+from tutelage.stages.stage import Metrics, Stage
+
+CITATIONS = {
+    "search": r"""@article{gu2020search,
+  title   = {Search for Better Students to Learn Distilled Knowledge},
+  author  = {Gu, Jindong and Tresp, Volker},
+  journal = {arXiv preprint arXiv:2001.11612},
+  year    = {2020},
+  url     = {https://arxiv.org/abs/2001.11612}
+}"""
+}
+STUDENT = "student."
+"""What the names of a student's parameters begin with for its optimizer."""
+OPEN = "open gates"
+"""What the log calls the number of gates that are not closed after an epoch."""
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """``strength · Σ α|g|``, minimised by accelerated proximal steps with this ``momentum``; ``scaling`` sets α.
+
+    Raises ``ValueError`` for a strength that is not above 0.
+    """
+
+    strength: float = 1e-3
+    scaling: Scaling = by_cost
+    momentum: Momentum = steady
+
+    def __post_init__(self) -> None:
+        if not self.strength > 0:
+            raise ValueError(f"A penalty of gates has a strength above 0, or none ever closes; got {self.strength}.")
+
+    def optimizer(self, factory: Factory, model: nn.Module) -> Factory:
+        """``factory`` for all of a learner but the gates of its student ``model``, which take proximal steps."""
+        scales = {f"{STUDENT}{name}": gates.scale for name, gates in gates_of(model).items()}
+        return accelerated_proximal(
+            factory, self.strength, scales.__contains__, scales.__getitem__, momentum=self.momentum
+        )
+
+
+PENALTY = Penalty()
+
+
+def search(
+    stage: Stage,
+    model: nn.Module,
+    *,
+    plan: Plan,
+    teaching: AnyTeaching,
+    budget: Budget,
+    penalty: Penalty = PENALTY,
+    start: nn.Module | None = None,
+) -> None:
+    """Fit what ``teaching`` asks of ``model``, plus the penalty of its gates, until it costs no more than ``budget``.
+
+    ``model`` has gates (``compress.gates.gated``) and is filled with the weights of ``start``, a network of the same
+    architecture without them: the teacher, as a rule. Without it, it begins as it was built. Weights are trained as
+    ``plan`` says, gates at the same rate by accelerated proximal steps; closed ones may open again. ``methods.search``
+    has what the paper minimises beside the penalty, and any method may stand there.
+
+    After each epoch it is counted, or measured in ms, what would be left without all that is closed and what that
+    takes with it. The first epoch that ends within the budget is the last, or else the last of ``plan``, whatever has
+    been reached. The gates are then those iterates that are exactly 0 where they are closed: ``compress.gates.closed``
+    reads what to take away.
+
+    Raises ``ValueError`` for a model without gates, for a budget that is not below the cost of the whole network or
+    that its gates cannot reach, and where so much closes that the answer depends on nothing any more.
+    """
+    if not gates_of(model):
+        raise ValueError(f"{type(model).__name__} has no gates to search with: build it by compress.gates.gated.")
+    if start is not None:
+        fill_(model, start)
+    ledger = Ledger(model, budget, plan.lesson)
+    penalty.scaling(model, saved(ledger.channels, ledger.measure.price))
+    conditions = Conditions(stage.shared, stage.precision, stage.exact)
+    objective, teachers = prepared(model, teaching, plan, conditions, kept_for(stage))
+    moving: list[Optimizer] = []  # known once the training has begun
+    optimizer = partial(_noted, factory=penalty.optimizer(plan.optimizer, model), made=moving)
+    learner = replace(plan, optimizer=optimizer).learner(model, objective, teachers, teaching.combine())
+
+    def figures() -> Metrics:
+        rest = plan.validation(model)
+        return {**ledger.figures(iterates(moving)), **(rest() if rest else {})}
+
+    batches = plan.lesson.batches()
+    stage.train(
+        {"student": learner}, batches, plan.epochs, model=model, validate=figures, until=ledger.is_within_budget
+    )
+    with torch.no_grad():
+        for name, value in iterates(moving).items():
+            gates_of(model)[name].gate.copy_(value)
+
+
+class Ledger:
+    """What ``model`` costs as its gates close, in the unit of its ``budget``, and the ``limit`` of that.
+
+    Raises ``ValueError`` for a budget that is not below the cost of the whole network, or that gates cannot reach.
+    """
+
+    def __init__(self, model: nn.Module, budget: Budget, lesson: Lesson) -> None:
+        self.model, self.unit = model, budget.unit
+        plain = fold_gates_(deepcopy(model))
+        self.channels = channels_of(plain, lesson.example)
+        self.measure = MEASURES[budget.unit](plain, self.channels)
+        whole = self.measure.cost(Closed())
+        self.limit = budget.limit(whole)
+        if self.limit >= whole:
+            raise ValueError(
+                f"A search ends below what the whole network costs, {in_words(whole, self.unit)}; the budget is "
+                f"{budget}: name less."
+            )
+        least = self.measure.cost(self._least())
+        if self.limit < least:
+            raise ValueError(
+                f"The budget of {in_words(self.limit, self.unit)} cannot be reached by gates on {self._gated()}; the "
+                f"least that is left is {in_words(least, self.unit)}."
+            )
+
+    def figures(self, values: Mapping[str, Tensor]) -> dict[str, float]:
+        """The cost and how many gates are open, with gates at ``values``. Raises ``ValueError`` where too few are."""
+        shut = closed(self.model, values)
+        if not is_fed(alive(self.channels, shut)):
+            raise ValueError(
+                "So many gates closed that the answer depends on nothing any more; lower the strength of the penalty, "
+                "or its rate."
+            )
+        gates = gates_of(self.model)
+        still = sum(int((values.get(name, x.gate) != 0).sum()) for name, x in gates.items())
+        return {self.unit: float(self.measure.cost(shut)), OPEN: still}
+
+    def is_within_budget(self, figures: Metrics) -> bool:
+        return figures[self.unit] <= self.limit
+
+    def _least(self) -> Closed:
+        gates = gates_of(self.model)
+        readers, branches = (
+            [layer_of(name) for name, x in gates.items() if isinstance(x, InputGates) is on_inputs]
+            for on_inputs in (True, False)
+        )
+        return smallest(self.channels, readers, branches)
+
+    def _gated(self) -> str:
+        layers = [layer_of(name) for name in gates_of(self.model)]
+        return ", ".join(layers[:3]) + (f" and {len(layers) - 3} more" if len(layers) > 3 else "")
+
+
+def iterates(moving: Sequence[Optimizer]) -> dict[str, Tensor]:
+    """The sparse iterates of a student's gates, by their names in the student."""
+    return {name.removeprefix(STUDENT): value for optimizer in moving for name, value in sparse(optimizer).items()}
+
+
+def _noted(named: Named, *, factory: Factory, made: list[Optimizer]) -> Optimizer:
+    optimizer = factory(named)
+    made.append(optimizer)
+    return optimizer
