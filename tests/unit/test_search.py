@@ -16,7 +16,7 @@ from tutelage.compress import spending
 from tutelage.compress.budget import Budget, budget, in_words
 from tutelage.compress.channels import channels_of
 from tutelage.compress.costs import cost, macs, macs_and_elements, parameters, saved
-from tutelage.compress.gates import closed, fill_, fold_gates_, gate_, gated, gates_of, named
+from tutelage.compress.gates import closed, fill_, fold_gates_, gate_, gated, gates_of
 from tutelage.compress.removal import without
 from tutelage.compress.scaled import all_alike, by_cost
 from tutelage.compress.smallest import smallest
@@ -242,7 +242,7 @@ def test_from_scratch_unscaled_with_another_momentum_and_by_a_rule(run):
 
 
 def test_only_the_chosen_layers_have_gates(run):
-    build = partial(gated, net, sample=SAMPLE, where=partial(named, patterns=["hidden"]))
+    build = partial(gated, net, sample=SAMPLE, layers=("hidden",))
     finished = searched(run, build=build, budget=budget("80 %"))
     assert list(closed(finished.last).inputs) == ["hidden"] and finished.records[-1]["validation"][OPEN] < 6
 

@@ -12,6 +12,7 @@ Tresp, "Search for Better Students to Learn Distilled Knowledge", 2020, arXiv:20
 import re
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -106,10 +107,14 @@ def gate_(model: nn.Module, channels: Channels, where: Where = everywhere) -> No
                 parametrize.register_parametrization(layer, what, gate)
 
 
-def gated(build: Build, *, sample: Sequence[int], where: Where = everywhere) -> nn.Module:
-    """What ``build`` makes, with gates: for samples of the size ``sample``, the build of a stage that searches."""
+def gated(build: Build, *, sample: Sequence[int], layers: Sequence[str] = ("*",)) -> nn.Module:
+    """What ``build`` makes, with gates where layers' names fit one of the patterns ``layers``.
+
+    ``sample`` is the size of a sample. A partial of this is how a stage builds the network that it searches in: all of
+    it can be written down. Raises ``ValueError`` as ``channels_of`` and ``gate_`` do.
+    """
     model = build()
-    gate_(model, channels_of(model, torch.zeros(1, *sample)), where)
+    gate_(model, channels_of(model, torch.zeros(1, *sample)), partial(named, patterns=layers))
     return model
 
 

@@ -1,4 +1,4 @@
-"""A network that starts from a seed of its own, whoever is built before it."""
+"""A network that starts from a seed of its own, whoever is built before it; one that starts anew at its sizes."""
 
 from collections.abc import Callable
 
@@ -18,3 +18,15 @@ def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build()
+
+
+def started_anew(model: nn.Module) -> nn.Module:
+    """``model``, each layer's weights drawn as PyTorch starts a layer of its size, statistics included.
+
+    What was made narrower has weights for the sizes that it had: too small where they are drawn by the fan-in.
+    """
+    for module in model.modules():
+        reset = getattr(module, "reset_parameters", None)
+        if callable(reset):
+            reset()
+    return model

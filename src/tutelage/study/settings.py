@@ -88,6 +88,28 @@ class Rules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SearchSettings:
+    """How a student is searched for within its teacher."""
+
+    budget: str = "quarter"
+    """what it may cost: '90 MMACs', '0.3M parameters', '90M operations', '5 ms', '25 %' or 'quarter' of the MACs"""
+    strength: Annotated[float, Above(0), AtMost(1e6)] = 1e-3
+    """of the penalty that closes gates, λ₂ in the paper"""
+    minimises: str = "divergence"
+    """what is kept small beside the penalty: divergence of the soft targets, reverse, labels, or a method's name"""
+    kl0: Annotated[float, AtLeast(0), AtMost(1e6)] = 0.0
+    """the divergence of each sample at which it is held, in nats; 0 draws it down to nothing"""
+    scaled_by: Literal["cost", "nothing"] = "cost"
+    """whether gates that save more are closed sooner, α in the paper"""
+    start: Literal["teacher", "scratch"] = "teacher"
+    """the weights that it begins with"""
+    layers: Names = ("*",)
+    """names of the layers whose inputs, or branches, get gates; * stands for anything"""
+    training: Annotated[TrainingSettings, arg(name="")] = TrainingSettings()
+    """how it is trained, at most"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Generations:
     """Networks in a row, each taught by the one before it."""
 

@@ -1,0 +1,30 @@
+"""What a search has found: which channels are left, and the plain network of them."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from torch import Tensor, nn
+
+from tutelage.compress.architecture import describe, slim
+from tutelage.compress.channels import channels_of
+from tutelage.compress.gates import closed, fold_gates_
+
+
+def architecture_of(network: nn.Module, example: Tensor) -> dict[str, Any]:
+    """The architecture that the closed gates of ``network`` leave, as ``describe`` gives it; it is not changed.
+
+    Raises ``ValueError`` for a network without gates.
+    """
+    shut = closed(network)
+    return describe(channels_of(fold_gates_(deepcopy(network)), example), shut)
+
+
+def found(network: nn.Module, *, architecture: Mapping[str, Any]) -> nn.Module:
+    """``network``, its gates folded into the weights and only what is in ``architecture`` left of it.
+
+    For ``run.derive("found", found, of=…, architecture=architecture_of(…))``. It answers as the network with gates does
+    unless a layer closed as a whole: what that answered to nothing is gone. Raises ``ValueError`` for a network without
+    gates, else as ``slim`` does.
+    """
+    return slim(fold_gates_(network), architecture=architecture)

@@ -1,0 +1,129 @@
+"""A student that is searched for within its teacher, on MNIST: a net of linear layers, or LeNet."""
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tutelage.recipes.mnist.settings import DIGITS, DRAWN, PLAIN, Digits
+from tutelage.study.bounds import AtLeast, AtMost, Seed, refuse_nonsense
+from tutelage.study.settings import SearchSettings, TrainingSettings
+
+if TYPE_CHECKING:
+    from tutelage.results import Network
+    from tutelage.run import Run
+
+PAPER = "Gu & Tresp 2020, arXiv:2001.11612"
+TEACHER = replace(PLAIN, lr=0.05, weight_decay=1e-4)
+GATES = SearchSettings(
+    strength=0.03, training=replace(PLAIN, epochs=30, lr=0.01, schedule="constant", weight_decay=1e-4)
+)
+
+
+def search(
+    run: "Run",
+    *,
+    network: Literal["mlp", "lenet"] = "lenet",
+    gates: SearchSettings = GATES,
+    teacher: TrainingSettings = TEACHER,
+    student: TrainingSettings = TEACHER,
+    by_chance: Annotated[int, AtLeast(0), AtMost(99)] = 3,
+    digits: Digits = DIGITS,
+    seed: Seed = 0,
+) -> None:
+    """Is a student that is searched for better than one made by hand, at the same cost?
+
+    Gates close within a trained teacher until what is left costs as little as wanted. What was found, a net that is
+    thinner alike everywhere, and nets drawn by chance, none of which costs more, are each trained anew: on labels, and
+    by soft targets.
+
+    Args:
+        network: LeNet-5, or a net of 784-300-100-10 units
+        by_chance: how many students are drawn
+        seed: of weights, order and draws
+    """
+    from tutelage.methods.response import kd
+    from tutelage.models.lenet import lenet5
+    from tutelage.models.mlp import mlp
+    from tutelage.models.seeded import started_anew
+    from tutelage.recipes.mnist import nets
+    from tutelage.schemes.by_method import Teaching
+    from tutelage.schemes.supervised import supervised
+    from tutelage.study import memory
+    from tutelage.study.claims import cannot_decide
+    from tutelage.study.comparison import BASELINE, Compared, publish_comparison
+    from tutelage.study.search import builds_of, find, in_short, of_its_cost, tables_of
+    from tutelage.study.trials import Trial, run_trial, run_trials
+    from tutelage.tasks.classification import ERRORS
+
+    refuse_nonsense(search, locals())
+    reason = cannot_decide(run, search, locals(), free=("network",))
+    build = partial(mlp, (784, 300, 100, 10)) if network == "mlp" else lenet5
+    data = nets.digits_of(run, digits)
+    memory.refuse_too_large(network, build, data, teacher.batch_size)
+    large = run.stage("teacher", build, partial(supervised, plan=nets.plan_for(data, teacher, seed)), seed=seed)
+    one = find(run, "search", large.last, build, nets.plan_for(data, gates.training, seed), gates, (network, network))
+    builds = builds_of(of_its_cost(one, large.last, by_chance, seed), build, started_anew)
+    plan, teaching = nets.plan_for(data, student, seed), Teaching(kd, large.last, (network, network))
+    baseline = run_trial(run, BASELINE, Trial(builds["uniform"], plan, family="uniform"))
+    trials = {distilled(name): [Trial(built, plan, teaching, name.partition(" ")[0])] for name, built in builds.items()}
+    trials |= {name: [Trial(built, plan, None, name.partition(" ")[0])]
+               for name, built in builds.items() if name != "uniform"}  # fmt: skip
+    labels = {"teacher": network, BASELINE: "uniform width, labels only"}
+    outcome = run_trials(run, data, trials)
+    rival = distilled("found")
+    compared = Compared("Students of one cost", ERRORS, {"teacher": large}, baseline, outcome, labels, rival)
+    networks = publish_comparison(run, data, compared, nets.INPUT)
+    errors = nets.errors_of(networks)
+    others = [errors[name] for name in (distilled(f"random {k}") for k in range(1, by_chance + 1)) if name in errors]
+    chance = f"; {len(others)} by chance, {min(others)} to {max(others)}" if others else ""
+    run.publish(
+        headline=f"Of {in_short(one)}: {errors.get(rival)} test errors distilled, {errors.get('found')} on labels "
+        f"(uniform width: {errors.get(distilled('uniform'))} and {errors[BASELINE]}{chance}; the teacher: "
+        f"{errors['teacher']}).",
+        tables=tables_of(one),
+    )
+    if not data.synthetic:
+        claim_directions(run, networks, reason)
+
+
+search_smoke = partial(
+    search,
+    network="mlp",
+    gates=replace(GATES, strength=0.1, training=replace(GATES.training, epochs=20, batch_size=25)),
+    teacher=replace(TEACHER, epochs=4, batch_size=25),
+    student=replace(TEACHER, epochs=1, batch_size=25),
+    by_chance=1,
+    digits=DRAWN,
+)
+search_quick = partial(
+    search,
+    gates=replace(GATES, training=replace(GATES.training, epochs=20)),
+    teacher=replace(TEACHER, epochs=5),
+    student=replace(TEACHER, epochs=5),
+    by_chance=1,
+    digits=replace(DIGITS, train=20_000),
+)
+
+
+def distilled(name: str) -> str:
+    """What the student of this architecture is called that learns from the teacher."""
+    return f"{name}, distilled"
+
+
+def claim_directions(run: "Run", networks: "dict[str, Network]", reason: str) -> None:
+    """What the paper shows on CIFAR, by plots whose figures could not be read: only directions."""
+    from tutelage.results import Claim
+    from tutelage.tasks.classification import ERRORS
+
+    values = {name: network.scores["errors"].value for name, network in networks.items() if "errors" in network.scores}
+    pairs = [
+        ("the found student, distilled, beats uniform width, distilled", distilled("found"), distilled("uniform")),
+        ("distilled, the found student is better than on labels", distilled("found"), "found"),
+    ]
+    pairs += [(f"the found student, distilled, beats one by chance ({k})", distilled("found"), distilled(f"random {k}"))
+              for k in range(1, 100)]  # fmt: skip
+    note = "shown for CIFAR; only the direction is known"
+    for words, better, worse in pairs:
+        if better in values and worse in values:
+            gain = ERRORS.gain(values[better], over=values[worse])
+            run.claim(Claim(words, 0.0, gain, "fewer errors", PAPER, low=0.01, note=note, reason=reason, paired=True))

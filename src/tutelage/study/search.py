@@ -1,0 +1,154 @@
+"""A student searched for within its teacher, and others of its cost, by hand and by chance."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from tutelage.compress.architecture import describe, fresh
+from tutelage.compress.budget import budget, in_words
+from tutelage.compress.channels import channels_of
+from tutelage.compress.found import architecture_of, found
+from tutelage.compress.gates import closed, gated
+from tutelage.compress.graph import Channels, Closed
+from tutelage.compress.handmade import drawn, uniform
+from tutelage.compress.scaled import Scaling, all_alike, by_cost
+from tutelage.compress.spending import MEASURES
+from tutelage.keys import Build
+from tutelage.methods.by_name import method
+from tutelage.methods.pair import Method
+from tutelage.methods.search import divergence, held_divergence, labels_alone, reverse_divergence
+from tutelage.results import Table
+from tutelage.run import Run
+from tutelage.schemes.by_method import Teaching
+from tutelage.schemes.plan import Plan
+from tutelage.schemes.search import OPEN, Penalty, search
+from tutelage.stages.storage import Finished
+from tutelage.study.settings import SearchSettings
+
+MINIMISED: dict[str, Method] = {"divergence": divergence, "reverse": reverse_divergence, "labels": labels_alone}
+SCALINGS: dict[str, Scaling] = {"cost": by_cost, "nothing": all_alike}
+Start = Callable[[nn.Module], nn.Module]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a search came to: the network with gates, the plain one, and what both are within their teacher.
+
+    ``limit`` and ``whole`` are the budget and the teacher's cost in ``unit``; ``cost`` is the found student's.
+    """
+
+    searched: Finished
+    removed: Finished
+    channels: Channels
+    architecture: Mapping[str, Any]
+    unit: str
+    limit: float
+    whole: float
+    cost: float
+
+    @property
+    def epochs(self) -> int:
+        return len(self.searched.records)
+
+
+def minimised(settings: SearchSettings) -> Method:
+    """What a search minimises beside its penalty. Raises ``ValueError`` for a name that is none of a method's."""
+    if settings.kl0:
+        return partial(held_divergence, kl0=settings.kl0)
+    return MINIMISED.get(settings.minimises) or method(settings.minimises)
+
+
+def find(
+    run: Run, name: str, teacher: nn.Module, build: Build, plan: Plan, settings: SearchSettings, names: tuple[str, str]
+) -> Found:
+    """Search for a student within ``teacher``, which ``build`` makes; the plain one is stage ``name plain``.
+
+    Raises ``ValueError`` as ``search`` does, and where the last epoch of ``plan`` ends above the budget.
+    """
+    wanted, example = budget(settings.budget), plan.lesson.example
+    with_gates = partial(gated, build, sample=tuple(example.shape[1:]), layers=settings.layers)
+    fit = partial(
+        search,
+        plan=plan,
+        teaching=Teaching(minimised(settings), teacher, names),
+        budget=wanted,
+        penalty=Penalty(settings.strength, SCALINGS[settings.scaled_by]),
+        start=teacher if settings.start == "teacher" else None,
+    )
+    searched = run.stage(name, with_gates, fit, seed=plan.lesson.seed)
+    channels = channels_of(teacher, example)
+    whole = MEASURES[wanted.unit](teacher, channels).cost(Closed())
+    cost = float(searched.records[-1]["validation"][wanted.unit])
+    limit = wanted.limit(whole)
+    if cost > limit:
+        raise ValueError(
+            f"The search ended after {len(searched.records)} epochs at {in_words(cost, wanted.unit)}, above its budget "
+            f"of {in_words(limit, wanted.unit)}; give it more of --gates.epochs ({plan.epochs}) or of "
+            f"--gates.strength ({settings.strength:g})."
+        )
+    architecture = architecture_of(searched.last, example)
+    removed = run.derive(f"{name} plain", found, of=searched, architecture=architecture)
+    return Found(searched, removed, channels, architecture, wanted.unit, limit, whole, cost)
+
+
+def of_its_cost(one: Found, teacher: nn.Module, by_chance: int, seed: int) -> dict[str, dict[str, Any]]:
+    """The architectures that are compared: what was found, one that is thinner alike everywhere, and drawn ones.
+
+    None of them costs more than what was found; all read fewer channels in the layers that had gates.
+    """
+    cost = MEASURES[one.unit](teacher, one.channels).cost
+    readers = list(closed(one.searched.last).inputs)
+    shut = {"uniform": uniform(one.channels, readers, cost, one.cost)}
+    shut |= {
+        f"random {k}": drawn(one.channels, readers, cost, one.cost, 1000 * seed + k) for k in range(1, by_chance + 1)
+    }
+    return {"found": dict(one.architecture), **{name: describe(one.channels, x) for name, x in shut.items()}}
+
+
+def builds_of(architectures: Mapping[str, Mapping[str, Any]], build: Build, start: Start) -> dict[str, Build]:
+    """How a fresh network of each architecture is built, its weights drawn by ``start``."""
+    return {name: partial(fresh, build=build, architecture=x, start=start) for name, x in architectures.items()}
+
+
+def tables_of(one: Found) -> list[Table]:
+    """How the search went, and what it left in each layer."""
+    return [_course(one), _layers(one)]
+
+
+def in_short(one: Found) -> str:
+    """What was found, in a sentence's part: ``48k of 266.2k MACs, found in 4 epochs``."""
+    spent = in_words(one.cost, one.unit).partition(" ")[0]
+    return f"{spent} of {in_words(one.whole, one.unit)}, found in {one.epochs} epoch{'s' * (one.epochs != 1)}"
+
+
+def _course(one: Found) -> Table:
+    rows = []
+    for record in one.searched.records:
+        figures, (losses,) = record["validation"], record["losses"].values()
+        share = round(100 * figures[one.unit] / one.whole, 1)
+        cells = [round(sum(losses.values()), 4), round(figures[one.unit], 3), share, figures[OPEN]]
+        rows.append((record["epoch"], *cells, figures.get("errors")))
+    return Table(
+        title="The search",
+        columns=("epoch", "loss without penalty", one.unit, "% of the teacher's", OPEN, "validation errors"),
+        rows=tuple(rows),
+        note=f"It ends with the first epoch that costs no more than {in_words(one.limit, one.unit)}.",
+    )
+
+
+def _layers(one: Found) -> Table:
+    shut = closed(one.searched.last)
+    rows: list[Sequence[Any]] = []
+    for name, gates in shut.inputs.items():
+        kept = len(gates) - int(gates.sum())
+        rows.append((name, len(gates), kept, round(100 * (1 - kept / len(gates)), 1)))
+    rows += [(name, 1, 0, 100.0) for name in sorted(shut.branches)]
+    return Table(
+        title="What it left of each layer",
+        columns=("layer", "gates", "open", "drop ratio, %"),
+        rows=tuple(map(tuple, rows)),
+        note="Gates on the channels that a layer reads; a closed branch is a row of its own.",
+    )

@@ -1,0 +1,170 @@
+"""What a search found becomes a plain network; students of its cost are made by hand and by chance."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+
+from examples import bits, same
+from tutelage.compress.architecture import describe, fresh
+from tutelage.compress.channels import channels_of
+from tutelage.compress.costs import cost, macs, parameters
+from tutelage.compress.found import architecture_of, found
+from tutelage.compress.gates import gated, gates_of
+from tutelage.compress.handmade import drawn, uniform
+from tutelage.data.lesson import Lesson
+from tutelage.data.synthetic import digits
+from tutelage.delivery import load
+from tutelage.methods.search import divergence, held_divergence, labels_alone
+from tutelage.models.lenet import lenet5
+from tutelage.models.mlp import mlp
+from tutelage.models.resnet import resnet
+from tutelage.models.seeded import started_anew
+from tutelage.optimizers.schedules import constant
+from tutelage.optimizers.usual import nesterov
+from tutelage.run import Run
+from tutelage.schemes.plan import Plan
+from tutelage.schemes.supervised import supervised
+from tutelage.study.search import builds_of, find, in_short, minimised, of_its_cost, tables_of
+from tutelage.study.settings import SearchSettings, TrainingSettings
+
+pytestmark = pytest.mark.slow
+
+NET = partial(mlp, (784, 30, 20, 10))
+SAMPLE = (1, 28, 28)
+PLAN = Plan(Lesson(digits(200, seed=0), digits(50, seed=1), batch_size=20), partial(nesterov, lr=0.01), 20, constant)
+
+
+def closing(network, share=0.5):
+    """``network`` with gates, about so many of them closed."""
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for gates in gates_of(network).values():
+            gates.gate[1:] *= torch.rand(len(gates.gate) - 1, generator=generator) > share
+            gates.gate *= 1.5
+    return network
+
+
+@pytest.mark.parametrize(("build", "sample"), [
+    (NET, SAMPLE), (lenet5, SAMPLE), (partial(resnet, 8, num_classes=10), (3, 16, 16))
+], ids=["mlp", "lenet", "resnet"])  # fmt: skip
+def test_the_plain_network_answers_as_the_one_with_gates(build, sample):
+    network = closing(gated(build, sample=sample))
+    x = torch.randn(4, *sample)
+    architecture = architecture_of(network, x)
+    expected, gates = network.eval()(x), {name: gates.gate.clone() for name, gates in gates_of(network).items()}
+    plain = found(network, architecture=architecture)
+    torch.testing.assert_close(plain(x), expected, rtol=1e-5, atol=1e-5)
+    assert gates and not gates_of(plain)
+    assert sum(p.numel() for p in plain.parameters()) < sum(p.numel() for p in build().parameters())
+    assert fresh(build, architecture=architecture)(x).shape == expected.shape
+
+
+def test_what_has_no_gates_was_not_searched():
+    with pytest.raises(ValueError, match="has no gates to fold"):
+        architecture_of(NET(), torch.zeros(1, *SAMPLE))
+
+
+@pytest.mark.parametrize("price", [macs, parameters])
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.8])
+def test_networks_made_by_hand_cost_as_much_as_they_may_and_no_more(price, share):
+    channels = channels_of(NET(), torch.zeros(1, *SAMPLE))
+    count = partial(cost, channels, price)
+    limit = share * cost(channels, price)
+    readers = ["hidden2", "output"]
+    for shut in (
+        uniform(channels, readers, count, limit),
+        *(drawn(channels, readers, count, limit, k) for k in (1, 2)),
+    ):
+        made = fresh(NET, architecture=describe(channels, shut))
+        assert limit - 1100 < count(shut) <= limit  # a unit more would cost 785 and a few
+        widths = [made.hidden1.out_features, made.hidden2.out_features]
+        assert widths == [int((~shut.inputs[name]).sum()) for name in readers]
+
+
+def test_uniform_is_the_same_share_everywhere_and_chance_is_not():
+    channels = channels_of(NET(), torch.zeros(1, *SAMPLE))
+    count, readers = partial(cost, channels, macs), ["hidden2", "output"]
+    shut = uniform(channels, readers, count, 12000)
+    kept = {name: (~gates).nonzero().flatten().tolist() for name, gates in shut.inputs.items()}
+    assert kept == {"hidden2": list(range(14)), "output": list(range(10))}
+    others = [drawn(channels, readers, count, 12000, seed) for seed in (1, 1, 2)]
+    first, again, second = ([gates.tolist() for gates in shut.inputs.values()] for shut in others)
+    assert first == again != second
+
+
+def test_less_than_one_channel_each_cannot_be():
+    channels = channels_of(NET(), torch.zeros(1, *SAMPLE))
+    with pytest.raises(ValueError, match="One channel for each layer costs 795, more than 700: name more"):
+        uniform(channels, ["hidden2", "output"], partial(cost, channels, macs), 700)
+
+
+def test_layers_start_anew_at_their_sizes():
+    torch.manual_seed(0)
+    wide = mlp((784, 30, 20, 10))
+    with torch.no_grad():
+        for p in wide.parameters():
+            p.fill_(7)
+    assert started_anew(wide) is wide and wide.hidden2.weight.abs().max() <= 30**-0.5
+
+
+SETTINGS = SearchSettings(
+    budget="80 %", strength=0.12, training=TrainingSettings(epochs=20, batch_size=20, lr=0.01, schedule="constant")
+)
+
+
+@pytest.fixture
+def run(tmp_path):
+    with Run("toy:found", root=tmp_path, exact=True, device="cpu") as run:
+        yield run
+
+
+def teacher_of(run):
+    return run.stage("teacher", NET, partial(supervised, plan=Plan(PLAN.lesson, partial(nesterov, lr=0.1), 3)))
+
+
+def test_what_is_found_is_delivered_without_its_gates_and_built_anew(run):
+    teacher = teacher_of(run).last
+    one = find(run, "search", teacher, NET, PLAN, SETTINGS, ("net", "net"))
+    assert one.cost <= one.limit == 0.8 * one.whole and 1 <= one.epochs < PLAN.epochs
+    x = torch.rand(5, *SAMPLE)
+    torch.testing.assert_close(one.removed.last.eval()(x), one.searched.last.eval()(x), rtol=1e-4, atol=1e-5)
+    run.deliver(one.removed.last, classes=(), input="digits")
+    again = load(run.place)
+    assert same(bits(again), bits(one.removed.last)) and torch.equal(again(x), one.removed.last(x))
+
+    architectures = of_its_cost(one, teacher, 2, seed=0)
+    assert list(architectures) == ["found", "uniform", "random 1", "random 2"]
+    builds = builds_of(architectures, NET, started_anew)
+    counts = [sum(p.numel() for name, p in build().named_parameters() if name.endswith("weight"))
+              for build in builds.values()]  # fmt: skip
+    assert counts[0] == one.cost and max(counts) == counts[0]
+    student = run.stage("student", builds["found"], partial(supervised, plan=PLAN))
+    run.deliver(student.last, classes=(), input="digits")
+    assert same(bits(load(run.place)), bits(student.last))
+
+    course, layers = tables_of(one)
+    assert len(course.rows) == one.epochs and course.rows[-1][2] == one.cost
+    assert [row[:2] for row in layers.rows] == [("hidden2", 30), ("output", 20)]
+    assert in_short(one).startswith(f"{one.cost / 1000:.4g}k of 24.32k MACs, found in ")
+
+
+def test_a_search_that_ends_above_its_budget_says_what_to_raise(run):
+    settings = replace(SETTINGS, strength=1e-5)
+    sentence = (
+        r"ended after 20 epochs at 24.32k MACs, above its budget of 19.46k MACs; give it more of --gates.epochs \(20\) "
+        r"or of --gates.strength \(1e-05\)"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        find(run, "search", teacher_of(run).last, NET, PLAN, settings, ("net", "net"))
+
+
+def test_what_is_minimised_has_a_name():
+    assert minimised(SearchSettings()) is divergence
+    assert minimised(SearchSettings(minimises="labels")) is labels_alone
+    held = minimised(SearchSettings(kl0=0.2))
+    assert (held.func, held.keywords) == (held_divergence, {"kl0": 0.2})
+    assert minimised(SearchSettings(minimises="0.5*kd+at")) is not None
+    with pytest.raises(ValueError, match="There is no method 'divergense'"):
+        minimised(SearchSettings(minimises="divergense"))
