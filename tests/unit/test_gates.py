@@ -97,6 +97,13 @@ class TestOnEveryNetwork:
         assert all(gates.gate.grad.isfinite().all() for gates in gates_of(model).values())
 
 
+def test_the_layout_of_the_weights_changes_no_channels():
+    """As a run lays networks out for speed: there, poolings are made of other operations."""
+    model, channels, x = made("densenet_bc")
+    other = channels_of(model.to(memory_format=torch.channels_last), x)
+    assert other.fixed == channels.fixed and other.stays == channels.stays
+
+
 def test_a_gate_stands_behind_norm_and_rectification():
     """Computed by plain numpy; before the norm the closed channel would leave -0.36, its shift times the weight."""
     norm = nn.BatchNorm1d(2)
