@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from tutelage.models.resnet import he_fan_out_
+
 
 def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     """What ``build`` makes right after ``torch.manual_seed(seed)``; nobody else's random numbers move.
@@ -30,3 +32,8 @@ def started_anew(model: nn.Module) -> nn.Module:
         if callable(reset):
             reset()
     return model
+
+
+def rectified_anew(model: nn.Module) -> nn.Module:
+    """``started_anew``, and convolutions drawn by ``he_fan_out_``: how this package's networks for CIFAR start."""
+    return he_fan_out_(started_anew(model))

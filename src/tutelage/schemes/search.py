@@ -42,6 +42,8 @@ STUDENT = "student."
 """What the names of a student's parameters begin with for its optimizer."""
 OPEN = "open gates"
 """What the log calls the number of gates that are not closed after an epoch."""
+LIMIT = "budget"
+"""What it calls the most that may be spent: a share of milliseconds is measured anew by each process."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ class Ledger:
             )
 
     def figures(self, values: Mapping[str, Tensor]) -> dict[str, float]:
-        """The cost and how many gates are open, with gates at ``values``. Raises ``ValueError`` where too few are."""
+        """The cost, the budget, and the number of open gates at ``values``. Raises ``ValueError`` for too few."""
         shut = closed(self.model, values)
         if not is_fed(alive(self.channels, shut)):
             raise ValueError(
@@ -155,10 +157,10 @@ class Ledger:
             )
         gates = gates_of(self.model)
         still = sum(int((values.get(name, x.gate) != 0).sum()) for name, x in gates.items())
-        return {self.unit: float(self.measure.cost(shut)), OPEN: still}
+        return {self.unit: float(self.measure.cost(shut)), LIMIT: self.limit, OPEN: still}
 
     def is_within_budget(self, figures: Metrics) -> bool:
-        return figures[self.unit] <= self.limit
+        return figures[self.unit] <= figures[LIMIT]
 
     def _least(self) -> Closed:
         gates = gates_of(self.model)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import nn
 
@@ -24,13 +24,16 @@ from tutelage.results import Table
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
 from tutelage.schemes.plan import Plan
-from tutelage.schemes.search import OPEN, Penalty, search
+from tutelage.schemes.search import LIMIT, OPEN, Penalty, search
 from tutelage.stages.storage import Finished
 from tutelage.study.settings import SearchSettings
 
 MINIMISED: dict[str, Method] = {"divergence": divergence, "reverse": reverse_divergence, "labels": labels_alone}
-SCALINGS: dict[str, Scaling] = {"cost": by_cost, "nothing": all_alike}
-Start = Callable[[nn.Module], nn.Module]
+SCALINGS: dict[str, Callable[[SearchSettings], Scaling]] = {
+    "cost": lambda settings: partial(by_cost, among=settings.largest_of),
+    "nothing": lambda _settings: all_alike,
+}
+Start: TypeAlias = Callable[[nn.Module], nn.Module]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,14 +78,14 @@ def find(
         plan=plan,
         teaching=Teaching(minimised(settings), teacher, names),
         budget=wanted,
-        penalty=Penalty(settings.strength, SCALINGS[settings.scaled_by]),
+        penalty=Penalty(settings.strength, SCALINGS[settings.scaled_by](settings)),
         start=teacher if settings.start == "teacher" else None,
     )
     searched = run.stage(name, with_gates, fit, seed=plan.lesson.seed)
     channels = channels_of(teacher, example)
     whole = MEASURES[wanted.unit](teacher, channels).cost(Closed())
-    cost = float(searched.records[-1]["validation"][wanted.unit])
-    limit = wanted.limit(whole)
+    figures = searched.records[-1]["validation"]
+    cost, limit = float(figures[wanted.unit]), float(figures[LIMIT])
     if cost > limit:
         raise ValueError(
             f"The search ended after {len(searched.records)} epochs at {in_words(cost, wanted.unit)}, above its budget "

@@ -101,6 +101,8 @@ class SearchSettings:
     """the divergence of each sample at which it is held, in nats; 0 draws it down to nothing"""
     scaled_by: Literal["cost", "nothing"] = "cost"
     """whether gates that save more are closed sooner, α in the paper"""
+    largest_of: Names = ("*",)
+    """names of the layers among which the largest saving counts 1; what saves more counts 1, too"""
     start: Literal["teacher", "scratch"] = "teacher"
     """the weights that it begins with"""
     layers: Names = ("*",)

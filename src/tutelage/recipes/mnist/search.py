@@ -9,7 +9,6 @@ from tutelage.study.bounds import AtLeast, AtMost, Seed, refuse_nonsense
 from tutelage.study.settings import SearchSettings, TrainingSettings
 
 if TYPE_CHECKING:
-    from tutelage.results import Network
     from tutelage.run import Run
 
 PAPER = "Gu & Tresp 2020, arXiv:2001.11612"
@@ -46,13 +45,13 @@ def search(
     from tutelage.models.mlp import mlp
     from tutelage.models.seeded import started_anew
     from tutelage.recipes.mnist import nets
+    from tutelage.recipes.search import claim_directions
     from tutelage.schemes.by_method import Teaching
     from tutelage.schemes.supervised import supervised
     from tutelage.study import memory
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.comparison import BASELINE, Compared, publish_comparison
-    from tutelage.study.search import builds_of, find, in_short, of_its_cost, tables_of
-    from tutelage.study.trials import Trial, run_trial, run_trials
+    from tutelage.study.one_cost import Lineup, compare_students
+    from tutelage.study.search import builds_of, find, of_its_cost
     from tutelage.tasks.classification import ERRORS
 
     refuse_nonsense(search, locals())
@@ -63,27 +62,11 @@ def search(
     large = run.stage("teacher", build, partial(supervised, plan=nets.plan_for(data, teacher, seed)), seed=seed)
     one = find(run, "search", large.last, build, nets.plan_for(data, gates.training, seed), gates, (network, network))
     builds = builds_of(of_its_cost(one, large.last, by_chance, seed), build, started_anew)
-    plan, teaching = nets.plan_for(data, student, seed), Teaching(kd, large.last, (network, network))
-    baseline = run_trial(run, BASELINE, Trial(builds["uniform"], plan, family="uniform"))
-    trials = {distilled(name): [Trial(built, plan, teaching, name.partition(" ")[0])] for name, built in builds.items()}
-    trials |= {name: [Trial(built, plan, None, name.partition(" ")[0])]
-               for name, built in builds.items() if name != "uniform"}  # fmt: skip
-    labels = {"teacher": network, BASELINE: "uniform width, labels only"}
-    outcome = run_trials(run, data, trials)
-    rival = distilled("found")
-    compared = Compared("Students of one cost", ERRORS, {"teacher": large}, baseline, outcome, labels, rival)
-    networks = publish_comparison(run, data, compared, nets.INPUT)
-    errors = nets.errors_of(networks)
-    others = [errors[name] for name in (distilled(f"random {k}") for k in range(1, by_chance + 1)) if name in errors]
-    chance = f"; {len(others)} by chance, {min(others)} to {max(others)}" if others else ""
-    run.publish(
-        headline=f"Of {in_short(one)}: {errors.get(rival)} test errors distilled, {errors.get('found')} on labels "
-        f"(uniform width: {errors.get(distilled('uniform'))} and {errors[BASELINE]}{chance}; the teacher: "
-        f"{errors['teacher']}).",
-        tables=tables_of(one),
-    )
+    teaching = Teaching(kd, large.last, (network, network))
+    lineup = Lineup(large, network, builds, nets.plan_for(data, student, seed), teaching, ERRORS)
+    networks = compare_students(run, data, lineup, one, nets.INPUT)
     if not data.synthetic:
-        claim_directions(run, networks, reason)
+        claim_directions(run, networks, ERRORS, reason, "shown for CIFAR")
 
 
 search_smoke = partial(
@@ -103,27 +86,3 @@ search_quick = partial(
     by_chance=1,
     digits=replace(DIGITS, train=20_000),
 )
-
-
-def distilled(name: str) -> str:
-    """What the student of this architecture is called that learns from the teacher."""
-    return f"{name}, distilled"
-
-
-def claim_directions(run: "Run", networks: "dict[str, Network]", reason: str) -> None:
-    """What the paper shows on CIFAR, by plots whose figures could not be read: only directions."""
-    from tutelage.results import Claim
-    from tutelage.tasks.classification import ERRORS
-
-    values = {name: network.scores["errors"].value for name, network in networks.items() if "errors" in network.scores}
-    pairs = [
-        ("the found student, distilled, beats uniform width, distilled", distilled("found"), distilled("uniform")),
-        ("distilled, the found student is better than on labels", distilled("found"), "found"),
-    ]
-    pairs += [(f"the found student, distilled, beats one by chance ({k})", distilled("found"), distilled(f"random {k}"))
-              for k in range(1, 100)]  # fmt: skip
-    note = "shown for CIFAR; only the direction is known"
-    for words, better, worse in pairs:
-        if better in values and worse in values:
-            gain = ERRORS.gain(values[better], over=values[worse])
-            run.claim(Claim(words, 0.0, gain, "fewer errors", PAPER, low=0.01, note=note, reason=reason, paired=True))
