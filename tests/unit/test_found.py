@@ -163,7 +163,7 @@ def test_a_search_that_ends_above_its_budget_says_what_to_raise(run):
 def test_what_is_minimised_has_a_name():
     assert minimised(SearchSettings()) is divergence
     assert minimised(SearchSettings(minimises="labels")) is labels_alone
-    held = minimised(SearchSettings(kl0=0.2))
+    held = minimised(SearchSettings(minimises="held", kl0=0.2))
     assert (held.func, held.keywords) == (held_divergence, {"kl0": 0.2})
     assert minimised(SearchSettings(minimises="0.5*kd+at")) is not None
     with pytest.raises(ValueError, match="There is no method 'divergense'"):

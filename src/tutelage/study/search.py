@@ -28,7 +28,12 @@ from tutelage.schemes.search import LIMIT, OPEN, Penalty, search
 from tutelage.stages.storage import Finished
 from tutelage.study.settings import SearchSettings
 
-MINIMISED: dict[str, Method] = {"divergence": divergence, "reverse": reverse_divergence, "labels": labels_alone}
+MINIMISED: dict[str, Callable[[SearchSettings], Method]] = {
+    "divergence": lambda _settings: divergence,
+    "reversed": lambda _settings: reverse_divergence,
+    "held": lambda settings: partial(held_divergence, kl0=settings.kl0),
+    "labels": lambda _settings: labels_alone,
+}
 SCALINGS: dict[str, Callable[[SearchSettings], Scaling]] = {
     "cost": lambda settings: partial(by_cost, among=settings.largest_of),
     "nothing": lambda _settings: all_alike,
@@ -59,9 +64,8 @@ class Found:
 
 def minimised(settings: SearchSettings) -> Method:
     """What a search minimises beside its penalty. Raises ``ValueError`` for a name that is none of a method's."""
-    if settings.kl0:
-        return partial(held_divergence, kl0=settings.kl0)
-    return MINIMISED.get(settings.minimises) or method(settings.minimises)
+    own = MINIMISED.get(settings.minimises)
+    return own(settings) if own else method(settings.minimises)
 
 
 def find(

@@ -18,6 +18,7 @@ from tutelage.study.bounds import (
     Distinct,
     Epochs,
     Names,
+    Positive,
     Rate,
     Seed,
     Share,
@@ -96,9 +97,10 @@ class SearchSettings:
     strength: Annotated[float, Above(0), AtMost(1e6)] = 1e-3
     """of the penalty that closes gates, λ₂ in the paper"""
     minimises: str = "divergence"
-    """what is kept small beside the penalty: divergence of the soft targets, reverse, labels, or a method's name"""
-    kl0: Annotated[float, AtLeast(0), AtMost(1e6)] = 0.0
-    """the divergence of each sample at which it is held, in nats; 0 draws it down to nothing"""
+    """what is kept small beside the penalty: the divergence of soft targets; that reversed, or held at --gates.kl0;
+    the loss of the labels; or a method by its name"""
+    kl0: Positive = 0.1
+    """the divergence that each sample is drawn to where it is held, in nats"""
     scaled_by: Literal["cost", "nothing"] = "cost"
     """whether gates that save more are closed sooner, α in the paper"""
     largest_of: Names = ("*",)

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from tutelage.recipes.cifar100.settings import BRIEF, IMAGES, SMALL, SMOKE, SUBSET, Images
-from tutelage.study.bounds import AtLeast, AtMost, Distinct, Seed, refuse_nonsense
+from tutelage.study.bounds import Distinct, Seed, Within, refuse_nonsense
 from tutelage.study.settings import NetworkSettings, SearchSettings, TeacherSettings, TrainingSettings
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def search(
     teacher: TeacherSettings = TEACHER,
     student: TrainingSettings = TRAINING,
     by_hand: Annotated[tuple[str, ...], Distinct()] = BY_HAND,
-    by_chance: Annotated[int, AtLeast(0), AtMost(99)] = 1,
+    by_chance: Annotated[int, Within(1, 99)] = 1,
     images: Images = IMAGES,
     seed: Seed = 0,
 ) -> None:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tutelage.recipes.mnist.settings import DIGITS, DRAWN, PLAIN, Digits
-from tutelage.study.bounds import AtLeast, AtMost, Seed, refuse_nonsense
+from tutelage.study.bounds import Seed, Within, refuse_nonsense
 from tutelage.study.settings import SearchSettings, TrainingSettings
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ def search(
     gates: SearchSettings = GATES,
     teacher: TrainingSettings = TEACHER,
     student: TrainingSettings = TEACHER,
-    by_chance: Annotated[int, AtLeast(0), AtMost(99)] = 3,
+    by_chance: Annotated[int, Within(1, 99)] = 3,
     digits: Digits = DIGITS,
     seed: Seed = 0,
 ) -> None:
-    """Is a student that is searched for better than one made by hand, at the same cost?
+    """Is a searched student better than one made by hand, at the same cost?
 
     Gates close within a trained teacher until what is left costs as little as wanted. What was found, a net that is
     thinner alike everywhere, and nets drawn by chance, none of which costs more, are each trained anew: on labels, and
