@@ -3,6 +3,7 @@
 import random
 import signal
 import sys
+from html import escape
 
 import pytest
 import torch

@@ -119,6 +119,8 @@ def _of_library(
     library: str, name: str, weights: Path | None, num_classes: int, num_channels: int
 ) -> Callable[[], nn.Module]:
     head, options = _head_and_options(f"{library}:{name}")
+    if library == "timm":
+        refuse_unknown_to_timm(head)  # before anybody reads data for it
     if weights is not None:
         classes = "num_classes" if library == "timm" else "num_labels"
         counts = {classes: num_classes} if not options.keys() & {*CLASSES, classes} else {}
