@@ -94,7 +94,9 @@ def ours(wrapper, steps, **settings):
         yield sparse(optimizer).get("g", g.detach().clone())
 
 
-@pytest.mark.parametrize("momentum", [growing, steady, partial(steady, momentum=0.5)], ids=str)
+@pytest.mark.parametrize(
+    "momentum", [growing, steady, partial(steady, momentum=0.5)], ids=["growing", "steady", "half"]
+)
 def test_forty_steps_are_those_of_the_textbook(momentum):
     pairs = zip(ours(accelerated_proximal, 40, momentum=momentum, floor=-inf), textbook(momentum, 40), strict=True)
     assert max(float((x - y).abs().max()) for x, y in pairs) < 1e-12
