@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 CLOCKS = ("seconds", "date", "clock")
+CHECKOUT = ("git_commit",)  # dirty from when a drill has written its first row into it
 APART = ("lock", "environment.json", "SHA256SUMS")  # a process, a machine, and sums of files with clocks in them
 PAGES = ("report.html", "report.csv", "report.md")  # full of clock readings: that they are there is all
 
@@ -31,5 +32,5 @@ def _texts(file: Path) -> list[str]:
 
 def _without_clocks(x: object) -> object:
     if isinstance(x, dict):
-        return {name: _without_clocks(y) for name, y in x.items() if name not in CLOCKS}
+        return {name: _without_clocks(y) for name, y in x.items() if name not in (*CLOCKS, *CHECKOUT)}
     return [_without_clocks(y) for y in x] if isinstance(x, list) else x
