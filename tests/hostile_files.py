@@ -30,7 +30,6 @@ from tutelage.checkpoint import load_state, load_weights, save_state, save_weigh
 from tutelage.checksums import summed
 from tutelage.cli.command import main
 from tutelage.cli.completion import candidates
-from tutelage.compress.sparse_file import load_sparse
 from tutelage.data.cifar import cifar10
 from tutelage.data.folder import image_folder
 from tutelage.data.image_files import image_files
@@ -52,6 +51,7 @@ from tutelage.study.timed_plan import read_plan
 from tutelage.teachers.cached import cached
 from tutelage.teachers.stores import in_folder
 from tutelage.weights.foreign import load_foreign
+from tutelage.weights.sparse_file import load_sparse
 from watch import deeds, watch, watched
 
 FOREIGN = ("run", "mnist:hinton", "--preset", "smoke")

@@ -12,8 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tutelage.losses.divergence import held_soft_targets, reverse_soft_targets
+from tutelage.losses.held import held_soft_targets
 from tutelage.losses.kd import soft_targets
+from tutelage.losses.reverse_kl import reverse_kl
 from tutelage.optimizers.accelerated_proximal import accelerated_proximal, growing, sparse, steady
 from tutelage.optimizers.proximal import proximal, soft_threshold
 
@@ -139,7 +140,7 @@ def test_the_divergence_either_way_and_held_at_a_value():
     near = partial(pytest.approx, abs=1e-6)
     each = [soft_targets(S[n : n + 1], T[n : n + 1], 4.0).item() / 16 for n in (0, 1)]
     assert each == near([0.023120, 0.022526])
-    each = [reverse_soft_targets(S[n : n + 1], T[n : n + 1], 4.0).item() / 16 for n in (0, 1)]
+    each = [reverse_kl(S[n : n + 1], T[n : n + 1], 4.0).item() / 16 for n in (0, 1)]
     assert each == near([0.023425, 0.023043])
     assert soft_targets(S, T, 4.0).item() == near(0.365172)
     assert held_soft_targets(S, T, 4.0, kl0=0.0228).item() / 16 == near(0.000297)

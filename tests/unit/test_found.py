@@ -20,7 +20,7 @@ from tutelage.methods.search import divergence, held_divergence, labels_alone
 from tutelage.models.lenet import lenet5
 from tutelage.models.mlp import mlp
 from tutelage.models.resnet import resnet
-from tutelage.models.seeded import started_anew
+from tutelage.models.seeded import restart_
 from tutelage.optimizers.schedules import constant
 from tutelage.optimizers.usual import nesterov
 from tutelage.run import Run
@@ -106,7 +106,7 @@ def test_layers_start_anew_at_their_sizes():
     with torch.no_grad():
         for p in wide.parameters():
             p.fill_(7)
-    assert started_anew(wide) is wide and wide.hidden2.weight.abs().max() <= 30**-0.5
+    assert restart_(wide) is wide and wide.hidden2.weight.abs().max() <= 30**-0.5
 
 
 SETTINGS = SearchSettings(
@@ -136,7 +136,7 @@ def test_what_is_found_is_delivered_without_its_gates_and_built_anew(run):
 
     architectures = of_its_cost(one, teacher, 2, seed=0)
     assert list(architectures) == ["found", "uniform", "random 1", "random 2"]
-    builds = builds_of(architectures, NET, started_anew)
+    builds = builds_of(architectures, NET, restart_)
     counts = [sum(p.numel() for name, p in build().named_parameters() if name.endswith("weight"))
               for build in builds.values()]  # fmt: skip
     assert counts[0] == one.cost and max(counts) == counts[0]

@@ -28,7 +28,7 @@ def test_a_link_that_leads_nowhere_is_a_broken_picture_by_its_name(pets):
     found = look("pets")
     broken = found.parts["train"].broken
     assert broken["cat/lost.png"] == "is not there" and "dog/round.png" in broken and not found.errors
-    assert any("2 pictures of the train part are broken" in warning for warning in found.warnings)
+    assert any("in the train part 2 pictures are broken" in warning for warning in found.warnings)
 
 
 @pytest.mark.parametrize("target", ["pipe", "/dev/zero"])

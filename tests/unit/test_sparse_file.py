@@ -9,10 +9,10 @@ from torch import nn
 from tutelage.checkpoint import save_weights, write_tensors
 from tutelage.compress.compact import compacted
 from tutelage.compress.footprint import Factors, factors, footprint
-from tutelage.compress.sparse_file import encoded, load_sparse, save_sparse
 from tutelage.compress.variational import variational_
 from tutelage.models.lenet import lenet5
 from tutelage.tensors import read_tensors
+from tutelage.weights.sparse_file import encoded, load_sparse, save_sparse
 
 
 def thinned(net, share, seed=0):

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from tutelage.compress.sparse_file import encoded
 from tutelage.tensors import entry, on_the_cpu
+from tutelage.weights.sparse_file import encoded
 
 VALUE, POINTER = 32, 32  # bits
 KINDS = (nn.Linear, nn.modules.conv._ConvNd)

@@ -40,7 +40,7 @@ def jensen_shannon(student: Logits, teacher: Logits, beta: float = 0.5, dim: int
     if beta == 0:
         return soft_targets(student, teacher, 1.0, dim)
     if beta == 1:
-        return reverse_kl(student, teacher, dim)
+        return reverse_kl(student, teacher, dim=dim)
     dim = class_dim(student, teacher, dim)
     log_s, log_t = tempered(student, 1.0, dim), tempered(teacher, 1.0, dim)
     of_teacher, of_student = to_mixture(log_t, log_s, beta), to_mixture(log_s, log_t, 1 - beta)

@@ -16,24 +16,25 @@ CITATIONS = {
 }
 
 
-def reverse_kl(student: Logits, teacher: Logits, dim: int | None = None) -> Divergence:
-    r"""``mean_n KL(softmax(s_n) ‖ softmax(t_n))``, in nats: ``soft_targets`` at T = 1 has the two exchanged.
+def reverse_kl(student: Logits, teacher: Logits, temperature: float = 1.0, dim: int | None = None) -> Divergence:
+    r"""``T² · mean_n KL(softmax(s_n/T) ‖ softmax(t_n/T))``, in nats: ``soft_targets`` has the two exchanged.
 
     A student too small for all that its teacher says keeps to what is likely there, where the forward divergence
     spreads it over everything. The mean is over everything but the classes; ``dim`` is theirs, as in ``soft_targets``.
     A class that the student rules out (a logit of −∞) counts 0, and one that the teacher rules out is none of the
-    student's either, whose other probabilities are made to sum up to 1: it would be infinite otherwise. Another
-    temperature is ``T ** 2 * reverse_kl(student / T, teacher / T)``. Raises ``ValueError`` as ``soft_targets`` does for
-    shapes.
+    student's either, whose other probabilities are made to sum up to 1: it would be infinite otherwise. Raises
+    ``ValueError`` as ``soft_targets`` does.
 
     Gu, Dong, Wei & Huang, "MiniLLM: Knowledge Distillation of Large Language Models", ICLR 2024, arXiv:2306.08543, of
-    which this is the divergence of single tokens, without the policy gradient.
+    which this is the divergence of single tokens, without the policy gradient. With a temperature it is the objective
+    of Gu & Tresp, 2020, arXiv:2001.11612, as that is printed.
 
     >>> import torch
     >>> reverse_kl(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([[0.0, 0.0, 2.0]]))
     tensor(1.3610)
     """
     dim = class_dim(student, teacher, dim)
-    log_s, log_t = tempered(student.masked_fill(teacher == -inf, -inf), 1.0, dim), tempered(teacher, 1.0, dim)
+    allowed = student.masked_fill(teacher == -inf, -inf)
+    log_s, log_t = tempered(allowed, temperature, dim), tempered(teacher, temperature, dim)
     positions = log_s.numel() / log_s.shape[dim]
-    return not_negative(weighted(log_s.exp(), log_s - log_t).sum()) / positions
+    return not_negative(weighted(log_s.exp(), log_s - log_t).sum()) * (temperature**2 / positions)

@@ -56,7 +56,7 @@ def skewed_reverse_kl(student: Logits, teacher: Logits, skew: float = 0.1, dim: 
     """
     refuse_outside("A skew", skew, 0, 1)
     if skew == 0:
-        return reverse_kl(student, teacher, dim)
+        return reverse_kl(student, teacher, dim=dim)
     dim = class_dim(student, teacher, dim)
     log_s, log_t = tempered(student, 1.0, dim), tempered(teacher, 1.0, dim)
     return mean_over_rows(to_mixture(log_s, log_t, skew), dim)

@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from tutelage.losses.divergence import held_soft_targets, reverse_soft_targets
+from tutelage.losses.held import held_soft_targets
+from tutelage.losses.reverse_kl import reverse_kl
 from tutelage.methods.pair import Pair
 from tutelage.objective import Objective, Term
 
@@ -17,7 +18,7 @@ def divergence(pair: Pair, *, temperature: float = 4.0) -> Objective:
 
 def reverse_divergence(_pair: Pair, *, temperature: float = 4.0) -> Objective:
     """``T² · KL(student ‖ teacher)``."""
-    loss = partial(reverse_soft_targets, temperature=temperature)
+    loss = partial(reverse_kl, temperature=temperature)
     return Objective(soft=Term(loss, "student.output", "teacher.output"))
 
 

@@ -14,18 +14,17 @@ from tutelage.models.counts import refuse_counts
 
 
 def lenet5(
-    num_classes: int = 10, *, num_channels: int = 1, widths: tuple[int, int, int] = (20, 50, 500)
+    num_classes: int = 10, *, num_channels: int = 1, first: int = 20, second: int = 50, units: int = 500
 ) -> nn.Sequential:
     """5 × 5 convolutions to 20 and 50 channels, each pooled by 2, then 500 rectified units: (N, 1, 28, 28) images.
 
     The convolutions have no rectification of their own. Layers: ``conv1, pool1, conv2, pool2, flatten, hidden, relu,
-    head``; weights start as PyTorch's layers do. ``widths`` are others than published. Raises ``ValueError`` for no
-    class, no channel, or a width below 1.
+    head``; weights start as PyTorch's layers do. Other channels (``first``, ``second``) and units are not published.
+    Raises ``ValueError`` for no class, no channel, or no unit.
 
     >>> sum(p.numel() for p in lenet5().parameters())
     431080
     """
-    first, second, units = widths
     refuse_counts("lenet5", num_classes=num_classes, num_channels=num_channels, first=first, second=second, units=units)
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         conv1=nn.Conv2d(num_channels, first, 5),

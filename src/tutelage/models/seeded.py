@@ -22,7 +22,7 @@ def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
         return build()
 
 
-def started_anew(model: nn.Module) -> nn.Module:
+def restart_(model: nn.Module) -> nn.Module:
     """``model``, each layer's weights drawn as PyTorch starts a layer of its size, statistics included.
 
     What was made narrower has weights for the sizes that it had: too small where they are drawn by the fan-in.
@@ -34,6 +34,6 @@ def started_anew(model: nn.Module) -> nn.Module:
     return model
 
 
-def rectified_anew(model: nn.Module) -> nn.Module:
-    """``started_anew``, and convolutions drawn by ``he_fan_out_``: how this package's networks for CIFAR start."""
-    return he_fan_out_(started_anew(model))
+def restart_by_fan_out_(model: nn.Module) -> nn.Module:
+    """``restart_``, and convolutions drawn by ``he_fan_out_``: how this package's networks for CIFAR start."""
+    return he_fan_out_(restart_(model))

@@ -20,6 +20,7 @@ from tutelage.keys import Build
 from tutelage.methods.by_name import method
 from tutelage.methods.pair import Method
 from tutelage.methods.search import divergence, held_divergence, labels_alone, reverse_divergence
+from tutelage.plurals import counted
 from tutelage.results import Table
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
@@ -92,8 +93,8 @@ def find(
     cost, limit = float(figures[wanted.unit]), float(figures[LIMIT])
     if cost > limit:
         raise ValueError(
-            f"The search ended after {len(searched.records)} epochs at {in_words(cost, wanted.unit)}, above its budget "
-            f"of {in_words(limit, wanted.unit)}; give it more of --gates.epochs ({plan.epochs}) or of "
+            f"The search ended after {counted(len(searched.records), 'epoch')} at {in_words(cost, wanted.unit)}, above "
+            f"its budget of {in_words(limit, wanted.unit)}; give it more of --gates.epochs ({plan.epochs}) or of "
             f"--gates.strength ({settings.strength:g})."
         )
     architecture = architecture_of(searched.last, example)
@@ -128,7 +129,7 @@ def tables_of(one: Found) -> list[Table]:
 def in_short(one: Found) -> str:
     """What was found, in a sentence's part: ``48k of 266.2k MACs, found in 4 epochs``."""
     spent = in_words(one.cost, one.unit).partition(" ")[0]
-    return f"{spent} of {in_words(one.whole, one.unit)}, found in {one.epochs} epoch{'s' * (one.epochs != 1)}"
+    return f"{spent} of {in_words(one.whole, one.unit)}, found in {counted(one.epochs, 'epoch')}"
 
 
 def _course(one: Found) -> Table:

@@ -52,7 +52,7 @@ def search(
         seed: of the search, of weights, order and views
     """
     from tutelage.methods.response import kd
-    from tutelage.models.seeded import rectified_anew
+    from tutelage.models.seeded import restart_by_fan_out_
     from tutelage.recipes.cifar100.images import INPUT, pictures_of, plan_for
     from tutelage.recipes.search import claim_directions
     from tutelage.study.claims import cannot_decide
@@ -73,7 +73,7 @@ def search(
     large = teacher_of(run, data, teacher, plan_for(data, teacher, teacher.seed))
     searching = plan_for(data, replace(views, training=gates.training), seed)
     one = find(run, "search", large.last, whole.build_teacher, searching, gates, (teacher.name, teacher.name))
-    builds = builds_of(of_its_cost(one, large.last, by_chance, seed), whole.build_teacher, rectified_anew)
+    builds = builds_of(of_its_cost(one, large.last, by_chance, seed), whole.build_teacher, restart_by_fan_out_)
     builds |= {name: pairs[name].build_student for name in by_hand}
     lineup = Lineup(large, teacher.name, builds, plan, whole.teaching(kd, large.last, images.cache_views), ACCURACY)
     networks = compare_students(run, data, lineup, one, INPUT)

@@ -43,7 +43,7 @@ def search(
     from tutelage.methods.response import kd
     from tutelage.models.lenet import lenet5
     from tutelage.models.mlp import mlp
-    from tutelage.models.seeded import started_anew
+    from tutelage.models.seeded import restart_
     from tutelage.recipes.mnist import nets
     from tutelage.recipes.search import claim_directions
     from tutelage.schemes.by_method import Teaching
@@ -61,7 +61,7 @@ def search(
     memory.refuse_too_large(network, build, data, teacher.batch_size)
     large = run.stage("teacher", build, partial(supervised, plan=nets.plan_for(data, teacher, seed)), seed=seed)
     one = find(run, "search", large.last, build, nets.plan_for(data, gates.training, seed), gates, (network, network))
-    builds = builds_of(of_its_cost(one, large.last, by_chance, seed), build, started_anew)
+    builds = builds_of(of_its_cost(one, large.last, by_chance, seed), build, restart_)
     teaching = Teaching(kd, large.last, (network, network))
     lineup = Lineup(large, network, builds, nets.plan_for(data, student, seed), teaching, ERRORS)
     networks = compare_students(run, data, lineup, one, nets.INPUT)

@@ -17,6 +17,7 @@ from tutelage.results import Claim, Network
 from tutelage.run import Run
 from tutelage.schemes.supervised import supervised
 from tutelage.stages.storage import Finished
+from tutelage.study import memory
 from tutelage.study.sets import Sets
 from tutelage.study.sparse_students import Student
 
@@ -49,12 +50,18 @@ def build_student(network: str) -> Build:
 
 
 def train_teacher(run: Run, data: Sets, network: str, net: Net, seed: int) -> Finished:
-    """A wide net of two hidden layers with dropout, or a LeNet-5 of so many hidden units; both see images that move."""
+    """A wide net of two hidden layers with dropout, or a LeNet-5 of so many hidden units; both see images that move.
+
+    Raises ``ValueError`` for one that does not fit the memory.
+    """
     if network != LENET5:
+        nets.refuse_too_large(data, net)
         return nets.train_teacher(run, data, net, seed)
-    widths = max(net.units // 25, 1), max(net.units // 10, 1), net.units
+    first, second = max(net.units // 25, 1), max(net.units // 10, 1)
+    build = partial(lenet5, first=first, second=second, units=net.units)
+    memory.refuse_too_large(f"A LeNet-5 of {net.units} hidden units", build, data, net.training.batch_size)
     plan = nets.plan_for(data, net.training, seed, jittered=True)
-    return run.stage("teacher", partial(lenet5, widths=widths), partial(supervised, plan=plan), seed=seed)
+    return run.stage("teacher", build, partial(supervised, plan=plan), seed=seed)
 
 
 def leader_of(students: Mapping[str, Student]) -> str | None:

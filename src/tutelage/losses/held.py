@@ -1,10 +1,10 @@
-"""The divergence of soft targets otherwise than as a student is taught: turned round, or held at a value."""
+"""The divergence of soft targets, held at a value."""
 
 import torch
 
 from tutelage.limits import LARGEST, refuse_outside
-from tutelage.losses.kd import class_dim, not_negative, soft_targets, tempered, weighted
-from tutelage.shapes import Divergence, Logits, Scalar
+from tutelage.losses.kd import class_dim, not_negative, tempered, weighted
+from tutelage.shapes import Logits, Scalar
 
 GU_AND_TRESP = r"""@article{gu2020search,
   title   = {Search for Better Students to Learn Distilled Knowledge},
@@ -13,24 +13,7 @@ GU_AND_TRESP = r"""@article{gu2020search,
   year    = {2020},
   url     = {https://arxiv.org/abs/2001.11612}
 }"""
-CITATIONS = {"reverse_soft_targets": GU_AND_TRESP, "held_soft_targets": GU_AND_TRESP}
-
-
-def reverse_soft_targets(
-    student: Logits, teacher: Logits, temperature: float = 4.0, dim: int | None = None
-) -> Divergence:
-    r"""``T² · mean_n KL(softmax(s_n/T) ‖ softmax(t_n/T))``: ``soft_targets`` with the two turned round.
-
-    Near the optimum the two are nearly the same. A class that the teacher alone rules out makes it infinite. Raises
-    ``ValueError`` as ``soft_targets`` does.
-
-    Gu & Tresp, "Search for Better Students to Learn Distilled Knowledge", 2020, arXiv:2001.11612, as its objective is
-    printed.
-
-    >>> reverse_soft_targets(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 0.0]]), temperature=1.0)
-    tensor(0.3278)
-    """
-    return soft_targets(teacher, student, temperature, dim)
+CITATIONS = {"held_soft_targets": GU_AND_TRESP}
 
 
 def held_soft_targets(
