@@ -14,6 +14,8 @@ from contract.find import modules, own, returned
 from tutelage.models.mlp import example_inputs, mlp
 from tutelage.taps import Tapped
 
+pytestmark = pytest.mark.slow
+
 
 def is_a_builder(member):
     """A function from plain numbers to a network; one whose name ends in ``_`` changes a network instead, and one that

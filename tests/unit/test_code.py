@@ -23,6 +23,8 @@ from tutelage.stages.code import code_of
 from tutelage.study.networks import teacher_builder
 from tutelage.tasks.classification import CLASSIFICATION
 
+pytestmark = pytest.mark.slow
+
 LAB = '''
 """A module of one's own."""
 import functools

@@ -26,6 +26,8 @@ from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.study.hints import depth_of, guidance, in_words, layers_of
 
+pytestmark = pytest.mark.slow
+
 PICTURES = torch.randint(0, 256, (20, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 SMALL = labelled("small", PICTURES, torch.arange(20) % 5, tuple("abcde"))
 

@@ -33,6 +33,8 @@ from tutelage.data.pictures import decoded_images
 from tutelage.data.safe_pickle import unpickled
 from tutelage.weights.foreign import load_foreign
 
+pytestmark = pytest.mark.slow
+
 DEEP = b"\x80\x02}(" + b")" + b"\x85" * 300_000 + b"K\x01u."
 """A pickle of a mapping whose key is a tuple in a tuple in a tuple …: its hash alone would end the process."""
 

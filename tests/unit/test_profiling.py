@@ -13,6 +13,8 @@ from tutelage.profiling import PARTS, Profile, clocked, counted, profiled
 from tutelage.report import page as page_module
 from tutelage.report.shares import UNTOLD
 
+pytestmark = pytest.mark.slow
+
 RUN = ["run", "fake_recipes:toy", "--epochs", "3", "--quiet"]
 
 

@@ -25,6 +25,8 @@ from tutelage.report.story import story_of
 from tutelage.report.terminal import print_story
 from tutelage.results import statistic
 
+pytestmark = pytest.mark.slow
+
 RULES = ("sum", "attention", "learned")
 
 

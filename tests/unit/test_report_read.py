@@ -9,6 +9,8 @@ import report_sample
 from tutelage.report.finished import find_finished
 from tutelage.report.read import read_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path):

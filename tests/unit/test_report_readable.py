@@ -23,6 +23,8 @@ from tutelage.report.read import read_run
 from tutelage.report.story import story_of
 from tutelage.results import Calibration
 
+pytestmark = pytest.mark.slow
+
 STYLE = (Path(page_module.__file__).parent / "page.css").read_text(encoding="utf-8")
 
 

@@ -29,6 +29,8 @@ from tutelage.optimizers.proximal import proximal
 from tutelage.optimizers.scheduled import scheduled
 from tutelage.teachers.frozen import frozen
 
+pytestmark = pytest.mark.slow
+
 SGD = partial(torch.optim.SGD, lr=0.05, momentum=0.9)
 ADAM = partial(torch.optim.Adam, lr=0.01)
 WRAPPED = ema(clipped(scheduled(ADAM, lambda step: 1 / (1 + step)), 1.0), 0.9)

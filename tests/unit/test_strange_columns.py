@@ -15,6 +15,8 @@ from tutelage.own_data.arrow import read_parquet, read_saved
 from tutelage.own_data.parquet_pages import MOST, _value
 from tutelage.own_data.read import read
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["a", "b"]
 ANSWERS = [[0.25, 0.75], [0.5, 0.5]]
 STRANGE = {

@@ -30,6 +30,8 @@ from tutelage.teachers.forms import dense, top
 from tutelage.teachers.frozen import folded, frozen, on_input
 from tutelage.teachers.stores import in_folder, in_memory
 
+pytestmark = pytest.mark.slow
+
 X = torch.arange(24 * 3 * 8 * 8.0).reshape(24, 3, 8, 8).sin()
 OUTPUT = frozenset({"output"})
 FLOAT32 = dense()
