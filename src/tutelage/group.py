@@ -13,19 +13,21 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
+from tutelage.ranks import among_several
+
 T = TypeVar("T")
 
 
 def size() -> int:
     """How many processes work together: those of the process group, or of ``torchrun`` where there is none yet."""
-    if dist.is_available() and dist.is_initialized():
+    if among_several():
         return dist.get_world_size()
     return _launched("WORLD_SIZE", 1) if "RANK" in os.environ else 1
 
 
 def rank() -> int:
     """Which of them this one is; 0 leads."""
-    if dist.is_available() and dist.is_initialized():
+    if among_several():
         return dist.get_rank()
     return _launched("RANK", 0) if size() > 1 else 0
 
@@ -37,7 +39,7 @@ def joined(device: torch.device) -> Iterator[None]:
     A rank that ends, or fails, is noticed by the others when they next wait for it, at the latest after the group's
     timeout.
     """
-    if size() == 1 or (dist.is_available() and dist.is_initialized()):
+    if size() == 1 or among_several():
         yield
         return
     if device.type == "cuda" and device.index is None:

@@ -6,12 +6,11 @@ from inspect import signature
 from math import isfinite
 from typing import Any, NamedTuple, TypeAlias
 
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from tutelage.outputs import kind_of
-from tutelage.ranks import gathered
+from tutelage.ranks import among_several, gathered
 from tutelage.shapes import ACROSS
 
 Loss: TypeAlias = Callable[..., Tensor]
@@ -76,7 +75,7 @@ class Term(nn.Module):
 
     def forward(self, scene: Scene) -> Tensor:
         arguments = [_look_up(scene, place) for place in self._places]
-        if self.across and dist.is_available() and dist.is_initialized():
+        if self.across and among_several():
             arguments = [[gathered(y) for y in x] if isinstance(x, list) else gathered(x) for x in arguments]
         return self.loss(*arguments)
 

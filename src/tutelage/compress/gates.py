@@ -78,7 +78,12 @@ def everywhere(_name: str, _layer: nn.Module) -> bool:
 
 
 def named(name: str, _layer: nn.Module, *, patterns: Sequence[str]) -> bool:
-    """Whether a layer's name fits one of ``patterns``, in which ``*`` stands for anything: ``block*.conv1``."""
+    """Whether a layer's name ``fits`` one of ``patterns``."""
+    return fits(name, patterns)
+
+
+def fits(name: str, patterns: Sequence[str]) -> bool:
+    """Whether ``name`` fits one of ``patterns``, in which ``*`` stands for anything: ``block*.conv1``."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 

@@ -1,14 +1,13 @@
 """By how much the penalty of each gate is scaled: as much as it saves, or all alike."""
 
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from tutelage.compress.costs import Saved
-from tutelage.compress.gates import Gates, InputGates, gates_of, layer_of
+from tutelage.compress.gates import Gates, InputGates, fits, gates_of, layer_of
 
 Scaling: TypeAlias = Callable[[nn.Module, Saved], None]
 """Sets ``scale`` of a network's gates, given what each of them saves."""
@@ -27,7 +26,7 @@ def by_cost(model: nn.Module, saved: Saved, *, among: Sequence[str] = ("*",)) ->
     found = gates_of(model)
     each = {name: _saved_by(name, gates, saved) for name, gates in found.items()}
     inputs = [name for name, gates in found.items() if isinstance(gates, InputGates)]
-    chosen = [name for name in inputs or found if any(fnmatchcase(layer_of(name), pattern) for pattern in among)]
+    chosen = [name for name in inputs or found if fits(layer_of(name), among)]
     largest = max((float(each[name].max()) for name in chosen), default=0.0)
     if not largest > 0:
         raise ValueError(f"No gate on the inputs of {', '.join(among)} saves anything, to scale others by.")

@@ -22,6 +22,7 @@ from tutelage.compress.scaled import Scaling, by_cost
 from tutelage.compress.smallest import is_fed, smallest
 from tutelage.compress.spending import MEASURES
 from tutelage.data.lesson import Lesson
+from tutelage.losses.held import GU_AND_TRESP
 from tutelage.optimizers.accelerated_proximal import Momentum, accelerated_proximal, sparse, steady
 from tutelage.optimizers.factory import Factory, Named
 from tutelage.schemes.answers import Conditions, kept_for
@@ -29,15 +30,7 @@ from tutelage.schemes.by_method import AnyTeaching, prepared
 from tutelage.schemes.plan import Plan
 from tutelage.stages.stage import Metrics, Stage
 
-CITATIONS = {
-    "search": r"""@article{gu2020search,
-  title   = {Search for Better Students to Learn Distilled Knowledge},
-  author  = {Gu, Jindong and Tresp, Volker},
-  journal = {arXiv preprint arXiv:2001.11612},
-  year    = {2020},
-  url     = {https://arxiv.org/abs/2001.11612}
-}"""
-}
+CITATIONS = {"search": GU_AND_TRESP}
 STUDENT = "student."
 """What the names of a student's parameters begin with for its optimizer."""
 OPEN = "open gates"
