@@ -9,7 +9,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from tutelage.compress.alive import settled
 from tutelage.compress.channels import channels_of
+from tutelage.compress.costs import cost, macs, parameters
 from tutelage.compress.graph import Closed
+from tutelage.compress.removal import without
+from tutelage.measures import cost as measured
 from tutelage.models.densenet import densenet, densenet_bc
 from tutelage.models.fitnet import thin_deep
 from tutelage.models.lenet import lenet5
@@ -115,3 +118,15 @@ def answers(model, sample, training, samples=6):
     x = torch.randn((samples, *sample), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     with torch.no_grad():
         return copy(x)
+
+
+def assert_removed_exactly(model, sample, channels, closed):
+    """The network without what is closed, which answers as the one with it at zero, and costs what was counted."""
+    smaller = without(model, channels, closed)
+    for training in (False, True):
+        expected = answers(gated(model, channels, closed), sample, training)
+        torch.testing.assert_close(answers(smaller, sample, training), expected, rtol=1e-9, atol=1e-9)
+    example = torch.zeros((1, *sample), dtype=torch.float64)
+    assert measured.macs(smaller, example) == cost(channels, macs, closed)
+    assert measured.parameters(smaller) == cost(channels, parameters, closed)
+    return smaller

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import torch
 
+from token_losses import ALL, drawn
 from tutelage.losses.jensen_shannon import jensen_shannon
 from tutelage.losses.kd import soft_targets
 from tutelage.losses.reverse_kl import reverse_kl
@@ -17,14 +18,6 @@ from tutelage.losses.total_variation import total_variation
 from tutelage.losses.universal_logits import universal_logits
 from tutelage.losses.vocabulary import of_vocabulary, shared_tokens
 from tutelage.shapes import Relational
-
-DIVERGENCES = [soft_targets, reverse_kl, jensen_shannon, skewed_kl, skewed_reverse_kl, total_variation, top_targets]
-SETTINGS = [partial(jensen_shannon, beta=0.0), partial(jensen_shannon, beta=1.0), partial(skewed_kl, skew=0.0)]
-ALL = [*DIVERGENCES, *SETTINGS, universal_logits]
-
-
-def drawn(*shape, dtype=torch.float64):
-    return torch.randn(*shape, dtype=dtype, requires_grad=True), torch.randn(*shape, dtype=dtype)
 
 
 class TestDivergences:

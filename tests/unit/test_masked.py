@@ -1,32 +1,16 @@
 """A loss over the tokens that count: what padding holds changes nothing, and what is to be said is shifted once."""
 
 import math
-from functools import partial
 
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
 
+from token_losses import ALL, drawn
 from tutelage.data.next_tokens import next_tokens
 from tutelage.losses.dkd import dkd
-from tutelage.losses.jensen_shannon import jensen_shannon
-from tutelage.losses.kd import soft_targets
 from tutelage.losses.masked import kept, masked
-from tutelage.losses.reverse_kl import reverse_kl
-from tutelage.losses.skewed import skewed_kl, skewed_reverse_kl
-from tutelage.losses.top_targets import top_targets
-from tutelage.losses.total_variation import total_variation
-from tutelage.losses.universal_logits import universal_logits
-
-DIVERGENCES = [soft_targets, reverse_kl, jensen_shannon, skewed_kl, skewed_reverse_kl, total_variation, top_targets]
-SETTINGS = [partial(jensen_shannon, beta=0.0), partial(jensen_shannon, beta=1.0), partial(skewed_kl, skew=0.0)]
-ALL = [*DIVERGENCES, *SETTINGS, universal_logits]
-
-
-def drawn(*shape, dtype=torch.float64):
-    return torch.randn(*shape, dtype=dtype, requires_grad=True), torch.randn(*shape, dtype=dtype)
-
 
 MASK = torch.tensor([[1, 1, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0]])
 

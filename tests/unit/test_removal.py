@@ -7,9 +7,8 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from channel_networks import NETWORKS, answers, found, gated, network, some
+from channel_networks import NETWORKS, answers, assert_removed_exactly, found, gated, network, some
 from tutelage.compress.alive import settled
-from tutelage.compress.costs import cost, macs, parameters
 from tutelage.compress.graph import Closed
 from tutelage.compress.plain import Blank, Select, Zero
 from tutelage.compress.removal import without, zeroed
@@ -25,17 +24,6 @@ SHARES = [(0.1, 0.2), (0.5, 0.5), (0.9, 0.3), (1.0, 0.0), (0.0, 1.0)]
 def case(request):
     model, sample = network(request.param)
     return model, sample, found(model, sample)
-
-
-def assert_removed_exactly(model, sample, channels, closed):
-    smaller = without(model, channels, closed)
-    for training in (False, True):
-        expected = answers(gated(model, channels, closed), sample, training)
-        torch.testing.assert_close(answers(smaller, sample, training), expected, rtol=1e-9, atol=1e-9)
-    example = torch.zeros((1, *sample), dtype=torch.float64)
-    assert measured.macs(smaller, example) == cost(channels, macs, closed)
-    assert measured.parameters(smaller) == cost(channels, parameters, closed)
-    return smaller
 
 
 @pytest.mark.parametrize(("share", "branches"), SHARES)
