@@ -39,3 +39,12 @@ def until(clock: Clock, *, epoch: int, before: Weight, after: float = 0.0) -> fl
     if clock.epoch >= epoch:
         return after
     return before(clock) if callable(before) else before
+
+
+def in_last_epoch(weight: Weight, epochs: int) -> float:
+    """What ``weight`` is in the last of so many epochs.
+
+    >>> in_last_epoch(0.5, 10), in_last_epoch(lambda clock: clock.epoch / 10, 10)
+    (0.5, 0.9)
+    """
+    return weight(Clock(epochs - 1, 0, 1.0)) if callable(weight) else weight

@@ -12,7 +12,8 @@ from tutelage.combine.base import Combine
 from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.compress.compact import emptied
 from tutelage.compress.variational import take_, variational_layers
-from tutelage.objective import Clock, Objective, Term, Weight
+from tutelage.methods.weights import in_last_epoch
+from tutelage.objective import Objective, Term, Weight
 from tutelage.optimizers.factory import Factory, Named
 from tutelage.schemes.answers import Conditions, kept_for, note_alone
 from tutelage.schemes.by_method import AnyTeaching, JointTeaching, prepared
@@ -62,7 +63,7 @@ def penalised(
     plan = replace(plan, optimizer=partial(_undecayed, factory=plan.optimizer, model=model))
     plan.train(stage, plan.learner(model, Objective(**objective.terms, **terms), teachers, combine()))
     for name in emptied(model):
-        words = ", ".join(f"{what} × {_last(one.weight, plan.epochs):g}" for what, one in penalties.items())
+        words = ", ".join(f"{what} × {in_last_epoch(one.weight, plan.epochs):g}" for what, one in penalties.items())
         stage.progress.note(f"{stage.name}: nothing is left of layer {name!r} ({words}); it answers the same to all")
 
 
@@ -96,7 +97,3 @@ def _undecayed(named: Named, *, factory: Factory, model: nn.Module) -> Optimizer
                 stacklevel=2,
             )
     return optimizer
-
-
-def _last(weight: Weight, epochs: int) -> float:
-    return weight(Clock(epochs - 1, 0, 1.0)) if callable(weight) else weight

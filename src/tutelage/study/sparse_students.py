@@ -21,7 +21,8 @@ from tutelage.measures.errors import errors
 from tutelage.measures.monte_carlo import monte_carlo
 from tutelage.measures.outside import outside
 from tutelage.measures.predict import predict
-from tutelage.objective import Clock, Weight
+from tutelage.methods.weights import in_last_epoch
+from tutelage.objective import Weight
 from tutelage.optimizers.factory import Factory, Named
 from tutelage.optimizers.magnitude import cubic, magnitude_pruned
 from tutelage.results import Curve, Table
@@ -85,7 +86,9 @@ def student(run: Run, way: str, ways: Ways) -> Student:
         return Student(trained, trained)
     if empty := emptied(trained.last):
         return Student(trained, None, tuple(empty))
-    return Student(trained, run.derive(f"{way}, plain", compacted, of=trained, beta=last(ways)))
+    return Student(
+        trained, run.derive(f"{way}, plain", compacted, of=trained, beta=in_last_epoch(ways.beta, ways.plan.epochs))
+    )
 
 
 def pruned_by_magnitude(run: Run, name: str, start: Finished, share: float, ways: Ways) -> Student:
@@ -106,11 +109,6 @@ def pruning(named: Named, *, factory: Factory, share: Callable[[int], float]) ->
     """An optimizer under which the smallest weights of all layers go; biases stay."""
     matrices = {name for name, p in named if p.ndim > 1}
     return magnitude_pruned(factory, share, matrices.__contains__)(named)
-
-
-def last(ways: Ways) -> float:
-    """What the KL counts in the last epoch."""
-    return ways.beta(Clock(ways.plan.epochs - 1, 0, 1.0)) if callable(ways.beta) else ways.beta
 
 
 def counted(students: Mapping[str, Student]) -> dict[str, Footprint]:
