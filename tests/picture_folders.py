@@ -74,13 +74,11 @@ def briefly(monkeypatch):
 
 
 @contextmanager
-def away(monkeypatch, folder, *modules):
-    """In ``folder`` as the current directory, whose ``modules`` are no other test's; for short distillations."""
+def away(monkeypatch, folder):
+    """In ``folder`` as the current directory; for short distillations."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr("tutelage.machine.tune_allocator", lambda: True)
     monkeypatch.delenv("TUTELAGE_RUNS", raising=False)
     briefly(monkeypatch)
     yield folder
-    for name in modules:
-        sys.modules.pop(name, None)

@@ -30,7 +30,7 @@ def place(tmp_path, monkeypatch):
         write_pictures(tmp_path / "fifth" / "photos" / part, count, seed)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr("tutelage.study.timed_plan.epochs_within", lambda _seconds, _paces: 2)
-    with away(monkeypatch, tmp_path, "my_lab"):
+    with away(monkeypatch, tmp_path):
         yield tmp_path
     torch.set_num_threads(1)
 

@@ -37,7 +37,7 @@ def made(tmp_path_factory):
 def place(made, tmp_path, monkeypatch):
     """A current directory of one's own, with copies of these."""
     shutil.copytree(made, tmp_path / "here")
-    with away(monkeypatch, tmp_path / "here", "my_nets") as here:
+    with away(monkeypatch, tmp_path / "here") as here:
         yield here
 
 

@@ -28,7 +28,7 @@ def written(tmp_path_factory):
 def place(tmp_path, written, monkeypatch):
     """A current directory with a copy of all that."""
     shutil.copytree(written, tmp_path, dirs_exist_ok=True)
-    with away(monkeypatch, tmp_path, "my_nets"):
+    with away(monkeypatch, tmp_path):
         yield tmp_path
 
 

@@ -119,14 +119,6 @@ def test_data_that_differ_in_any_part_are_another_runs():
     assert len(words) == 5 and _where(given_sets(sets)) in words
 
 
-@pytest.fixture
-def no_nets():
-    """The module of a test, in a folder of its own, is no other test's."""
-    yield
-    sys.modules.pop("my_nets", None)
-
-
-@pytest.mark.usefixtures("no_nets")
 def test_names_and_paths_do_as_in_the_command(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr("tutelage.deployment.deploy.export_onnx", left_out)

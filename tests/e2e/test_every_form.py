@@ -26,7 +26,7 @@ SIZES = ((60, 40), (40, 60), (64, 48), (36, 36))
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    with away(monkeypatch, tmp_path, "my_nets", "my_data"):
+    with away(monkeypatch, tmp_path):
         yield tmp_path
 
 

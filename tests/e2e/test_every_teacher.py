@@ -25,7 +25,7 @@ def place(made, tmp_path, monkeypatch):
     """A current directory of one's own with these."""
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr("tutelage.deployment.deploy.export_onnx", not_here)
-    with away(monkeypatch, tmp_path, "my_nets", "filled"):
+    with away(monkeypatch, tmp_path):
         yield tmp_path
 
 

@@ -144,9 +144,7 @@ def lab(tmp_path, monkeypatch):
     (tmp_path / "own_lab" / "needy.py").write_text("import nowhere_else.part", encoding="utf-8")
     (tmp_path / "own_lab" / "broken.py").write_text("x = 1 / 0", encoding="utf-8")
     (tmp_path / "own_lab" / "misspelt.py").write_text("def f(:", encoding="utf-8")
-    yield "own_lab.nets"
-    for name in [name for name in sys.modules if name.partition(".")[0] == "own_lab"]:
-        del sys.modules[name]
+    return "own_lab.nets"
 
 
 @pytest.mark.parametrize(

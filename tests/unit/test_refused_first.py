@@ -46,7 +46,7 @@ def nothing_is_read(tmp_path, monkeypatch):
     for place in ("participants", "measured"):
         monkeypatch.setattr(f"tutelage.study.{place}.own_sets", read)
     monkeypatch.setattr("tutelage.api.own_sets", read)
-    with away(monkeypatch, tmp_path, "my_nets"):
+    with away(monkeypatch, tmp_path):
         yield
 
 

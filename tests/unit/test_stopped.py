@@ -1,7 +1,6 @@
 """A signal that comes while somebody's code is at work ends the process; it is no failure of that code."""
 
 import signal
-import sys
 from functools import partial
 
 import pytest
@@ -65,8 +64,6 @@ def test_it_ends_the_process_wherever_it_comes(place, tmp_path, monkeypatch):
     with pytest.raises(Stopped) as stopped:
         PLACES[place]()
     assert stopped.value.code == 128 + signal.SIGTERM and isinstance(stopped.value, SystemExit)
-    for name in ("of_stopping", "of_stopping_early"):
-        sys.modules.pop(name, None)
 
 
 def test_code_that_exits_is_a_failure_of_that_code():
