@@ -40,6 +40,25 @@ def shuffled_v1():
     return _on_a_stem(24, 48, Grouped(24, 48, 2, 3, 1), Grouped(48, 48, 1, 3, 3))
 
 
+class Aggregated(nn.Module):
+    """A bottleneck whose middle layer works in groups, as in ResNeXt, then one that makes two maps of each of its."""
+
+    def __init__(self, channels, width, groups):
+        super().__init__()
+        self.conv1, self.norm1 = nn.Conv2d(channels, width, 1, bias=False), nn.BatchNorm2d(width)
+        self.conv2, self.norm2 = nn.Conv2d(width, width, 3, 1, 1, groups=groups), nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, 2 * width, 3, 1, 1, groups=width, bias=False)
+        self.conv4, self.norm4 = nn.Conv2d(2 * width, channels, 1, bias=False), nn.BatchNorm2d(channels)
+
+    def forward(self, x):
+        y = torch.relu(self.norm2(self.conv2(torch.relu(self.norm1(self.conv1(x))))))
+        return torch.relu(x + self.norm4(self.conv4(torch.relu(self.conv3(y)))))
+
+
+def aggregated():
+    return _on_a_stem(8, 8, Aggregated(8, 12, 3), Aggregated(8, 8, 2), nn.Conv2d(8, 8, 3, 2, groups=4))
+
+
 def shuffled_v2():
     return _on_a_stem(8, 16, Down(8, 16), Split(16), Split(16))
 
@@ -59,6 +78,7 @@ NETWORKS = {
     "densenet-bc": (lambda: densenet_bc(16, 4, 5, dropout=0.1), IMAGE),
     "wide resnet": (lambda: wide_resnet(16, 1, 5), IMAGE),
     "maxout": (lambda: thin_deep(((8, 8), (8, 16)), 5, hidden=20), IMAGE),
+    "in groups": (aggregated, IMAGE),
     "shufflenet v1": (shuffled_v1, IMAGE),
     "shufflenet v2": (shuffled_v2, IMAGE),
 }
@@ -103,7 +123,7 @@ def gated(model, channels, closed):
     for name, shut in settled(channels, closed).inputs.items():
         reader, layer = channels.readers[name], copy.get_submodule(name)
         shape = (-1,) if isinstance(layer, nn.Linear) else (-1, *[1] * (layer.weight.ndim - 2))
-        factor = (~shut[reader.slots]).double().view(shape)
+        factor = (~shut[reader.slots]).double().repeat(getattr(layer, "groups", 1)).view(shape)
         layer.register_forward_pre_hook(lambda _layer, args, factor=factor: (args[0] * factor,))
     for name in settled(channels, closed).branches:
         copy.get_submodule(name).register_forward_hook(lambda _layer, _args, out: out * 0.0)

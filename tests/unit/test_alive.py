@@ -171,6 +171,7 @@ class TestRefused:
                 settled(channels, closed)
 
     def test_a_layer_that_cannot_be_gated_says_why(self):
-        channels = found(*network("shufflenet v1"))
-        with pytest.raises(ValueError, match=r"'body.1.conv1' has no gates: it works in 3 groups of channels"):
-            settled(channels, Closed({"body.1.conv1": torch.ones(3, dtype=torch.bool)}))
+        model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ConvTranspose2d(4, 4, 2, 2, groups=2))
+        channels = channels_of(model, torch.zeros(1, 3, 4, 4))
+        with pytest.raises(ValueError, match=r"'1' has no gates: a ConvTranspose2d in 2 groups of channels is not"):
+            settled(channels, Closed({"1": torch.ones(2, dtype=torch.bool)}))

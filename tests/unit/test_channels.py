@@ -42,6 +42,14 @@ class TestReaders:
         assert [read[f"layer1.unit{unit}.conv1"] for unit in (1, 2)] == [8, 12]
         assert read["transition1.conv"] == 16
 
+    def test_of_a_layer_in_groups_a_gate_is_one_channel_of_each_group(self):
+        model = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 12, 3, groups=4), nn.Conv2d(12, 2, 1))
+        layers = channels_of(model, torch.zeros(1, 3, 4, 4)).layers
+        assert layers["1"].gates == layers["0"].makes[:2]
+        assert layers["0"].makes == 4 * layers["1"].gates
+        assert layers["1"].makes == 4 * layers["1"].makes[:3]
+        assert len({*layers["1"].makes}) == 3
+
     def test_what_the_network_takes_has_a_gate_for_each_of_its_numbers(self):
         assert gates(channels_of(mlp((12, 4, 3)), torch.zeros(1, 3, 2, 2)))["hidden1"] == 12
 
@@ -116,10 +124,10 @@ class TestBranches:
 
 class TestRefused:
     def test_layers_that_cannot_be_gated_have_a_reason(self):
-        model, sample = network("shufflenet v1")
-        refused = found(model, sample).refused
-        assert refused["body.1.conv1"] == "it works in 3 groups of channels"
-        assert "body.1.conv1" not in found(model, sample).readers
+        model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ConvTranspose2d(4, 4, 2, 2, groups=2), nn.Conv2d(4, 2, 1))
+        channels = channels_of(model, torch.zeros(1, 3, 4, 4))
+        assert channels.refused == {"1": "a ConvTranspose2d in 2 groups of channels is not followed"}
+        assert list(channels.readers) == ["0", "2"]
 
     def test_channels_that_stay_have_a_reason(self):
         model, sample = network("mlp")
@@ -148,8 +156,8 @@ class TestRefused:
         assert list(channels_of(model, torch.zeros(1, 4)).readers) == ["2"]
 
     def test_a_network_of_which_nothing_can_be_gated_says_why(self):
-        model = nn.Sequential(nn.Conv2d(4, 4, 3, groups=2), nn.ReLU())
-        with pytest.raises(ValueError, match=r"Nothing of Sequential can be gated \(0: it works in 2 groups"):
+        model = nn.Sequential(nn.ConvTranspose2d(4, 4, 3, groups=2), nn.ReLU())
+        with pytest.raises(ValueError, match=r"Nothing of Sequential can be gated \(0: a ConvTranspose2d in 2 groups"):
             channels_of(model, torch.zeros(1, 4, 8, 8))
         with pytest.raises(ValueError, match="it has no layers"):
             channels_of(nn.ReLU(), torch.zeros(1, 4))

@@ -151,6 +151,36 @@ class InGroups(nn.Module):
         return self.head((F.relu(self.read(F.relu(self.grouped(F.relu(self.stem(x)))))) * self.scale).amax((2, 3)))
 
 
+class Shuffled(nn.Module):
+    """Groups whose channels are shuffled by views, where a norm can lose channels that its convolution keeps."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.grouped = nn.Conv2d(3, 12, 3, padding=1), nn.Conv2d(12, 12, 1, groups=3)
+        self.norm, self.mix = nn.BatchNorm2d(12), nn.Conv2d(12, 6, 3, groups=2)
+        self.read, self.head = nn.Conv2d(6, 8, 1), nn.Linear(8, 5)
+
+    def forward(self, x):
+        x = F.relu(self.norm(self.grouped(F.relu(self.stem(x)))))
+        b, c, h, w = x.shape
+        x = x.view(b, 3, c // 3, h, w).transpose(1, 2).reshape(b, c, h, w)
+        return self.head(F.relu(self.read(F.relu(self.mix(x)))).mean((2, 3)))
+
+
+class Numbered(nn.Module):
+    """What a norm makes is taken by its number, and its convolution's channels go together for other reasons."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.grouped = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 1, groups=2)
+        self.norm, self.read, self.head = nn.BatchNorm2d(8), nn.Conv2d(8, 8, 1), nn.Linear(8, 5)
+
+    def forward(self, x):
+        x = F.relu(self.norm(self.grouped(F.relu(self.stem(x)))))
+        first, second = x[:, : x.shape[1] // 2], x[:, x.shape[1] // 2 :]
+        return self.head(F.relu(self.read(torch.cat([second, first], 1))).mean((2, 3)))
+
+
 class SpatialAttention(nn.Module):
     """One map weighs all channels."""
 
@@ -224,12 +254,14 @@ CASES = {
     FlatByNumber: (IMAGE, {}, {"conv2", "head"}),
     Concatenated: (IMAGE, {}, {"out"}),
     SqueezeExcite: (IMAGE, {}, {"head"}),
-    Chunked: (IMAGE, {}, {"stem", "head"}),
+    Chunked: (IMAGE, {}, {"head"}),
     Padded: (IMAGE, {}, {"norm2", "head"}),
     Shared: (VECTOR, {"twice": "it runs more than once"}, {"first", "head"}),
     Transformer: (SEQUENCE, {"attention": "a MultiheadAttention is no linear layer"}, {"embed", "narrow", "head"}),
     Attending: (SEQUENCE, {}, {"query", "key", "value", "out", "head"}),
-    InGroups: (IMAGE, {"grouped": "it works in 2 groups of channels"}, {"stem", "read", "head"}),
+    InGroups: (IMAGE, {}, {"read", "head"}),
+    Shuffled: (IMAGE, {}, {"head"}),
+    Numbered: (IMAGE, {}, {"norm", "head"}),
     SpatialAttention: (IMAGE, {}, {"weigh", "head"}),
     Written: (IMAGE, {}, {"one", "other", "head"}),
     Tied: (VECTOR, {"first": "its weights are used outside of it, too", "idle": "it does not run"}, {"head"}),

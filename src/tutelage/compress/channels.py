@@ -13,16 +13,16 @@ from tutelage.compress.alive import Alive
 from tutelage.compress.costs import cost, macs, parameters
 from tutelage.compress.cutting import cut_
 from tutelage.compress.graph import Channels, Layer, Part, Reader
-from tutelage.compress.ids import NONE, Groups
+from tutelage.compress.ids import NONE, Groups, division
 from tutelage.compress.layers import weight_axis
-from tutelage.compress.seen import Narrowed, Ran, Traced
+from tutelage.compress.seen import Narrowed, Ran, Step, Traced
 from tutelage.compress.trace import Trace
 from tutelage.measures.cost import macs as macs_of
 from tutelage.measures.cost import parameters as parameters_of
 from tutelage.measures.predict import device_of
 from tutelage.outputs import in_words
 
-TRIALS = 3
+TRIALS = 4
 """Narrower networks that must do the same with the channels that they have left; of each, other channels are gone."""
 
 
@@ -30,8 +30,9 @@ def channels_of(model: nn.Module, example: Tensor) -> Channels:
     """The channels of ``model``, found by passes over samples of the size of ``example``, (N, …).
 
     Copies run, in eval mode; the model is not changed. First a pass shows who makes which channel, who reads it and
-    which ones meet; then narrower copies must pass, and do the same with the channels that they have left: where one
-    does not, because a size stands in its code, the channels concerned stay. All follows from shapes, not from weights.
+    which ones meet; then narrower copies must pass, and do the same with the channels that they have left. Where one
+    does not, and channels were cut into equal parts, the first of each part go together, and so on; else, because a
+    size stands in its code, the channels concerned stay. All follows from shapes, not from weights.
     Raises ``ValueError`` for a network that cannot run on ``example``, and where nothing can be gated.
 
     >>> channels = channels_of(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), torch.zeros(1, 3))
@@ -84,6 +85,8 @@ def _is_narrowed_well(model: nn.Module, example: Tensor, traced: Traced, trial: 
     except Exception:  # ``DiffersError``, and whatever a network does with sizes that it did not expect
         pass
     step = traced.steps[min(len(tracer.traced.steps), len(traced.steps) - 1)]
+    if _is_divided_alike(traced.groups, step):
+        return False
     taken = [channel for ids in step.taken if ids is not None for channel in ids.per_element()]
     words = f"{step.operation} in {step.where} keeps its size"
     if not (traced.groups.fix(taken, words) or traced.groups.fix(range(len(traced.groups)), f"{words} in any case")):
@@ -94,24 +97,40 @@ def _is_narrowed_well(model: nn.Module, example: Tensor, traced: Traced, trial: 
     return False
 
 
+def _is_divided_alike(groups: Groups, step: Step) -> bool:
+    """Whether the step cuts channels into equal parts, and those that stand alike in each did not go together yet."""
+    if len(step.taken) != 1 or step.taken[0] is None:
+        return False
+    parts = [ids for ids in step.made if ids is not None]
+    found = division(step.taken[0], parts) if parts and len(parts) == len(step.made) else None
+    return found is not None and groups.couple_alike(*found)
+
+
 def _gone(channels: Channels, trial: int) -> list[bool]:
-    """The channels that are gone in a trial: the first of each layer, then one half of each, then the other.
+    """The channels that are gone in a trial: the first of each layer, one half of each, the other, and a few alone.
 
     One that is gone alone shows where parts were of equal size. A channel goes with those that layers make of it alone,
-    so that nothing has to be selected; of each layer some stay.
+    so that nothing has to be selected, but in the last trial: there it goes without those that it is made of, and only
+    from the first half of a layer. Of each layer some stay.
     """
-    families = Groups()
+    families, parents, last = Groups(), list[int](), trial == TRIALS - 1
     families.new(len(channels.stays))
     for layer in channels.layers.values():
         for parent, child in zip(layer.gates, layer.makes, strict=False) if not layer.mixing else ():
-            families.couple(parent, child)
+            if not last:
+                families.couple(parent, child)
+            elif parent != child:
+                parents.append(parent)
     families.fix([channel for channel, stays in enumerate(channels.stays) if stays], "it stays")
+    families.fix(parents, "others are made of it")
     goes: dict[int, bool] = {}
     generator = torch.Generator().manual_seed(0)
     for layer in channels.layers.values():
         own = [x for x in dict.fromkeys(map(families.of, layer.makes)) if not families.reason(x) and x not in goes]
         order = torch.randperm(len(own), generator=generator, device="cpu").tolist()
-        goes |= {x: place == 0 if trial == 0 else order[place] % 2 == trial % 2 for place, x in enumerate(own)}
+        for place, x in enumerate(own):
+            half = order[place] % 2 == trial % 2 and (not last or 2 * place < len(own))
+            goes[x] = place == 0 if trial == 0 else half or (last and place == 0)
     gone = [goes.get(families.of(channel), False) for channel in range(len(channels.stays))]
     for layer in channels.layers.values():
         for side in (layer.makes, layer.gates):

@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from tutelage.compress.alive import Alive
 from tutelage.compress.graph import Layer
 from tutelage.compress.ids import places
-from tutelage.compress.layers import axis_of, counts, set_counts_, sizes_of, weight_axis
+from tutelage.compress.layers import axis_of, counts, groups_of, set_counts_, sizes_of, weight_axis
 from tutelage.compress.plain import Blank, Select, Zero
 
 
@@ -69,7 +69,8 @@ def _cut(module: nn.Module, layer: Layer, state: Alive) -> nn.Module:
     if len(reads) == len(there):
         return module
     place = {slot: number for number, slot in enumerate(there)}
-    select = Select([place[slot] for slot in reads], axis_of(module))
+    groups = range(groups_of(module))
+    select = Select([group * len(there) + place[slot] for group in groups for slot in reads], axis_of(module))
     return nn.Sequential(OrderedDict([("select", select), (_word(module), module)]))
 
 

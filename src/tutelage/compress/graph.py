@@ -32,7 +32,8 @@ class Layer:
     """A layer with weights. Channels that go together or not at all have one number, an index of ``Channels.stays``.
 
     ``slots`` has the gate of each index of its input axis, ``gates`` the channel of each gate, ``makes`` the channel of
-    each output; a channelwise layer has a gate for each output, which is not closed by itself.
+    each output; a channelwise layer has a gate for each output, which is not closed by itself. Of a layer that mixes in
+    groups, an index of the input axis is one channel of each group, and these go together.
     """
 
     part: Part

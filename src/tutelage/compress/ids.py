@@ -80,6 +80,22 @@ def joined(parts: Sequence[Ids], axis: int) -> Ids:
     return Ids(core, torch.Size(shape))
 
 
+def division(whole: Ids, parts: Sequence[Ids]) -> tuple[list[int], int] | None:
+    """The channels of an axis that is cut into equal parts, and how many: ``None`` where none is.
+
+    Into tensors of one size, or by a view that makes two dimensions of one, of which the first counts the parts.
+    """
+    shape = parts[0].shape
+    axis = next((axis for axis, (size, left) in enumerate(zip(whole.shape, shape, strict=False)) if size != left), -1)
+    if axis < 0 or whole.core.shape[axis] == 1 or any(part.shape != shape for part in parts):
+        return None
+    count, more = (len(parts), 0) if len(parts) > 1 else (shape[axis], 1)
+    numbers = whole.along(axis)
+    if numbers is None or len(shape) != len(whole.shape) + more or not 1 < count < len(numbers) or len(numbers) % count:
+        return None
+    return numbers.tolist(), count
+
+
 def is_rest(rest: Ids, of: Ids, gone: Tensor) -> bool:
     """Whether ``rest`` is what is left of ``of`` once the elements of the channels that are ``gone`` are taken out.
 
@@ -94,8 +110,11 @@ def is_rest(rest: Ids, of: Ids, gone: Tensor) -> bool:
             return False
         sizes[0].append(1 if alike else left)
         sizes[1].append(1 if alike else whole)
-    numbers = of.core.expand(sizes[1]).flatten()
+    numbers = of.core.expand(sizes[1])
     stays = ~gone[numbers] | (numbers == NONE)
+    for axis, size in enumerate(sizes[1]):  # which is as long as it was: of each of its places, as many are left
+        if size == sizes[0][axis] > 1 and len(stays.movedim(axis, 0).flatten(1).sum(1).unique()) > 1:
+            return False
     return torch.equal(rest.core.expand(sizes[0]).flatten(), numbers[stays])
 
 
@@ -129,13 +148,24 @@ class Groups:
             self._above[channel], channel = root, self._above[channel]
         return root
 
-    def couple(self, one: int, other: int) -> None:
-        """From now on both go together."""
+    def couple(self, one: int, other: int) -> bool:
+        """From now on both go together. Returns whether they did not before."""
         low, high = sorted((self.of(one), self.of(other)))
         if low != high:
             self._above[high] = low
             if high in self.reasons:
                 self.reasons.setdefault(low, self.reasons[high])
+        return low != high
+
+    def couple_alike(self, channels: Sequence[int], parts: int) -> bool:
+        """In as many equal ``parts`` of ``channels``, the first of each go together, the second of each, and so on.
+
+        Returns whether some did not before. What is padding has no others.
+        """
+        if NONE in channels:
+            return False
+        size = len(channels) // parts
+        return sum(self.couple(channels[place % size], channel) for place, channel in enumerate(channels)) > 0
 
     def fix(self, channels: Iterable[int], reason: str) -> bool:
         """None of them may go, for ``reason``. Returns whether one of them could go before."""

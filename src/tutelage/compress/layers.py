@@ -23,8 +23,15 @@ INNER = ("forward", "_conv_forward")
 
 
 def mixes(layer: nn.Module) -> bool:
-    """Whether each of its outputs reads all of its input channels."""
-    return isinstance(layer, nn.Linear) or (isinstance(layer, _ConvNd) and layer.groups == 1)
+    """Whether each of its outputs reads all of its input channels, or all those of its group of channels."""
+    if isinstance(layer, _ConvNd):
+        return layer.groups == 1 or not (is_channelwise(layer) or isinstance(layer, _ConvTransposeNd))
+    return isinstance(layer, nn.Linear)
+
+
+def groups_of(layer: nn.Module) -> int:
+    """In how many groups of channels a layer mixes: an index of its weight's input axis reads one channel of each."""
+    return layer.groups if isinstance(layer, _ConvNd) and mixes(layer) else 1
 
 
 def is_channelwise(layer: nn.Module) -> bool:
@@ -55,7 +62,7 @@ def obstacle(layer: nn.Module, owners: Counter[int]) -> str:
     if any(owners[id(p)] > 1 for p in layer.parameters(recurse=False)):
         return "its weights are another layer's, too"
     if isinstance(layer, _ConvNd) and not mixes(layer) and not is_channelwise(layer):
-        return f"it works in {layer.groups} groups of channels"
+        return f"a {type(layer).__name__} in {layer.groups} groups of channels is not followed"
     return ""
 
 
@@ -72,22 +79,23 @@ def weight_axis(layer: nn.Module) -> int:
 
 
 def counts(layer: nn.Module) -> tuple[int, int]:
-    """How many channels, or inputs, it takes, and how many it makes."""
+    """How many channels, or inputs, it takes in each of its groups, and how many it makes in all."""
     if isinstance(layer, nn.Linear):
         return layer.in_features, layer.out_features
     if isinstance(layer, _ConvNd):
-        return layer.in_channels, layer.out_channels
+        return layer.in_channels // groups_of(layer), layer.out_channels
     number = layer.num_features if isinstance(layer, _BatchNorm) else layer.num_parameters
     return int(number), int(number)  # type: ignore[arg-type]
 
 
 def set_counts_(layer: nn.Module, inputs: int, outputs: int) -> None:
-    """Let it say that it takes and makes so many."""
+    """Let it say that it takes and makes so many: ``counts`` are these from now on."""
     if isinstance(layer, nn.Linear):
         layer.in_features, layer.out_features = inputs, outputs
     elif isinstance(layer, _ConvNd):
-        layer.in_channels, layer.out_channels = inputs, outputs
-        layer.groups = 1 if layer.groups == 1 else outputs
+        groups = groups_of(layer)
+        layer.groups = groups if mixes(layer) else outputs
+        layer.in_channels, layer.out_channels = inputs * groups, outputs
     elif isinstance(layer, _BatchNorm):
         layer.num_features = outputs
     else:

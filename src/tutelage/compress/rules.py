@@ -113,8 +113,8 @@ def refuse_sizes(groups: Groups, call: Call) -> None:
                     groups.fix(x.per_element(), f"it meets a tensor {tuple(constant.shape)} that is no layer's")
 
 
-def moved(_groups: Groups, call: Call) -> list[Ids | None]:
-    """As the elements move, so do their channels."""
+def moved(groups: Groups, call: Call) -> list[Ids | None]:
+    """As the elements move, so do their channels; those of equal parts that are shuffled go together."""
     first = call.found[0]
     if len(call.found) > 1 or any(
         isinstance(x, Tensor) and x.is_meta for x in tree_leaves((call.args[1:], dict(call.named)))
@@ -125,6 +125,8 @@ def moved(_groups: Groups, call: Call) -> list[Ids | None]:
     rest = [x.cpu() if isinstance(x, Tensor) else x for x in call.args[1:]]
     if call.name == "constant_pad_nd":
         rest[1:] = [NONE]
+    if "channel_shuffle" in call.name and (numbers := first.along(1)) is not None:
+        groups.couple_alike(numbers.tolist(), call.argument("groups", 1, 1))
     full = first.full()
     try:
         answers = tree_leaves(call.operation(full, *rest, **call.named))

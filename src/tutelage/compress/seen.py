@@ -24,7 +24,10 @@ class Chain:
 
 @dataclass(eq=False)
 class Seen:
-    """An activation, and its channels, if anybody knows them. Two of one ``value`` hold the same numbers."""
+    """An activation, and its channels, if anybody knows them. Two of one ``value`` hold the same numbers.
+
+    ``whole`` are the channels of what it was selected from, in a narrowed network.
+    """
 
     tensor: "ref[Tensor]"  # not held: memory is freed as it is without a trace
     shape: Size
@@ -32,6 +35,7 @@ class Seen:
     depth: int = 0
     chain: Chain | None = None
     value: object = field(default_factory=object)
+    whole: Ids | None = None
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ done to the one is done to the other (``rules``).
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import chain
 from typing import Any
 
 import torch
@@ -17,16 +16,23 @@ from torch.nn.utils.parametrize import ParametrizationList
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from tutelage.compress.ids import NONE, Ids, along, compact
-from tutelage.compress.layers import ADAPTIVE, POOLS, axis_of, counts, is_weighted, macs_each, mixes, obstacle
+from tutelage.compress.ids import NONE, along, compact
+from tutelage.compress.layers import (
+    ADAPTIVE,
+    POOLS,
+    axis_of,
+    counts,
+    groups_of,
+    is_weighted,
+    macs_each,
+    mixes,
+    obstacle,
+)
+from tutelage.compress.operations import note
 from tutelage.compress.plain import Blank, Select, Zero
-from tutelage.compress.rules import RECTIFIES, Call, MixesError, refuse_sizes, rule_for
-from tutelage.compress.seen import ZERO, Chain, Narrowed, Ran, Seen, Traced
+from tutelage.compress.seen import ZERO, Chain, Narrowed, Ran, Traced
 from tutelage.compress.watching import Watch
 from tutelage.models.watch import tensors_in
-
-SUMS = frozenset(["add", "add_"])
-PRODUCTS = frozenset(["mm", "bmm", "addmm", "baddbmm", "convolution"])
 
 
 class Trace(TorchDispatchMode):
@@ -89,109 +95,11 @@ class Trace(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         if not self._inside:
-            self._note(func, args, kwargs or {}, out)
+            for x in tree_leaves((args, kwargs)):
+                if id(x) in self._weights:
+                    self.watch.refuse(self._names[self._weights[id(x)]], "its weights are used outside of it, too")
+            note(self.watch, func, args, kwargs or {}, out)
         return out
-
-    # ---- operations
-
-    def _note(self, func: Any, args: Sequence[Any], named: Mapping[str, Any], out: Any) -> None:
-        given = [x for x in tree_leaves((args, dict(named))) if isinstance(x, Tensor)]
-        made = [x for x in tree_leaves(out) if isinstance(x, Tensor)]
-        for x in given:
-            if id(x) in self._weights:
-                self.watch.refuse(self._names[self._weights[id(x)]], "its weights are used outside of it, too")
-        found = [seen for x in given if (seen := self.watch.find(x)) is not None]
-        if not found or not made:
-            self.traced.mixed |= func.overloadpacket.__name__ in PRODUCTS  # of constants: they cost something
-            return
-        for seen in found:
-            self.watch.take(seen)
-        if func.overloadpacket.__name__ == "cat":
-            self._name_unknown(found, args[1] if len(args) > 1 else named.get("dim", 0))
-        constants = [x for x in given if self.watch.find(x) is None]
-        call = Call(func, [seen.ids for seen in found], constants, args, named, made)
-        ids = self._ids_of(call)
-        self.watch.step(call.name, call.found, ids)
-        self._keep(call, found, ids)
-
-    def _ids_of(self, call: Call) -> list[Ids | None]:
-        groups = self.traced.groups
-        try:
-            rule = rule_for(call.operation)
-            if rule.__name__ == "pointwise":
-                refuse_sizes(groups, call)
-            if rule.__name__ == "pooled" and not self._is_replaceable(call):
-                first = [x.per_element()[:1] for x in call.found if x is not None]
-                groups.fix(chain.from_iterable(first), "pooling wants a channel")
-            return rule(groups, call)
-        except MixesError as reason:
-            self.traced.mixed = True
-            for x in call.found:
-                if x is not None:
-                    groups.fix(x.per_element(), f"{reason} in {self.watch.place()}")
-            return [None for _ in call.out]
-
-    def _name_unknown(self, found: Sequence[Seen], axis: int) -> None:
-        """Give channels of their own, which stay, to what nobody knew and is put beside others along ``axis``."""
-        for seen in found:
-            if seen.ids is None:
-                fresh = self.watch.new(seen.shape[axis])
-                self.traced.groups.fix(fresh, "nobody knows where it comes from")
-                seen.ids = along(fresh, axis % len(seen.shape), seen.shape)
-
-    def _is_replaceable(self, call: Call) -> bool:
-        """Whether nothing can stand in the place of a pooling, which refuses maps of no channels."""
-        return "adaptive_avg" in call.name or (
-            bool(self.watch.where) and isinstance(self.watch.where[-1], POOLS + ADAPTIVE)
-        )
-
-    def _keep(self, call: Call, found: Sequence[Seen], ids: Sequence[Ids | None]) -> None:
-        """Remember what came out."""
-        first = found[0]
-        depth = max(seen.depth for seen in found)
-        alone = len(found) == 1 and rule_for(call.operation).__name__ == "pointwise"
-        own, value = (first.chain if alone else None), object()
-        if call.name in SUMS and len(found) == 2 and call.named.get("alpha", 1) == 1:
-            if all(seen.ids is not None and seen.shape == call.out[0].shape for seen in found):
-                self.traced.sums.append((found[0], found[1]))
-            for seen in found:
-                if seen.chain is not None:
-                    seen.chain.overwritten |= call.name == "add_" and seen is first
-            rest = [seen for seen in found if seen.value is not ZERO]
-            value = rest[0].value if len(rest) == 1 and rest[0].shape == call.out[0].shape else value
-        if call.name == "cat":
-            rest = [seen for seen in found if seen.shape.numel()]
-            value = rest[0].value if len(rest) == 1 and not call.constants else value
-        if call.name in RECTIFIES and first.ids is not None and first.shape.numel():
-            channels = first.ids.per_element()
-            each = first.shape.numel() // (len(channels) * self.traced.samples)
-            self.traced.rectified.append((self.watch.place(), channels, each))
-        elif call.name in RECTIFIES or "batch_norm" in call.name:
-            self.traced.elements += call.out[0].numel() // self.traced.samples
-        if call.operation._schema.is_mutable:
-            self._overwrite(call, found, ids)
-        for x, numbers in zip(call.out, ids, strict=True):
-            if own is not None:
-                own.made += 1
-            self.watch.remember(x, numbers, depth, chain=own, value=value)
-
-    def _overwrite(self, call: Call, found: Sequence[Seen], ids: Sequence[Ids | None]) -> None:
-        """What is written into a part of another tensor stays, and nobody knows the channels of that one any more."""
-        target = call.args[0]
-        before, base = self.watch.find(target), target._base
-        same = before is not None and (before.ids is ids[0] or _alike(before.ids, ids[0]))
-        others = [seen for seen in self.watch.seen.values() if _shares(seen.tensor(), target)]
-        if same or (base is None and not others):
-            return
-        for numbers in [*ids, *(seen.ids for seen in [*found, *others])]:
-            if numbers is not None:
-                self.traced.groups.fix(
-                    numbers.per_element(), f"it is written into another tensor in {self.watch.place()}"
-                )
-        for seen in others:
-            seen.ids = None
-        if base is not None:
-            self.watch.remember(base, None)
 
     # ---- modules
 
@@ -211,8 +119,8 @@ class Trace(TorchDispatchMode):
             self.watch.remember(out, None)
             return
         self.watch.take(seen)
-        inputs, outputs = counts(layer)
-        slots = self.watch.slots(seen, axis, inputs)
+        (inputs, outputs), groups = counts(layer), groups_of(layer)
+        slots = self.watch.slots(seen, axis, inputs * groups)
         if name in self.traced.layers or name in self.traced.refused:
             self.watch.refuse(name, self.traced.refused.get(name, "it runs more than once"), seen.ids)
             slots = None
@@ -223,11 +131,13 @@ class Trace(TorchDispatchMode):
             self.watch.step(name, [seen.ids], [None])
             return
         made = self.watch.new(outputs, name)
+        for side in (slots, made) if groups > 1 else ():
+            self.traced.groups.couple_alike(side, groups)
         macs = macs_each(layer, seen.shape, out.shape) // self.traced.samples
         elements = 0 if mixes(layer) else out.numel() // (outputs * self.traced.samples)
-        self.traced.layers[name] = Ran(name, mixes(layer), slots, made, macs, elements)
+        self.traced.layers[name] = Ran(name, mixes(layer), slots[:inputs], made, macs, elements)
         ids = along(made, axis % out.ndim, out.shape)
-        self.watch.step(name, [seen.ids], [ids])
+        self.watch.step(name, [seen.whole or seen.ids], [ids])
         self.watch.remember(out, ids, seen.depth + mixes(layer), chain=Chain(name))
 
     def _plain_ran(self, module: nn.Module, args: Any, out: Tensor) -> None:
@@ -238,7 +148,8 @@ class Trace(TorchDispatchMode):
             ids = None if seen.ids is None else compact(seen.ids.full().index_select(module.axis, module.places()))
         else:
             ids = along([NONE] * out.shape[1], 1, out.shape) if out.ndim > 1 else None
-        self.watch.remember(out, ids, seen.depth, value=ZERO if isinstance(module, Zero) else object())
+        whole = seen.ids if isinstance(module, Select) else None
+        self.watch.remember(out, ids, seen.depth, value=ZERO if isinstance(module, Zero) else object(), whole=whole)
         self._inside -= 1
 
     def _begins(self, module: nn.Module, args: Any, kwargs: Any) -> None:
@@ -262,16 +173,3 @@ class Trace(TorchDispatchMode):
 def _computes_weights(module: nn.Module) -> bool:
     """Whether it is not a layer but holds what a layer's weight is computed from."""
     return isinstance(module, ParametrizationList)
-
-
-def _alike(one: Ids | None, other: Ids | None) -> bool:
-    return one is not None and other is not None and one.shape == other.shape and torch.equal(one.full(), other.full())
-
-
-def _shares(one: Tensor | None, other: Tensor) -> bool:
-    """Whether they are views of one tensor, or one is a view of the other."""
-    return (
-        one is not None
-        and one is not other
-        and (one if one._base is None else one._base) is (other if other._base is None else other._base)
-    )
