@@ -139,6 +139,24 @@ class Attending(nn.Module):
         return self.head((x + self.out(y)).mean(1))
 
 
+class Heads(nn.Module):
+    """Heads of four channels each, however many there are, between norms; and code that looks at a layer's weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.norm = nn.Linear(12, 16), nn.LayerNorm(16)
+        self.query, self.key, self.value = (nn.Linear(16, 16) for _ in range(3))
+        self.out, self.head = nn.Linear(16, 16), nn.Linear(16, 5)
+
+    def forward(self, x):
+        x = self.embed(x.to(self.query.weight.dtype))
+        q, k, v = (
+            layer(self.norm(x)).unflatten(-1, (-1, 4)).transpose(1, 2) for layer in (self.query, self.key, self.value)
+        )
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
+        return self.head((x + self.out(y)).mean(1))
+
+
 class InGroups(nn.Module):
     """A convolution in two groups, and a scale for each channel that is no layer's."""
 
@@ -259,6 +277,7 @@ CASES = {
     Shared: (VECTOR, {"twice": "it runs more than once"}, {"first", "head"}),
     Transformer: (SEQUENCE, {"attention": "a MultiheadAttention is no linear layer"}, {"embed", "narrow", "head"}),
     Attending: (SEQUENCE, {}, {"query", "key", "value", "out", "head"}),
+    Heads: (SEQUENCE, {}, {"embed", "out", "head"}),
     InGroups: (IMAGE, {}, {"read", "head"}),
     Shuffled: (IMAGE, {}, {"head"}),
     Numbered: (IMAGE, {}, {"norm", "head"}),
@@ -291,6 +310,16 @@ def test_what_is_removed_counts_as_zero(case, share, branches):
     model, sample, channels, _, _ = case
     closed = some(channels, share, branches, seed=int(10 * share))
     assert_removed_exactly(model, sample, channels, closed)
+
+
+def test_a_head_that_nobody_reads_goes_with_its_queries_keys_and_values():
+    torch.manual_seed(0)
+    model = trained(Heads())
+    channels = found(model, SEQUENCE)
+    shut = torch.tensor([True] * 4 + [False] * 11 + [True])
+    smaller = assert_removed_exactly(model, SEQUENCE, channels, Closed({"out": shut}))
+    assert [layer.out_features for layer in (smaller.query, smaller.key, smaller.value)] == [12, 12, 12]
+    assert smaller.out.in_features == 11
 
 
 def test_a_network_of_words_works_too():

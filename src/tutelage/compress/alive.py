@@ -22,7 +22,7 @@ class Alive:
     """What of a network is alive while gates are closed, one after the other; ``tried`` takes them back.
 
     ``inputs`` and ``outputs`` count, by the part's name, the slots that a layer still reads and the channels that it
-    still makes; of rectifications, by their place in ``channels.rectified``, the channels that come through.
+    still makes; of what runs between layers, by its place in ``channels.between``, the channels that come through.
     """
 
     def __init__(self, channels: Channels) -> None:
@@ -34,7 +34,7 @@ class Alive:
         self.closed = dict.fromkeys(layers, False)  # whose whole answer is zero
         self.inputs = {name: len(layer.slots) for name, layer in layers.items()}
         self.outputs: dict[str | int, int] = {name: len(layer.makes) for name, layer in layers.items()}
-        self.outputs |= {place: len(made) for place, (_, made) in enumerate(channels.rectified)}
+        self.outputs |= {place: len(made) for place, (_, made) in enumerate(channels.between)}
         self._open = {name: len(layer.gates) for name, layer in layers.items()}
         self._sounds = dict(self._open)  # gates whose channel is not silent
         self._makes = {name: len(layer.makes) for name, layer in layers.items()}  # as outputs, of closed ones too
@@ -132,7 +132,7 @@ class Alive:
         if self.dead[channel]:
             return
         self._set(self.dead, channel, True)
-        for number in self._links.rectified[channel]:
+        for number in self._links.between[channel]:
             self._add(self.outputs, number, -1)
         for name, place in self._links.made_by[channel]:
             layer = self.channels.layers[name]

@@ -50,6 +50,9 @@ def channels_of(model: nn.Module, example: Tensor) -> Channels:
     for trial in range(TRIALS):
         while not _is_narrowed_well(_copied(model), example, traced, trial):
             pass
+    for numbers, words in traced.divided:
+        if len({*map(traced.groups.of, numbers)}) == 1:
+            traced.groups.fix(numbers, words)  # none would be left
     channels = _graph(model, example, traced)
     if not channels.readers:
         words = "; ".join(f"{name}: {why}" for name, why in list(channels.refused.items())[:5])
@@ -85,10 +88,10 @@ def _is_narrowed_well(model: nn.Module, example: Tensor, traced: Traced, trial: 
     except Exception:  # ``DiffersError``, and whatever a network does with sizes that it did not expect
         pass
     step = traced.steps[min(len(tracer.traced.steps), len(traced.steps) - 1)]
-    if _is_divided_alike(traced.groups, step):
+    words = f"{step.operation} in {step.where} keeps its size"
+    if _is_divided_alike(traced, step, words):
         return False
     taken = [channel for ids in step.taken if ids is not None for channel in ids.per_element()]
-    words = f"{step.operation} in {step.where} keeps its size"
     if not (traced.groups.fix(taken, words) or traced.groups.fix(range(len(traced.groups)), f"{words} in any case")):
         raise ValueError(
             f"{type(model).__name__} does something else in each pass, so its channels cannot be found: "
@@ -97,13 +100,15 @@ def _is_narrowed_well(model: nn.Module, example: Tensor, traced: Traced, trial: 
     return False
 
 
-def _is_divided_alike(groups: Groups, step: Step) -> bool:
+def _is_divided_alike(traced: Traced, step: Step, words: str) -> bool:
     """Whether the step cuts channels into equal parts, and those that stand alike in each did not go together yet."""
-    if len(step.taken) != 1 or step.taken[0] is None:
-        return False
     parts = [ids for ids in step.made if ids is not None]
-    found = division(step.taken[0], parts) if parts and len(parts) == len(step.made) else None
-    return found is not None and groups.couple_alike(*found)
+    whole = step.taken[0] if len(step.taken) == 1 else None
+    found = division(whole, parts) if whole is not None and parts and len(parts) == len(step.made) else None
+    if found is None or not traced.groups.couple_alike(*found):
+        return False
+    traced.divided.append((found[0], words))
+    return True
 
 
 def _gone(channels: Channels, trial: int) -> list[bool]:
@@ -171,7 +176,6 @@ def _graph(model: nn.Module, example: Tensor, traced: Traced) -> Channels:
     for root, channel in numbers.items():
         stays[channel] = bool(groups.reason(root))
     why = {name: next(filter(None, map(groups.reason, ran.made)), "") for name, ran in traced.layers.items()}
-    rectified = [(Part(x, "rectified", elements=each), number(seen)) for x, seen, each in traced.rectified]
     return Channels(
         sample=tuple(example.shape[1:]),
         dtype=example.dtype,
@@ -180,7 +184,7 @@ def _graph(model: nn.Module, example: Tensor, traced: Traced) -> Channels:
         refused=traced.refused,
         fixed={name: words for name, words in why.items() if words},
         layers=layers,
-        rectified=tuple(rectified),
+        between=tuple((part, number(seen)) for part, seen in traced.between),
         pools={name: number(seen) for name, seen in traced.pools.items()},
         elsewhere=Part("", "elsewhere", elements=traced.elements),
         stays=tuple(stays),

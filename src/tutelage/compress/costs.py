@@ -87,6 +87,6 @@ def sizes(channels: Channels, closed: Closed = NOTHING_CLOSED) -> dict[str, tupl
 def _price(state: Alive, key: str | int, price: Price) -> float:
     outputs = state.outputs[key]
     if isinstance(key, int):
-        return price(state.channels.rectified[key][0], 1, outputs)
+        return price(state.channels.between[key][0], 1, outputs)
     layer = state.channels.layers[key]
     return price(layer.part, state.inputs[key] if layer.mixing else 1, outputs)

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,9 @@ from tutelage.compress.alive import Alive
 from tutelage.compress.graph import Layer
 from tutelage.compress.ids import places
 from tutelage.compress.layers import axis_of, counts, groups_of, set_counts_, sizes_of, weight_axis
-from tutelage.compress.plain import Blank, Select, Zero
+from tutelage.compress.plain import Blank, Select, Selecting, Zero
+
+T = TypeVar("T", bound=nn.Module)
 
 
 def cut_(model: nn.Module, state: Alive) -> None:
@@ -36,7 +39,13 @@ def replace_(model: nn.Module, new: Mapping[nn.Module, nn.Module]) -> None:
 
 def blank(layer: nn.Module, channels: int, bias: nn.Parameter | None = None) -> Blank:
     """What answers as many channels in the place of ``layer``, and reads nothing."""
-    return Blank(channels, axis_of(layer), sizes_of(layer), bias)
+    return _instead(layer, Blank(channels, axis_of(layer), sizes_of(layer), bias))
+
+
+def _instead(layer: nn.Module, plain: T) -> T:
+    """``plain``, which stands for ``layer``: code may look at the type of its weight, so it has an empty one."""
+    plain.register_buffer("weight", layer.get_parameter("weight").detach().new_empty(0), persistent=False)
+    return plain
 
 
 def _module(model: nn.Module, layer: Layer) -> nn.Module:
@@ -61,7 +70,7 @@ def _cut(module: nn.Module, layer: Layer, state: Alive) -> nn.Module:
     there = [slot for slot, gate in enumerate(layer.slots) if not state.dead[layer.gates[gate]]]
     makes = [place for place, channel in enumerate(layer.makes) if not state.dead[channel]]
     if state.closed[name]:
-        return blank(module, len(makes)) if layer.overwritten else Zero()
+        return blank(module, len(makes)) if layer.overwritten else _instead(module, Zero())
     reads = [slot for slot in there if state.opened[name][layer.slots[slot]]] if layer.mixing else makes
     if not reads or not makes:
         return blank(module, len(makes), _bias(module, makes) if layer.mixing else None)
@@ -71,7 +80,7 @@ def _cut(module: nn.Module, layer: Layer, state: Alive) -> nn.Module:
     place = {slot: number for number, slot in enumerate(there)}
     groups = range(groups_of(module))
     select = Select([group * len(there) + place[slot] for group in groups for slot in reads], axis_of(module))
-    return nn.Sequential(OrderedDict([("select", select), (_word(module), module)]))
+    return Selecting(OrderedDict([("select", select), (_word(module), module)]))
 
 
 def _slice_(module: nn.Module, reads: Sequence[int], makes: Sequence[int], *, mixing: bool) -> None:

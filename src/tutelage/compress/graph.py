@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Kind = Literal["mixing", "channelwise", "rectified", "elsewhere"]
+Kind = Literal["mixing", "channelwise", "rectified", "product", "elsewhere"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class Part:
 
     ``macs`` and ``weights`` are for one channel made of one that is read; ``offsets`` (further parameters, such as a
     bias) and ``elements`` (that batch norm or ReLU goes over) for one channel made. What is ``elsewhere`` makes one of
-    one: its numbers are those of all of it. ``name`` is the layer's, of a rectification the module's that it is in.
+    one: its numbers are those of all of it. ``name`` is the layer's; of a rectification, or a product of
+    activations, the module's that it is in.
     """
 
     name: str
@@ -89,14 +90,14 @@ class Channels:
     refused: Mapping[str, str]
     fixed: Mapping[str, str]
     layers: Mapping[str, Layer]
-    rectified: tuple[tuple[Part, tuple[int, ...]], ...]  # with a channel for each that it makes
+    between: tuple[tuple[Part, tuple[int, ...]], ...]  # the layers, with a channel for each that comes through
     pools: Mapping[str, tuple[int, ...]]  # poolings, and the channels that they see
     elsewhere: Part
     stays: tuple[bool, ...]  # by channel: whether it is fixed
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        return (*(x.part for x in self.layers.values()), *(part for part, _ in self.rectified), self.elsewhere)
+        return (*(x.part for x in self.layers.values()), *(part for part, _ in self.between), self.elsewhere)
 
     def example(self, samples: int = 2) -> Tensor:
         """A batch of noise of the size and type that the channels were found with."""

@@ -12,15 +12,15 @@ from tutelage.compress.graph import Channels
 class Links:
     """By channel: layers, each with the number of its gate or output, and how many of them there are at first.
 
-    ``read_by`` are mixing layers, ``children`` channelwise ones, ``made_by`` both; ``rectified`` are numbers of
-    ``channels.rectified``. A channel in use has ``uses`` and ``sources``; what stays has one of each for itself. A
+    ``read_by`` are mixing layers, ``children`` channelwise ones, ``made_by`` both; ``between`` are numbers of
+    ``channels.between``. A channel in use has ``uses`` and ``sources``; what stays has one of each for itself. A
     layer that makes a channel of that channel's own group counts as neither. ``width`` has the slots of each gate.
     """
 
     read_by: Mapping[int, Sequence[tuple[str, int]]]
     children: Mapping[int, Sequence[tuple[str, int]]]
     made_by: Mapping[int, Sequence[tuple[str, int]]]
-    rectified: Mapping[int, Sequence[int]]
+    between: Mapping[int, Sequence[int]]
     uses: Sequence[int]
     sources: Sequence[int]
     width: Mapping[str, Mapping[int, int]]
@@ -32,7 +32,7 @@ def links(channels: Channels) -> Links:
     read_by: dict[int, list[tuple[str, int]]] = defaultdict(list)
     children: dict[int, list[tuple[str, int]]] = defaultdict(list)
     made_by: dict[int, list[tuple[str, int]]] = defaultdict(list)
-    rectified: dict[int, list[int]] = defaultdict(list)
+    between: dict[int, list[int]] = defaultdict(list)
     uses, sources = ([int(stays) for stays in channels.stays] for _ in range(2))
     for name, layer in channels.layers.items():
         for gate, channel in enumerate(layer.gates):
@@ -41,8 +41,8 @@ def links(channels: Channels) -> Links:
         for place, channel in enumerate(layer.makes):
             made_by[channel].append((name, place))
             sources[channel] += layer.mixing or layer.gates[place] != channel
-    for number, (_, made) in enumerate(channels.rectified):
+    for number, (_, made) in enumerate(channels.between):
         for channel in made:
-            rectified[channel].append(number)
+            between[channel].append(number)
     width = {name: Counter(layer.slots) for name, layer in channels.layers.items()}
-    return Links(read_by, children, made_by, rectified, uses, sources, width)
+    return Links(read_by, children, made_by, between, uses, sources, width)

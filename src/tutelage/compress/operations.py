@@ -8,9 +8,12 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
+from tutelage.compress.called import Call, MixesError
+from tutelage.compress.graph import Part
 from tutelage.compress.ids import Ids, along
 from tutelage.compress.layers import ADAPTIVE, POOLS
-from tutelage.compress.rules import RECTIFIES, Call, MixesError, refuse_sizes, rule_for
+from tutelage.compress.products import multiplied
+from tutelage.compress.rules import RECTIFIES, refuse_sizes, rule_for
 from tutelage.compress.seen import ZERO, Seen
 from tutelage.compress.watching import Watch
 
@@ -89,9 +92,12 @@ def _keep(watch: Watch, call: Call, found: Sequence[Seen], ids: Sequence[Ids | N
     if call.name in RECTIFIES and first.ids is not None and first.shape.numel():
         channels = first.ids.per_element()
         each = first.shape.numel() // (len(channels) * watch.traced.samples)
-        watch.traced.rectified.append((watch.place(), channels, each))
+        watch.traced.between.append((Part(watch.place(), "rectified", elements=each), channels))
     elif call.name in RECTIFIES or "batch_norm" in call.name:
         watch.traced.elements += call.out[0].numel() // watch.traced.samples
+    if call.name == "bmm" and ids[0] is not None:
+        channels, each = multiplied(call, watch.traced.samples)
+        watch.traced.between.append((Part(watch.place(), "product", macs=each), channels))
     if call.operation._schema.is_mutable:
         _overwrite(watch, call, found, ids)
     for x, numbers in zip(call.out, ids, strict=True):

@@ -1,7 +1,7 @@
 """What stands in a smaller network where something was taken out: plain modules that compute next to nothing."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,23 @@ class Select(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{len(self.kept)} channels along {self.axis}"
+
+
+class Selecting(nn.Sequential):
+    """A layer behind a ``Select``; what it does not have itself, such as ``weight``, is the layer's.
+
+    >>> Selecting(Select([0]), nn.Linear(1, 2)).weight.shape
+    torch.Size([2, 1])
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            layers = [*self.__dict__.get("_modules", {}).values()]  # none yet where it is being made or copied
+            if len(layers) < 2:
+                raise
+            return getattr(layers[-1], name)
 
 
 class Zero(nn.Module):

@@ -1,37 +1,16 @@
 """What each operation of torch makes of the channels of its tensors. What stands in no list mixes them."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
+from tutelage.compress.called import Call, MixesError, Rule, unknown
 from tutelage.compress.ids import NONE, Groups, Ids, compact, joined
-
-
-class Call(NamedTuple):
-    """An operation that ran: the ids of the activations among its arguments, other tensors, and what it answered."""
-
-    operation: Any
-    found: Sequence[Ids | None]
-    constants: Sequence[Tensor]
-    args: Sequence[Any]
-    named: Mapping[str, Any]
-    out: Sequence[Tensor]
-
-    @property
-    def name(self) -> str:
-        return self.operation.overloadpacket.__name__  # type: ignore[no-any-return]
-
-    def argument(self, name: str, place: int, default: Any) -> Any:
-        """One of its arguments, wherever it stands."""
-        return self.named.get(name, self.args[place] if len(self.args) > place else default)
-
-
-Rule: TypeAlias = Callable[[Groups, Call], "list[Ids | None]"]
-"""The ids of an operation's answers, ``None`` where nobody knows; couples channels and fixes them on its way."""
+from tutelage.compress.products import batched
 
 MOVES = frozenset(
     [
@@ -55,16 +34,12 @@ REDUCES = frozenset(
         *["argmax", "argmin", "any", "all", "var_mean", "std_mean", "nansum", "median"],
     ]
 )
-KEEPS_SIZE = frozenset(["_softmax", "_log_softmax", "cumsum", "cumprod", "sort", "logcumsumexp"])
+KEEPS_SIZE = frozenset(["_softmax", "_safe_softmax", "_log_softmax", "cumsum", "cumprod", "sort", "logcumsumexp"])
 POOLS = re.compile(
     r"_?(adaptive_)?(avg|max)_pool([123])d|upsample_\w+?([123])d|reflection_pad([123])d|replication_pad([123])d"
 )
 RECTIFIES = frozenset(["relu", "relu_", "hardtanh", "hardtanh_"])
 """What the paper of the search counts: one operation an element. ``hardtanh`` is what ReLU6 is called here."""
-
-
-class MixesError(Exception):
-    """An operation makes elements of several channels, or nobody knows: what it takes may not go."""
 
 
 def rule_for(operation: Any) -> Rule:
@@ -78,12 +53,9 @@ def rule_for(operation: Any) -> Rule:
         return pooled
     named = {"cat": concatenated, "stack": stacked, "glu": gated, "zeros_like": empty, "ones_like": empty}
     named |= dict.fromkeys(["full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty"], empty)
+    named["bmm"] = batched
     named |= dict.fromkeys(REDUCES, reduced) | dict.fromkeys(KEEPS_SIZE, kept_in_size)
     return named.get(name, unknown)
-
-
-def unknown(_groups: Groups, call: Call) -> list[Ids | None]:
-    raise MixesError(f"{call.name} may mix channels")
 
 
 def pointwise(groups: Groups, call: Call) -> list[Ids | None]:
@@ -98,7 +70,7 @@ def pointwise(groups: Groups, call: Call) -> list[Ids | None]:
     result = _aligned(known[0], shape)
     for other in known[1:]:
         result = _met(groups, result, _aligned(other, shape), call)
-    return [result if x.shape == shape else None for x in call.out]
+    return [Ids(result.core, shape) if x.shape == shape else None for x in call.out]
 
 
 def refuse_sizes(groups: Groups, call: Call) -> None:
@@ -181,6 +153,8 @@ def reduced(groups: Groups, call: Call) -> list[Ids | None]:
         return unknown(groups, call)
     dims = _dims(call, len(x.shape))
     core = _uniform(x, dims, call)
+    if not core.numel():
+        return empty(groups, call)
     keeps = call.out[0].ndim == len(x.shape)
     shape = [n for d, n in enumerate(core.shape) if keeps or d not in dims]
     return [Ids(core.reshape(shape), y.shape) for y in call.out]

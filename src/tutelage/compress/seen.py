@@ -6,6 +6,7 @@ from weakref import ref
 
 from torch import Size, Tensor
 
+from tutelage.compress.graph import Part
 from tutelage.compress.ids import Groups, Ids
 
 ZERO = object()
@@ -69,9 +70,10 @@ class Traced:
     refused: dict[str, str] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     born: dict[tuple[int, int], list[int]] = field(default_factory=dict)
-    rectified: list[tuple[str, list[int], int]] = field(default_factory=list)  # where, channels, elements of each
+    between: list[tuple[Part, list[int]]] = field(default_factory=list)  # layers: what runs, what comes through
     pools: dict[str, list[int]] = field(default_factory=dict)
     sums: list[tuple[Seen, Seen]] = field(default_factory=list)
+    divided: list[tuple[list[int], str]] = field(default_factory=list)  # channels cut into equal parts, and where
     passed: list[str] = field(default_factory=list)  # modules that answered what they took
     samples: int = 1
     mixed: bool = False  # somewhere else than in a layer

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -60,7 +61,7 @@ class Trace(TorchDispatchMode):
         """
         self.watch.remember(example, None)
         self.traced.samples = len(example)
-        with self._hooked(), self:
+        with self._hooked(), sdpa_kernel(SDPBackend.MATH), self:
             output = self.model(example)
         for x in tensors_in(output):
             seen = self.watch.find(x)

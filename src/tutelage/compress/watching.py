@@ -7,7 +7,7 @@ from weakref import ref
 from torch import Tensor, nn
 
 from tutelage.compress.ids import NONE, Ids, is_rest
-from tutelage.compress.plain import Select
+from tutelage.compress.plain import Selecting
 from tutelage.compress.seen import DiffersError, Narrowed, Seen, Step, Traced
 
 
@@ -20,7 +20,7 @@ class Watch:
             self.traced.groups.new(len(narrowed.before.groups))
         self.names = {module: name or type(model).__name__ for name, module in model.named_modules()}
         for module, name in [*self.names.items()] if narrowed is not None else ():
-            if isinstance(module, nn.Sequential) and len(module) == 2 and isinstance(module[0], Select):
+            if isinstance(module, Selecting):
                 self.names[module[1]] = name  # the layer that it was before
         self.seen: dict[int, Seen] = {}
         self.where: list[nn.Module] = []  # the modules that run, the innermost last
