@@ -226,7 +226,7 @@ def stages(seed: int, epochs: int, temperature: float) -> list[dict]:
     keys = {"teacher": "3fa9c1d204be", "alone": "77b0aa93c0d1", "student": f"c9d01f2e{temperature:04g}"}
     return [
         {"name": name, "key": f"{key}{seed}", "epochs": epochs, "seconds": 7.4 * epochs + 10 * i + seed}
-        | {"best_epoch": epochs - 2, "uses": ["teacher"] if name == "student" else []}
+        | {"best_epoch": max(epochs - 2, 1), "uses": ["teacher"] if name == "student" else []}
         for i, (name, key) in enumerate(keys.items())
     ]
 

@@ -1,7 +1,7 @@
 """What a run leaves as JSON, as types: runs write them, reports read them. No torch here."""
 
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 Role: TypeAlias = Literal["teacher", "student", "baseline", "member", "other"]
@@ -10,6 +10,10 @@ ROLES: tuple[Role, ...] = get_args(Role)
 Interval: TypeAlias = tuple[float, float]
 DROWNED = 0.01
 """A loss is drowned where its gradient is shorter than this share of the longest one."""
+AMOUNT = {"within": (0.0, inf)}
+"""Of a field: its numbers are at least 0."""
+SHARE = {"within": (0.0, 1.0)}
+"""Of a field: its numbers lie between 0 and 1."""
 
 
 @dataclass(frozen=True)
@@ -69,28 +73,28 @@ class Claim:
 class Latency:
     """Milliseconds a batch: the median and the quartiles of repeated measurements, and the threads it could use."""
 
-    median: float
-    q1: float
-    q3: float
-    threads: int | None = None
+    median: float = field(metadata=AMOUNT)
+    q1: float = field(metadata=AMOUNT)
+    q3: float = field(metadata=AMOUNT)
+    threads: int | None = field(default=None, metadata=AMOUNT)
 
 
 @dataclass(frozen=True)
 class Calibration:
     """Confidence against accuracy a bin (``None``: an empty one), and the expected calibration error in [0, 1]."""
 
-    error: float
-    edges: tuple[float, ...]
-    confidence: tuple[float | None, ...]
-    accuracy: tuple[float | None, ...]
-    share: tuple[float, ...]
+    error: float = field(metadata=SHARE)
+    edges: tuple[float, ...] = field(metadata=SHARE)
+    confidence: tuple[float | None, ...] = field(metadata=SHARE)
+    accuracy: tuple[float | None, ...] = field(metadata=SHARE)
+    share: tuple[float, ...] = field(metadata=SHARE)
 
 
 @dataclass(frozen=True)
 class Best:
     """The epoch that was best on validation, and its scores on the test set: name of a metric -> value."""
 
-    epoch: int
+    epoch: int = field(metadata=AMOUNT)
     scores: dict[str, float]
 
 
@@ -104,17 +108,17 @@ class Network:
     name: str
     role: Role
     label: str
-    count: int
+    count: int = field(metadata=AMOUNT)
     scores: dict[str, Score]
     stage: str | None = None
     best: Best | None = None
     validation: dict[str, float] | None = None
-    agreement: float | None = None
+    agreement: float | None = field(default=None, metadata=SHARE)
     calibration: Calibration | None = None
     confusion: tuple[tuple[int, int, float], ...] = ()
-    parameters: int | None = None
-    macs: int | None = None
-    bytes: int | None = None
+    parameters: int | None = field(default=None, metadata=AMOUNT)
+    macs: int | None = field(default=None, metadata=AMOUNT)
+    bytes: int | None = field(default=None, metadata=AMOUNT)
     latency_ms: dict[str, Latency] | None = None
     notes: tuple[str, ...] = ()
 
@@ -166,11 +170,11 @@ class StageRecord:
 
     name: str
     key: str
-    epochs: int
-    seconds: float = 0.0
-    best_epoch: int | None = None
+    epochs: int = field(metadata=AMOUNT)
+    seconds: float = field(default=0.0, metadata=AMOUNT)
+    best_epoch: int | None = field(default=None, metadata=AMOUNT)
     uses: tuple[str, ...] = ()
-    peak_bytes: int | None = None
+    peak_bytes: int | None = field(default=None, metadata=AMOUNT)
     kind: Literal["trained", "given", "derived"] = "trained"
 
 
@@ -182,11 +186,11 @@ class EpochRecord:
     """
 
     stage: str
-    epoch: int
+    epoch: int = field(metadata=AMOUNT)
     losses: dict[str, dict[str, float]]
-    step: int = 0
-    epochs: int = 0
-    seconds: float = 0.0
+    step: int = field(default=0, metadata=AMOUNT)
+    epochs: int = field(default=0, metadata=AMOUNT)
+    seconds: float = field(default=0.0, metadata=AMOUNT)
     weights: dict[str, dict[str, float]] = field(default_factory=dict)
     validation: dict[str, float] | None = None
     best: bool = False

@@ -84,6 +84,14 @@ def errors_of(results):
         (lambda r: errors_of(r).update(interval=[1]), r"should be a list of 2"),
         (lambda r: r["networks"][1].update(role="boss"), r"role should be one of teacher, .* is 'boss'"),
         (lambda r: r["claims"][0].update(measured=float("nan")), r"claims\[0\].measured should be a finite number"),
+        (lambda r: r["networks"][0].update(parameters=-5), r"networks\[0\].parameters should be 0 or more, but is -5"),
+        (lambda r: r["networks"][0].update(agreement=1.5), r"agreement should be between 0 and 1, but is 1.5"),
+        (lambda r: r["networks"][0]["latency_ms"]["1"].update(median=-1), r"latency_ms.1.median should be 0 or more"),
+        (lambda r: r["networks"][0]["calibration"]["share"].__setitem__(3, 7), r"share\[3\] should be between 0 and 1"),
+        (
+            lambda r: r["networks"][0]["calibration"]["accuracy"].__setitem__(-1, 1e308),
+            r"accuracy\[\d+\] should be between 0 and 1, but is 1e\+308",
+        ),
         (lambda r: r.update(tables={}), r"tables should be a list, but is \{\}"),
     ],
 )

@@ -6,6 +6,7 @@ import types
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+ROUNDING = 1e-5
 NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
@@ -13,7 +14,8 @@ def decode(kind: type[T], value: object, where: str) -> T:
     """``value`` as a ``kind``: a dataclass, ``str``, ``int``, ``float``, ``bool``, a
     ``Literal``, or a tuple, dict or option of them.
 
-    Keys that ``kind`` does not have are ignored, so that an older report reads a newer run. Raises ``ValueError`` that
+    Keys that ``kind`` does not have are ignored, so that an older report reads a newer run. Numbers of a field whose
+    metadata has bounds ``within`` lie in them, but for what rounding adds. Raises ``ValueError`` that
     names the place (``results.json: networks[0].scores``), what was expected there and what came.
 
     >>> decode(tuple[float, ...], [1, 2.5], "a.json")
@@ -53,6 +55,9 @@ def _record(kind: Any, value: Any, where: str) -> Any:
         place = f"{where}.{field.name}" if ":" in where else f"{where}: {field.name}"
         if field.name in value:
             fields[field.name] = _decode(hints[field.name], value[field.name], place)
+            if "within" in field.metadata:
+                low, high = field.metadata["within"]
+                _refuse_outside(low, high, fields[field.name], place)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise ValueError(f"{place} is missing.")
     return kind(**fields)
@@ -79,6 +84,15 @@ def _refuse_not_finite(value: Any, where: str) -> None:
         for key, item in places:
             _refuse_not_finite(item, f"{where}.{key}" if isinstance(value, dict) else f"{where}[{key}]")
     _expect(not isinstance(value, float) or math.isfinite(value), "a finite number", value, where)
+
+
+def _refuse_outside(low: float, high: float, value: Any, where: str) -> None:
+    if isinstance(value, tuple):
+        for place, item in enumerate(value):
+            _refuse_outside(low, high, item, f"{where}[{place}]")
+    elif value is not None:
+        what = f"{low:g} or more" if high == math.inf else f"between {low:g} and {high:g}"
+        _expect(low - ROUNDING <= value <= high + ROUNDING, what, value, where)
 
 
 def _expect(right: bool, what: str, value: object, where: str) -> None:
