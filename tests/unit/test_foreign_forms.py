@@ -297,6 +297,20 @@ def test_damaged_and_other_files_are_one_sentence(tmp_path):
             onnx_network(tmp_path / name)
 
 
+@pytest.mark.parametrize("word", [b"in_words", b"out_words", b"size_word"])
+def test_an_onnx_file_whose_names_are_no_text_is_refused(tmp_path, word):
+    make = onnx.helper
+    ends = [
+        make.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["size_word", 3])
+        for name in ("in_words", "out_words")
+    ]
+    graph = make.make_graph([make.make_node("Relu", ["in_words"], ["out_words"])], "g", ends[:1], ends[1:])
+    model = make.make_model(graph, ir_version=10, opset_imports=[make.make_opsetid("", 17)])
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString().replace(word, b"\xff" + word[1:]))
+    with pytest.raises(ValueError, match=r"net.onnx (names an input or output in bytes|is no ONNX model|is not run)"):
+        onnx_network(tmp_path / "net.onnx")
+
+
 def test_an_onnx_file_reads_nothing_outside_its_folder_and_loads_no_library(tmp_path):
     path = export_onnx(colours(), tmp_path / "net.onnx")
     model = onnx.load(path)

@@ -54,20 +54,18 @@ class OnnxNetwork(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         session = self.session
-        wanted, (output, *others) = session.get_inputs(), session.get_outputs()
+        wanted, outputs = _ends(session, self.name)
         refuse_more_inputs(self.name, len(wanted))
-        output = next((x for x in others if x.name == "logits"), output)
-        shape = [x if isinstance(x, int) else 0 for x in wanted[0].shape]
-        if wanted[0].type not in TYPES:
-            raise ValueError(
-                f"{self.name} takes {wanted[0].type} as {wanted[0].name!r}, where floats or uint8 are wanted."
-            )
+        output = "logits" if "logits" in outputs else outputs[0]
+        word, kind, shape = wanted[0]
+        if kind not in TYPES:
+            raise ValueError(f"{self.name} takes {kind} as {word!r}, where floats or uint8 are wanted.")
         inputs = _arranged(inputs, shape, self.name)
 
         def ask(x: Tensor) -> Tensor:
-            array = typed(x.detach().cpu(), TYPES[wanted[0].type]).contiguous().numpy()
+            array = typed(x.detach().cpu(), TYPES[kind]).contiguous().numpy()
             try:
-                (answer,) = session.run([output.name], {wanted[0].name: array})
+                (answer,) = session.run([output], {word: array})
             except Exception as failure:  # its own kinds of errors, of many lines
                 words = str(failure).strip().partition("\n")[0].rstrip(".")
                 raise ValueError(
@@ -105,7 +103,7 @@ def onnx_network(file: Path) -> nn.Module:
     if foreign := sorted({node.domain for node in nodes} - {*DOMAINS, *local}):
         raise ValueError(f"{file} uses operators of {foreign[0]!r}, which are in a library, and none is loaded.")
     network = OnnxNetwork(bytes_as_tensor(content), str(file))
-    assert network.session
+    _ends(network.session, str(file))
     return network
 
 
@@ -128,6 +126,15 @@ def _session(content: bytes, name: str) -> Any:
     except Exception as error:
         words = str(error).strip().partition("\n")[0].rstrip(".")
         raise ValueError(f"{name} is not run by ONNX Runtime on a CPU ({words}); export it again.") from None
+
+
+def _ends(session: Any, name: str) -> tuple[list[tuple[str, str, list[int]]], list[str]]:
+    """Name, type and shape of each input, 0 where a size is free, and the names of the outputs."""
+    try:
+        wanted = [(x.name, x.type, [n if isinstance(n, int) else 0 for n in x.shape]) for x in session.get_inputs()]
+        return wanted, [x.name for x in session.get_outputs()]
+    except UnicodeDecodeError:
+        raise ValueError(f"{name} names an input or output in bytes that are no text; export it again.") from None
 
 
 def _arranged(inputs: Tensor, shape: list[int], name: str) -> Tensor:
