@@ -124,6 +124,18 @@ class Transformer(nn.Module):
         return self.head(x.mean(1))
 
 
+class Encoder(nn.Module):
+    """Torch's own encoder layer, which passes by its layers where it can."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.head = nn.Linear(12, 16), nn.Linear(16, 5)
+        self.encode = nn.TransformerEncoderLayer(16, 4, 32, batch_first=True)
+
+    def forward(self, x):
+        return self.head(self.encode(self.embed(x)).mean(1))
+
+
 class Attending(nn.Module):
     """Attention by hand: heads by ``view``, products of activations."""
 
@@ -276,6 +288,7 @@ CASES = {
     Padded: (IMAGE, {}, {"norm2", "head"}),
     Shared: (VECTOR, {"twice": "it runs more than once"}, {"first", "head"}),
     Transformer: (SEQUENCE, {"attention": "a MultiheadAttention is no linear layer"}, {"embed", "narrow", "head"}),
+    Encoder: (SEQUENCE, {"encode.self_attn": "no linear layer"}, {"embed", "encode.linear2", "head"}),
     Attending: (SEQUENCE, {}, {"query", "key", "value", "out", "head"}),
     Heads: (SEQUENCE, {}, {"embed", "out", "head"}),
     InGroups: (IMAGE, {}, {"read", "head"}),

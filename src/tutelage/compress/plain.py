@@ -45,6 +45,10 @@ class Selecting(nn.Sequential):
     torch.Size([2, 1])
     """
 
+    def __init__(self, *layers: Any) -> None:
+        super().__init__(*layers)
+        self.register_forward_pre_hook(_runs)
+
     def __getattr__(self, name: str) -> Any:
         try:
             return super().__getattr__(name)
@@ -62,6 +66,10 @@ class Zero(nn.Module):
     torch.Size([1, 1, 1, 1])
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_forward_pre_hook(_runs)
+
     def forward(self, x: Tensor) -> Tensor:
         return x.new_zeros((1,) * x.ndim)
 
@@ -75,6 +83,7 @@ class Blank(nn.Module):
     def __init__(self, channels: int, axis: int = 1, sizes: Sizes = list, bias: nn.Parameter | None = None) -> None:
         super().__init__()
         self.channels, self.axis, self.sizes, self.bias = channels, axis, sizes, bias
+        self.register_forward_pre_hook(_runs)
 
     def forward(self, x: Tensor) -> Tensor:
         axis = self.axis % x.ndim
@@ -85,6 +94,10 @@ class Blank(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.channels} channels along {self.axis}"
+
+
+def _runs(_module: nn.Module, _args: Any) -> None:
+    """A hook that says: run me. Torch's own encoder layers compute with the weights of their layers unless one asks."""
 
 
 def shrunk(
