@@ -12,6 +12,7 @@ from find import members
 from torch import nn
 
 import tutelage.optimizers
+from tutelage.compress.masks import Choice, of_each
 from tutelage.optimizers.factory import Factory
 
 WRAPPERS = members(tutelage.optimizers, Factory)
@@ -41,6 +42,7 @@ EXAMPLES = {
     Callable[[int], float]: falling,
     Callable[[str], bool]: everywhere,
     Callable[[str], float | torch.Tensor]: one_each,
+    Choice: of_each,
 }
 
 
