@@ -15,6 +15,8 @@ from tutelage.compress.removal import narrowed
 
 LARGEST = 10**7
 """Numbers of a sample: a file that asks for more is no architecture."""
+MOST = 2**20
+"""Channels of a layer: as many as an architecture may number."""
 WORDS = {"input", "integers", "reads", "closed"}
 
 
@@ -44,6 +46,29 @@ def read_back(channels: Channels, architecture: Mapping[str, Any]) -> Closed:
             raise ValueError(f"The architecture does not fit the network: {name!r} cannot be gated, for {why}.")
         inputs[name] = ~_chosen(name, text, channels.readers[name].gates)
     return settled(channels, Closed(inputs, frozenset(architecture["closed"])))
+
+
+def composed(first: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
+    """One architecture for two: ``then`` is of the network that ``first`` left, the result of the one before that.
+
+    Layers have the same names in both, as where whole groups of channels were taken out. Raises ``ValueError`` for
+    other data, and for channels that the first has not left.
+
+    >>> first = {"input": [3], "reads": {"2": "0-1,5,7"}, "closed": []}
+    >>> composed(first, {"input": [3], "reads": {"2": "1-2"}, "closed": []})["reads"]
+    {'2': '1,5'}
+    """
+    for architecture in (first, then):
+        _refuse_other_data(architecture)
+    reads = dict(first["reads"])
+    for name, text in then["reads"].items():
+        if name in reads:
+            left = _chosen(name, reads[name], MOST).nonzero().flatten()
+            kept = torch.zeros(MOST, dtype=torch.bool, device="cpu")
+            kept[left[_chosen(name, text, len(left))]] = True
+            text = _ranges(kept)
+        reads[name] = text
+    return {**first, "reads": reads, "closed": sorted({*first["closed"], *then["closed"]})}
 
 
 def slim(network: nn.Module, *, architecture: Mapping[str, Any]) -> nn.Module:

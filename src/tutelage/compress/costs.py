@@ -34,6 +34,11 @@ def macs_and_elements(part: Part, inputs: int, outputs: int) -> int:
     return macs(part, inputs, outputs) + part.elements * outputs
 
 
+def channels_made(part: Part, _inputs: int, outputs: int) -> int:
+    """Channels that layers make which mix others: what a ratio of pruned channels counts."""
+    return outputs if part.kind == "mixing" else 0
+
+
 @dataclass(frozen=True)
 class Saved:
     """What each gate saves when it alone is closed: by reader (gates,) in float64, and by branch."""

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from tutelage.compress.costs import Price, cost, macs, macs_and_elements, parameters
+from tutelage.compress.costs import Price, channels_made, cost, macs, macs_and_elements, parameters
 from tutelage.compress.graph import Channels, Closed, Part
 from tutelage.compress.removal import without
 from tutelage.measures.latency import latency, wait
@@ -63,6 +63,7 @@ MEASURES: dict[str, MeasureOf] = {
     "MACs": partial(counted, price=macs),
     "operations": partial(counted, price=macs_and_elements),
     "parameters": partial(counted, price=parameters),
+    "channels": partial(counted, price=channels_made),
     "ms": timed,
 }
 
