@@ -44,6 +44,7 @@ from tutelage.schemes.paths import taught_along_paths
 from tutelage.schemes.penalised import Penalty, penalised
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.probe import probed, tuned
+from tutelage.schemes.pruned import Thinning, recovered, thinned, with_small_norms
 from tutelage.schemes.search import search
 from tutelage.schemes.static_labels import with_static_labels
 from tutelage.schemes.supervised import supervised
@@ -124,6 +125,12 @@ def searched(run: Run, **settings: Any) -> dict[str, Finished]:
     return {"student": run.stage("student", build, partial(fit, budget=budget("a third")), seed=7)}
 
 
+def pruned(run: Run, scheme: Callable[..., None], settings: dict[str, Any], **by: Any) -> dict[str, Finished]:
+    teaching = Teaching(kd, teachers(run)[0], ("net", "net"), **by)
+    fit = partial(scheme, plan=PLAN, start=teachers(run)[0], teaching=teaching, **settings)
+    return {"student": run.stage("student", LARGE, fit, seed=7)}
+
+
 def peers(run: Run, **settings: Any) -> dict[str, Finished]:
     builds = {"a": SMALL, "b": LARGE, "c": SMALL}
     return run.peers("peers", builds, partial(mutual, plans=dict.fromkeys(builds, PLAN), **settings), seed=7)
@@ -150,6 +157,10 @@ SCHEMES: dict[str, Callable[..., dict[str, Finished]]] = {
     "generations": born_again,
     "taught_along_paths": assisted,
     "search": searched,
+    "recovered": partial(pruned, scheme=recovered, settings={}),
+    "thinned": partial(pruned, scheme=thinned, settings={"thinning": Thinning(0.6)}),
+    "thinned, at once": partial(pruned, scheme=thinned, settings={"thinning": Thinning(0.6, rise=0.0)}),
+    "with_small_norms": partial(pruned, scheme=with_small_norms, settings={"strength": 0.1}),
     "hinted": lambda run, **by: of_one(run, hinted, guided="middle", hint="middle", **by),
     "faded": lambda run, **by: of_one(run, faded, **FADING, **by),
     "mutual": peers,
