@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from tutelage.losses.held import held_soft_targets
 from tutelage.losses.kd import soft_targets
 from tutelage.losses.reverse_kl import reverse_kl
-from tutelage.optimizers.accelerated_proximal import accelerated_proximal, growing, sparse, steady
+from tutelage.optimizers.accelerated_proximal import accelerated_proximal, growing, lasting, sparse, steady
 from tutelage.optimizers.proximal import proximal, soft_threshold
 
 D = torch.float64
@@ -67,6 +67,8 @@ def test_four_steps_of_three_gates_whatever_others_are_trained_by(floor, base):
         found = g.detach(), sparse(optimizer)["g"], optimizer.state[g]["velocity"]
         for ours, value in zip(found, worked, strict=True):
             torch.testing.assert_close(ours, torch.tensor(value, dtype=D), atol=1e-6, rtol=0)
+    above = (torch.tensor(ITERATES[floor]) > floor).sum(0)
+    assert lasting(optimizer)["g"].tolist() == above.tolist() and (floor < 0 or above.tolist() == [4, 3, 1])
     assert g.tolist()[1:] == [0, 0] if floor == 0 else 0 not in g.tolist()  # exact zeros come of the floor
 
 

@@ -16,6 +16,7 @@ from tutelage.compress import spending
 from tutelage.compress.budget import Budget, budget, in_words
 from tutelage.compress.channels import channels_of
 from tutelage.compress.costs import cost, macs, macs_and_elements, parameters, saved
+from tutelage.compress.fitting import fitting, settle_
 from tutelage.compress.gates import closed, fill_, fold_gates_, gate_, gated, gates_of
 from tutelage.compress.removal import without
 from tutelage.compress.scaled import all_alike, by_cost
@@ -32,7 +33,7 @@ from tutelage.optimizers.usual import nesterov
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
 from tutelage.schemes.plan import Plan
-from tutelage.schemes.search import OPEN, Penalty, search
+from tutelage.schemes.search import OPEN, Ledger, Penalty, search
 from tutelage.schemes.supervised import supervised
 
 pytestmark = pytest.mark.slow
@@ -108,8 +109,9 @@ def test_it_begins_where_student_and_teacher_say_the_same(run):
         assert torch.equal(student(x), teacher(x)) and soft_targets(student(x), teacher(x)) == 0
 
 
-def test_it_is_a_loop_of_a_few_lines(run):
+def test_it_is_a_loop_of_a_few_lines(run, monkeypatch):
     """Weights by gradient descent with decay, gates by the equations of the paper: after two epochs the same."""
+    monkeypatch.setattr(Ledger, "fitting", lambda ledger, values, _lasted: closed(ledger.model, values))
     teacher = teacher_of(run).eval()
     plan = replace(PLAN, epochs=2)
     found = searched(run, teacher=teacher, plan=plan, budget=Budget(1e-6 + 0.2, "MACs", True)).last
@@ -155,13 +157,48 @@ def test_it_stops_at_its_budget_and_says_what_to_take_away(run, words, price):
     spent, removed, whole = macs_of(finished.last, price)
     limit = wanted.limit(whole)
     assert 1 <= len(earlier) + 1 < PLAN.epochs  # of which there were more
-    assert last[wanted.unit] == spent <= limit and all(figures[wanted.unit] > limit for figures in earlier)
+    assert last[wanted.unit] <= spent <= limit and all(figures[wanted.unit] > limit for figures in earlier)
     open_gates = sum(int((gates.gate != 0).sum()) for gates in gates_of(finished.last).values())
-    assert last[OPEN] == open_gates < 16 and last["errors"] >= 0
+    assert last[OPEN] <= open_gates < 16 and last["errors"] >= 0
     folded = fold_gates_(net_of(finished.last)).eval()
     x = torch.rand(3, *SAMPLE)
-    if all(not shut.all() for shut in closed(finished.last).inputs.values()):
-        torch.testing.assert_close(removed.eval()(x), folded(x))
+    torch.testing.assert_close(removed.eval()(x), folded(x))
+
+
+@pytest.mark.parametrize("strength", [1e-6, 0.3, 1.0, 30.0], ids=["nothing closes", "some", "many", "all close"])
+@pytest.mark.parametrize("words", ["15 %", "1.6 kMACs", "75 % of the parameters", "90 % of the operations"])
+def test_what_is_left_is_the_most_that_the_budget_holds_however_strong_the_penalty(run, words, strength):
+    """Whether all closed in an epoch or nothing ever did: one gate more would cost too much."""
+    wanted = budget(words)
+    price = {"MACs": macs, "parameters": parameters, "operations": macs_and_elements}[wanted.unit]
+    finished = searched(run, budget=wanted, penalty=Penalty(strength), plan=replace(PLAN, epochs=4))
+    spent, _, whole = macs_of(finished.last, price)
+    channels, shut = channels_of(net(), torch.zeros(1, *SAMPLE)), closed(finished.last)
+    dearest = max(float(x.max()) for x in saved(channels, price).inputs.values())
+    assert wanted.limit(whole) - dearest < spent <= wanted.limit(whole)
+    assert all(bool((~x).any()) for x in shut.inputs.values())  # of either layer, or there were no answer
+    assert all(bool((x.gate >= 0).all()) for x in gates_of(finished.last).values())
+
+
+def test_what_closed_last_opens_first_and_the_smallest_closes_first():
+    """By hand: the budget holds three gates of the head, whatever else there is."""
+    model = BUILD()
+    channels = channels_of(net(), torch.zeros(1, *SAMPLE))
+    hidden, head = gates_of(model)
+    values = {hidden: torch.ones(6), head: torch.tensor([0.0, 0.5, 0.0, 0.0, 0.3, 0.0, 0.0, 0.0, 0.0, 0.0])}
+    lasted = {hidden: torch.full((6,), 9.0), head: torch.tensor([1.0, 9.0, 3.0, 8.0, 9.0, 2.0, 8.0, 0.0, 0.0, 0.0])}
+    by = partial(fitting, model, channels, least=smallest(channels, ["hidden", "head"], []))
+
+    def opened(values, gates_of_head):
+        return by(values, lasted, lambda shut: int((~shut.inputs["head"]).sum()), gates_of_head)
+
+    assert (~opened(values, 4).inputs["head"]).nonzero().flatten().tolist() == [1, 3, 4, 6]
+    assert (~opened(values, 3).inputs["head"]).nonzero().flatten().tolist() == [1, 3, 4]
+    found = opened(values, 1)
+    assert (~found.inputs["head"]).nonzero().flatten().tolist() == [1] and not found.inputs["hidden"].any()
+    settle_(model, values, opened(values, 3))
+    assert gates_of(model)[head].gate.tolist() == pytest.approx([0, 0.5, 0, 0.3, 0.3, 0, 0, 0, 0, 0])
+    assert gates_of(model)[hidden].gate.tolist() == [1.0] * 6
 
 
 def test_milliseconds_are_those_of_the_removed_network(run, monkeypatch):
@@ -180,9 +217,8 @@ def test_milliseconds_are_those_of_the_removed_network(run, monkeypatch):
     )
     finished = searched(run, budget=budget("3 ms"))
     figures = [record["validation"]["ms"] for record in finished.records]
-    assert (
-        figures[-1] <= 3 and min(figures[:-1], default=4) > 3 and asked[-len(figures) :] == [100 * x for x in figures]
-    )
+    assert figures[-1] <= 3 and min(figures[:-1], default=4) > 3 and {100 * x for x in figures} <= {*asked}
+    assert 2.5 < sum(p.numel() for p in macs_of(finished.last)[1].parameters()) / 100 <= 3  # what is left of it
     scales = {name.split(".")[0]: gates.scale for name, gates in gates_of(finished.last).items()}
     # a gate of the hidden layer saves its sixth of it and of convolution and norm; one of the head a tenth of both
     assert scales["hidden"].tolist() == [1] * 6 and scales["head"].tolist() == [pytest.approx(2 / 10 / (3 / 6))] * 10
@@ -220,7 +256,7 @@ WANTED = {
 def test_anything_may_stand_in_the_place_of_the_divergence(run, wanted):
     finished = searched(run, wanted=WANTED[wanted], penalty=Penalty(0.3), budget=budget("99 %"))
     spent, _, whole = macs_of(finished.last)
-    assert finished.records[-1]["validation"]["MACs"] == spent <= 0.99 * whole
+    assert finished.records[-1]["validation"]["MACs"] <= spent <= 0.99 * whole
     assert all(x > 0 for x in finished.records[0]["losses"]["student"].values())
 
 
@@ -252,7 +288,6 @@ def test_only_the_chosen_layers_have_gates(run):
     ({"budget": budget("9 MACs")}, "of 9 MACs cannot be reached by gates on hidden, head; the least that is left is"),
     ({"build": net}, "Sequential has no gates to search with: build it by compress.gates.gated"),
     ({"build": partial(gated, partial(net, 7), sample=SAMPLE)}, "'conv.weight' differs; build both alike"),
-    ({"penalty": Penalty(1e6)}, "So many gates closed that the answer depends on nothing any more; lower the strength"),
     ({"wanted": partial(held_divergence, kl0=-1.0)}, "from 0 to 1e\\+18; got -1.0"),
 ])  # fmt: skip
 def test_what_cannot_be_searched_for_is_refused_in_a_sentence(run, settings, sentence):

@@ -86,11 +86,20 @@ def accelerated_proximal(
 
 def sparse(optimizer: Optimizer) -> dict[str, Tensor]:
     """Name -> the last iterate ``max(x_k, floor)``, for every parameter that took an accelerated proximal step."""
+    return _kept(optimizer, "iterate")
+
+
+def lasting(optimizer: Optimizer) -> dict[str, Tensor]:
+    """Name -> in how many of the steps each iterate was above the floor: what became 0 last has the most of them."""
+    return _kept(optimizer, "lasted")
+
+
+def _kept(optimizer: Optimizer, what: str) -> dict[str, Tensor]:
     return {
-        name: optimizer.state[p]["iterate"]
+        name: optimizer.state[p][what]
         for group in optimizer.param_groups
         for name, p in zip(group["param_names"], group["params"], strict=True)
-        if "iterate" in optimizer.state.get(p, {})
+        if what in optimizer.state.get(p, {})
     }
 
 
@@ -100,4 +109,7 @@ def _move_(p: Tensor, g: Tensor, x: Tensor, state: dict[str, Any], last: float, 
     if "velocity" in state:
         v.add_(state["velocity"], alpha=last)
     p.copy_((x + this * v).clamp_min_(floor))
-    state.update(velocity=v, iterate=x.clamp_min(floor))
+    lasted = (x > floor).to(x.dtype)
+    if "lasted" in state:
+        lasted.add_(state["lasted"])
+    state.update(velocity=v, iterate=x.clamp_min(floor), lasted=lasted)

@@ -3,12 +3,11 @@
 Gu & Tresp, "Search for Better Students to Learn Distilled Knowledge", 2020, arXiv:2001.11612.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -16,6 +15,7 @@ from tutelage.compress.alive import alive
 from tutelage.compress.budget import Budget, in_words
 from tutelage.compress.channels import channels_of
 from tutelage.compress.costs import saved
+from tutelage.compress.fitting import fitting, settle_
 from tutelage.compress.gates import InputGates, closed, fill_, fold_gates_, gates_of, layer_of
 from tutelage.compress.graph import Closed
 from tutelage.compress.scaled import Scaling, by_cost
@@ -23,7 +23,7 @@ from tutelage.compress.smallest import is_fed, smallest
 from tutelage.compress.spending import MEASURES
 from tutelage.data.lesson import Lesson
 from tutelage.losses.held import GU_AND_TRESP
-from tutelage.optimizers.accelerated_proximal import Momentum, accelerated_proximal, sparse, steady
+from tutelage.optimizers.accelerated_proximal import Momentum, accelerated_proximal, lasting, sparse, steady
 from tutelage.optimizers.factory import Factory, Named
 from tutelage.schemes.answers import Conditions, kept_for
 from tutelage.schemes.by_method import AnyTeaching, prepared
@@ -83,12 +83,14 @@ def search(
     has what the paper minimises beside the penalty, and any method may stand there.
 
     After each epoch it is counted, or measured in ms, what would be left without all that is closed and what that
-    takes with it. The first epoch that ends within the budget is the last, or else the last of ``plan``, whatever has
-    been reached. The gates are then those iterates that are exactly 0 where they are closed: ``compress.gates.closed``
-    reads what to take away.
+    takes with it: 0 where so much is closed that the answer depends on nothing. The first epoch that ends within the
+    budget is the last, or else the last of ``plan``. Then ``compress.fitting`` picks as many gates as the budget holds:
+    those that closed last open again where an epoch closed more than it had to, a whole layer that must not go among
+    them, and the smallest close where no epoch ended within the budget. The others are the iterates of the proximal
+    steps. ``compress.gates.closed`` reads what to take away.
 
     Raises ``ValueError`` for a model without gates, for a budget that is not below the cost of the whole network or
-    that its gates cannot reach, and where so much closes that the answer depends on nothing any more.
+    that its gates cannot reach.
     """
     if not gates_of(model):
         raise ValueError(f"{type(model).__name__} has no gates to search with: build it by compress.gates.gated.")
@@ -110,9 +112,7 @@ def search(
     stage.train(
         {"student": learner}, batches, plan.epochs, model=model, validate=figures, until=ledger.is_within_budget
     )
-    with torch.no_grad():
-        for name, value in iterates(moving).items():
-            gates_of(model)[name].gate.copy_(value)
+    settle_(model, iterates(moving), ledger.fitting(iterates(moving), lasted(moving)))
 
 
 class Ledger:
@@ -133,27 +133,28 @@ class Ledger:
                 f"A search ends below what the whole network costs, {in_words(whole, self.unit)}; the budget is "
                 f"{budget}: name less."
             )
-        least = self.measure.cost(self._least())
-        if self.limit < least:
+        self.whole, self.least = whole, self._least()
+        cheapest = self.measure.cost(self.least)
+        if self.limit < cheapest:
             raise ValueError(
                 f"The budget of {in_words(self.limit, self.unit)} cannot be reached by gates on {self._gated()}; the "
-                f"least that is left is {in_words(least, self.unit)}."
+                f"least that is left is {in_words(cheapest, self.unit)}."
             )
 
     def figures(self, values: Mapping[str, Tensor]) -> dict[str, float]:
-        """The cost, the budget, and the number of open gates at ``values``. Raises ``ValueError`` for too few."""
+        """The cost, the budget, and the number of open gates at ``values``: a cost of 0 where no answer is left."""
         shut = closed(self.model, values)
-        if not is_fed(alive(self.channels, shut)):
-            raise ValueError(
-                "So many gates closed that the answer depends on nothing any more; lower the strength of the penalty, "
-                "or its rate."
-            )
+        cost = float(self.measure.cost(shut)) if is_fed(alive(self.channels, shut)) else 0.0
         gates = gates_of(self.model)
         still = sum(int((values.get(name, x.gate) != 0).sum()) for name, x in gates.items())
-        return {self.unit: float(self.measure.cost(shut)), LIMIT: self.limit, OPEN: still}
+        return {self.unit: cost, LIMIT: self.limit, OPEN: still}
 
     def is_within_budget(self, figures: Metrics) -> bool:
         return figures[self.unit] <= figures[LIMIT]
+
+    def fitting(self, values: Mapping[str, Tensor], lasted: Mapping[str, Tensor]) -> Closed:
+        """What to close at the end: see ``compress.fitting``."""
+        return fitting(self.model, self.channels, values, lasted, self.measure.cost, self.limit, self.least)
 
     def _least(self) -> Closed:
         gates = gates_of(self.model)
@@ -170,7 +171,16 @@ class Ledger:
 
 def iterates(moving: Sequence[Optimizer]) -> dict[str, Tensor]:
     """The sparse iterates of a student's gates, by their names in the student."""
-    return {name.removeprefix(STUDENT): value for optimizer in moving for name, value in sparse(optimizer).items()}
+    return _of_student(sparse, moving)
+
+
+def lasted(moving: Sequence[Optimizer]) -> dict[str, Tensor]:
+    """In how many steps they were above 0."""
+    return _of_student(lasting, moving)
+
+
+def _of_student(read: Callable[[Optimizer], dict[str, Tensor]], moving: Sequence[Optimizer]) -> dict[str, Tensor]:
+    return {name.removeprefix(STUDENT): value for optimizer in moving for name, value in read(optimizer).items()}
 
 
 def _noted(named: Named, *, factory: Factory, made: list[Optimizer]) -> Optimizer:
