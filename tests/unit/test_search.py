@@ -21,6 +21,7 @@ from tutelage.compress.gates import closed, fill_, fold_gates_, gate_, gated, ga
 from tutelage.compress.removal import without
 from tutelage.compress.scaled import all_alike, by_cost
 from tutelage.compress.smallest import smallest
+from tutelage.compress.spending import Measure
 from tutelage.data.labelled import labelled
 from tutelage.data.lesson import Lesson
 from tutelage.data.views import plain
@@ -189,8 +190,11 @@ def test_what_closed_last_opens_first_and_the_smallest_closes_first():
     lasted = {hidden: torch.full((6,), 9.0), head: torch.tensor([1.0, 9.0, 3.0, 8.0, 9.0, 2.0, 8.0, 0.0, 0.0, 0.0])}
     by = partial(fitting, model, channels, least=smallest(channels, ["hidden", "head"], []))
 
+    def count(shut):
+        return int((~shut.inputs["head"]).sum())
+
     def opened(values, gates_of_head):
-        return by(values, lasted, lambda shut: int((~shut.inputs["head"]).sum()), gates_of_head)
+        return by(values, lasted, Measure(macs, count, count), gates_of_head)
 
     assert (~opened(values, 4).inputs["head"]).nonzero().flatten().tolist() == [1, 3, 4, 6]
     assert (~opened(values, 3).inputs["head"]).nonzero().flatten().tolist() == [1, 3, 4]
@@ -206,10 +210,12 @@ def test_milliseconds_are_those_of_the_removed_network(run, monkeypatch):
     asked = []
 
     def latency(models, _example, *, batch_sizes, rounds):
-        ((_, model),) = models.items()
-        asked.append(sum(p.numel() for p in model.parameters()))
-        assert batch_sizes == (1,) and not gates_of(model) and rounds > 10
-        return {"found": {"1": {"median": asked[-1] / 100}}}
+        """Whatever else the machine does: it is busy with the whole network as well."""
+        assert batch_sizes == (1,) and rounds > 10 and not any(map(gates_of, models.values()))
+        sizes = {name: sum(p.numel() for p in model.parameters()) for name, model in models.items()}
+        busy = 1 + len(asked) % 3 if len(models) > 1 else 1
+        asked.append(sizes.get("found", 0))
+        return {name: {"1": {"median": size / 100, "q1": busy * size / 100}} for name, size in sizes.items()}
 
     monkeypatch.setattr(spending, "latency", latency)
     monkeypatch.setattr(
@@ -217,7 +223,7 @@ def test_milliseconds_are_those_of_the_removed_network(run, monkeypatch):
     )
     finished = searched(run, budget=budget("3 ms"))
     figures = [record["validation"]["ms"] for record in finished.records]
-    assert figures[-1] <= 3 and min(figures[:-1], default=4) > 3 and {100 * x for x in figures} <= {*asked}
+    assert figures[-1] <= 3 and min(figures[:-1], default=4) > 3 and {round(100 * x) for x in figures} <= {*asked}
     assert 2.5 < sum(p.numel() for p in macs_of(finished.last)[1].parameters()) / 100 <= 3  # what is left of it
     scales = {name.split(".")[0]: gates.scale for name, gates in gates_of(finished.last).items()}
     # a gate of the hidden layer saves its sixth of it and of convolution and norm; one of the head a tenth of both

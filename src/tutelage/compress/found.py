@@ -9,15 +9,20 @@ from torch import Tensor, nn
 from tutelage.compress.architecture import describe, slim
 from tutelage.compress.channels import channels_of
 from tutelage.compress.gates import closed, fold_gates_
+from tutelage.compress.removal import without
 
 
 def architecture_of(network: nn.Module, example: Tensor) -> dict[str, Any]:
     """The architecture that the closed gates of ``network`` leave, as ``describe`` gives it; it is not changed.
 
-    Raises ``ValueError`` for a network without gates.
+    The smaller network is held against the whole one. Raises ``ValueError`` as ``without`` does, and for a network
+    without gates.
     """
     shut = closed(network)
-    return describe(channels_of(fold_gates_(deepcopy(network)), example), shut)
+    folded = fold_gates_(deepcopy(network))
+    channels = channels_of(folded, example)
+    without(folded, channels, shut)
+    return describe(channels, shut)
 
 
 def found(network: nn.Module, *, architecture: Mapping[str, Any]) -> nn.Module:

@@ -12,20 +12,26 @@ from torch import Tensor, nn
 
 from tutelage.compress.costs import Price, channels_made, cost, macs, macs_and_elements, parameters
 from tutelage.compress.graph import Channels, Closed, Part
-from tutelage.compress.removal import without
+from tutelage.compress.removal import narrowed
 from tutelage.measures.latency import latency, wait
 from tutelage.measures.predict import device_of, evaluating
 
 ROUNDS = 30
-"""Passes of which the median is a latency."""
+"""Passes in which the time of each layer is measured."""
+FEWEST, MOST, LONG = 9, 200, 500.0
+"""Passes of which a quartile is a latency: as many as take ``LONG`` milliseconds, but for the fewest and the most."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """``price`` of each part, by which gates are told apart, and ``cost`` of all with some of it closed, in units."""
+    """``price`` of each part, by which gates are told apart, and ``cost`` of all with some of it closed, in units.
+
+    ``estimate`` is the cost as parts alone tell, thousands a minute: of what is counted the same.
+    """
 
     price: Price
     cost: Callable[[Closed], float]
+    estimate: Callable[[Closed], float]
 
 
 MeasureOf: TypeAlias = Callable[[nn.Module, Channels], Measure]
@@ -33,13 +39,16 @@ MeasureOf: TypeAlias = Callable[[nn.Module, Channels], Measure]
 
 def counted(_model: nn.Module, channels: Channels, *, price: Price) -> Measure:
     """By counts: exact, and the same everywhere."""
-    return Measure(price, partial(cost, channels, price))
+    count = partial(cost, channels, price)
+    return Measure(price, count, count)
 
 
 def timed(model: nn.Module, channels: Channels) -> Measure:
     """By the clock, on the device of ``model`` and for batches of one: the removed network's pass, each layer's part.
 
-    A layer's share of the time is taken to shrink as its multiplications do.
+    The median of the whole network is measured once. It takes turns with what is left of it, and the quotient of their
+    lower quartiles is the cost, in its milliseconds: what else the machine does then hits both alike. A layer's share
+    of the time is taken to shrink as its multiplications do, which is what ``estimate`` adds up.
     """
     example = channels.example(1)
     table = milliseconds_by_layer(model, channels, example)
@@ -52,11 +61,15 @@ def timed(model: nn.Module, channels: Channels) -> Measure:
         share = inputs / read if part.kind == "mixing" else 1.0
         return table[part.name] * share * outputs / made
 
-    def measured(closed: Closed) -> float:
-        clocks = latency({"found": without(model, channels, closed)}, example, batch_sizes=(1,), rounds=ROUNDS)
-        return clocks["found"]["1"]["median"]
+    rounds = max(FEWEST, min(MOST, int(LONG / max(sum(table.values()), 1e-6))))
+    whole = latency({"whole": model}, example, batch_sizes=(1,), rounds=rounds)["whole"]["1"]["median"]
 
-    return Measure(price, measured)
+    def measured(closed: Closed) -> float:
+        both = {"whole": model, "found": narrowed(model, channels, closed)}
+        clocks = latency(both, example, batch_sizes=(1,), rounds=rounds)
+        return whole * clocks["found"]["1"]["q1"] / clocks["whole"]["1"]["q1"]
+
+    return Measure(price, measured, partial(cost, channels, price))
 
 
 MEASURES: dict[str, MeasureOf] = {

@@ -154,7 +154,7 @@ class Ledger:
 
     def fitting(self, values: Mapping[str, Tensor], lasted: Mapping[str, Tensor]) -> Closed:
         """What to close at the end: see ``compress.fitting``."""
-        return fitting(self.model, self.channels, values, lasted, self.measure.cost, self.limit, self.least)
+        return fitting(self.model, self.channels, values, lasted, self.measure, self.limit, self.least)
 
     def _least(self) -> Closed:
         gates = gates_of(self.model)
