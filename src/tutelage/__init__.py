@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tutelage.machine import tune_allocator
     from tutelage.objective import Objective, Term
     from tutelage.run import Run
+    from tutelage.study.quantised import quantised
     from tutelage.taps import Tapped
     from tutelage.teachers.cached import cached
     from tutelage.teachers.frozen import frozen
@@ -37,6 +38,7 @@ _HOMES = {
     "frozen": "teachers.frozen",
     "load": "delivery",
     "measure": "api",
+    "quantised": "study.quantised",
     "train": "learn",
     "tune_allocator": "machine",
 }
@@ -56,6 +58,7 @@ __all__ = [
     "frozen",
     "load",
     "measure",
+    "quantised",
     "train",
     "tune_allocator",
 ]

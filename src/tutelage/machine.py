@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # x86 twice, ARM twice
 """What says that a processor multiplies bfloat16."""
+INT8_UNITS = {
+    "amx_int8": "AMX int8",
+    "avx512_vnni": "AVX-512 VNNI",
+    "avx_vnni": "AVX VNNI",
+    "i8mm": "int8 matrix multiplication",
+    "dotprod": "dot products of int8",
+}
+"""What says that a processor multiplies and adds int8 in one instruction, and what that is called."""
 CONTROL_GROUP = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 """What says how much memory a container has, in both versions of control groups."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
@@ -42,6 +50,14 @@ def has_bfloat16(device: "torch.device | str") -> bool:
         with torch.cuda.device(device):
             return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return False
+
+
+def int8_units() -> tuple[str, ...]:
+    """The instructions of this processor that multiply and add int8 at once; without them int8 may be no faster."""
+    import torch
+
+    features = torch.cpu.get_capabilities()
+    return tuple(words for unit, words in INT8_UNITS.items() if features.get(unit) is True)
 
 
 def gains_from_bfloat16(device: "torch.device | str") -> bool:

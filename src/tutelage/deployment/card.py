@@ -34,11 +34,15 @@ MOST_NAMES = 1000
 
 @dataclass(frozen=True)
 class Made:
-    """How a student was made, as far as it is known: what the run measured, what was asked for, on which machine."""
+    """How a student was made, as far as it is known: what the run measured, what was asked for, on which machine.
+
+    ``timed`` says what the milliseconds are of.
+    """
 
     results: Results = field(default_factory=Results)
     request: Arguments | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
+    timed: str = "of the network in PyTorch"
 
 
 def model_card(
@@ -154,7 +158,7 @@ def _costs(made: Made) -> str:
     where = f" on {machine}" if machine else ""
     count = threads.pop() if len(threads) == 1 else None
     using = "" if count is None else f", {counted(count, 'thread')}"
-    clock = f"Milliseconds of the network in PyTorch: median (quartiles){where}{using}."
+    clock = f"Milliseconds {made.timed}: median (quartiles){where}{using}."
     return f"{table}\n\n{clock}" if sizes else table
 
 
@@ -178,7 +182,7 @@ def _history(made: Made) -> str:
 
 def _told(made: Made) -> list[Network]:
     """The student first; then whom it is measured against."""
-    order = ("student", "baseline", "teacher")
+    order = ("student", "baseline", "teacher", "other")
     return sorted((x for x in made.results.networks if x.role in order), key=lambda x: order.index(x.role))
 
 

@@ -1,7 +1,8 @@
 """Whether a file answers as the network does: by how much they differ, and whether that changes an answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import torch
@@ -75,18 +76,8 @@ def refuse_difference(
     Raises ``ValueError`` where it is above ``TOLERANCE``, or where another class is the most probable although it leads
     by more than that; the sentence says by how much they differ.
     """
-    own = answers(network, samples).double()
-    finite = own[own.isfinite()]
-    largest = finite.abs().max().item() if finite.numel() else 0.0
-    spread = (finite.max() - finite.min()).item() if finite.numel() else 0.0
-    scale = max(spread, 1e-3 * largest) or 1.0
     worst = 0.0
-    for size in BATCHES:
-        rows = torch.arange(size) % len(samples)
-        theirs, ours = file(samples[rows]).double(), own[rows]
-        if theirs.shape != ours.shape:
-            raise ValueError(f"{what} was not kept: it answers {tuple(theirs.shape)} to {counted(size, 'sample')}, and "
-                             f"the network {tuple(ours.shape)}.")  # fmt: skip
+    for size, theirs, ours, scale in _answered(network, file, samples, what):
         worst = max(worst, _largest_difference(theirs, ours) / scale)
         if not worst <= TOLERANCE:
             raise ValueError(
@@ -97,7 +88,40 @@ def refuse_difference(
             raise ValueError(
                 f"{what} was not kept: on batches of {size} it names another class for {counted(changed, 'sample')}."
             )
-    return worst, tuple(own.shape[1:])
+    return worst, tuple(ours.shape[1:])
+
+
+def difference(
+    network: nn.Module, file: Callable[[Tensor], Tensor], samples: Tensor, what: str
+) -> tuple[float, tuple[int, ...]]:
+    """As ``refuse_difference``, of a file that rounds: however far they are apart, as long as both are numbers."""
+    worst = 0.0
+    for size, theirs, ours, scale in _answered(network, file, samples, what):
+        worst = max(worst, _largest_difference(theirs, ours) / scale)
+        if not isfinite(worst):
+            raise ValueError(f"{what} was not kept: on batches of {size} it answers what is no number.")
+    return worst, tuple(ours.shape[1:])
+
+
+def _answered(
+    network: nn.Module, file: Callable[[Tensor], Tensor], samples: Tensor, what: str
+) -> Iterator[tuple[int, Tensor, Tensor, float]]:
+    """For each size of a batch the answers of both in float64, and the spread of the network's to all samples.
+
+    Raises ``ValueError`` where they are of other shapes.
+    """
+    own = answers(network, samples).double()
+    finite = own[own.isfinite()]
+    largest = finite.abs().max().item() if finite.numel() else 0.0
+    spread = (finite.max() - finite.min()).item() if finite.numel() else 0.0
+    scale = max(spread, 1e-3 * largest) or 1.0
+    for size in BATCHES:
+        rows = torch.arange(size) % len(samples)
+        theirs, ours = file(samples[rows]).double(), own[rows]
+        if theirs.shape != ours.shape:
+            raise ValueError(f"{what} was not kept: it answers {tuple(theirs.shape)} to {counted(size, 'sample')}, and "
+                             f"the network {tuple(ours.shape)}.")  # fmt: skip
+        yield size, theirs, ours, scale
 
 
 def _largest_difference(theirs: Tensor, ours: Tensor) -> float:

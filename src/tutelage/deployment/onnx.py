@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -48,24 +49,44 @@ def export_onnx(
     exported, with the line or operation that is in the way, and for answers that differ, with by how much; ``OSError``
     in one sentence where the file cannot be written.
     """
-    onnx, runtime = onnx_module("onnx"), onnx_module("onnxruntime")
+    path = Path(path)
+    made = converted(model, samples, path, about, takes=takes, probabilities=probabilities)
+    asked, size = answering(made.content, made.output, path), len(made.content)
+    done = checked(made.network, asked, made.inputs, path, size, takes=made.takes, output=made.output, real=real)
+    with atomically(path) as temporary:
+        temporary.write_bytes(made.content)
+    return done
+
+
+@dataclass(frozen=True)
+class Converted:
+    """An ONNX file that is not written yet: its ``content``, the ``network`` that it is of, and ``inputs`` for both.
+
+    It ``takes`` these, and its output is called ``output``.
+    """
+
+    content: bytes
+    network: nn.Module
+    inputs: Tensor
+    takes: Input
+    output: str
+
+
+def converted(
+    model: nn.Module, samples: Tensor, path: Path, about: About, *, takes: Input | None, probabilities: bool
+) -> Converted:
+    """What ``export_onnx`` writes to ``path``, in float32. Arguments and errors as there."""
+    onnx = onnx_module("onnx")
+    onnx_module("onnxruntime")
     onnx_module("onnxscript")
-    takes, path = takes or about.input, Path(path)
+    takes = takes or about.input
     output, inputs = output_name(about, probabilities), as_taken(samples, about, takes)
     network = Exported(plain_copy(model), about, takes, probabilities).eval()
     refuse_huge(network, path)
     name = type(getattr(model, "_orig_mod", model)).__name__
     program = _converted(traced(network, inputs, name), output, name)
-    content = _bare(program, onnx, {**about.facts(), "input": takes, "output": output})
-    session = _session(runtime, content, path)
-
-    def answered(batch: Tensor) -> Tensor:
-        return torch.from_numpy(np.asarray(session.run([output], {INPUT: batch.numpy()})[0]))
-
-    done = checked(network, answered, inputs, path, len(content), takes=takes, output=output, real=real)
-    with atomically(path) as temporary:
-        temporary.write_bytes(content)
-    return done
+    content = bare(program, onnx, {**about.facts(), "input": takes, "output": output})
+    return Converted(content, network, inputs, takes, output)
 
 
 def onnx_module(module: str) -> Any:
@@ -111,14 +132,18 @@ def _reason(error: Exception) -> str:
     return f"{found[1]}: {found[2].rstrip('.')}" if found else f"{type(error).__name__}: {said.partition(chr(10))[0]}"
 
 
-def _bare(model: Any, onnx: Any, facts: Mapping[str, object]) -> bytes:
-    """The bytes of the file without what torch writes of this machine: stack traces, and names that it numbers."""
+def bare(model: Any, onnx: Any, facts: Mapping[str, object]) -> bytes:
+    """The bytes of the file with ``facts`` for its metadata, without what torch writes of this machine: stack traces,
+    and names that it numbers."""
     graph = model.graph
     parts = [model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer]
     parts += [part for function in model.functions for part in (function, *function.node)]
     for part in parts:
         del part.metadata_props[:]
         part.ClearField("doc_string")
+    used = {"", *(node.domain for node in graph.node), *(function.domain for function in model.functions)}
+    for named in [x for x in model.opset_import if x.domain not in used]:
+        model.opset_import.remove(named)
     del graph.value_info[:]  # the shapes between, which a runtime finds itself
     number = graph.input[0].type.tensor_type.shape.dim[0].dim_param
     for value in (*graph.input, *graph.output):
@@ -131,12 +156,18 @@ def _bare(model: Any, onnx: Any, facts: Mapping[str, object]) -> bytes:
     return content
 
 
-def _session(runtime: Any, content: bytes, path: Path) -> Any:
+def answering(content: bytes, output: str, path: Path) -> Callable[[Tensor], Tensor]:
+    """What ONNX Runtime answers to a batch with the file that will lie at ``path``, whose output is called so.
+
+    Raises ``ValueError`` where it refuses the file.
+    """
+    runtime = onnx_module("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 3, torch.get_num_threads()
     try:
-        return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+        session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # of the runtime's own, without a common class
         raise ValueError(
             f"{path} was not kept: ONNX Runtime refuses it ({str(error).partition(chr(10))[0]})."
         ) from None
+    return lambda batch: torch.from_numpy(np.asarray(session.run([output], {INPUT: batch.numpy()})[0]))

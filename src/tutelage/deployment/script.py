@@ -9,7 +9,8 @@ from tutelage.printable import printable
 SCRIPT = "predict.py"
 
 _HEAD = '''\
-"""Written by tutelage. What {model} says of a picture: python predict.py PICTURE; needs onnxruntime, numpy, pillow."""
+"""Written by tutelage. What {model} says of a picture: python {script} PICTURE; needs onnxruntime, numpy, pillow.\
+{kind}"""
 
 import sys
 from pathlib import Path
@@ -83,8 +84,10 @@ print(f"{file}: {mask.shape[1]} x {mask.shape[0]} pixels of what the network see
 }
 
 
-def script(about: About, outputs: int, model: str = "student.onnx") -> str:
+def script(about: About, outputs: int, model: str = "student.onnx", name: str = SCRIPT, precision: str = "") -> str:
     """The source of ``predict.py`` for a file ``model`` beside it that takes pixels and gives ``outputs`` a picture.
+
+    The script is called ``name``, and its first lines say the ``precision`` of the file where that is worth a word.
 
     Pictures are read to the bit as ours are: turned as their EXIF orientation says, in ``channels``, their shorter side
     scaled to ``resize`` (antialiased bilinear), the middle cut out; where that is 0, scaled to the size as a whole if
@@ -97,7 +100,8 @@ def script(about: About, outputs: int, model: str = "student.onnx") -> str:
             "predict.py is about pictures, and what this network sees is none; the card says how to call it."
         )
     height, width = how.size
-    facts = {"model": model, "mode": "L" if how.channels == 1 else "RGB", "channels": how.channels, "height": height}
+    named = {"model": model, "script": name, "kind": f"\n\nIt computes in {precision}.\n" if precision else ""}
+    facts = {**named, "mode": "L" if how.channels == 1 else "RGB", "channels": how.channels, "height": height}
     binary = about.task == "classification" and outputs == 1
     sized = (_OPENED, _DRAFTED, _PICTURE, _CROPPED) if how.resize else (_OPENED, _PICTURE, _RESIZED)
     lines = [part.format(**facts, width=width, resize=how.resize) for part in (_HEAD, *sized, _ASKED)]

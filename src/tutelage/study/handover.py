@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from tutelage import machine
 from tutelage.data.augment import middle
+from tutelage.data.labelled import Labelled
 from tutelage.data.views import shown
 from tutelage.deployment.about import About
 from tutelage.deployment.card import Made
@@ -47,12 +48,16 @@ def hand_over(run: Run, student: nn.Module, participants: Participants, method: 
 
 
 def samples_of(data: Sets) -> Tensor:
-    """Samples of the test part as files take them: uint8 pictures of the size that networks see, or what these see."""
-    first = data.test[torch.arange(min(MOST, len(data.test)), device=data.test.index.device)]
-    if data.preprocessing is not None and first.inputs.dtype == torch.uint8:
-        return middle(first.inputs, first.index, data.preprocessing.size)
-    kept = {"input": first.inputs, **first.others}
-    return shown(kept, torch.zeros_like(first.index), data.test_transform)["input"]
+    """The first samples of the test part, as ``as_samples``."""
+    return as_samples(data.test[torch.arange(min(MOST, len(data.test)), device=data.test.index.device)], data)
+
+
+def as_samples(part: Labelled, data: Sets) -> Tensor:
+    """A part of ``data`` as files take it: uint8 pictures of the size that networks see, or what these see."""
+    if data.preprocessing is not None and part.inputs.dtype == torch.uint8:
+        return middle(part.inputs, part.index, data.preprocessing.size)
+    kept = {"input": part.inputs, **part.others}
+    return shown(kept, torch.zeros_like(part.index), data.test_transform)["input"]
 
 
 def _task(data: Sets) -> TaskName:
