@@ -128,6 +128,15 @@ def test_a_divergence_is_its_formula_and_its_gradient_that_of_it(divergence, k1)
 
 
 @pytest.mark.parametrize("divergence", [sparse, bayesian])
+def test_a_divergence_does_not_depend_on_the_layout(divergence):
+    mean, log_variance = torch.randn(2, 5, 3, 3, 3, dtype=torch.float64)
+    last = [x.to(memory_format=torch.channels_last).requires_grad_() for x in (mean, log_variance)]
+    total = divergence(*last)
+    assert torch.allclose(total, divergence(mean, log_variance), rtol=1e-12)
+    assert all(x.stride() == y.stride() for x, y in zip(torch.autograd.grad(total, last), last, strict=True))
+
+
+@pytest.mark.parametrize("divergence", [sparse, bayesian])
 def test_a_divergence_is_0_or_more_and_falls_with_alpha(divergence):
     one = torch.ones(1)
     values = [divergence(one, torch.tensor([x])).item() for x in torch.linspace(-9, 12, 50)]

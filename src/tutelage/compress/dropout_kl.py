@@ -84,30 +84,30 @@ class _Total(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, mean: Tensor, log_variance: Tensor, k1: float) -> Tensor:
-        square = torch.addcmul(torch.full((), SMALL, dtype=mean.dtype, device=mean.device), mean, mean)
-        log_alpha = log_variance - square.log()
-        kept = log_alpha.sigmoid()  # 1 / (1 + 1/α)
-        total = -0.5 * _sum_of_logs(kept)
-        slope = kept.sub_(1).mul_(0.5)
+        small, minus_half, shift = mean.new_tensor([SMALL, -0.5, -K2]).unbind()
+        square = torch.addcmul(small, mean, mean)
+        log_alpha = square.log()
+        torch.sub(log_variance, log_alpha, out=log_alpha)
+        kept = log_alpha.sigmoid().clamp_min_(LEAST)  # 1 / (1 + 1/α)
+        total = -0.5 * _sum_of_logs(kept.flatten())
+        slope = torch.add(minus_half, kept, alpha=0.5, out=kept)
         if k1:
-            gate = log_alpha.mul_(-K3).sub_(K2).sigmoid_()
+            gate = torch.add(shift, log_alpha, alpha=-K3, out=log_alpha).sigmoid_()
             total = total + k1 * gate.sum()
-            slope.addcmul_(gate, gate - 1, value=k1 * K3)
-        ctx.save_for_backward(slope, mean, square)
+            slope.addcmul_(gate, gate, value=k1 * K3).sub_(gate, alpha=k1 * K3)
+        ctx.save_for_backward(torch.div(mean, square, out=square).mul_(slope), slope)
         return total
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        slope, mean, square = ctx.saved_tensors
-        of_variance = slope * grad
-        return (mean / square).mul_(of_variance).mul_(-2), of_variance, None
+        of_mean, of_variance = ctx.saved_tensors
+        return of_mean * (-2 * grad), of_variance * grad, None
 
 
 def _sum_of_logs(x: Tensor) -> Tensor:
-    """``Σ log x`` for x up to 1, cut at e⁻²⁰: logarithms of products of four, which are a quarter of the work."""
-    factors = x.clamp_min(LEAST).flatten()
-    whole = len(factors) // 4 * 4
-    product = factors[:whole].view(4, -1)
+    """``Σ log x`` for x (N,) from e⁻²⁰ to 1: logarithms of products of four, which are a quarter of the work."""
+    whole = len(x) // 4 * 4
+    product = x[:whole].view(4, -1)
     product = product[:2] * product[2:]
-    return (product[0] * product[1]).log().sum() + factors[whole:].log().sum()
+    return product[0].mul_(product[1]).log_().sum() + x[whole:].log().sum()
