@@ -166,16 +166,25 @@ class Run:
         return self._trained(name, description, dict(builds), fit, seed)
 
     def derive(
-        self, name: str, function: Callable[..., nn.Module], /, *, of: Finished, version: int = 1, **arguments: Any
+        self,
+        name: str,
+        function: Callable[..., nn.Module],
+        /,
+        *,
+        of: Finished,
+        version: int = 1,
+        built_by: Build | None = None,
+        **arguments: Any,
     ) -> Finished:
         """The network that ``function(network, **arguments)`` makes of the last one of ``of``, without training.
 
         ``function``, of a module and annotated to return an ``nn.Module``, gets a copy in eval mode that it may change.
         Whenever the network is loaded the function makes it anew, and it gets the weights that it had: its layers must
-        follow from the network and the arguments.
+        follow from the network and the arguments. Where ``built_by()`` makes a network of the same architecture, the
+        function is called once: what it made is loaded and delivered by that alone.
         """
         step = partial(function, **arguments) if arguments else function
-        source = derived(name, step, of, version, self.root / "stages", self.laid_out)
+        source = derived(name, step, of, version, self.root / "stages", self.laid_out, built_by)
         return self._obtain(source)[ONLY]
 
     def given(self, name: str, build: Build, weights: Path | str | None = None) -> Finished:

@@ -193,6 +193,36 @@ def test_function_arguments_source_and_version_make_its_key(tmp_path):
     assert noted(run)[-3]["uses"] == ["peers"]
 
 
+def halved() -> nn.Sequential:
+    """The architecture of ``narrowed``, with weights of its own."""
+    network = net()
+    kept = network[-1].in_features // 2
+    network[-1] = nn.Sequential(Chosen(torch.arange(kept)), nn.Linear(kept, network[-1].out_features))
+    return network
+
+
+def test_what_another_function_builds_is_delivered_without_what_it_was_made_of(tmp_path):
+    with opened(tmp_path / "runs") as run:
+        student = run.stage("student", net, fit)
+        small = run.derive("small", narrowed, of=student, share=0.5, built_by=halved)
+        assert small.key != run.derive("small", narrowed, of=student, share=0.5).key
+        run.deliver(small.last)
+    assert [stage["uses"] for stage in noted(run)[1:]] == [["student"], ["student"]]
+    delivered = run.folder.rename(tmp_path / "delivered")
+    assert not list(delivered.glob("source*"))
+    assert "narrowed" not in (delivered / "student.json").read_text()
+    again = tutelage.load(delivered, allow=["test_derived"])
+    assert same(bits(again), bits(small.last)) and torch.equal(answers(again), answers(small.last))
+
+
+def test_what_builds_another_architecture_is_refused(tmp_path):
+    with opened(tmp_path) as run:
+        student = run.stage("student", net, fit)
+        with pytest.raises(ValueError, match="'student' for 'small' is no network such as its built_by makes"):
+            run.derive("small", narrowed, of=student, share=0.5, built_by=net)
+    assert [path.name for path in (tmp_path / "stages").iterdir()] == [student.key]
+
+
 def test_what_learns_from_it_is_keyed_by_it(tmp_path):
     with opened(tmp_path) as run:
         student = run.stage("student", net, fit)

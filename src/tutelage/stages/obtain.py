@@ -129,11 +129,19 @@ def trained(
 
 
 def derived(
-    name: str, function: Callable[..., nn.Module], of: Finished, version: int, stages: Path, laid_out: LaidOut
+    name: str,
+    function: Callable[..., nn.Module],
+    of: Finished,
+    version: int,
+    stages: Path,
+    laid_out: LaidOut,
+    built_by: Build | None = None,
 ) -> Source:
     """What ``function`` makes of a copy of the last network of ``of``, in eval mode and from one seed.
 
-    Raises ``ValueError`` for a function that is not declared to return a network, and for a network of unknown origin.
+    It is built again by the same function, or by ``built_by``, which makes such a network of nothing. Raises
+    ``ValueError`` for a function that is not declared to return a network, for a network of unknown origin, and where
+    ``built_by`` makes another architecture.
     """
     step, origin, weights = described(function), getattr(of.last, ORIGIN, None), stages / of.key / "last.safetensors"
     maker(step, already_imported)
@@ -145,8 +153,19 @@ def derived(
         return laid_out(_seeded(partial(function, source)))
 
     description = {"derive": step, "of": {"stage": of.key}, "version": version, **code_of(function)}
-    make = partial(_keep, name, description, lambda: (build(), [f"derived from {of.name}"]))
-    return Source(name, "derived", description, {ONLY: build}, {ONLY: origin.then(step, weights)}, make)
+    again, found = build, origin.then(step, weights)
+    if built_by is not None:
+        again, found = partial(_laid_out, partial(_seeded, built_by), laid_out), Origin(described(built_by))
+        description |= {"build": found.build, **code_of(function, built_by)}
+
+    def made() -> tuple[nn.Module, list[str]]:
+        model = build()
+        if built_by is not None and _sizes(model) != _sizes(again()):
+            raise ValueError(f"What is made of {of.name!r} for {name!r} is no network such as its built_by makes.")
+        return model, [f"derived from {of.name}"]
+
+    make = partial(_keep, name, description, made)
+    return Source(name, "derived", description, {ONLY: again}, {ONLY: found}, make)
 
 
 def given(name: str, build: Build, weights: Path | None, laid_out: LaidOut) -> Source:
@@ -214,6 +233,10 @@ def _state_hash(model: nn.Module) -> str:
         digest.update(repr((name, str(x.dtype), list(x.shape))).encode())
         digest.update(x.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def _sizes(model: nn.Module) -> dict[str, torch.Size]:
+    return {name: x.shape for name, x in model.state_dict().items()}
 
 
 def _seeded(build: Build) -> nn.Module:
