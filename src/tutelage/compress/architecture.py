@@ -77,11 +77,16 @@ def slim(network: nn.Module, *, architecture: Mapping[str, Any]) -> nn.Module:
     The architecture was found by ``without``, which holds the smaller network against the whole one; here it is only
     made again, as often as the network is loaded. Raises ``ValueError`` for an architecture that does not fit.
     """
+    channels = channels_like(network, architecture)
+    return narrowed(network, channels, read_back(channels, architecture))
+
+
+def channels_like(network: nn.Module, architecture: Mapping[str, Any]) -> Channels:
+    """The channels of ``network`` for the samples of ``architecture``. Raises ``ValueError`` for other data."""
     _refuse_other_data(architecture)
     floats = next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.float32)
     dtype = torch.int64 if architecture.get("integers") else floats
-    channels = channels_of(network, torch.zeros((1, *architecture["input"]), dtype=dtype, device="cpu"))
-    return narrowed(network, channels, read_back(channels, architecture))
+    return channels_of(network, torch.zeros((1, *architecture["input"]), dtype=dtype, device="cpu"))
 
 
 def fresh(
