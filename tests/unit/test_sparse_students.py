@@ -10,6 +10,7 @@ from torch import nn
 from tutelage.compress.footprint import footprint
 from tutelage.data.labelled import labelled
 from tutelage.data.lesson import Lesson
+from tutelage.delivery import load
 from tutelage.methods.response import softened
 from tutelage.models.mlp import mlp
 from tutelage.optimizers.usual import adam
@@ -18,16 +19,10 @@ from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
+from tutelage.study.certainty_tables import asked, certainty_table, reliability_table, strangers_table
 from tutelage.study.sets import Sets
-from tutelage.study.sparse_students import (
-    Ways,
-    certainty_table,
-    counted,
-    layers_table,
-    pruned_by_magnitude,
-    sizes_table,
-    student,
-)
+from tutelage.study.sparse_students import Ways, counted, pruned_by_magnitude, student
+from tutelage.study.sparse_tables import layers_table, removal_table, sizes_table
 
 
 def drawn(count, seed):
@@ -85,7 +80,8 @@ def test_one_of_which_nothing_is_left_is_told_and_not_measured(run, ways):
     table = sizes_table(students, found, {"kd": 5}, ways.teaching.teacher)
     assert table.rows[1] == ("kd+svd", *[None] * 8, "nothing is left of hidden1, output")
     assert leader_of(students) == "kd" and rival_of(students) is None
-    assert [row[0] for row in certainty_table(students, DATA, [], 2).rows] == ["kd", "kd+svd, 2 draws"]
+    assert list(asked(students, DATA, [], 2)) == ["kd", "kd+svd, 2 draws"]
+    assert removal_table(students, DATA.example).rows == ()
     assert "keeps 228, 1 times fewer" in headline("small", found, {"kd": 5}, "kd")
 
 
@@ -99,10 +95,36 @@ def test_tables_have_a_line_for_everybody(run, ways):
     svd = by_name["svd"]
     product = svd["× narrower"] * svd["× fewer bits"]
     assert svd["× less memory than the teacher"] == pytest.approx(product, abs=0.02)
-    assert [row[:3] for row in layers_table(found).rows][:2] == [("plain", "hidden1", 1), ("plain", "output", 2)]
-    sure = certainty_table(students, DATA, strangers(DATA.test), passes=3)
+    assert [row[:3] for row in layers_table(found).rows] == [("svd", "hidden1", 1), ("svd", "output", 2)]
+    answers = asked(students, DATA, strangers(DATA.test), passes=3)
+    sure = certainty_table(answers, DATA.test.targets)
     assert [row[0] for row in sure.rows] == ["plain", "kd", "svd", "svd, 3 draws"]
     assert all(len(row) == len(sure.columns) == 8 for row in sure.rows)
+
+
+def test_curves_rise_and_go_through_all_answers(run, ways):
+    answers = asked({"svd": student(run, "svd", ways)}, DATA, strangers(DATA.test), passes=3)
+    right = reliability_table(answers, DATA.test.targets)
+    assert sum(row[2] for row in right.rows if row[0] == "svd") == pytest.approx(100, abs=0.1)
+    wrong = 100 * (answers["svd"].own.argmax(-1) != DATA.test.targets).double().mean().item()
+    known = [(share, accuracy) for name, _, share, accuracy in right.rows if name == "svd" and accuracy is not None]
+    assert sum(share * (100 - accuracy) for share, accuracy in known) / 100 <= wrong + 0.1
+    noticed = strangers_table(answers).rows
+    for who in {row[0] for row in noticed}:
+        shares = [row[2] for row in noticed if row[0] == who]
+        assert shares == sorted(shares) and shares[0] >= 0 and shares[-1] <= 100
+
+
+def test_what_is_removed_answers_the_same_and_is_loaded_without_what_was_random(run, ways):
+    one = student(run, "svd", ways)
+    x = torch.rand(5, 16)
+    assert torch.allclose(one.plain.last(x), one.small.last(x), atol=1e-5)
+    whole, small = removal_table({"svd": one}, DATA.example).rows
+    assert small[0] == "svd, removed" and all(a <= b for a, b in zip(small[1:4], whole[1:4], strict=True))
+    run.deliver(one.small.last)
+    told = (run.place / "student.json").read_text()
+    assert "variational" not in told and "compact" not in told
+    assert torch.equal(load(run.place)(x), one.small.last(x))
 
 
 def test_strangers_are_the_same_grey_levels_in_other_places():

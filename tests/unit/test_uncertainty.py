@@ -13,7 +13,7 @@ from tutelage.data.synthetic import digits
 from tutelage.measures.calibration import calibration
 from tutelage.measures.entropy import entropy
 from tutelage.measures.monte_carlo import monte_carlo
-from tutelage.measures.outside import outside
+from tutelage.measures.outside import detected, outside
 from tutelage.measures.predict import predict
 from tutelage.models.mlp import mlp
 from tutelage.tasks.classification import CLASSIFICATION
@@ -116,6 +116,20 @@ def test_the_best_detection_the_worst_and_that_of_chance():
     assert (outside(low, high).auroc, outside(low, high).false_alarms) == (1, 0)
     assert (outside(high, low).auroc, outside(high, low).false_alarms) == (0, 1)
     assert outside(low, low).auroc == 0.5
+
+
+def test_a_curve_of_detection_keeps_to_its_false_alarms():
+    within, beyond = torch.randn(200).double(), torch.randn(100).double() + 1
+    alarms = [0.0, 0.05, 0.3, 1.0]
+    shares = detected(within, beyond, alarms)
+    assert shares == sorted(shares)
+    assert shares[0] == (beyond > within.max()).double().mean().item()
+    for share, most in zip(shares, alarms, strict=True):
+        taken = beyond.sort(descending=True).values[: round(share * 100)]
+        assert not len(taken) or (within >= taken.min()).double().mean().item() <= most
+    assert detected(torch.zeros(20), torch.ones(30), [0.0]) == [1.0]
+    with pytest.raises(ValueError, match="Scores are numbers of samples within and outside"):
+        detected(within, torch.zeros(0), [0.5])
 
 
 @pytest.mark.parametrize("scores", [(torch.zeros(0), torch.ones(1)), (torch.ones(1), torch.tensor([float("nan")]))])

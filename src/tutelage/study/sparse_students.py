@@ -1,37 +1,28 @@
 """Students that become sparse while they learn: trained in several ways, made plain, and counted."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
-from torch import nn
 from torch.optim import Optimizer
 
 from tutelage.compress import dropout_kl
+from tutelage.compress.architecture import fresh
 from tutelage.compress.block_sparse import block_sparse
 from tutelage.compress.compact import compacted, emptied
-from tutelage.compress.footprint import Footprint, factors, footprint
+from tutelage.compress.empty import architecture_of_filled, filled
+from tutelage.compress.footprint import Footprint, footprint
 from tutelage.compress.variational import is_variational, kl, variational
-from tutelage.data.labelled import Labelled
 from tutelage.keys import Build
-from tutelage.measures.calibration import calibration
-from tutelage.measures.entropy import entropy
-from tutelage.measures.errors import errors
-from tutelage.measures.monte_carlo import monte_carlo
-from tutelage.measures.outside import outside
-from tutelage.measures.predict import predict
 from tutelage.methods.weights import in_last_epoch
 from tutelage.objective import Weight
 from tutelage.optimizers.factory import Factory, Named
 from tutelage.optimizers.magnitude import cubic, magnitude_pruned
-from tutelage.results import Curve, Table
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
 from tutelage.schemes.penalised import Penalty, penalised
 from tutelage.schemes.plan import Plan
 from tutelage.stages.storage import Finished
-from tutelage.study.sets import Sets
 
 DIVERGENCES = {"svd": dropout_kl.sparse, "vbd": dropout_kl.bayesian}
 
@@ -54,10 +45,14 @@ class Ways:
 
 @dataclass(frozen=True, eq=False)
 class Student:
-    """What was trained, random where it is variational, and what predicts: a plain network, if anything is left."""
+    """What was trained, random where it is variational, and what predicts, if anything is left.
+
+    ``plain`` is as large as any student, with its zeros; ``small`` answers the same without what carries nothing.
+    """
 
     trained: Finished
     plain: Finished | None
+    small: Finished | None
     empty: tuple[str, ...] = ()
 
     @property
@@ -83,12 +78,12 @@ def student(run: Run, way: str, ways: Ways) -> Student:
     fit = partial(penalised, plan=ways.plan, teaching=teaching, penalties=penalties)
     trained = run.stage(way, build, fit, seed=ways.plan.lesson.seed)
     if divergence is None:
-        return Student(trained, trained)
+        return Student(trained, trained, trained)
     if empty := emptied(trained.last):
-        return Student(trained, None, tuple(empty))
-    return Student(
-        trained, run.derive(f"{way}, plain", compacted, of=trained, beta=in_last_epoch(ways.beta, ways.plan.epochs))
-    )
+        return Student(trained, None, None, tuple(empty))
+    beta = in_last_epoch(ways.beta, ways.plan.epochs)
+    plain = run.derive(f"{way}, plain", compacted, of=trained, built_by=ways.build, beta=beta)
+    return Student(trained, plain, _filled(run, way, plain, ways))
 
 
 def pruned_by_magnitude(run: Run, name: str, start: Finished, share: float, ways: Ways) -> Student:
@@ -102,7 +97,7 @@ def pruned_by_magnitude(run: Run, name: str, start: Finished, share: float, ways
     plan = replace(ways.plan, optimizer=partial(pruning, factory=ways.plan.optimizer, share=rising))
     fit = partial(penalised, plan=plan, teaching=ways.teaching, penalties={}, start=start.last)
     trained = run.stage(name, ways.build, fit, seed=plan.lesson.seed)
-    return Student(trained, trained)
+    return Student(trained, trained, _filled(run, name, trained, ways))
 
 
 def pruning(named: Named, *, factory: Factory, share: Callable[[int], float]) -> Optimizer:
@@ -116,74 +111,10 @@ def counted(students: Mapping[str, Student]) -> dict[str, Footprint]:
     return {name: footprint(one.plain.last) for name, one in students.items() if one.plain is not None}
 
 
-def sizes_table(
-    students: Mapping[str, Student], found: Mapping[str, Footprint], errors: Mapping[str, float], teacher: nn.Module
-) -> Table:
-    """How much less each student takes than the teacher, counted in three ways, and the two factors apart."""
-    large = footprint(teacher)
-    rows: list[tuple[Any, ...]] = []
-    for name, one in students.items():
-        if one.plain is None:
-            rows.append((name, *[None] * 8, f"nothing is left of {', '.join(one.empty)}"))
-            continue
-        own = found[name]
-        parts = factors(large, own)
-        ratios = (own.count_ratio, parts.sparsity, parts.width, parts.total)
-        rows.append(
-            (name, errors[name], own.nonzero, *(round(x, 2) for x in ratios), own.csr_bits, own.file_bytes, None)
-        )
-    return Table(
-        title="Sizes of the students",
-        columns=("student", "errors", "weights that are not 0", "× fewer weights", "× fewer bits", "× narrower",
-                 "× less memory than the teacher", "bits as CSR", "bytes of the file", "remark"),
-        rows=tuple(rows),
-        note=f"The teacher has {large.weights:,} weights in linear layers and convolutions, of 32 bits each. Bits are "
-        f"32 a value, 16 a column and 32 a row of compressed sparse rows, or 32 a weight where that is less. The last "
-        f"factor is the product of how much narrower the dense student is, and of the bits that its zeros save. The "
-        f"file has the biases, too.",
-    )  # fmt: skip
-
-
-def layers_table(found: Mapping[str, Footprint]) -> Table:
-    """The share of zeros in each layer of each student."""
-    rows = [
-        (name, layer, place, round(100 * zeros, 3))
-        for name, own in found.items()
-        for place, (layer, zeros) in enumerate(own.layers.items(), start=1)
-    ]
-    return Table(
-        title="Zeros of the students by layer",
-        columns=("student", "layer", "place", "zeros, %"),
-        rows=tuple(rows),
-        curve=Curve("place", "zeros, %", "student"),
-    )
-
-
-def certainty_table(students: Mapping[str, Student], data: Sets, strangers: Sequence[Labelled], passes: int) -> Table:
-    """Whether each student is as often right as it says, and whether strangers make it less sure than its own samples.
-
-    A random student is asked twice: by its mean weights, and ``passes`` times with weights drawn anew.
-    """
-    rows = []
-    for name, one in students.items():
-        ways = {name: predict} if one.plain is not None else {}
-        if one.is_random:
-            ways[f"{name}, {passes} draws"] = partial(monte_carlo, random=is_variational, passes=passes)
-        for label, ask in ways.items():
-            network = one.plain.last if ask is predict and one.plain is not None else one.trained.last
-            own, *others = (ask(network, x, transform=data.test_transform) for x in (data.test, *strangers))
-            wrong = errors(own, data.test.targets)
-            told = [outside(entropy(own), entropy(other)) for other in others]
-            rows.append((
-                label, wrong, round(100 * calibration(own, data.test.targets).error, 3),
-                round(entropy(own).mean().item(), 4),
-                *(round(x, 4) for one in told for x in (one.auroc, one.false_alarms)),
-            ))  # fmt: skip
-    columns = [c for x in strangers for c in (f"AUROC, {x.name}", f"false alarms, {x.name}")]
-    return Table(
-        title="Certainties of the students",
-        columns=("student", "errors", "calibration error, %", "mean entropy", *columns),
-        rows=tuple(rows),
-        note="Entropies are in nats. AUROC is how well they tell strangers from test samples, 0.5 by chance; false "
-        "alarms are test samples that are as uncertain as all but 5 % of the strangers.",
-    )
+def _filled(run: Run, name: str, plain: Finished, ways: Ways) -> Finished:
+    """``plain`` without the channels that carry nothing, if there are any."""
+    architecture = architecture_of_filled(plain.last, ways.plan.lesson.example)
+    if not architecture["reads"] and not architecture["closed"]:
+        return plain
+    built_by = partial(fresh, build=ways.build, architecture=architecture)
+    return run.derive(f"{name}, removed", filled, of=plain, built_by=built_by, architecture=architecture)

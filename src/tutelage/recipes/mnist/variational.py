@@ -89,7 +89,7 @@ def variational(
     from tutelage.methods.weights import rising
     from tutelage.recipes.mnist import nets, sparse_nets
     from tutelage.schemes.by_method import Teaching
-    from tutelage.study import sparse_students
+    from tutelage.study import certainty_tables, sparse_students, sparse_tables
     from tutelage.study.claims import cannot_decide
     from tutelage.study.evaluated import Evaluated, publish_networks
 
@@ -121,16 +121,22 @@ def variational(
     leader = sparse_nets.leader_of(students)
     networks = {"teacher": Evaluated("teacher", f"the larger network, {teacher.units} hidden units", large)}
     for name in sorted(found, key=lambda name: name != leader):
-        finished = students[name].plain
+        finished = students[name].small
         assert finished is not None
         networks[name] = Evaluated("baseline" if name == "plain" else "student", sparse_nets.words(name), finished)
     measured = publish_networks(run, data, networks, sparse_nets.METHODS)
     errors = nets.errors_of(measured)
+    answers = certainty_tables.asked(students, data, sparse_nets.strangers(data.test), sparse.draws)
+    told = {name: one for name, one in answers.items() if name.partition(",")[0] in ("kd", leader)}
+    taken_out = sparse_tables.removal_table(students, data.example)
     run.publish(
         tables=[
-            sparse_students.sizes_table(students, found, errors, large.last),
-            sparse_students.layers_table(found),
-            sparse_students.certainty_table(students, data, sparse_nets.strangers(data.test), sparse.draws),
+            sparse_tables.sizes_table(students, found, errors, large.last),
+            *([taken_out] if taken_out.rows else []),
+            sparse_tables.layers_table(found),
+            certainty_tables.certainty_table(answers, data.test.targets),
+            certainty_tables.reliability_table(told, data.test.targets),
+            certainty_tables.strangers_table(told),
         ],
         headline=sparse_nets.headline(network, found, errors, leader),
     )
