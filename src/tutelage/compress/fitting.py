@@ -79,7 +79,7 @@ def _aim(wanted: float, measured: Sequence[tuple[float, float]]) -> float:
     estimates, costs = zip(*measured, strict=True)
     slope = linear_regression(estimates, costs).slope if min(estimates) < max(estimates) else 0.0
     if slope <= 0:  # one alone, or the clock says so: in proportion to the last
-        return estimates[-1] * wanted / max(costs[-1], 1e-12)
+        return float(estimates[-1] * wanted / max(costs[-1], 1e-12))
     return float(fmean(estimates) + (wanted - fmean(costs)) / slope)
 
 
