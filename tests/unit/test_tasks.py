@@ -15,7 +15,6 @@ import tutelage.tasks
 from tutelage.data.labelled import labelled
 from tutelage.data.lesson import Lesson
 from tutelage.keys import described, key_of
-from tutelage.measures.predict import predict
 from tutelage.methods.check import check_network
 from tutelage.models.mlp import mlp
 from tutelage.optimizers.usual import adam
@@ -32,10 +31,12 @@ from tutelage.tasks.frames import Spoken, frames
 from tutelage.tasks.multi_label import MULTI_LABEL
 from tutelage.tasks.regression import BOUNDED, REGRESSION
 from tutelage.tasks.segmentation import SEGMENTATION
+from tutelage.tasks.similarity import similarity
 from tutelage.tasks.task import Task
 
 RECORDINGS = torch.arange(60) // 6
 SPEECH = frames(Spoken(RECORDINGS, torch.arange(10) % 3, torch.full((3,), 1 / 3).log(), 3))
+ALIKE = similarity(2.0)
 NO_TASKS = {"tutelage.tasks.judged", "tutelage.tasks.task", "tutelage.tasks.by_name"}
 TASKS = [
     pytest.param(task, id=f"{info.name}:{task.name}")
@@ -45,6 +46,7 @@ TASKS = [
     if isinstance(task, Task) and not (task is CLASSIFICATION and info.name != "tutelage.tasks.classification")
 ]
 TASKS.append(pytest.param(SPEECH, id="tutelage.tasks.frames"))  # a task of the recordings that it is given
+TASKS.append(pytest.param(ALIKE, id="tutelage.tasks.similarity"))  # of pairs that people gave such numbers
 
 
 def test_no_task_is_forgotten():
@@ -58,6 +60,12 @@ def drawn(task: Task, count: int = 60):
     if task in (REGRESSION, BOUNDED):
         targets = inputs @ torch.randn(4, 2)
         return labelled("drawn", inputs, targets), targets + 0.1 * torch.randn(count, 2)
+    if task is ALIKE:
+        cosines = torch.rand(count)
+        angles = cosines.acos() + 0.05 * torch.randn(count)
+        second = torch.stack([angles.cos(), angles.sin(), 0 * angles, 0 * angles], 1)
+        first = torch.eye(4)[:1].expand(count, 4)
+        return labelled("drawn", first, 2 * cosines[:, None], second=second), angles.cos()
     if task is SEGMENTATION:
         inputs = torch.rand(count, 4, 6, 5)
         targets = torch.rand(count, 6, 5).mul(2.9).long()
@@ -77,6 +85,8 @@ def drawn(task: Task, count: int = 60):
 
 def perfect(task: Task, data):
     targets = data.targets
+    if task is ALIKE:
+        return targets.flatten() / 2
     if task in (REGRESSION, BOUNDED):
         return targets.clone()
     if task is BINARY:
@@ -134,7 +144,7 @@ class TestEveryTask:
         model = network(task)
         figures = task.validation(model, data)
         assert next(iter(figures)) == task.deciding.name and figures["count"] == len(data)
-        assert figures["loss"] == pytest.approx(task.loss(predict(model, data), data.targets).item())
+        assert figures["loss"] == pytest.approx(task.loss(task.predict(model, data), data.targets).item())
 
     def test_a_teacher_is_learnt_from_and_the_soft_loss_falls_towards_its_answers(self, task):
         data, answers = drawn(task)
@@ -152,6 +162,8 @@ class TestEveryTask:
         assert (("batch", "target") in reads) is (task is BOUNDED)
 
     def test_a_network_of_it_is_taken_and_one_of_another_size_is_not(self, task):
+        if task is ALIKE:
+            return  # vectors are of any size
         data, _ = drawn(task)
         check_network(network(task), data.inputs[:2], len(data.classes), "net", task, data.targets[:2])
         wrong = nn.Conv2d(4, 7, 1) if task is SEGMENTATION else mlp((4, 7))
