@@ -1,0 +1,159 @@
+"""Encoders that somebody else trained, BERT or DistilBERT, from their files as networks of ours, with all layers.
+
+From an ONNX file, whose matrices may be stored in fewer bits, or from a folder as ``transformers`` saves it. Neither
+that library nor any code of the files is run.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tutelage import plain_json
+from tutelage.data.wordpiece import WordPieces, read_pieces
+from tutelage.foreign.onnx_encoder import onnx_sentences
+from tutelage.foreign.onnx_weights import onnx_weights
+from tutelage.models.bert_names import own_names
+from tutelage.models.encoder import Encoder
+from tutelage.models.sentences import SentenceEncoder
+from tutelage.weights.nested import named_tensors
+from tutelage.weights.read import read
+
+HEAD_WIDTHS = (64, 32, 16, 128)
+"""Of the heads of published networks, the usual one first."""
+ROUNDING, NEAR = 1e-4, 0.05
+"""How far (relatively) vectors are from what the file itself answers: at once the right ones; those that may be."""
+CONFIG, WEIGHTS, PIECES = "config.json", ("model.safetensors", "pytorch_model.bin"), "vocab.txt"
+FAMILIES = ("bert", "distilbert")
+
+
+def dequantised_sentences(file: Path) -> SentenceEncoder:
+    """The encoder in an ONNX ``file`` as a network of ours, (N, T) -> (N, D): its weights as float32, all layers open.
+
+    The file does not say how many heads there are: that number is taken with which the network answers as the file
+    does, to rounding; or, as a runtime may multiply whole numbers, to a few hundredths. Raises as ``onnx_weights`` and
+    ``onnx_sentences`` do, and ``ValueError`` for a file that holds no such encoder, or one that answers otherwise.
+    """
+    weights = _encoder_of(onnx_weights(file), str(file))
+    asked = onnx_sentences(file)
+    tokens = _some_tokens(weights)
+    gaps: dict[int, float] = {}
+    with torch.no_grad():
+        wanted = asked(tokens)
+        for heads in _possible_heads(weights):
+            network = SentenceEncoder(_filled(weights, heads, str(file)).eval())
+            gaps[heads] = float((network(tokens) - wanted).norm() / wanted.norm())
+            if gaps[heads] <= ROUNDING:
+                return network.eval()
+    nearest = min(gaps, key=gaps.__getitem__)
+    if gaps[nearest] > NEAR:
+        raise ValueError(
+            f"{file} holds the weights of a BERT and answers otherwise than one: its activation or norms are others; "
+            "use it as a teacher that only answers."
+        )
+    return SentenceEncoder(_filled(weights, nearest, str(file))).eval()
+
+
+def encoder_in_folder(folder: Path) -> Encoder:
+    """The encoder that ``transformers`` saved in ``folder``: ``config.json`` and ``model.safetensors``; in eval mode.
+
+    Heads beside it are left out. Raises ``FileNotFoundError`` for a folder without these files, ``ValueError`` for a
+    network of another family than BERT or DistilBERT, and for files that are damaged or do not fit each other.
+    """
+    config = _config(folder)
+    file = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+    if file is None:
+        raise FileNotFoundError(f"{folder} has no {' nor '.join(WEIGHTS)}; save the network there: save_pretrained.")
+    stored, _ = named_tensors(read(file))
+    weights = _encoder_of({".".join(name): x for name, x in stored.items()}, str(file))
+    heads = config.get("num_attention_heads", config.get("n_heads"))
+    padding = config.get("pad_token_id", 0)
+    if not isinstance(heads, int) or not isinstance(padding, int):
+        raise ValueError(f"{folder / CONFIG} does not say how many heads the network has.")
+    return _filled(weights, heads, str(file), padding=padding).eval()
+
+
+def pieces_in_folder(folder: Path) -> WordPieces:
+    """The vocabulary that lies in ``folder`` beside a network. Raises as ``read_pieces``."""
+    return read_pieces(folder / PIECES)
+
+
+def refuse_other_pieces(teacher: WordPieces, student: WordPieces) -> None:
+    """Raise ``ValueError`` unless both have one vocabulary, as whatever compares tokens wants it.
+
+    A teacher that gives a sentence one vector may have another: each network then sees its own tokens.
+    """
+    if teacher.pieces == student.pieces:
+        return
+    place = next((i for i, (a, b) in enumerate(zip(teacher.pieces, student.pieces, strict=False)) if a != b), None)
+    first = f"the first other piece is number {place}" if place is not None else "one is the beginning of the other"
+    raise ValueError(
+        f"Teacher and student cut texts by other vocabularies ({len(teacher)} and {len(student)} pieces; {first}): "
+        "give the student the teacher's vocab.txt, or compare vectors of whole sentences."
+    )
+
+
+def _config(folder: Path) -> Mapping[str, Any]:
+    if not (folder / CONFIG).is_file():
+        raise FileNotFoundError(
+            f"{folder} has no {CONFIG}; name a folder in which transformers saved a network: save_pretrained."
+        )
+    config = plain_json.read(folder / CONFIG)
+    family = config.get("model_type") if isinstance(config, dict) else None
+    if not isinstance(config, dict) or family not in FAMILIES:
+        raise ValueError(
+            f"{folder / CONFIG} is of a network {family!r}; encoders that are read are {' and '.join(FAMILIES)}."
+        )
+    wanted = {"hidden_act": "gelu", "activation": "gelu", "position_embedding_type": "absolute"}
+    if other := [x for x, usual in wanted.items() if config.get(x, usual) != usual]:
+        raise ValueError(
+            f"{folder / CONFIG} says {other[0]} {config[other[0]]!r}; {wanted[other[0]]!r} is what is read."
+        )
+    return config
+
+
+def _encoder_of(weights: Mapping[str, Tensor], called: str) -> dict[str, Tensor]:
+    found = own_names(weights)
+    wanted = {"embeddings.tokens.weight", "embeddings.positions.weight", "layer1.widen.weight"}
+    if missing := sorted(wanted - found.keys()):
+        raise ValueError(f"{called} holds no encoder of the families {' and '.join(FAMILIES)}: it has no {missing[0]}.")
+    return found
+
+
+def _filled(weights: Mapping[str, Tensor], heads: int, called: str, padding: int = 0) -> Encoder:
+    vocabulary, width = weights["embeddings.tokens.weight"].shape
+    numbers = {int(found[1]) for name in weights if (found := re.match(r"layer(\d+)\.", name))}
+    try:
+        network = Encoder(
+            layers=max(numbers),
+            width=width,
+            heads=heads,
+            inner=len(weights["layer1.widen.weight"]),
+            vocabulary=vocabulary,
+            positions=len(weights["embeddings.positions.weight"]),
+            types=len(weights.get("embeddings.types.weight", ())),
+            padding=padding,
+        )
+        network.load_state_dict({name: x.float() for name, x in weights.items()})
+    except (RuntimeError, ValueError) as misfit:
+        words = str(misfit).partition("\n")[2].strip().partition("\n")[0] or str(misfit)
+        raise ValueError(f"{called} holds no whole encoder: {words.rstrip('.')}.") from None
+    return network
+
+
+def _possible_heads(weights: Mapping[str, Tensor]) -> list[int]:
+    width = weights["embeddings.tokens.weight"].shape[1]
+    usual = [width // x for x in HEAD_WIDTHS if width % x == 0]
+    return [*usual, *(x for x in range(1, width + 1) if width % x == 0 and x not in usual)]
+
+
+def _some_tokens(weights: Mapping[str, Tensor]) -> Tensor:
+    """Two texts of any tokens, one longer than the other; none of them padding, or the end of a sentence."""
+    vocabulary = len(weights["embeddings.tokens.weight"])
+    tokens = torch.arange(1, 13).mul(7919).remainder(max(vocabulary - 1, 1)).add(1).view(2, 6)
+    tokens[tokens == 102] = 1
+    tokens[1, 4:] = 0
+    return tokens
