@@ -58,7 +58,7 @@ def test_files_lines_and_what_the_file_takes_are_told(run):
     [
         ("float32 (N, 1, 28, 28), grey levels 0 to 1", "student(torch.zeros(1, 1, 28, 28))"),
         ("float32 (N, 3, 32, 32): (x / 255 - mean) / std", "student(torch.zeros(1, 3, 32, 32))"),
-        ("int64 (N, 12), the words' numbers", "student(batch)"),
+        ("int64 (N, 12), the words' numbers", "student(torch.ones(1, 12, dtype=int))"),
         ("float32 (N, 3, 32, 32, 9, 9, 9)", "student(batch)"),
         ("", "student(batch)"),
     ],

@@ -71,8 +71,10 @@ def _packages(build: object) -> list[str]:
 
 def _python(where: str, takes: str, packages: Sequence[str]) -> str:
     """Three lines that run as they are where the shape of an input is known; else with a ``batch`` of one's own."""
-    shape = re.match(r"float32 \(N, (\d{1,9}(?:, \d{1,9}){0,3})\)", takes)
-    batch = f"torch.zeros(1, {shape[1]})" if shape else "batch"
+    shape = re.match(r"(float32|int64) \(N, (\d{1,9}(?:, \d{1,9}){0,3})\)", takes)
+    batch = "batch"
+    if shape:  # numbers of tokens begin at 1: 0 is padding
+        batch = f"torch.zeros(1, {shape[2]})" if shape[1] == "float32" else f"torch.ones(1, {shape[2]}, dtype=int)"
     allow = f", allow={[*packages]}" if packages else ""
     first = f"import {'torch, ' if shape else ''}tutelage"
     return f'{first}\nstudent = tutelage.load("{where}"{allow})\nanswers = student({batch})'

@@ -48,11 +48,12 @@ def remembered(
 
     The key holds what an answer follows from: the network and which input it ``sees``, the samples and how they are
     shown, precision, exactness (folding, layout), device and torch. Not the number of threads, nor the rows that are
-    asked about together.
+    asked about together, nor what the student sees of a sample that has an input for each of them.
     """
+    apart = sees in lesson.train.others
     key = {
         "teacher": str(getattr(network, STAGE_KEY)),
-        "data": lesson.train.checksum,
+        "data": (lesson.train.seen_as(sees) if apart else lesson.train).checksum,
         "views": f"{lesson.num_views} of {key_of(described(lesson.transform))}",
         "precision": f"{conditions.precision}{', exact' * conditions.exact}",
         "machine": f"torch {torch.__version__} on {device_of(network).type}",

@@ -1,0 +1,95 @@
+"""What the recipes of texts ask of a student, its losses and the sentences."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, TypeAlias
+
+from tyro.conf import arg
+
+from tutelage.study.bounds import Above, AtLeast, AtMost, Distinct, NotEmpty, Number, Weight
+from tutelage.study.settings import TrainingSettings
+
+PLAIN = TrainingSettings(epochs=4, batch_size=128, lr=1e-3, schedule="one-cycle", optimizer="adam", weight_decay=0.0)
+GENTLE, LONGER, FASTER = replace(PLAIN, lr=1e-4), replace(PLAIN, epochs=8), replace(PLAIN, epochs=8, lr=0.01)
+
+Layers: TypeAlias = Annotated[int, Above(0), AtMost(48)]
+"""How many layers there are."""
+Width: TypeAlias = Annotated[int, Above(0), AtMost(4096)]
+"""Numbers of a vector."""
+Compared: TypeAlias = Literal["squares", "cosines", "distances"]
+Pieces: TypeAlias = Annotated[int, AtLeast(100), AtMost(10**6)]
+"""How many pieces a vocabulary has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deep:
+    """A student that has some of the teacher's layers, and how it is trained."""
+
+    layers: Layers = 3
+    """how many of the teacher's layers it begins with, from the first to the last in equal steps"""
+    training: Annotated[TrainingSettings, arg(name="")] = GENTLE
+    """how it is trained"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Small:
+    """A small transformer that begins from nothing, and how it is trained."""
+
+    layers: Layers = 4
+    """how many layers it has"""
+    width: Width = 128
+    """numbers of a vector, of which a layer has four times as many inside"""
+    heads: Annotated[int, Above(0), AtMost(64)] = 4
+    """heads of attention, which divide the width"""
+    pieces: Pieces = 8000
+    """pieces of its own vocabulary, the most frequent of the teacher's; all of them where it has no more"""
+    training: Annotated[TrainingSettings, arg(name="")] = LONGER
+    """how it is trained"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table of vectors, one a token, whose mean is a sentence's, and how it is trained."""
+
+    width: Width = 64
+    """numbers of a vector"""
+    pieces: Pieces = 7000
+    """pieces of its own vocabulary, the most frequent of the teacher's; all of them where it has no more"""
+    training: Annotated[TrainingSettings, arg(name="")] = FASTER
+    """how it is trained"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alike:
+    """How a student's vectors are compared with the teacher's: which of three losses, and how much each counts."""
+
+    losses: Annotated[tuple[Compared, ...], NotEmpty(), Distinct()] = ("squares", "cosines", "distances")
+    """which of the three"""
+    squares: Weight = 1.0
+    """mean squared difference from the teacher's vectors, behind a linear map where the widths differ"""
+    cosines: Weight = 10.0
+    """mean squared gap of the cosines of all pairs in a batch"""
+    distances: Weight = 1.0
+    """Huber's loss of the distances of all pairs in a batch, relative to their mean"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texts:
+    """The sentences: to train on without labels, and pairs to judge by."""
+
+    name: Literal["glue", "synthetic"] = "glue"
+    """sentences of WikiText-2 and of GLUE, judged on STS-B; or drawn ones for a run of seconds"""
+    train: Number = 0
+    """how many sentences are trained on, the same ones in every run; 0 takes them all"""
+    validation: Number = 1000
+    """pairs of STS-B's training set that choose an epoch; 0 takes none, and there is no best epoch"""
+    longest: Annotated[int, AtLeast(8), AtMost(512)] = 64
+    """tokens of a sentence; a longer one is cut"""
+
+
+DEEP, SMALL, TABLE, ALIKE, TEXTS = Deep(), Small(), Table(), Alike(), Texts()
+DRAWN = Texts(name="synthetic", validation=100, longest=16)
+
+
+def with_training(one: "Deep | Small | Table", **changes: object) -> "Deep | Small | Table":
+    """``one`` with other settings of its training."""
+    return replace(one, training=replace(one.training, **changes))  # type: ignore[arg-type]  # the fields' own types
