@@ -24,6 +24,8 @@ from tutelage.report.kept import refuse_foreign_results
 from tutelage.report.page import refuse_foreign_place
 from tutelage.stages.locks import locked
 
+pytestmark = pytest.mark.slow
+
 TOY = "fake_recipes:toy"
 NAMES = [
     *["arguments.json", "environment.json", "results.json", "log.jsonl", "stages.json", "lock", "stage.json"],

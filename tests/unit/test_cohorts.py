@@ -25,6 +25,8 @@ from tutelage.study.cohorts import Member, Taught, cohorts_of, publish_cohorts, 
 from tutelage.study.sets import parted
 from tutelage.tasks.classification import ERRORS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(tmp_path):

@@ -38,6 +38,8 @@ from tutelage.schemes.supervised import supervised
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.teachers.frozen import frozen
 
+pytestmark = pytest.mark.slow
+
 LESSON = Lesson(digits(80, seed=0), digits(40, seed=1), partial(stopping, transform=jitter), JITTERS, batch_size=40)
 EPOCHS, STOP = 4, 2
 PLAN = Plan(LESSON, partial(nesterov, lr=0.05), EPOCHS)

@@ -34,6 +34,8 @@ from tutelage.stages.storage import Finished
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.teachers.frozen import frozen
 
+pytestmark = pytest.mark.slow
+
 WHERE = {"index": torch.tensor([3, 3, 5, 5]), "view": torch.tensor([0, 2, 1, 2])}
 OUTPUT = frozenset({"output"})
 

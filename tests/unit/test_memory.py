@@ -17,6 +17,8 @@ from tutelage.run import Run
 from tutelage.study.memory import SHAPES, refuse_too_large, step_bytes
 from tutelage.study.sets import Sets
 
+pytestmark = pytest.mark.slow
+
 SETS = Sets(photographs()[0], None, photographs()[1])
 
 

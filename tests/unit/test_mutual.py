@@ -31,6 +31,8 @@ from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.tasks.regression import REGRESSION
 
+pytestmark = pytest.mark.slow
+
 
 def digits(count, seed, classes=5):
     g = torch.Generator().manual_seed(seed)

@@ -16,6 +16,8 @@ from tutelage.learner import Learner
 from tutelage.objective import Objective, Term
 from tutelage.run import Run
 
+pytestmark = pytest.mark.slow
+
 EPOCHS = 3
 SIGNALS: list[tuple[int, int]] = []  # epoch and batch before which one comes, once
 

@@ -27,6 +27,8 @@ from tutelage.study.short_training import FEWEST_STEPS, train_briefly
 from tutelage.study.short_trials import MOST_STEPS, OPTIMIZERS, ShortTrials
 from tutelage.study.timed_plan import followed, place_of, plan_in_words, read_plan, timed_plan
 
+pytestmark = pytest.mark.slow
+
 
 def small(width: int = 4) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(12, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, 2))

@@ -23,6 +23,8 @@ from tutelage.schemes.plan import Plan
 from tutelage.schemes.probe import measure_statistics, probed, tuned
 from tutelage.schemes.supervised import supervised
 
+pytestmark = pytest.mark.slow
+
 G = torch.Generator().manual_seed(8)
 DATA = labelled("small", torch.rand(24, 2, 8, 8, generator=G), torch.arange(24) % 4, tuple("abcd"))
 FLAT = labelled("flat", torch.rand(24, 8, generator=G), torch.arange(24) % 4, tuple("abcd"))

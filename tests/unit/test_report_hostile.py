@@ -26,6 +26,8 @@ from tutelage.report.story import story_of
 from tutelage.report.terminal import print_story
 from tutelage.results import Arguments
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = " ".join(
     [
         *["=cmd|' /C calc'!A0", "<script>alert(1)</script>", '"onload="x\'', "<img src=x onerror=alert(1)>"],

@@ -21,6 +21,8 @@ from tutelage.report.read import read_run
 from tutelage.report.story import story_of
 from tutelage.results import Curve, Metric, Table
 
+pytestmark = pytest.mark.slow
+
 VOID = {"meta", "img", "br", "hr", "link", "input", "wbr"}
 HOSTILE = "<script>alert('x')</script>\"&{{ 7 * 7 }}"
 

@@ -21,6 +21,8 @@ from tutelage.report.terminal import print_story
 from tutelage.report.verdicts import verdict_on
 from tutelage.results import Claim
 
+pytestmark = pytest.mark.slow
+
 NUMBER = st.floats(-100, 100).map(lambda x: round(x, 3))
 SEVERAL = st.lists(NUMBER, min_size=2, max_size=6)
 INTERVAL = st.tuples(NUMBER, NUMBER).map(lambda pair: (min(pair), max(pair)))

@@ -19,6 +19,8 @@ from tutelage.teachers.cached import cached
 from tutelage.teachers.ensemble import ensemble
 from tutelage.teachers.frozen import frozen
 
+pytestmark = pytest.mark.slow
+
 
 def fit(student=None, objective=None, *, teachers=None, batches=None, optimizer=SGD, **settings):
     learner = Learner(student or mlp(), objective or Objective(label=label()), optimizer, teachers=teachers or {})

@@ -46,6 +46,8 @@ from tutelage.study.trials import Outcome, Trial, run_trial, run_trials
 from tutelage.tasks.classification import ERRORS
 from tutelage.tasks.regression import REGRESSION
 
+pytestmark = pytest.mark.slow
+
 TRAIN, TEST = digits(200, seed=0), digits(60, seed=1, name="synthetic/test")
 DATA = Sets(TRAIN, TEST, TEST)
 MLP = TeacherSettings(name="tutelage.models.mlp.mlp((784, 32, 10))")

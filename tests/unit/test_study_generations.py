@@ -41,6 +41,8 @@ from tutelage.study.sets import Sets
 from tutelage.study.settings import Generations
 from tutelage.tasks.classification import ACCURACY, ERRORS
 
+pytestmark = pytest.mark.slow
+
 TEST = digits(60, seed=1, name="synthetic/test")
 DATA = Sets(TEST, TEST, TEST, test_transform=normalised(plain, (0.3,), (0.2,)))
 PLAN = Plan(Lesson(TEST, batch_size=20), partial(sgd, lr=0.1, weight_decay=0.0), 1)
