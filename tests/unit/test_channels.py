@@ -159,6 +159,8 @@ class TestRefused:
         model = nn.Sequential(nn.ConvTranspose2d(4, 4, 3, groups=2), nn.ReLU())
         with pytest.raises(ValueError, match=r"Nothing of Sequential can be gated \(0: a ConvTranspose2d in 2 groups"):
             channels_of(model, torch.zeros(1, 4, 8, 8))
+        with pytest.raises(ValueError, match=r"A single Linear has no layers between which channels could go\.$"):
+            channels_of(nn.Linear(4, 2), torch.zeros(1, 4))
         with pytest.raises(ValueError, match="it has no layers"):
             channels_of(nn.ReLU(), torch.zeros(1, 4))
 

@@ -14,7 +14,7 @@ from tutelage.compress.costs import cost, macs, parameters
 from tutelage.compress.cutting import cut_
 from tutelage.compress.graph import Channels, Layer, Part, Reader
 from tutelage.compress.ids import NONE, Groups, division
-from tutelage.compress.layers import weight_axis
+from tutelage.compress.layers import KINDS, weight_axis
 from tutelage.compress.seen import Narrowed, Ran, Step, Traced
 from tutelage.compress.trace import Trace
 from tutelage.measures.cost import macs as macs_of
@@ -41,6 +41,8 @@ def channels_of(model: nn.Module, example: Tensor) -> Channels:
     """
     if not isinstance(example, Tensor) or example.ndim < 1:
         raise ValueError(f"Channels are found with a tensor of one sample or more; got {in_words(example)}.")
+    if isinstance(model, KINDS):
+        raise ValueError(f"A single {type(model).__name__} has no layers between which channels could go.")
     example = torch.zeros((2, *example.shape[1:]), dtype=example.dtype, device=device_of(model))
     try:
         traced = Trace(_copied(model)).run(example)

@@ -143,7 +143,8 @@ def _observed(model: nn.Module, channels: Channels, shown: Shown, of: Callable[[
     def note(reader: Reader, layer: nn.Module, args: tuple[Any, ...]) -> None:
         x = args[0].movedim(axis_of(layer), -1)  # (N, …, slots)
         each, rest = divmod(x.shape[-1], reader.gates)
-        order = reader.slots.argsort(stable=True).to(x.device)
+        slots = reader.slots.repeat(x.shape[-1] // len(reader.slots))  # once for each group of a layer in groups
+        order = slots.argsort(stable=True).to(x.device)
         assert not rest
         x = x.reshape(len(x), -1, x.shape[-1])[..., order].unflatten(2, (reader.gates, each))
         found = of(x.transpose(2, 3).flatten(1, 2)).sum(0)
