@@ -122,9 +122,9 @@ class TestRefused:
             least_important(channels, filters(model, channels), partial(cost, channels, macs), 10)
 
     def test_a_network_of_whose_channels_none_can_go_says_why(self):
-        model = nn.Linear(3, 4).double()
+        model = nn.Sequential(nn.Linear(3, 4)).double()
         channels = found(model, (3,))
         with pytest.raises(
-            ValueError, match=r"No channel of this network can be taken out: Linear: the network answers"
+            ValueError, match=r"No channel of this network can be taken out: 0: the network answers"
         ):
             least_important(channels, filters(model, channels), partial(cost, channels, macs), 10)
