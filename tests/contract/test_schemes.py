@@ -23,6 +23,7 @@ from tutelage.checkpoint import load_state
 from tutelage.combine.by_name import Given, upgrad
 from tutelage.compress.budget import budget
 from tutelage.compress.gates import gated
+from tutelage.compress.shared import shared
 from tutelage.compress.variational import kl, variational
 from tutelage.data.labelled import Labelled, labelled
 from tutelage.data.lesson import Lesson
@@ -46,6 +47,7 @@ from tutelage.schemes.plan import Plan
 from tutelage.schemes.probe import probed, tuned
 from tutelage.schemes.pruned import Thinning, recovered, thinned, with_small_norms
 from tutelage.schemes.search import search
+from tutelage.schemes.shared import with_shared_weights
 from tutelage.schemes.static_labels import with_static_labels
 from tutelage.schemes.supervised import supervised
 from tutelage.stages.storage import Finished
@@ -131,6 +133,12 @@ def pruned(run: Run, scheme: Callable[..., None], settings: dict[str, Any], **by
     return {"student": run.stage("student", LARGE, fit, seed=7)}
 
 
+def clustered(run: Run, **by: Any) -> dict[str, Finished]:
+    (teacher,) = teachers(run)
+    fit = partial(with_shared_weights, plan=PLAN, start=teacher, teaching=Teaching(kd, teacher, ("net", "net"), **by))
+    return {"student": run.stage("student", partial(shared, LARGE, bits={"*": 4}), fit, seed=7)}
+
+
 def peers(run: Run, **settings: Any) -> dict[str, Finished]:
     builds = {"a": SMALL, "b": LARGE, "c": SMALL}
     return run.peers("peers", builds, partial(mutual, plans=dict.fromkeys(builds, PLAN), **settings), seed=7)
@@ -161,6 +169,7 @@ SCHEMES: dict[str, Callable[..., dict[str, Finished]]] = {
     "thinned": partial(pruned, scheme=thinned, settings={"thinning": Thinning(0.6)}),
     "thinned, at once": partial(pruned, scheme=thinned, settings={"thinning": Thinning(0.6, rise=0.0)}),
     "with_small_norms": partial(pruned, scheme=with_small_norms, settings={"strength": 0.1}),
+    "with_shared_weights": clustered,
     "hinted": lambda run, **by: of_one(run, hinted, guided="middle", hint="middle", **by),
     "faded": lambda run, **by: of_one(run, faded, **FADING, **by),
     "mutual": peers,

@@ -167,7 +167,7 @@ def fold_gates_(model: nn.Module) -> nn.Module:
     if not layers:
         raise ValueError(f"{type(model).__name__} has no gates to fold.")
     for name in layers:
-        _fold_(model.get_submodule(name))
+        unparametrised_(model.get_submodule(name))
     return model
 
 
@@ -183,8 +183,11 @@ def of_samples(channels: Channels) -> set[str]:
 
 
 @torch.no_grad()
-def _fold_(layer: nn.Module) -> None:
-    """Not ``remove_parametrizations``: that changes the class, which copies of a layer have in common."""
+def unparametrised_(layer: nn.Module) -> None:
+    """Let ``layer`` have its computed tensors as plain parameters.
+
+    Not by ``remove_parametrizations``: that changes the class, which copies of a layer have in common.
+    """
     assert isinstance(layer.parametrizations, nn.ModuleDict)
     folded = {}
     for what, made in layer.parametrizations.items():

@@ -1,17 +1,20 @@
 """Networks with many zeros as small files: of each tensor the smallest of all its values, CSR, and a bit mask."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from tutelage.checkpoint import filled, write_tensors
 from tutelage.tensors import RESTORE, read_tensors
+from tutelage.weights.codebook import from_codes
 
-FORMS = {"csr": ("values", "columns", "rows"), "mask": ("values", "mask")}
+FORMS = {"csr": ("values", "columns", "rows"), "mask": ("values", "mask"), "codes": ("codebook", "packed")}
 """What each form stores of a tensor, under ``<name>|<part>``."""
+Smallest: TypeAlias = Callable[[Tensor], tuple[str, dict[str, Tensor]]]
+"""A tensor -> the form that it is stored in, "" for all its values, and the parts."""
 NARROW = 2**15  # columns up to here fit 16 bits
 ENTRY = 80
 """Bytes that a further tensor takes in the header of a file, about."""
@@ -24,12 +27,11 @@ def save_sparse(path: Path | str, model: nn.Module) -> str:
     bytes that are not 0 takes ``n b + 2 n + 4 (rows + 1)`` bytes as CSR, ``n b + size / 8`` with a bit mask, or
     ``size b``: the least counts. Rows of more than 32,768 values take 4 bytes a column.
     """
-    tensors, about = encoded(model.state_dict())
-    return write_tensors(path, tensors, about)
+    return write_tensors(path, *encoded(model.state_dict()))
 
 
 def load_sparse(path: Path | str, model: nn.Module, cure: str = RESTORE, expected: str = "") -> nn.Module:
-    """``model``, a plain network of the same architecture, with what ``save_sparse`` wrote.
+    """``model``, a plain network of the same architecture, with what ``save_sparse`` or ``save_packed`` wrote.
 
     Its shapes are the model's own, so that no file makes this take more memory than the model does.
     Raises ``ValueError`` for a file that is damaged, of another architecture, or not of this kind, and
@@ -48,44 +50,8 @@ def load_sparse(path: Path | str, model: nn.Module, cure: str = RESTORE, expecte
     return filled(model, state, path, cure)
 
 
-def encoded(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a file for ``state``, and what else it says: the form of each that is not stored as it is."""
-    tensors: dict[str, Tensor] = {}
-    forms: dict[str, str] = {}
-    first: dict[tuple[Any, ...], str] = {}
-    same: dict[str, str] = {}
-    for name, x in state.items():
-        x = x.detach().cpu().contiguous()
-        place = (x.data_ptr(), x.dtype, x.shape) if x.numel() else (name,)
-        if (own := first.setdefault(place, name)) != name:
-            same[name] = own
-            continue
-        form, parts = _smallest(x)
-        if form:
-            forms[name] = form
-        tensors |= {f"{name}|{part}" if form else name: values for part, values in parts.items()}
-    return tensors, {"sparse": forms, "same": same}
-
-
-def decoded(tensors: Mapping[str, Tensor], about: Mapping[str, Any], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state that was ``encoded``, in the shapes and types of ``like``. Raises ``ValueError`` for any other."""
-    forms, same, used = about["sparse"], about["same"], set()
-    state: dict[str, Tensor] = {}
-    for name, own in like.items():
-        stored = same.get(name, name)
-        if (form := forms.get(stored)) is None:
-            used.add(stored)
-            state[name] = tensors[stored]
-            continue
-        parts = {part: tensors[f"{stored}|{part}"] for part in FORMS[form]}
-        used |= {f"{stored}|{part}" for part in parts}
-        state[name] = (_from_csr if form == "csr" else _from_mask)(own, **parts)
-    if strange := sorted(tensors.keys() - used):
-        raise ValueError(f"{strange[0]!r} is not of this network")
-    return state
-
-
-def _smallest(x: Tensor) -> tuple[str, dict[str, Tensor]]:
+def smallest(x: Tensor) -> tuple[str, dict[str, Tensor]]:
+    """Of all values, CSR and a bit mask the form of ``x``, on the CPU, that takes the fewest bytes, and its parts."""
     if not x.numel():
         return "", {"": x}
     rows = x.flatten(1) if x.ndim > 1 else x.view(1, -1)
@@ -105,6 +71,43 @@ def _smallest(x: Tensor) -> tuple[str, dict[str, Tensor]]:
     columns = there.nonzero()[:, 1].to(torch.int16 if width == 2 else torch.int32)
     pointers = torch.cat([torch.zeros(1, dtype=torch.int64), there.sum(1).cumsum(0)])
     return form, {"values": values, "columns": columns, "rows": pointers.to(torch.int32)}
+
+
+def encoded(state: Mapping[str, Tensor], choose: Smallest = smallest) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a file for ``state``, and what else it says: the form of each that is not stored as it is."""
+    tensors: dict[str, Tensor] = {}
+    forms: dict[str, str] = {}
+    first: dict[tuple[Any, ...], str] = {}
+    same: dict[str, str] = {}
+    for name, x in state.items():
+        x = x.detach().cpu().contiguous()
+        place = (x.data_ptr(), x.dtype, x.shape) if x.numel() else (name,)
+        if (own := first.setdefault(place, name)) != name:
+            same[name] = own
+            continue
+        form, parts = choose(x)
+        if form:
+            forms[name] = form
+        tensors |= {f"{name}|{part}" if form else name: values for part, values in parts.items()}
+    return tensors, {"sparse": forms, "same": same}
+
+
+def decoded(tensors: Mapping[str, Tensor], about: Mapping[str, Any], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state that was ``encoded``, in the shapes and types of ``like``. Raises ``ValueError`` for any other."""
+    forms, same, used = about["sparse"], about["same"], set()
+    state: dict[str, Tensor] = {}
+    for name, own in like.items():
+        stored = same.get(name, name)
+        if (form := forms.get(stored)) is None:
+            used.add(stored)
+            state[name] = tensors[stored]
+            continue
+        parts = {part: tensors[f"{stored}|{part}"] for part in FORMS[form]}
+        used |= {f"{stored}|{part}" for part in parts}
+        state[name] = READERS[form](own, **parts)
+    if strange := sorted(tensors.keys() - used):
+        raise ValueError(f"{strange[0]!r} is not of this network")
+    return state
 
 
 def _from_csr(like: Tensor, values: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
@@ -151,3 +154,6 @@ def _packed(there: Tensor) -> Tensor:
     bits = torch.zeros(-(-len(there) // 8) * 8, dtype=torch.uint8)
     bits[: len(there)] = there
     return (bits.view(-1, 8) << torch.arange(8, dtype=torch.uint8)).sum(1, dtype=torch.uint8)
+
+
+READERS: dict[str, Callable[..., Tensor]] = {"csr": _from_csr, "mask": _from_mask, "codes": from_codes}

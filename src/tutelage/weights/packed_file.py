@@ -1,0 +1,34 @@
+"""Networks of few different weights as smaller files: Huffman codes of a codebook, where these take the least bytes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from tutelage.checkpoint import write_tensors
+from tutelage.weights.codebook import to_codes
+from tutelage.weights.sparse_file import ENTRY, encoded, smallest
+
+
+def save_packed(path: Path | str, model: nn.Module) -> str:
+    """As ``save_sparse``, and a tensor of no more than 255 different values, zeros apart, may be Huffman codes.
+
+    Of n values that are not 0, k of them different, each of b bytes, it takes ``n (H(value) + H(distance)) / 8`` bytes,
+    ``k (b + 1)`` for the codebook and up to 256 for the code lengths, and one for each zero that fills a long distance.
+    ``tutelage.weights.sparse_file.load_sparse`` gives the same bits back.
+
+    Han, Mao & Dally, "Deep Compression: Compressing Deep Neural Networks with Pruning, Trained Quantization and
+    Huffman Coding", ICLR 2016, arXiv:1510.00149.
+    """
+    return write_tensors(path, *encoded(model.state_dict(), with_codes))
+
+
+def with_codes(x: Tensor) -> tuple[str, dict[str, Tensor]]:
+    """The form of ``x``, on the CPU, that takes the fewest bytes, Huffman codes among them, and its parts."""
+    form, parts = smallest(x)
+    codes = to_codes(x)
+    return (form, parts) if codes is None or _bytes(codes) >= _bytes(parts) else ("codes", codes)
+
+
+def _bytes(parts: Mapping[str, Tensor]) -> int:
+    return sum(part.nbytes + ENTRY for part in parts.values())
