@@ -16,7 +16,6 @@ from tutelage.weights.huffman import LONGEST, WINDOW, code_lengths, num_bits, pa
 from tutelage.weights.packed_file import save_packed, with_codes
 from tutelage.weights.sparse_file import encoded, load_sparse, save_sparse
 
-
 pytestmark = pytest.mark.slow
 
 
