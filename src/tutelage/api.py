@@ -12,6 +12,7 @@ from typing import Any, Unpack
 import torch
 from torch import nn
 
+from tutelage.compress.budget import budget, is_budget
 from tutelage.deployment.export import exported as export
 from tutelage.foreign.log_answers import Said
 from tutelage.keys import described, key_of
@@ -29,9 +30,16 @@ from tutelage.study.networks import refuse_stranger
 from tutelage.study.own_sets import own_sets
 from tutelage.study.own_settings import DataSettings
 from tutelage.study.own_teacher import own_teacher
-from tutelage.study.participants import DistillationOptions, DistillationSettings, Participants, student_builder
+from tutelage.study.participants import (
+    DistillationOptions,
+    DistillationSettings,
+    Participants,
+    student_builder,
+    with_sought,
+)
 from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets
+from tutelage.study.sought import build_again, refuse_unsought
 from tutelage.study.teacher_builds import as_logits, refuse_unknown, teacher_fitted
 from tutelage.study.teacher_inputs import sees, with_head
 from tutelage.study.teacher_settings import OwnTeacherSettings
@@ -94,10 +102,11 @@ def distill(
     """Make a small network of a trained one: ``distill(teacher, student, "photos/", minutes=30)``.
 
     ``teacher`` is a trained network, or the name of one whose ``weights`` are in a file; ``student`` a fresh network, a
-    name, or ``"half"`` or ``"quarter"`` of a named teacher of ours. ``teacher_answers`` are logits, or probabilities of
-    a softmax or of sigmoids, which is found out if it is not said. ``data`` is a path as the command takes it,
-    ``(train, validation, test)`` of data sets, loaders or ``Labelled``, or ``Sets``. ``minutes``, ``epochs``,
-    ``method``, ``augment``, ``baseline`` and ``seed`` are as the command has them, ``samples`` says how a path is read.
+    name, or a budget, ``"90 MMACs"``, ``"5 ms"`` or ``"quarter"``, within which it is sought in the teacher.
+    ``teacher_answers`` are logits, or probabilities of a softmax or of sigmoids, which is found out if it is not said.
+    ``data`` is a path as the command takes it, ``(train, validation, test)`` of data sets, loaders or ``Labelled``, or
+    ``Sets``. ``minutes``, ``epochs``, ``method``, ``augment``, ``baseline`` and ``seed`` are as the command has them,
+    ``samples`` says how a path is read.
 
     Networks are copied, and no global state changes. The same call again, with networks that hold the same, goes on
     where it was stopped or returns what it had made, unless twice as many epochs fit the minutes now: then it trains so
@@ -174,8 +183,12 @@ def _participants(
         own = OwnTeacherSettings(teacher=teacher, weights=file, teacher_answers=answers)
         refuse_unknown(own)
     kind = teacher if isinstance(teacher, str) else type(teacher).__name__
-    if isinstance(student, str):
-        student_builder(student, kind)
+    if isinstance(student, str) and is_budget(student):
+        budget(student)
+        if isinstance(teacher, str):
+            refuse_unsought(teacher, file)
+    elif isinstance(student, str):
+        student_builder(student)
     sets = on_device(data, run.device) if isinstance(data, Sets) else None
     sets = sets or own_sets(run.device, str(data), settings, run.progress.note, run.root)
     if isinstance(teacher, nn.Module):
@@ -191,10 +204,10 @@ def _participants(
     else:
         trained = own_teacher(run, sets, own)
         sets, build_teacher = with_head(sets, trained.last), teacher_fitted(sets, own)
-    if isinstance(student, nn.Module):
-        build_student = build_of(instance_of(student))
-    else:
-        build_student = student_builder(student, kind, sets)
+    if isinstance(student, str) and is_budget(student):
+        build = build_teacher if isinstance(teacher, nn.Module) else build_again(trained)
+        return with_sought(run, sets, trained, build, kind, student)
+    build_student = student_builder(student, sets) if isinstance(student, str) else build_of(instance_of(student))
     titles = [x if isinstance(x, str) else type(x).__name__ for x in (teacher, student)]
     return Participants(sets, trained, build_teacher, build_student, (titles[0], titles[1]), sees(trained.last))
 

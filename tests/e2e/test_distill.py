@@ -107,7 +107,8 @@ def test_stopped_in_the_middle_the_same_line_goes_on_to_the_same_bits(monkeypatc
     [
         (["--minutes", "0"], "--minutes must be more than 0"),
         (["--minutes", "0.001"], "give --minutes"),
-        (["--student", "half"], "no architecture of this package"),
+        (["--student", "9 MACs"], "cannot be reached by gates on conv2, head; the least that is left is 1.056k MACs"),
+        (["--student", "9 GMACs"], "A search ends below what the whole network costs, 36.34k MACs"),
         (["--student", "resnet999"], "no network 'resnet999'"),
         (["--method", "magic"], "no method 'magic'"),
         (["--data", "nowhere"], "nowhere"),

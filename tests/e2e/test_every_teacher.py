@@ -56,13 +56,15 @@ ANSWERS = {"a program": ("program", "net.pt2"), "ONNX": ("ONNX", "net.onnx"), "a
 
 
 @pytest.mark.parametrize("form", ANSWERS)
-@pytest.mark.parametrize(("more", "said"), [(["--method", "srrl"], "srrl"), (["--student", "half"], "half")])
+@pytest.mark.parametrize(
+    ("more", "said"), [(["--method", "srrl"], "srrl"), (["--student", "half"], "nothing can be taken out of it")]
+)
 def test_what_only_answers_cannot_do_is_one_sentence_before_anything_is_trained(form, more, said, capsys):
     make, file = ANSWERS[form]
     assert main(["distill", *FORMS[make](), *LINE, *more]) in (2, 3)
     error = capsys.readouterr().err
     assert error.count("tutelage: ") == 1 and "Traceback" not in error and len(error) < 500
-    assert said in error or "no architecture of this package" in error
+    assert said in error
     assert file in error
     assert not list(Path("runs").glob("own-distill/*")) and not list(Path("runs").glob("stages/*/log.jsonl"))
 
@@ -77,13 +79,11 @@ def test_a_method_is_chosen_for_what_only_answers(form):
 
 
 def test_what_is_known_of_a_teacher_reaches_it(capsys):
-    """Its normalisation and what it is known to do; what a part of somebody's own network is, nobody knows."""
+    """Its normalisation, and what it is known to do."""
     line = ["distill", *FORMS["state dict"](), *LINE]
     assert main([*line, "--expect", "0.99", "--teacher-mean", "0", "0", "0", "--teacher-std", "5", "5", "5"]) == 2
     error = capsys.readouterr().err
     assert "less than the 99 % accuracy that is expected" in error and "normalised as the data are" in error
-    assert main([*line, "--student", "quarter"]) in (2, 3)
-    assert "no architecture of this package" in capsys.readouterr().err
     mean, std = ([f"{x:.4f}" for x in numbers.tolist()] for numbers in moments())
     own = ["--mean", "0.5", "0.5", "0.5", "--std", "0.5", "0.5", "0.5"]
     assert main([*line, *own, "--expect", "0.8", "--teacher-mean", *mean, "--teacher-std", *std]) == 0

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import asdict, replace
-from functools import partial
 
 import pytest
 import torch
@@ -17,8 +16,6 @@ from tutelage.cli.sweep import combinations
 from tutelage.data.labelled import labelled
 from tutelage.data.lesson import Lesson
 from tutelage.data.together import NO_TARGET
-from tutelage.models.named import known, named
-from tutelage.models.scaled import SHARES, scaled
 from tutelage.objective import Objective, Term
 from tutelage.progress import Silence
 from tutelage.recipes.own.distill import distill
@@ -128,25 +125,6 @@ class TestRangeTest:
         assert picked_rate(rates, [5.0 - 0.01 * step for step in range(25)], floor) >= floor  # nothing broke
 
 
-class TestParts:
-    @pytest.mark.parametrize("word", SHARES)
-    @pytest.mark.parametrize("name", ["resnet56", "wrn_40_2", "resnet32x4", "vgg13", "mobilenet_v2"])
-    def test_a_part_of_a_network_of_ours_is_smaller_and_of_its_kind(self, name, word):
-        whole = named(name, 5)
-        part = scaled(whole, SHARES[word], name)
-        with torch.device("meta"):
-            sizes = [sum(p.numel() for p in build().parameters()) for build in (whole, part)]
-        assert sizes[1] < sizes[0] and part.func is whole.func
-        assert part.keywords["num_classes"] == 5
-
-    def test_the_smallest_of_a_kind_and_strangers_are_refused(self):
-        with pytest.raises(ValueError, match="nothing smaller of the kind of resnet8"):
-            scaled(named("resnet8", 5), 0.5, "resnet8")
-        with pytest.raises(ValueError, match="no architecture of this package"):
-            scaled(partial(torch.nn.Linear, 3, 4), 0.5, "torch.nn.Linear")  # type: ignore[arg-type]
-        assert "resnet8" in known()
-
-
 class TestWithoutLabels:
     @pytest.mark.parametrize(("task", "targets"), [(CLASSIFICATION, torch.tensor([0, 1, 1])),
                                                    (REGRESSION, torch.rand(3, 2))])  # fmt: skip
@@ -205,6 +183,12 @@ def test_a_plan_on_disk_is_read_as_it_was_or_refused(tmp_path):
     timed = TimedPlan(found, 3, 1.0, 2.0)
     write_json(tmp_path / "plan.json", summed(asdict(timed)))
     assert read_plan(tmp_path / "plan.json") == timed
+    earlier = {**asdict(timed), "found": {x: y for x, y in asdict(found).items() if x not in ("search", "rounds")}}
+    write_json(tmp_path / "plan.json", summed(earlier))  # before students were sought
+    assert read_plan(tmp_path / "plan.json") == timed
+    sought = replace(timed, found=replace(found, search=Pace(3, 0.1, 0.0), rounds=4))
+    write_json(tmp_path / "plan.json", summed(asdict(sought)))
+    assert read_plan(tmp_path / "plan.json") == sought and sought.seconds["search"] == pytest.approx(4 * 0.3, rel=0.05)
     for broken in ({}, [], {**asdict(timed), "epochs": 0}, {**asdict(timed), "more": 1}):
         write_json(tmp_path / "plan.json", summed(broken) if broken else broken)
         with pytest.raises(ValueError, match=r"(no plan of a distillation|is damaged, or was changed).*remove it"):

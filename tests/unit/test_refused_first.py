@@ -28,7 +28,8 @@ SLIPS = [
     ("weights", "gone.pt", "no file gone.pt"),
     ("student", "resnet88", "no network 'resnet88'"),
     ("student", "my_nets:undeclared", "-> nn.Module"),
-    ("student", "half", "no architecture of this package"),
+    ("student", "5 GB", "A budget is said as in '90 MMACs'"),
+    ("student", "200 %", "a share of what there is less than all of it"),
     ("student", "net.onnx", "only answers"),
     ("method", "kdd", "no method 'kdd'"),
 ]
@@ -60,6 +61,20 @@ def test_the_command_refuses_a_slip_before_it_reads(name, value, sentence, capsy
     assert main(["distill", *words(slip), "--data", "photos", "--runs", "runs"]) in (2, 3)
     said = capsys.readouterr().err
     assert sentence in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize(("teacher", "sentence"), [
+    ("net.onnx", "net.onnx only answers, so that nothing can be taken out of it; name the student"),
+    ("my_nets:undeclared", "-> nn.Module"),
+])  # fmt: skip
+def test_a_student_is_not_sought_where_there_is_nothing_to_take_out_or_build_again(teacher, sentence, capsys, tmp_path):
+    (tmp_path / "net.onnx").write_bytes(b"not looked at")
+    slip = {"teacher": teacher, "student": "half", "weights": "net.pt" if teacher != "net.onnx" else ""}
+    assert main(["distill", *words(slip), "--data", "photos", "--runs", "runs"]) in (2, 3)
+    said = capsys.readouterr().err
+    assert sentence in said and "Traceback" not in said
+    with pytest.raises(ValueError, match=sentence):
+        tutelage.distill(teacher, "half", "photos", weights=slip["weights"] or None, runs=tmp_path / "runs")
 
 
 @pytest.mark.parametrize(("name", "value", "sentence"), SLIPS)

@@ -124,7 +124,5 @@ class TestRefused:
     def test_a_network_of_whose_channels_none_can_go_says_why(self):
         model = nn.Sequential(nn.Linear(3, 4)).double()
         channels = found(model, (3,))
-        with pytest.raises(
-            ValueError, match=r"No channel of this network can be taken out: 0: the network answers"
-        ):
+        with pytest.raises(ValueError, match=r"No channel of this network can be taken out: 0: the network answers"):
             least_important(channels, filters(model, channels), partial(cost, channels, macs), 10)

@@ -52,6 +52,15 @@ def budget(text: str) -> Budget:
     return Budget(amount, name, is_share)
 
 
+def is_budget(text: str) -> bool:
+    """Whether ``text`` can be meant as a budget at all, however it is said: it begins with a number or a share.
+
+    >>> [is_budget(x) for x in ("90 MMACs", "a quarter", ".5 GB", "resnet8", "half_net", "nets.half")]
+    [True, True, True, False, False, False]
+    """
+    return bool(re.match(r"\s*[-+]?\.?\d", text)) or _share(text.strip().lower())[0] > 0
+
+
 def in_words(amount: float, unit: str) -> str:
     """
     >>> in_words(287929692, "MACs"), in_words(4.97, "ms")

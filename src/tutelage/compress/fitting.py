@@ -76,11 +76,11 @@ def _aim(wanted: float, measured: Sequence[tuple[float, float]]) -> float:
     >>> round(_aim(3.0, [(10.0, 6.0), (4.0, 3.5), (1.0, 1.5)]), 2)
     3.63
     """
-    estimates, costs = zip(*measured, strict=True)
+    estimates, costs = [x for x, _ in measured], [x for _, x in measured]
     slope = linear_regression(estimates, costs).slope if min(estimates) < max(estimates) else 0.0
     if slope <= 0:  # one alone, or the clock says so: in proportion to the last
-        return float(estimates[-1] * wanted / max(costs[-1], 1e-12))
-    return float(fmean(estimates) + (wanted - fmean(costs)) / slope)
+        return estimates[-1] * wanted / max(costs[-1], 1e-12)
+    return fmean(estimates) + (wanted - fmean(costs)) / slope
 
 
 @torch.no_grad()

@@ -35,6 +35,9 @@ from tutelage.compress.seen import ZERO, Chain, Narrowed, Ran, Traced
 from tutelage.compress.watching import Watch
 from tutelage.models.watch import tensors_in
 
+ANSWERED = "the network answers with it"
+"""Why channels stay that are what a network is for."""
+
 
 class Trace(TorchDispatchMode):
     """Follows channels while it is entered; those of a narrowed network it holds against what they were before."""
@@ -67,7 +70,7 @@ class Trace(TorchDispatchMode):
             seen = self.watch.find(x)
             if seen is not None and seen.ids is not None:
                 self.watch.take(seen)
-                self.traced.groups.fix(seen.ids.per_element(), "the network answers with it")
+                self.traced.groups.fix(seen.ids.per_element(), ANSWERED)
         for layer in self._layers:
             if self._names[layer] not in self.traced.layers:
                 self.traced.refused.setdefault(self._names[layer], "it does not run")

@@ -29,7 +29,9 @@ from tutelage.study.handover import hand_over
 from tutelage.study.headline import headline
 from tutelage.study.networks import refuse_stranger
 from tutelage.study.participants import DistillationSettings, Participants
+from tutelage.study.search import in_short, tables_of
 from tutelage.study.short_trials import OPTIMIZERS
+from tutelage.study.sought import build_found, plan_of, sought_out
 from tutelage.study.timed_plan import TimedPlan, followed, plan_in_words, slower_or_faster, timed_plan
 from tutelage.study.trials import Trial, run_trial
 
@@ -68,6 +70,7 @@ def distilled(
     for sentence in words:
         run.progress.note(f"plan: {sentence}")
     with followed(run, participants, asked, timed):
+        participants = with_found(run, participants, asked, timed)
         trained: dict[str, Finished] = {}
         took: dict[str, float] = {}
         for name, trial in trials_of(participants, asked, timed).items():
@@ -81,6 +84,19 @@ def distilled(
     return SmallNetwork(
         best[STUDENT].last.eval(), networks, headline(networks, participants.names, participants.data.task.metrics)
     )
+
+
+def with_found(run: Run, participants: Participants, asked: DistillationSettings, timed: TimedPlan) -> Participants:
+    """``participants`` with the student that was sought, once it is found: what is built anew, and its weights."""
+    sought, pace = participants.sought, timed.found.search
+    if sought is None or pace is None:
+        return participants
+    lesson = participants.lesson(timed.found.batch_size, asked)
+    plan = plan_of(lesson, participants.task, pace, timed.found.rounds)
+    found = sought_out(run, sought, participants.teacher, plan, (participants.names[0],) * 2)
+    run.progress.note(f"search: {in_short(found)}")
+    run.publish(tables=tables_of(found))
+    return replace(participants, build_student=build_found(sought, found), start=found.removed.last)
 
 
 def refuse_misfits(run: Run, participants: Participants, asked: DistillationSettings) -> None:
@@ -132,11 +148,13 @@ def trials_of(participants: Participants, asked: DistillationSettings, timed: Ti
     plan = Plan(lesson, factory(lr=found.lr), timed.epochs, one_cycle, participants.task)
     kept = lesson.num_views if timed.keeps_answers(lesson) else 0
     teaching = participants.teaching(how, kept)
-    trials = {STUDENT: Trial(participants.student_of(how), plan, teaching)}
+    build = participants.student_of(how)
+    start = participants.start if build is participants.build_student else None  # a method's own student has others
+    trials = {STUDENT: Trial(build, plan, teaching, start=start)}
     if asked.baseline:
         alone = participants.alone(found.batch_size, asked)
         own = Plan(alone, factory(lr=found.lr_alone), timed.epochs, one_cycle, participants.data.task)
-        trials[BASELINE] = Trial(participants.build_student, own)
+        trials[BASELINE] = Trial(participants.build_student, own, start=participants.start)
     return trials
 
 

@@ -3,13 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypeAlias, TypedDict
 
+from torch import nn
+
+from tutelage.compress.budget import budget, is_budget
 from tutelage.data.lesson import Lesson
 from tutelage.foreign.forms import fresh_network, only_answers
 from tutelage.keys import Build, already_imported, described, restored
 from tutelage.methods.pair import Method, student_for
 from tutelage.methods.sums import members
-from tutelage.models.named import named
-from tutelage.models.scaled import SHARES, scaled
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
 from tutelage.stages.storage import Finished
@@ -19,6 +20,7 @@ from tutelage.study.own_settings import DataSettings
 from tutelage.study.own_teacher import own_teacher
 from tutelage.study.own_views import own_views
 from tutelage.study.sets import Sets
+from tutelage.study.sought import Sought, build_again, refuse_unsought, standing_in
 from tutelage.study.teacher_builds import num_answers, num_channels, refuse_unknown, teacher_fitted
 from tutelage.study.teacher_inputs import sees, shown_to, with_head
 from tutelage.study.teacher_settings import OwnTeacherSettings
@@ -61,7 +63,9 @@ class DistillationOptions(TypedDict, total=False):
 class Participants:
     """A ``teacher`` that is trained, two builders, the samples; ``names`` are what people call the two networks.
 
-    ``teacher_sees`` names that input of a batch which the teacher gets.
+    ``teacher_sees`` names that input of a batch which the teacher gets. Where the student is ``sought`` within the
+    teacher, ``build_student`` makes what stands in for it until it is found; then it begins with the weights of
+    ``start``.
     """
 
     data: Sets
@@ -70,6 +74,8 @@ class Participants:
     build_student: Build
     names: tuple[str, str]
     teacher_sees: str = "input"
+    sought: Sought | None = None
+    start: nn.Module | None = None
 
     def lesson(self, batch_size: int, asked: DistillationSettings) -> Lesson:
         """What the student learns from: the labelled samples and those without labels, in views that come in turn."""
@@ -108,46 +114,49 @@ def participants_of(
 ) -> Participants:
     """Everybody, as flags name them: the samples read, the teacher measured, the student known.
 
-    ``student`` is a name, or ``half`` or ``quarter`` of a teacher that is one of ours. Raises ``ValueError`` and
-    ``FileNotFoundError`` for what is not there or does not fit, each in one sentence.
+    ``student`` is a name, or a budget: ``90 MMACs``, ``quarter``. Raises ``ValueError`` and ``FileNotFoundError`` for
+    what is not there or does not fit, each in one sentence.
     """
     refuse_unknown(own)
-    student_builder(student, own.teacher)  # a misspelt one is found before anything is read
+    if is_budget(student):
+        budget(student)
+        refuse_unsought(own.teacher, own.weights)
+    else:
+        student_builder(student)  # a misspelt one is found before anything is read
     data = own_sets(run.device, where, settings, run.progress.note, run.root)
-    student_builder(student, own.teacher, data)  # and one that does not suit them before the teacher is measured
+    if not is_budget(student):
+        student_builder(student, data)  # and one that does not suit them before the teacher is measured
     teacher = own_teacher(run, data, own)
     data = with_head(data, teacher.last)
-    title = f"{student} of {own.teacher}" if student in SHARES else student
-    return Participants(
-        data,
-        teacher,
-        teacher_fitted(data, own),
-        student_builder(student, own.teacher, data),
-        (own.teacher, title),
-        sees(teacher.last),
-    )
+    if is_budget(student):
+        return with_sought(run, data, teacher, build_again(teacher), own.teacher, student)
+    names = own.teacher, student
+    build = student_builder(student, data)
+    return Participants(data, teacher, teacher_fitted(data, own), build, names, sees(teacher.last))
 
 
-def student_builder(student: str, teacher: str, data: Sets | None = None) -> Build:
-    """How the student called ``student`` is built: by its name, or as a part of the teacher of that name.
+def with_sought(
+    run: Run, data: Sets, teacher: Finished, build_teacher: Build, called: str, budget_in_words: str
+) -> Participants:
+    """A trained ``teacher``, ``called`` so, and the student that is to be sought in it. Raises as ``standing_in``."""
+    lesson = Lesson(data.train, test_transform=data.test_transform)
+    build, sought = standing_in(run, called, teacher.last, build_teacher, lesson, budget(budget_in_words))
+    names = called, f"{budget_in_words.strip()} of {called}"
+    return Participants(data, teacher, build_teacher, build, names, sought=sought)
+
+
+def student_builder(student: str, data: Sets | None = None) -> Build:
+    """How the student called ``student`` is built.
 
     Without ``data`` for two classes, whatever comes: to know whether there is such a network at all.
 
     Raises ``ValueError`` for what nobody knows, and for one that could not be built again from the run's folder.
     """
-    if student in SHARES and (":" in teacher or only_answers(teacher)):
-        raise ValueError(
-            f"{teacher} is no architecture of this package, so nobody knows what a part of it is; name the student, "
-            "such as resnet8, mobilenet_v2(width=0.25) or a dotted path of yours."
-        )
     if only_answers(student):
         raise ValueError(f"{student} only answers, and cannot be trained; name a network, such as resnet8.")
     counts = {"num_classes": 2, "num_channels": 0}
     if data is not None:
         counts = {"num_classes": num_answers(data), "num_channels": num_channels(data)}
-    if student in SHARES:
-        builder: Build = scaled(named(teacher, **counts), SHARES[student], teacher)
-    else:
-        builder = fresh_network(student, **counts)
+    builder: Build = fresh_network(student, **counts)
     restored(described(builder), already_imported)
     return builder

@@ -38,7 +38,8 @@ SLOWER = 1.2
 class Found:
     """What a pilot found. ``why`` says in a few words why ``method`` is learnt by; ``asking`` are the seconds in which
     the teacher answers a batch, and ``step_bytes`` what a step holds beside the samples, as far as operations show;
-    ``alone`` is of the baseline, if there is to be one."""
+    ``alone`` is of the baseline, if there is to be one, and ``search``, of so many ``rounds``, where the student is
+    sought."""
 
     batch_size: int
     optimizer: str
@@ -50,6 +51,8 @@ class Found:
     step_bytes: int
     taught: Pace
     alone: Pace | None
+    search: Pace | None = None
+    rounds: int = 0
 
 
 def usual_optimizer(model: nn.Module) -> str:
@@ -133,6 +136,7 @@ def pilot(run: Run, participants: Participants, asked: DistillationSettings) -> 
     trials, step, alone = with_enough_steps(trials, method, end)
     size = trials.batch_size
     ask, validation = trials.asking(method, end), trials.validating(model)
+    search = trials.searching(end)
     lr = trials.rate(method, step, end)
     lr_alone = trials.rate(None, alone, end) if asked.baseline else lr
     if method == SOFT:  # beside a slow teacher a ramp is short, and picks too low: benchmarks/results/pilot.md
@@ -142,4 +146,5 @@ def pilot(run: Run, participants: Participants, asked: DistillationSettings) -> 
     lesson, kept = participants.lesson(size, asked), trials.is_cached(method)
     pace = Pace(lesson.steps, max(step - kept * ask, step / 4), validation, kept * ask, kept * lesson.num_views)
     apart = Pace(participants.alone(size, asked).steps, alone, validation) if asked.baseline else None
-    return Found(size, trials.optimizer, lr, lr_alone, method, why, ask, bytes_of(run, held, size), pace, apart)
+    found = Found(size, trials.optimizer, lr, lr_alone, method, why, ask, bytes_of(run, held, size), pace, apart)
+    return found if search is None else replace(found, search=search[0], rounds=search[1])

@@ -11,12 +11,14 @@ from time import perf_counter
 import torch
 from torch import nn
 
+from tutelage.compress.gates import gated
 from tutelage.data.batches import on_device
 from tutelage.loop import Loop
 from tutelage.measures.chance import noise_of
 from tutelage.measures.latency import wait
 from tutelage.methods.by_name import method as method_named
 from tutelage.methods.check import check_methods
+from tutelage.methods.search import divergence
 from tutelage.models.trained import has_moved
 from tutelage.optimizers.factory import Factory
 from tutelage.optimizers.scheduled import scheduled
@@ -25,11 +27,13 @@ from tutelage.optimizers.usual import adamw, nesterov
 from tutelage.results import Score
 from tutelage.run import Run
 from tutelage.schemes.answers import Conditions
-from tutelage.schemes.by_method import is_cached, pair_of, prepared, read_of
+from tutelage.schemes.by_method import Teaching, is_cached, pair_of, prepared, read_of
 from tutelage.schemes.plan import Plan
+from tutelage.study.budget import Pace
 from tutelage.study.participants import DistillationSettings, Participants
 from tutelage.study.range_test import FEWEST, LOWEST, ranged
 from tutelage.study.short_training import FEWEST_STEPS, WARM_UP, train_briefly
+from tutelage.study.sought import pace_of, plan_of
 from tutelage.study.trials import Trial
 
 LAYERS = ("srrl", "sp", "at")
@@ -93,8 +97,8 @@ class ShortTrials:
 
     @cached_property
     def has_learnt(self) -> bool:
-        """Whether the student has learnt something before, as far as its normalisations show."""
-        return has_moved(self.participants.build_student())
+        """Whether the student has learnt something before, within its teacher or as its normalisations show."""
+        return self.participants.sought is not None or has_moved(self.participants.build_student())
 
     def step(self, method: str | None, end: float, lr: float = LOWEST) -> float:
         """Seconds of a step, the teacher's answers included."""
@@ -105,16 +109,30 @@ class ShortTrials:
         """Seconds of a step with the teacher, and of one of the student alone; 0 where none is to be trained alone."""
         return self.step(method, end), self.step(None, end) if self.asked.baseline else 0.0
 
+    def searching(self, end: float) -> tuple[Pace, int] | None:
+        """The pace of the search for the student, where it is sought, and the rounds of it."""
+        people, sought = self.participants, self.participants.sought
+        if sought is None:
+            return None
+        lesson = people.lesson(self.batch_size, self.asked)
+        plan = plan_of(lesson, people.task, Pace(lesson.steps, 0.0, 0.0), 1)
+        build = partial(gated, sought.build, sample=tuple(lesson.example.shape[1:]))
+        trial = Trial(build, plan, Teaching(divergence, people.teacher.last, (people.names[0],) * 2))
+        step = train_briefly(self.run, trial, plan.optimizer, MOST_STEPS, end=self._soon(end)).step
+        return pace_of(sought, lesson, step, self.asked.minutes)
+
     def rate(self, method: str | None, step: float, end: float) -> float:
         """The learning rate by a range test that ends well before ``end``; the usual one where there is no time.
 
         Where steps are in proportion to the weights, no rate below the usual one is taken that breaks nothing, unless
-        the student has learnt something before, which such a rate would undo.
+        the student has learnt something before, which such a rate would undo. What is left of a teacher has to learn
+        again, at a tenth of the rate of a fresh student or more.
         """
         steps = int(min(MOST_STEPS, SHARE_OF_RATES * (end - perf_counter()) / max(step, 1e-6)))
         if steps < FEWEST:
             return self.usual_rate
-        floor = self.usual_rate if self.optimizer == "nesterov" and not self.has_learnt else 0.0
+        is_whole = self.has_learnt and self.participants.sought is None
+        floor = self.usual_rate if self.optimizer == "nesterov" and not is_whole else 0.0
         return ranged(self.run, self.trial(method), OPTIMIZERS[self.optimizer], steps, floor)
 
     def asking(self, method: str, end: float) -> float:

@@ -27,6 +27,7 @@ from tutelage.study.handover import load_writers
 from tutelage.study.own_views import views_in_words
 from tutelage.study.participants import DistillationSettings, Participants
 from tutelage.study.pilot import Found, pilot
+from tutelage.study.sought import plan_of
 
 PLANS = "plans"
 """The folder beside the stages in which plans lie, each by what it was made for."""
@@ -62,7 +63,9 @@ class TimedPlan:
     def seconds(self) -> dict[str, float]:
         """What each part is expected to take."""
         trainings = {name: pace.seconds(self.epochs) for name, pace in self.paces.items()}
-        return {"reading, the teacher and the pilot": self.before, **trainings, "measuring and files": self.after}
+        search = {} if self.found.search is None else {"search": self.found.search.seconds(self.found.rounds)}
+        before, after = {"reading, the teacher and the pilot": self.before}, {"measuring and files": self.after}
+        return {**before, **search, **trainings, **after}
 
     def keeps_answers(self, lesson: Lesson) -> bool:
         """Whether the teacher's answers are written down: the only training that asks for them asks a second time."""
@@ -87,7 +90,8 @@ def timed_plan(run: Run, participants: Participants, asked: DistillationSettings
     loading = max(FILES, perf_counter() - begun)  # both are Python's work: slow here, slow there
     if place.is_file():
         known = read_plan(place)
-        left = 60 * asked.minutes - (perf_counter() - run.begun) - known.pilot - loading
+        elsewhere = known.pilot + known.seconds.get("search", 0.0) + loading
+        left = 60 * asked.minutes - (perf_counter() - run.begun) - elsewhere
         fitting = epochs_within(left - _measuring(participants, known.found), list(known.paces.values()))
         if asked.epochs or known.under_way or fitting < MANY * known.epochs:
             run.progress.note(f"the plan is the one in {place}")
@@ -101,10 +105,10 @@ def timed_plan(run: Run, participants: Participants, asked: DistillationSettings
     took, before = perf_counter() - begun, perf_counter() - run.begun
     after = loading + _measuring(participants, found)
     paces = [found.taught, *([] if found.alone is None else [found.alone])]
-    epochs = asked.epochs
+    epochs, search = asked.epochs, 0.0 if found.search is None else found.search.seconds(found.rounds)
     if not epochs:
-        refuse_too_short(asked.minutes, before + after, paces)
-        epochs = epochs_within(60 * asked.minutes - before - after, paces)
+        refuse_too_short(asked.minutes, before + search + after, paces)
+        epochs = epochs_within(60 * asked.minutes - before - search - after, paces)
     timed = TimedPlan(found, epochs, round(before, 3), round(after, 3), round(took, 3))
     _write(run, place, timed)
     return timed
@@ -132,8 +136,9 @@ def read_plan(place: Path) -> TimedPlan:
     try:
         found = content["found"]
         alone = None if found["alone"] is None else Pace(**found["alone"])
-        whole = Found(**{**found, "taught": Pace(**found["taught"]), "alone": alone})
-        content = {**LATER, **content}
+        search = Pace(**found["search"]) if found.get("search") else None
+        whole = Found(**{**found, "taught": Pace(**found["taught"]), "alone": alone, "search": search})
+        content = {**LATER, **content, "found": {"search": None, "rounds": 0, **found}}
         before, after, own = (float(content[name]) for name in ("before", "after", "pilot"))
         timed = TimedPlan(whole, int(content["epochs"]), before, after, own, bool(content["under_way"]))
     except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -164,6 +169,7 @@ def plan_in_words(
         weights = participants.build_student().state_dict().values()
     written = cached + COPIES * sum(x.nbytes for x in weights if isinstance(x, torch.Tensor))
     return [
+        *_search_in_words(participants, asked, found),
         f"{student} learns from {teacher} for {counted(timed.epochs, 'epoch')} of "
         f"{counted(len(lesson.train), 'sample')}, {views}, "
         f"{found.batch_size} a step, by {found.optimizer} at a rate of up to {rate}, up for a fifth of the "
@@ -172,6 +178,19 @@ def plan_in_words(
         answers,
         f"about {megabytes(held)} of memory for samples and a step, up to {megabytes(written)} on disk",
         f"{in_words(sum(seconds.values()))} in all: {parts}",
+    ]
+
+
+def _search_in_words(participants: Participants, asked: DistillationSettings, found: Found) -> list[str]:
+    """Of a student that is sought, how."""
+    sought, pace, (teacher, student) = participants.sought, found.search, participants.names
+    if sought is None or pace is None:
+        return []
+    plan = plan_of(participants.lesson(found.batch_size, asked), participants.task, pace, found.rounds)
+    return [
+        f"{student} is sought: {sought.in_words}; channels of {teacher} close while it still says the same, within "
+        f"{counted(found.rounds, 'round')} of {counted(len(plan.lesson.train), 'sample')}, "
+        f"{in_words(pace.seconds(found.rounds))} at most; what is left begins with the weights that it then has"
     ]
 
 
@@ -203,7 +222,7 @@ def place_of(run: Run, participants: Participants, asked: DistillationSettings) 
     key = key_of(
         {
             "asked": described(wanted),
-            "student": described(participants.build_student),
+            "student": described(participants.sought.asked if participants.sought else participants.build_student),
             "teacher": described(participants.teacher.last),
             "sees": participants.teacher_sees,
             "data": [described(x) for x in (data.train, data.validation, data.unlabelled)],
@@ -211,7 +230,7 @@ def place_of(run: Run, participants: Participants, asked: DistillationSettings) 
             "task": described(data.task),
             "conditions": [str(run.precision), run.exact, run.device.type],
             "revision": REVISION,
-            **code_of(participants.build_student, data.task),
+            **code_of(participants.sought.build if participants.sought else participants.build_student, data.task),
         }
     )
     return run.root / PLANS / f"{key}.json"

@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from torch import nn
+
 from tutelage.keys import Build
 from tutelage.run import Run
 from tutelage.schemes.by_method import AnyTeaching, by_method
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
+from tutelage.stages.stage import Fit, Stage
 from tutelage.stages.storage import Finished
 from tutelage.study.evaluated import validated
 from tutelage.study.sets import Sets
@@ -16,12 +19,16 @@ from tutelage.study.sets import Sets
 
 @dataclass(frozen=True)
 class Trial:
-    """How one student is taught, on labels alone where nobody teaches it, and the ``family`` a table counts it to."""
+    """How one student is taught, on labels alone where nobody teaches it, and the ``family`` a table counts it to.
+
+    It begins with the weights of ``start``, a network of its architecture, or else with those that ``build`` draws.
+    """
 
     build: Build
     plan: Plan
     teaching: AnyTeaching | None = None
     family: str = "labels"
+    start: nn.Module | None = None
 
 
 @dataclass(frozen=True)
@@ -43,10 +50,18 @@ class Outcome:
 def run_trial(run: Run, name: str, trial: Trial) -> Trained:
     """The student of one trial, as a stage called ``name``. Raises ``FloatingPointError`` where it diverges."""
     if trial.teaching is None:
-        fit = partial(supervised, plan=trial.plan)
+        fit: Fit = partial(supervised, plan=trial.plan)
     else:
         fit = partial(by_method, plan=trial.plan, teaching=trial.teaching)
+    if trial.start is not None:
+        fit = partial(begun_from, start=trial.start, fit=fit)
     return Trained(trial, run.stage(name, trial.build, fit, seed=trial.plan.lesson.seed))
+
+
+def begun_from(stage: Stage, model: nn.Module, *, start: nn.Module, fit: Fit) -> None:
+    """``fit`` of a ``model`` that begins with the weights and buffers of ``start``."""
+    model.load_state_dict(start.state_dict())
+    fit(stage, model)
 
 
 def run_trials(run: Run, data: Sets, trials: Mapping[str, Sequence[Trial]]) -> Outcome:
