@@ -7,8 +7,10 @@ the divergences also by running the loss functions of github.com/huggingface/trl
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
 
+from tutelage.losses.attention_distributions import attention_distributions
 from tutelage.losses.attention_scores import attention_scores
 from tutelage.losses.born_again import soft_cross_entropy
 from tutelage.losses.cosine_distance import cosine_distance
@@ -89,6 +91,10 @@ def test_the_divergence_of_attention_is_that_of_its_scores():
     student, teacher = numbers([0.8, 0.2], [0.0, 1.0])[None, None], numbers([1.0, 0.0], [0.5, 0.5])[None, None]
     for s, t in ((student, teacher), (student.softmax(-1).log(), teacher.softmax(-1).log())):
         assert soft_targets(s, t, temperature=1.0, dim=-1).item() == pytest.approx(0.068382, abs=1e-6)
+        assert attention_distributions(s, t).item() == pytest.approx(0.068382, abs=1e-6)
+    padded = [nn.functional.pad(x, (0, 1, 0, 1), value=-1e4) for x in (student, teacher)]
+    value = attention_distributions(*padded, mask=torch.tensor([[1, 1, 0]])).item()
+    assert value == pytest.approx(0.068382, abs=1e-6)
 
 
 def test_the_relations_of_values():

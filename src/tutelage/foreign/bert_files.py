@@ -81,21 +81,6 @@ def pieces_in_folder(folder: Path) -> WordPieces:
     return read_pieces(folder / PIECES)
 
 
-def refuse_other_pieces(teacher: WordPieces, student: WordPieces) -> None:
-    """Raise ``ValueError`` unless both have one vocabulary, as whatever compares tokens wants it.
-
-    A teacher that gives a sentence one vector may have another: each network then sees its own tokens.
-    """
-    if teacher.pieces == student.pieces:
-        return
-    place = next((i for i, (a, b) in enumerate(zip(teacher.pieces, student.pieces, strict=False)) if a != b), None)
-    first = f"the first other piece is number {place}" if place is not None else "one is the beginning of the other"
-    raise ValueError(
-        f"Teacher and student cut texts by other vocabularies ({len(teacher)} and {len(student)} pieces; {first}): "
-        "give the student the teacher's vocab.txt, or compare vectors of whole sentences."
-    )
-
-
 def _config(folder: Path) -> Mapping[str, Any]:
     if not (folder / CONFIG).is_file():
         raise FileNotFoundError(

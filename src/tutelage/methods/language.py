@@ -5,11 +5,13 @@ from functools import partial
 
 from torch.nn.functional import cross_entropy
 
+from tutelage.losses.attention_distributions import attention_distributions
 from tutelage.losses.attention_scores import attention_scores
 from tutelage.losses.cosine_distance import cosine_distance
 from tutelage.losses.hint import mean_squares
 from tutelage.losses.kd import soft_targets
 from tutelage.losses.masked import masked
+from tutelage.losses.token_relations import token_relations
 from tutelage.matching.one_to_one import one_to_one
 from tutelage.matching.projected import projected
 from tutelage.objective import Objective, Term, Weight
@@ -76,6 +78,23 @@ def layer_losses(
         scores = one_to_one(attention_scores, weights=[1.0] * len(student_scores))
         terms["scores"] = Term(scores, list(student_scores), list(teacher_scores))
     return Objective(**terms)
+
+
+def last_layer_relations(student: str, teacher: str, num_heads: int) -> Objective:
+    r"""MiniLM's two losses of the last layers, weight 1 each: what tokens look at, and how their values relate.
+
+    The arguments are the addresses of attention modules that show ``scores`` (N, heads, T, T) and ``value`` (N, T, D),
+    as those of ``tutelage.models.encoder`` do: ``"student.layer3.attention"``, ``"teacher.layer12.attention"``. Both
+    have ``num_heads`` heads, and any widths. Tokens are those of ``batch.attention_mask``.
+
+    Wang et al., "MiniLM", 2020, arXiv:2002.10957.
+
+    >>> sorted(last_layer_relations("student.layer3.attention", "teacher.layer12.attention", 12).terms)
+    ['attention', 'values']
+    """
+    attention = Term(attention_distributions, f"{student}.scores", f"{teacher}.scores", MASK)
+    relations = partial(token_relations, num_heads=num_heads)
+    return Objective(attention=attention, values=Term(relations, f"{student}.value", f"{teacher}.value", MASK))
 
 
 def _refuse_unequal(student: Sequence[str], teacher: Sequence[str], least: int = 1) -> None:

@@ -94,9 +94,7 @@ def begin_with_(student: Encoder, teacher: Encoder, layers: Sequence[int]) -> En
         )
     if other := [x for x in ALIKE if student.sizes[x] != teacher.sizes[x]]:
         found = ", ".join(f"{x} {student.sizes[x]} and {teacher.sizes[x]}" for x in other)
-        raise ValueError(
-            f"A student that begins with its teacher's layers has its sizes; student and teacher: {found}."
-        )
+        raise ValueError(f"A student that begins with its teacher's layers has its sizes; both have {found}.")
     source, weights = teacher.state_dict(), student.state_dict()
     for name in weights:
         first, _, rest = name.partition(".")
