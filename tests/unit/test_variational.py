@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from tutelage.compress.compact import closed, compacted, emptied, unread
 from tutelage.compress.dropout_kl import K1, K2, K3, bayesian, sparse
+from tutelage.compress.posterior import drawn
 from tutelage.compress.variational import (
     channelwise_,
     group_normal_jeffreys_,
@@ -104,6 +105,28 @@ def test_draws_maps_as_explicit_kernels_would():
     variance = F.conv2d(x.square(), net[0].posterior.log_variance.exp())
     assert torch.allclose(answers.mean(0), F.conv2d(x, net[0].weight)[0], atol=0.03)
     assert torch.allclose(answers.var(0), variance[0], rtol=0.05)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("layout", ["in a row", "channels last", "a part"])
+def test_noise_is_normal_in_any_layout_and_type(dtype, layout):
+    mean = torch.zeros(10, 8, 60, 60, dtype=dtype)
+    mean = mean.to(memory_format=torch.channels_last) if layout == "channels last" else mean
+    mean = mean[:, ::2, 1:] if layout == "a part" else mean
+    answer = drawn(mean, torch.full_like(mean, 4.0))
+    assert (
+        answer.shape == mean.shape
+        and answer.dtype == dtype
+        and (layout == "a part" or answer.stride() == mean.stride())
+    )
+    noise = answer.double() / 2
+    assert (
+        abs(noise.mean()) < 0.02
+        and abs(noise.var() - 1) < 0.02
+        and abs((noise.abs() < 1).double().mean() - 0.6827) < 0.01
+    )
+    flat = noise.flatten()
+    assert abs((flat[1:] * flat[:-1]).mean()) < 0.02 and len(flat.unique()) > 100
 
 
 def test_a_factor_is_one_for_all_places_of_a_channel():
