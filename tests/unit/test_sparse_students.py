@@ -14,15 +14,17 @@ from tutelage.delivery import load
 from tutelage.methods.response import softened
 from tutelage.models.mlp import mlp
 from tutelage.optimizers.usual import adam
-from tutelage.recipes.mnist.sparse_nets import headline, leader_of, rival_of, strangers, words
+from tutelage.results import Network, Score
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.study.certainty_tables import asked, certainty_table, reliability_table, strangers_table
 from tutelage.study.sets import Sets
+from tutelage.study.sparse_comparison import headline, leader_of, rival_of, strangers, train_students, words
 from tutelage.study.sparse_students import Ways, counted, pruned_by_magnitude, student
 from tutelage.study.sparse_tables import layers_table, removal_table, sizes_table
+from tutelage.tasks.classification import ERRORS
 
 
 def drawn(count, seed):
@@ -34,6 +36,10 @@ def drawn(count, seed):
 NET = partial(mlp, (16, 12, 3))
 PLAN = Plan(Lesson(drawn(60, 0), drawn(20, 1), batch_size=20, seed=3), partial(adam, lr=0.01), 2)
 DATA = Sets(drawn(60, 0), drawn(20, 1), drawn(40, 2))
+
+
+def measured(errors):
+    return {name: Network(name, "student", "", 10, {"errors": Score(x)}) for name, x in errors.items()}
 
 
 @pytest.fixture
@@ -77,18 +83,18 @@ def test_one_of_which_nothing_is_left_is_told_and_not_measured(run, ways):
     assert gone.plain is None and gone.empty == ("hidden1", "output")
     students = {"kd": student(run, "kd", ways), "kd+svd": gone}
     found = counted(students)
-    table = sizes_table(students, found, {"kd": 5}, ways.teaching.teacher)
+    table = sizes_table(students, found, measured({"kd": 5}), ERRORS, ways.teaching.teacher)
     assert table.rows[1] == ("kd+svd", *[None] * 8, "nothing is left of hidden1, output")
     assert leader_of(students) == "kd" and rival_of(students) is None
     assert list(asked(students, DATA, [], 2)) == ["kd", "kd+svd, 2 draws"]
     assert removal_table(students, DATA.example).rows == ()
-    assert "keeps 228, 1 times fewer" in headline("small", found, {"kd": 5}, "kd")
+    assert "keeps 228, 1 times fewer" in headline("small", found, measured({"kd": 5}), "kd", ERRORS)
 
 
 def test_tables_have_a_line_for_everybody(run, ways):
     students = {way: student(run, way, ways) for way in ("plain", "kd", "svd")}
     found = counted(students)
-    sizes = sizes_table(students, found, dict.fromkeys(found, 7), ways.teaching.teacher)
+    sizes = sizes_table(students, found, measured(dict.fromkeys(found, 7)), ERRORS, ways.teaching.teacher)
     by_name = {row[0]: dict(zip(sizes.columns, row, strict=True)) for row in sizes.rows}
     assert by_name["plain"]["× fewer weights"] == by_name["plain"]["× fewer bits"] == 1
     assert by_name["kd"]["× narrower"] == pytest.approx(380 / 228, abs=0.01)
@@ -137,4 +143,13 @@ def test_strangers_are_the_same_grey_levels_in_other_places():
 def test_students_are_told_in_words():
     assert words("kd+svd+blocks") == "soft targets, sparse variational dropout, block-sparse"
     assert words("kd, by magnitude") == "soft targets, then pruned by magnitude"
-    assert headline("small", {}, {}, None) == "Nothing is left of any small student."
+    assert headline("small", {}, {}, None, ERRORS) == "Nothing is left of any small student."
+
+
+def test_those_with_whose_weights_others_begin_come_first(run, ways):
+    still = replace(ways, goes_on=True, plan=replace(PLAN, optimizer=partial(adam, lr=1e-12), epochs=1))
+    students = train_students(run, ("svd", "kd+svd"), still)
+    assert list(students) == ["plain", "kd", "svd", "kd+svd", "kd, by magnitude"]
+    for taught, start in (("svd", "plain"), ("kd+svd", "kd")):
+        a, b = (students[name].trained.last.hidden1.weight for name in (taught, start))
+        assert torch.allclose(a, b, atol=1e-6)

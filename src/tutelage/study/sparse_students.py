@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from math import log
 
+from torch import nn
 from torch.optim import Optimizer
 
 from tutelage.compress import dropout_kl
@@ -14,7 +16,8 @@ from tutelage.compress.empty import architecture_of_filled, filled
 from tutelage.compress.footprint import Footprint, footprint
 from tutelage.compress.variational import is_variational, kl, variational
 from tutelage.keys import Build
-from tutelage.methods.weights import in_last_epoch
+from tutelage.methods.response import softened
+from tutelage.methods.weights import in_last_epoch, rising
 from tutelage.objective import Weight
 from tutelage.optimizers.factory import Factory, Named
 from tutelage.optimizers.magnitude import cubic, magnitude_pruned
@@ -23,6 +26,7 @@ from tutelage.schemes.by_method import Teaching
 from tutelage.schemes.penalised import Penalty, penalised
 from tutelage.schemes.plan import Plan
 from tutelage.stages.storage import Finished
+from tutelage.study.sparse_settings import SparseSettings
 
 DIVERGENCES = {"svd": dropout_kl.sparse, "vbd": dropout_kl.bayesian}
 
@@ -31,7 +35,8 @@ DIVERGENCES = {"svd": dropout_kl.sparse, "vbd": dropout_kl.bayesian}
 class Ways:
     """What all students have in common: network and plan, who teaches, how the KL rises, where a weight is noise.
 
-    ``blocks`` is what the block-sparse penalty counts, summed over blocks and divided by the training samples.
+    ``blocks`` is what the block-sparse penalty counts, summed over blocks and divided by the training samples. With
+    ``goes_on`` variational students begin with the weights of the sure student that is taught alike.
     """
 
     build: Build
@@ -41,6 +46,7 @@ class Ways:
     log_variance: float
     threshold: float
     blocks: float
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +66,33 @@ class Student:
         return any(map(is_variational, self.trained.last.modules()))
 
 
-def student(run: Run, way: str, ways: Ways) -> Student:
+def ways_of(build: Build, plan: Plan, teacher: nn.Module, names: tuple[str, str], settings: SparseSettings) -> Ways:
+    """What ``settings`` ask of students that ``build`` makes; ``names`` are those of teacher and student."""
+    method = partial(softened, temperature=settings.temperature, label=1.0, soft=settings.soft)
+    return Ways(
+        build=build,
+        plan=plan,
+        teaching=Teaching(method, teacher, names),
+        beta=partial(rising, begin=settings.warm_up / 4, end=settings.warm_up, scale=settings.strength),
+        log_variance=2 * log(settings.deviation),
+        threshold=settings.threshold,
+        blocks=settings.blocks,
+        goes_on=settings.start == "trained",
+    )
+
+
+def start_of(way: str, ways: Ways) -> str:
+    """The way of the sure student with whose weights that of ``way`` begins; none where it begins from scratch."""
+    parts = way.split("+")
+    is_variational = not DIVERGENCES.keys().isdisjoint(parts)
+    return ("kd" if "kd" in parts else "plain") if ways.goes_on and is_variational else ""
+
+
+def student(run: Run, way: str, ways: Ways, start: Finished | None = None) -> Student:
     """The student that learns by ``way``: ``plain``, or ``kd``, ``svd`` or ``vbd``, and ``blocks``, joined by a +.
 
     kd is the teaching; svd and vbd are sparse variational and variational Bayesian dropout; blocks the block-sparse
-    penalty.
+    penalty. ``start`` is a plain network whose weights it begins with.
     """
     parts = way.split("+")
     divergence = next((DIVERGENCES[part] for part in parts if part in DIVERGENCES), None)
@@ -75,7 +103,8 @@ def student(run: Run, way: str, ways: Ways) -> Student:
     if "blocks" in parts:
         penalties["blocks"] = Penalty(partial(block_sparse, teacher=ways.teaching.teacher), ways.blocks)
     teaching = ways.teaching if "kd" in parts else None
-    fit = partial(penalised, plan=ways.plan, teaching=teaching, penalties=penalties)
+    first = None if start is None else start.last
+    fit = partial(penalised, plan=ways.plan, teaching=teaching, penalties=penalties, start=first)
     trained = run.stage(way, build, fit, seed=ways.plan.lesson.seed)
     if divergence is None:
         return Student(trained, trained, trained)

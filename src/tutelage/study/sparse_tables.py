@@ -9,12 +9,16 @@ from tutelage.checkpoint import bytes_of_weights
 from tutelage.compress.footprint import Footprint, factors, footprint
 from tutelage.measures.cost import macs, parameters
 from tutelage.measures.latency import latency
-from tutelage.results import Curve, Table
+from tutelage.results import Curve, Metric, Network, Table
 from tutelage.study.sparse_students import Student
 
 
 def sizes_table(
-    students: Mapping[str, Student], found: Mapping[str, Footprint], errors: Mapping[str, float], teacher: nn.Module
+    students: Mapping[str, Student],
+    found: Mapping[str, Footprint],
+    measured: Mapping[str, Network],
+    metric: Metric,
+    teacher: nn.Module,
 ) -> Table:
     """How much less each student takes than the teacher, counted in three ways, and the two factors apart."""
     large = footprint(teacher)
@@ -27,11 +31,19 @@ def sizes_table(
         parts = factors(large, own)
         ratios = (own.count_ratio, parts.sparsity, parts.width, parts.total)
         rows.append(
-            (name, errors[name], own.nonzero, *(round(x, 2) for x in ratios), own.csr_bits, own.file_bytes, None)
+            (
+                name,
+                measured[name].scores[metric.name].value,
+                own.nonzero,
+                *(round(x, 2) for x in ratios),
+                own.csr_bits,
+                own.file_bytes,
+                None,
+            )
         )
     return Table(
         title="Sizes of the students",
-        columns=("student", "errors", "weights that are not 0", "× fewer weights", "× fewer bits", "× narrower",
+        columns=("student", metric.name, "weights that are not 0", "× fewer weights", "× fewer bits", "× narrower",
                  "× less memory than the teacher", "bits as CSR", "bytes of the file", "remark"),
         rows=tuple(rows),
         note=f"The teacher has {large.weights:,} weights in linear layers and convolutions, of 32 bits each. Bits are "

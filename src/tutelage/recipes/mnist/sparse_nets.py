@@ -1,13 +1,11 @@
-"""The networks of the Variational Student on MNIST, in whose words they are told, and what was published of them."""
+"""The networks of the Variational Student on MNIST, and what was published of them."""
 
 from collections.abc import Mapping
 from functools import partial
 
-import torch
 from torch import nn
 
 from tutelage.compress.footprint import Footprint, factors, footprint
-from tutelage.data.labelled import Labelled, labelled
 from tutelage.keys import Build
 from tutelage.models.lenet import lenet5
 from tutelage.models.mlp import mlp
@@ -19,29 +17,12 @@ from tutelage.schemes.supervised import supervised
 from tutelage.stages.storage import Finished
 from tutelage.study import memory
 from tutelage.study.sets import Sets
-from tutelage.study.sparse_students import Student
 
 LENET5 = "lenet-5"
-METHODS = (
-    "tutelage.losses.kd:soft_targets",
-    "tutelage.compress.dropout_kl:sparse",
-    "tutelage.compress.dropout_kl:bayesian",
-    "tutelage.compress.block_sparse:block_sparse",
-)
 PUBLISHED = {"lenet-300-100": (1.92, 68, 64), LENET5: (0.75, 280, 213)}
 """Error in % and how many times fewer weights of sparse variational dropout, and the Variational Student's memory."""
 DROPOUT = "Molchanov, Ashukha & Vetrov 2017, arXiv:1701.05369, their code's table"
 STUDENT = "Hegde, Prasad, Hebbalaguppe & Kumar 2020, arXiv:1910.12061, abstract"
-WORDS = {
-    "plain": "labels only",
-    "kd": "soft targets",
-    "svd": "sparse variational dropout",
-    "vbd": "variational Bayesian dropout",
-    "blocks": "block-sparse",
-}
-STRANGERS = 2000
-RIVAL = "kd, by magnitude"
-LEADERS = ("kd+svd", "kd+svd+blocks", "svd", "svd+blocks", "kd+vbd", "kd+vbd+blocks", "vbd", "vbd+blocks")
 
 
 def build_student(network: str) -> Build:
@@ -62,48 +43,6 @@ def train_teacher(run: Run, data: Sets, network: str, net: Net, seed: int) -> Fi
     memory.refuse_too_large(f"A LeNet-5 of {net.units} hidden units", build, data, net.training.batch_size)
     plan = nets.plan_for(data, net.training, seed, jittered=True)
     return run.stage("teacher", build, partial(supervised, plan=plan), seed=seed)
-
-
-def leader_of(students: Mapping[str, Student]) -> str | None:
-    """The student that the report speaks of first: a sparse one of which something is left, else any."""
-    there = [name for name, one in students.items() if one.plain is not None]
-    return next((name for name in (*LEADERS, *there) if name in there), None)
-
-
-def rival_of(students: Mapping[str, Student]) -> str | None:
-    """The sparse student with whose number of weights pruning by magnitude has to do, where there is one."""
-    leader = leader_of(students)
-    return leader if leader in LEADERS and "kd" in students else None
-
-
-def words(name: str) -> str:
-    """What a student learnt by."""
-    return "soft targets, then pruned by magnitude" if name == RIVAL else ", ".join(WORDS[x] for x in name.split("+"))
-
-
-def strangers(data: Labelled) -> list[Labelled]:
-    """Pictures of another kind, made of the first 2,000: pixels in another order, and negatives."""
-    data = data[torch.arange(min(len(data), STRANGERS), device=data.index.device)]
-    g = torch.Generator().manual_seed(0)
-    flat = data.inputs.flatten(1)
-    order = torch.randperm(flat.shape[1], generator=g).to(flat.device)
-    shuffled = flat[:, order].view_as(data.inputs)
-    made = {"shuffled pixels": shuffled, "negatives": 255 - data.inputs}
-    return [labelled(name, pictures, data.targets, data.classes) for name, pictures in made.items()]
-
-
-def headline(network: str, found: Mapping[str, Footprint], errors: Mapping[str, int], leader: str | None) -> str:
-    """How sparse the leader is, and what that costs, in a sentence or two."""
-    if leader is None:
-        return f"Nothing is left of any {network} student."
-    own = found[leader]
-    text = (
-        f"Of {own.weights:,} weights the {network} student of {words(leader)} keeps {own.nonzero:,}, "
-        f"{own.count_ratio:.3g} times fewer, and makes {errors[leader]} test errors"
-    )
-    others = {"kd": "with soft targets alone", RIVAL: "pruned by magnitude to as many"}
-    more = [f"{errors[name]} {how}" for name, how in others.items() if name in errors]
-    return f"{text}; {', '.join(more)}." if more else f"{text}."
 
 
 def claim_sparse(
