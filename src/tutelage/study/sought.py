@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from tutelage.compress.architecture import fresh
 from tutelage.compress.budget import Budget, in_words
@@ -23,6 +24,8 @@ from tutelage.data.lesson import Lesson
 from tutelage.delivery import ORIGIN
 from tutelage.foreign.forms import only_answers, own_network
 from tutelage.keys import Build, already_imported, described, restored
+from tutelage.optimizers.clipped import clipped
+from tutelage.optimizers.factory import Named
 from tutelage.optimizers.schedules import constant
 from tutelage.optimizers.usual import nesterov
 from tutelage.plurals import counted
@@ -45,6 +48,8 @@ FEWEST_STEPS = 20
 """Of a search, however little time there is."""
 RATE = 0.02
 """Of a search, for batches of 128: a tenth of the usual one by Nesterov's momentum, for the weights have learnt."""
+LONGEST = 1.0
+"""Gradient of a search: networks without norms leave what they have learnt on a single longer step."""
 CLOSES_IN = 0.3
 """Of a search, after which a gate is closed that nobody needs: 1 is ten times the steps' threshold, by momentum."""
 
@@ -135,8 +140,13 @@ def plan_of(lesson: Lesson, task: Task, pace: Pace, rounds: int) -> Plan:
     count = min(len(lesson.train), pace.steps * lesson.batch_size)
     chosen = torch.randperm(len(lesson.train), generator=torch.Generator().manual_seed(lesson.seed))[:count]
     train = lesson.train if count == len(lesson.train) else lesson.train[chosen.to(lesson.train.index.device)]
-    optimizer = partial(nesterov, lr=rate_of(lesson.batch_size), weight_decay=1e-4)
+    optimizer = partial(cautious, lr=rate_of(lesson.batch_size))
     return Plan(replace(lesson, train=train, validation=None), optimizer, rounds, constant, task)
+
+
+def cautious(named: Named, *, lr: float) -> Optimizer:
+    """Nesterov's momentum, of gradients that are no longer than ``LONGEST``."""
+    return clipped(partial(nesterov, lr=lr, weight_decay=1e-4), LONGEST)(named)
 
 
 def rate_of(batch_size: int) -> float:
