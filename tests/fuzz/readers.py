@@ -24,6 +24,7 @@ from torch import nn
 import report_sample
 from fuzz.damage import in_gzip, in_png, in_zip
 from fuzz.foreign_readers import FOREIGN
+from fuzz.later_readers import LATER
 from fuzz.reader import Reader, same
 from tutelage.checkpoint import load_state, load_weights, read_json, save_state, save_weights, write_json
 from tutelage.cli.failures import Usage
@@ -432,4 +433,4 @@ DATA = (
     Reader("zip of recordings", partial(spoken, packing=zipfile.ZIP_DEFLATED), spoken_answer, same, in_zip),
     Reader("zip of recordings, stored", partial(spoken, packing=zipfile.ZIP_STORED), spoken_answer, same, in_zip),
 )
-READERS = (*RUNS, *STORED, *WEIGHTS, *DATA, *FOREIGN)
+READERS = (*RUNS, *STORED, *WEIGHTS, *DATA, *FOREIGN, *LATER)

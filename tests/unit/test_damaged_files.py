@@ -21,7 +21,11 @@ FOUND = {
     "parquet": (1009352, 1012508, 1017393),
     "parquet, packed": (1001104, 1004730, 1006243),
     "exported program": (33, 398),
-    "onnx": (0, 5551, 8478),
+    "onnx": (0, 5551, 8478, 9290),
+    "report of a run": (2540, 3394, 5351, 9785),
+    "vocabulary": (293,),
+    "folder of an encoder": (287, 517),
+    "layers in x.onnx": (256,),
 }
 """Seeds of damage that once ended in words of Python's or torch's own."""
 

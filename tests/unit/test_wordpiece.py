@@ -93,7 +93,7 @@ def test_a_vocabulary_is_read_in_the_order_of_its_lines(tmp_path):
         (b"", "lacks"),
         (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\na\n", "'a' is there again"),
         (b"[PAD]\n[UNK]\n", r"lacks \[CLS\]"),
-        (b"\xff\xfe\x00", "utf-8"),
+        (b"\xff\xfe\x00", r"is no text in UTF-8 \(.* at byte 0\)\.$"),
     ],
 )
 def test_what_is_no_vocabulary_is_refused_with_its_path(tmp_path, content, said):

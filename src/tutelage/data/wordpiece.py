@@ -129,10 +129,12 @@ def read_pieces(path: Path) -> WordPieces:
     try:
         lines = content_of(path, LARGEST).decode("utf-8").split("\n")
         return WordPieces(tuple(line.rstrip("\r") for line in (lines[:-1] if not lines[-1] else lines)))
-    except (UnicodeDecodeError, ValueError) as error:
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text in UTF-8 ({error.reason} at byte {error.start}).") from None
+    except ValueError as error:
         if str(error).startswith(str(path)):
             raise
-        raise ValueError(f"{path} is no vocabulary of word pieces: {error}") from None
+        raise ValueError(f"{path} is no vocabulary of word pieces: {str(error).rstrip('.')}.") from None
 
 
 def token_ids(

@@ -73,6 +73,12 @@ def encoder_in_folder(folder: Path) -> Encoder:
     padding = config.get("pad_token_id", 0)
     if not isinstance(heads, int) or not isinstance(padding, int):
         raise ValueError(f"{folder / CONFIG} does not say how many heads the network has.")
+    vocabulary, width = weights["embeddings.tokens.weight"].shape
+    if not 0 < heads <= width or not 0 <= padding < vocabulary:
+        raise ValueError(
+            f"{folder / CONFIG} says {str(heads)[:20]} heads and {str(padding)[:20]} for padding, but the network is "
+            f"{width} wide and has {vocabulary} tokens; save it again."
+        )
     return _filled(weights, heads, str(file), padding=padding).eval()
 
 
@@ -86,7 +92,10 @@ def _config(folder: Path) -> Mapping[str, Any]:
         raise FileNotFoundError(
             f"{folder} has no {CONFIG}; name a folder in which transformers saved a network: save_pretrained."
         )
-    config = plain_json.read(folder / CONFIG)
+    try:
+        config = plain_json.read(folder / CONFIG)
+    except ValueError as error:
+        raise ValueError(f"{folder / CONFIG} is damaged {error}; save the network again.") from None
     family = config.get("model_type") if isinstance(config, dict) else None
     if not isinstance(config, dict) or family not in FAMILIES:
         raise ValueError(
@@ -105,6 +114,10 @@ def _encoder_of(weights: Mapping[str, Tensor], called: str) -> dict[str, Tensor]
     wanted = {"embeddings.tokens.weight", "embeddings.positions.weight", "layer1.widen.weight"}
     if missing := sorted(wanted - found.keys()):
         raise ValueError(f"{called} holds no encoder of the families {' and '.join(FAMILIES)}: it has no {missing[0]}.")
+    if odd := sorted(name for name in wanted if found[name].ndim != 2):
+        raise ValueError(
+            f"{called} holds no encoder that is whole: {odd[0]} is {tuple(found[odd[0]].shape)}, no matrix."
+        )
     return found
 
 

@@ -33,6 +33,8 @@ def onnx_weights(file: Path) -> dict[str, Tensor]:
         model = onnx.load_from_string(content)
         if not (model.graph.node and model.graph.initializer):
             raise ValueError("it has no operators or no weights")
+        if any(isinstance(name, bytes) for name in _names(model)):
+            raise ValueError("a name in it is no text in UTF-8")
         stored = _stored(model, onnx)
         weights = _made(model, stored, onnx)
     except Exception as error:  # protobuf's and numpy's own kinds
@@ -42,6 +44,13 @@ def onnx_weights(file: Path) -> dict[str, Tensor]:
     for matrix, name in _products(model, weights):
         named[name] = named.pop(matrix).T.contiguous()
     return {name: x.float() for name, x in named.items()}
+
+
+def _names(model: Any) -> Iterator[str | bytes]:
+    """Of tensors and operators: protobuf gives the bytes of what is no text."""
+    yield from (tensor.name for tensor in model.graph.initializer)
+    for node in model.graph.node:
+        yield from (node.op_type, *node.input, *node.output)
 
 
 def _stored(model: Any, onnx: Any) -> dict[str, Tensor]:
