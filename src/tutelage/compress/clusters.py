@@ -5,6 +5,14 @@ from math import log2
 import torch
 from torch import Tensor
 
+CITATIONS = {
+    "kmeans": """@inproceedings{han2016deep,
+  title = {Deep Compression: Compressing Deep Neural Networks with Pruning, Trained Quantization and Huffman Coding},
+  author = {Han, Song and Mao, Huizi and Dally, William J.},
+  booktitle = {International Conference on Learning Representations (ICLR)},
+  year = {2016}
+}"""
+}
 STEPS = 100
 """Rounds of k-means, at most."""
 

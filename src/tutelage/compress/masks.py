@@ -1,6 +1,7 @@
 """Which weights stay and which become 0: by magnitude, over all layers together or in each, or so many of so many."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -87,6 +88,16 @@ def prune_(model: nn.Module, share: float, choose: Choice = of_all) -> nn.Module
     for name, kept in choose(weights, share).items():
         weights[name].masked_fill_(~kept, 0)
     return model
+
+
+def pruned(network: nn.Module, *, shares: Mapping[str, float]) -> nn.Module:
+    """``network`` with its own share of each weight 0: for ``run.derive("pruned", pruned, of=…, shares=…)``.
+
+    ``shares`` go by the weights' names. Raises ``ValueError`` as ``in_shares`` does.
+    """
+    weights = weights_of(network)
+    whole = sum(shares.get(name, 0.0) * w.numel() for name, w in weights.items())
+    return prune_(network, whole / sum(w.numel() for w in weights.values()), partial(in_shares, shares=shares))
 
 
 def zeros_of(model: nn.Module) -> float:

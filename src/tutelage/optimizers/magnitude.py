@@ -8,6 +8,15 @@ from tutelage.compress.masks import Choice, of_all
 from tutelage.optimizers.factory import Factory, Named
 from tutelage.optimizers.masked import hold_, holding_
 
+CITATIONS = {
+    "magnitude_pruned": """@article{zhu2017prune,
+  title = {To Prune, or Not to Prune: Exploring the Efficacy of Pruning for Model Compression},
+  author = {Zhu, Michael and Gupta, Suyog},
+  journal = {arXiv preprint arXiv:1710.01878},
+  year = {2017}
+}"""
+}
+
 
 def magnitude_pruned(
     factory: Factory, share: Callable[[int], float], where: Callable[[str], bool], choose: Choice = of_all
