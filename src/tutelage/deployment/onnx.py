@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from tutelage.compress.fake_quantised import is_fake_quantised
 from tutelage.deployment.about import About, Input
-from tutelage.deployment.compared import Checked, checked
+from tutelage.deployment.compared import ROUNDED, TOLERANCE, Checked, checked
 from tutelage.deployment.network import Exported, as_taken, output_name, plain_copy
 from tutelage.deployment.traced import BATCH, quiet, traced
+from tutelage.deployment.whole_numbers import in_whole_numbers
 from tutelage.files import atomically
 
 OPSET = 18
@@ -47,12 +49,15 @@ def export_onnx(
 
     Raises ``ImportError`` with the install line without the extra ``onnx``; ``ValueError`` for a network that cannot be
     exported, with the line or operation that is in the way, and for answers that differ, with by how much; ``OSError``
-    in one sentence where the file cannot be written.
+    in one sentence where the file cannot be written. What is fake-quantised is written in whole numbers, with the
+    scales that it rounds with (``in_whole_numbers``), and may differ by ``ROUNDED``.
     """
     path = Path(path)
     made = converted(model, samples, path, about, takes=takes, probabilities=probabilities)
     asked, size = answering(made.content, made.output, path), len(made.content)
-    done = checked(made.network, asked, made.inputs, path, size, takes=made.takes, output=made.output, real=real)
+    allowed = ROUNDED if is_fake_quantised(made.network) else TOLERANCE
+    network, inputs, takes, output = made.network, made.inputs, made.takes, made.output
+    done = checked(network, asked, inputs, path, size, takes=takes, output=output, real=real, allowed=allowed)
     with atomically(path) as temporary:
         temporary.write_bytes(made.content)
     return done
@@ -84,7 +89,8 @@ def converted(
     network = Exported(plain_copy(model), about, takes, probabilities).eval()
     refuse_huge(network, path)
     name = type(getattr(model, "_orig_mod", model)).__name__
-    program = _converted(traced(network, inputs, name), output, name)
+    written = in_whole_numbers(network, inputs[:2]) if is_fake_quantised(network) else network
+    program = _converted(traced(written, inputs, name), output, name)
     content = bare(program, onnx, {**about.facts(), "input": takes, "output": output})
     return Converted(content, network, inputs, takes, output)
 
