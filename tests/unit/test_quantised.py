@@ -18,6 +18,7 @@ from exporting import pictures as made_up
 from picture_folders import CLASSES, pictures, write_pictures
 from tutelage.checkpoint import write_json
 from tutelage.cli.command import main
+from tutelage.compress.fake_quantised import fake_quantised_
 from tutelage.deployment.about import About
 from tutelage.deployment.card import Made
 from tutelage.deployment.deploy import deploy
@@ -194,6 +195,14 @@ def test_a_file_that_lost_too_much_is_not_written_and_what_helps_is_said(run, tm
     ):
         quantised(run, tmp_path / "small.onnx", precision="int8-dynamic")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_network_that_has_scales_of_its_own_is_not_given_others(run, tmp_path, monkeypatch):
+    model = perceptron()
+    fake_quantised_(model, vectors(2))
+    monkeypatch.setattr("tutelage.study.quantised.load", lambda *_, **__: model)
+    with pytest.raises(ValueError, match="has its own scales; export it without --precision"):
+        quantised(run, tmp_path / "small.onnx")
 
 
 def test_nothing_of_anybody_else_is_replaced(run, tmp_path):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tutelage import machine
 from tutelage.checkpoint import bytes_of_weights, read_json
+from tutelage.compress.fake_quantised import is_fake_quantised
 from tutelage.data.augment import middle
 from tutelage.data.split import sample
 from tutelage.data.views import Show
@@ -100,6 +101,9 @@ def quantised(
     for file in files:
         refuse_target(file, force)
     model = load(source, allow=allow)
+    if is_fake_quantised(model):
+        raise ValueError(f"The student of {source} learnt with int8 in mind, and has its own scales; export it without "
+                         f"--precision.")  # fmt: skip
     about = read_about(read_json(current(source, DESCRIPTION), CURE), str(current(source, DESCRIPTION)))
     sets = with_head(data_of_run(source, about, data), model)
     refuse_stranger(about.name, model, sets)
