@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from tutelage.compress.fake_quantised import RoundedWeight, fake_quantised_
 from tutelage.compress.bit_sensitivity import bytes_of, divergence, mixed_precision, sensitivities
+from tutelage.compress.fake_quantised import RoundedWeight, fake_quantised_
 
 
 def net():
