@@ -14,6 +14,7 @@ from tutelage.study.comparison import BASELINE, Compared, publish_comparison
 from tutelage.study.search import Found, in_short, tables_of
 from tutelage.study.sets import Sets
 from tutelage.study.trials import Trial, run_trial, run_trials
+from tutelage.study.untrained import ranked_untrained
 
 FOUND, UNIFORM = "found", "uniform"
 
@@ -54,7 +55,9 @@ def compare_students(run: Run, data: Sets, lineup: Lineup, one: Found, input_wor
         "Students of one cost", lineup.metric, teachers, baseline, outcome, labels, rival=distilled(FOUND)
     )
     networks = publish_comparison(run, data, compared, input_words)
-    run.publish(headline=in_words(networks, one, lineup.metric), tables=tables_of(one))
+    learnt = {name: networks[distilled(name)] for name in builds if distilled(name) in networks}
+    ranked = ranked_untrained(run, builds, lineup.teacher.last, plan.lesson, learnt, lineup.metric)
+    run.publish(headline=in_words(networks, one, lineup.metric), tables=[ranked, *tables_of(one)])
     return networks
 
 

@@ -62,6 +62,16 @@ class Found:
     def epochs(self) -> int:
         return len(self.searched.records)
 
+    @property
+    def ended(self) -> float:
+        """The cost after the last epoch, before it was settled which gates the budget holds."""
+        return float(self.searched.records[-1]["validation"][self.unit])
+
+    @property
+    def reached(self) -> bool:
+        """Whether an epoch ended within the budget."""
+        return self.ended <= self.limit
+
 
 def minimised(settings: SearchSettings) -> Method:
     """What a search minimises beside its penalty. Raises ``ValueError`` for a name that is none of a method's."""
@@ -145,13 +155,12 @@ def _course(one: Found) -> Table:
 
 def _settled(one: Found) -> str:
     """How the last epoch and what was found are one."""
-    ended = float(one.searched.records[-1]["validation"][one.unit])
-    if ended > one.limit:
+    if not one.reached:
         return (
             f"None did: of the gates that were still open the smallest were closed, to {in_words(one.cost, one.unit)}. "
             "A stronger penalty or more epochs would close them by themselves."
         )
-    if one.cost > ended:
+    if one.cost > one.ended:
         return f"What closed last opened again as far as that holds it, to {in_words(one.cost, one.unit)}."
     return ""
 

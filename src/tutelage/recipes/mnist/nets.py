@@ -14,6 +14,7 @@ from tutelage.data.views import JITTERS, jitter
 from tutelage.keys import Build
 from tutelage.losses.kd import Average
 from tutelage.methods.pair import Method
+from tutelage.models.lenet import lenet5
 from tutelage.models.mlp import mlp
 from tutelage.optimizers.factory import Factory, Named
 from tutelage.optimizers.max_norm import max_norm
@@ -33,6 +34,8 @@ from tutelage.study.settings import TrainingSettings
 from tutelage.study.training import plan_of
 from tutelage.tasks.classification import ERRORS
 
+SEARCHED: dict[str, Build] = {"mlp": partial(mlp, (784, 300, 100, 10)), "lenet": lenet5}
+"""What students are searched for in."""
 INPUT = "float32 (N, 1, 28, 28), grey levels 0 to 1"
 
 

@@ -41,8 +41,6 @@ def search(
         seed: of weights, order and draws
     """
     from tutelage.methods.response import kd
-    from tutelage.models.lenet import lenet5
-    from tutelage.models.mlp import mlp
     from tutelage.models.seeded import restart_
     from tutelage.recipes.mnist import nets
     from tutelage.recipes.search import claim_directions
@@ -56,7 +54,7 @@ def search(
 
     refuse_nonsense(search, locals())
     reason = cannot_decide(run, search, locals(), free=("network",))
-    build = partial(mlp, (784, 300, 100, 10)) if network == "mlp" else lenet5
+    build = nets.SEARCHED[network]
     data = nets.digits_of(run, digits)
     memory.refuse_too_large(network, build, data, teacher.batch_size)
     large = run.stage("teacher", build, partial(supervised, plan=nets.plan_for(data, teacher, seed)), seed=seed)
