@@ -32,12 +32,16 @@ from tutelage.cli.command import main
 from tutelage.cli.completion import candidates
 from tutelage.data.cifar import cifar10
 from tutelage.data.folder import image_folder
+from tutelage.data.glue import glue
 from tutelage.data.image_files import image_files
 from tutelage.data.mnist import CHECKSUMS, mnist
 from tutelage.data.recordings import fsdd
 from tutelage.data.safe_pickle import unpickled
+from tutelage.data.wordpiece import read_pieces
+from tutelage.foreign.bert_files import dequantised_sentences, encoder_in_folder
 from tutelage.foreign.exported import exported_program
 from tutelage.foreign.onnx_file import onnx_network
+from tutelage.foreign.onnx_weights import onnx_weights
 from tutelage.foreign.table_file import read_table
 from tutelage.keys import described
 from tutelage.learner import Learner
@@ -248,11 +252,24 @@ def data(root: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
 def brought(root: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
     """What people bring for a distillation, and what one leaves: networks, answers, plans, students to be exported."""
     for kind, file in weights(fresh(root / "brought")).items():
-        for name, load in (("exported", exported_program), ("onnx", onnx_network), ("answers", read_table)):
-            ending = {"exported": "pt2", "onnx": "onnx", "answers": "npz"}[name]
+        for name, ending, load in (
+            ("exported", "pt2", exported_program),
+            ("onnx", "onnx", onnx_network),
+            ("answers", "npz", read_table),
+            ("encoder", "onnx", onnx_weights),
+            ("vocabulary", "txt", read_pieces),
+        ):
             place = fresh(root / f"{name}-{file.name}")
             (place / f"x.{ending}").write_bytes(file.read_bytes())
             yield f"{name}: {kind}", place, partial(load, place / f"x.{ending}")
+        saved = fresh(root / f"saved-{file.name}")
+        said = {"model_type": "bert", "num_attention_heads": 2, "auto_map": {"AutoModel": "evil_deed.Evil"}}
+        (saved / "config.json").write_text(json.dumps(said))
+        (saved / "pytorch_model.bin").write_bytes(file.read_bytes())
+        yield f"encoder in a folder: {kind}", saved, partial(encoder_in_folder, saved)
+        texts = fresh(root / f"texts-{file.name}" / "glue" / "RTE")
+        (texts / "train.tsv").write_bytes(file.read_bytes())
+        yield f"glue: {kind}", texts, partial(glue, "RTE", "train", texts.parents[1])
         arrays = fresh(root / f"arrays-{file.name}")
         (arrays / "x.safetensors").write_bytes(file.read_bytes())
         yield f"arrays: {kind}", arrays, partial(read, arrays / "x.safetensors")
@@ -302,7 +319,8 @@ def programs(folder: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
         )
         model = of.make_model(graph, opset_imports=[of.make_opsetid(x, 18 if not x else 1) for x in {"", domain}])
         (folder / f"{number}.onnx").write_bytes(model.SerializeToString())
-        yield f"onnx: {operator} {domain} {where}", folder, partial(onnx_network, folder / f"{number}.onnx")
+        for name, load in (("onnx", onnx_network), ("encoder", dequantised_sentences)):
+            yield f"{name}: {operator} {domain} {where}", folder, partial(load, folder / f"{number}.onnx")
     for number, target in enumerate(
         ("os.system", "torch.ops.aten.from_file.default", "torch.ops.evil_gift.net.default")
     ):
