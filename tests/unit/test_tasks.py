@@ -37,7 +37,7 @@ from tutelage.tasks.task import Task
 RECORDINGS = torch.arange(60) // 6
 SPEECH = frames(Spoken(RECORDINGS, torch.arange(10) % 3, torch.full((3,), 1 / 3).log(), 3))
 ALIKE = similarity(2.0)
-NO_TASKS = {"tutelage.tasks.judged", "tutelage.tasks.task", "tutelage.tasks.by_name"}
+NO_TASKS = {"tutelage.tasks.glue", "tutelage.tasks.judged", "tutelage.tasks.task", "tutelage.tasks.by_name"}
 TASKS = [
     pytest.param(task, id=f"{info.name}:{task.name}")
     for info in iter_modules(tutelage.tasks.__path__, "tutelage.tasks.")

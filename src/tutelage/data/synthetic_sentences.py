@@ -1,5 +1,7 @@
 """Sentences that nobody said: words of three letters in a row, and pairs that share as many as their score says."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -39,6 +41,12 @@ def pairs(count: int, seed: int = 0) -> Sentences:
         5 * same.float().unsqueeze(1),
         (),
     )
+
+
+def alike(count: int, seed: int = 0) -> Sentences:
+    """``pairs`` told apart in two classes: by whether most of their words are the same."""
+    drawn = pairs(count, seed)
+    return replace(drawn, targets=(drawn.targets[:, 0] > 2.5).long(), labels=("other", "alike"))
 
 
 def known_pieces() -> WordPieces:

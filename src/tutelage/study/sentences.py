@@ -14,8 +14,9 @@ from tutelage.data.wikitext import sentences_of, wikitext2
 from tutelage.data.wordpiece import WordPieces, read_pieces, refuse_unknown, token_ids
 from tutelage.profiling import clocked
 from tutelage.run import Run
-from tutelage.study.sets import Sets
+from tutelage.study.sets import Sets, parted
 from tutelage.tasks.similarity import SECOND, similarity
+from tutelage.tasks.task import Task
 
 FEWEST = 4
 """Words of a sentence that is trained on."""
@@ -99,6 +100,29 @@ def corpus(
     held = None if held is None else held.to(run.device)
     sets = Sets(train.to(run.device), held, test.to(run.device), task=similarity())
     return Corpus(sets, pieces, tuple(left[x] for x in train.index.tolist()), chosen_by, judged_by, longest)
+
+
+@clocked("data")
+def labelled_texts(
+    run: Run,
+    train: Sentences,
+    test: Sentences,
+    pieces: WordPieces,
+    task: Task,
+    *,
+    most: int,
+    validation: int,
+    longest: int,
+) -> Sets:
+    """Sentences, or pairs in one text, with labels: to train on (at most ``most``; 0: all), to choose and to judge by.
+
+    ``validation`` of those to train on choose, a quarter at most.
+    """
+    known, unknown = (
+        labelled(x.name, token_ids(x.firsts, pieces, longest, x.seconds), x.targets, x.labels or ("similarity",))
+        for x in (train, test)
+    )
+    return replace(parted(run, known, unknown, validation, most), task=task)
 
 
 def _pairs(sentences: Sentences, pieces: WordPieces, longest: int) -> Labelled:

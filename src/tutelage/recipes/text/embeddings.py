@@ -65,11 +65,11 @@ def embeddings(
     from tutelage.study.evaluated import Evaluated, publish_networks
 
     refuse_nonsense(embeddings, locals())
-    nets.refuse_no_teacher(texts, teacher_file)
+    nets.refuse_no_teacher(texts.name, teacher_file)
     reason = cannot_decide(run, embeddings, locals(), free=("students", "teacher-file", "teacher_file"))
     heard = nets.sentences(run, texts)
     teacher, layers = nets.teacher_of(run, teacher_file, heard)
-    depth = nets.refuse_deeper(deep, layers.last)
+    depth = nets.refuse_deeper(deep.layers, layers.last, "--deep.layers")
     own = {"small": nets.pieces_of(heard, small.pieces), "table": nets.pieces_of(heard, table.pieces)}
     seen = {"deep": heard.cut_by(heard.pieces), **{name: heard.cut_by(pieces) for name, pieces in own.items()}}
     builds = {
@@ -101,7 +101,7 @@ def embeddings(
         tables=[published.sizes_table(measured, "teacher")],
         headline=published.in_words(measured, "teacher", students, words),
     )
-    run.deliver(networks[students[0]].finished.last, **nets.facts_of(texts, own.get(students[0])))
+    run.deliver(networks[students[0]].finished.last, **nets.facts_of(texts.name, texts.longest, own.get(students[0])))
     if not heard.sets.synthetic:
         published.claim_all(run, measured, "teacher", "deep", 2 * deep.layers == depth, reason)
 

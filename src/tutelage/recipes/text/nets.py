@@ -59,11 +59,11 @@ def sentences(run: Run, texts: Texts) -> Corpus:
     return make(unlabelled_texts(folder), bert_pieces(folder), chosen_by, judged_by)
 
 
-def refuse_no_teacher(texts: Texts, file: Path | None) -> None:
+def refuse_no_teacher(texts: str, file: Path | None) -> None:
     """Raise ``ValueError`` or ``FileNotFoundError``, before anything is read, for a teacher that is not there."""
-    if texts.name == "synthetic" and file is not None:
+    if texts == "synthetic" and file is not None:
         raise ValueError(f"Drawn sentences have a drawn teacher; leave out --teacher-file {file}.")
-    if texts.name != "synthetic" and file is None:
+    if texts != "synthetic" and file is None:
         raise ValueError(f"A teacher is needed: give the ONNX file of an encoder with --teacher-file; {HOW}.")
     if file is not None and not file.is_file():
         raise FileNotFoundError(f"There is no file {file}; {HOW}.")
@@ -157,18 +157,18 @@ def begun_with_pieces(
     by_method(stage, model, plan=plan, teaching=teaching)
 
 
-def refuse_deeper(deep: Deep, teacher: nn.Module) -> int:
+def refuse_deeper(layers: int, teacher: nn.Module, flag: str) -> int:
     """How many layers the teacher has. Raises ``ValueError`` for a student that begins with more."""
     assert isinstance(teacher, SentenceEncoder)
     depth = int(teacher.encoder.depth)  # type: ignore[arg-type]
-    if deep.layers > depth:
-        raise ValueError(f"--deep.layers must be at most {depth}, which is what the teacher has; got {deep.layers}.")
+    if layers > depth:
+        raise ValueError(f"{flag} must be at most {depth}, which is what the teacher has; got {layers}.")
     return depth
 
 
-def facts_of(texts: Texts, own: WordPieces | None) -> dict[str, Any]:
+def facts_of(texts: str, longest: int, own: WordPieces | None) -> dict[str, Any]:
     """What the delivered student takes, in words, and the pieces of a vocabulary of its own."""
-    pieces = "BERT's uncased word pieces" if texts.name == "glue" else "drawn words"
+    pieces = "drawn words" if texts == "synthetic" else "BERT's uncased word pieces"
     known = f"numbers of {pieces}" if own is None else f"numbers of its own {len(own)} pieces"
-    said = f"int64 (N, {texts.longest}), {known}: start, text, end, and 0 behind it"
+    said = f"int64 (N, {longest}), {known}: start, text, end, and 0 behind it"
     return {"input": said} if own is None else {"input": said, "pieces": list(own.pieces)}

@@ -1,0 +1,65 @@
+"""An encoder that answers about a whole text or a pair: from the vector of its first token.
+
+Devlin et al., "BERT", 2019, arXiv:1810.04805.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from tutelage.models.counts import refuse_counts
+from tutelage.models.dropout import FastDropout
+from tutelage.models.encoder import BASE, DEVIATION, PADDING, SEPARATOR, Encoder
+from tutelage.models.sentences import counting, trimmed
+
+
+class TextClassifier(nn.Module):
+    """Tokens (N, T) -> (N, num_classes): what ``encoder`` says of the first token, a linear layer, tanh, the output.
+
+    Raises ``ValueError``, on a CPU, for a row of nothing but padding.
+    """
+
+    def __init__(self, encoder: Encoder, num_classes: int, dropout: float) -> None:
+        super().__init__()
+        width = len(encoder.embeddings.norm.weight)
+        self.encoder = encoder
+        self.pooler = nn.Linear(width, width)
+        self.tanh = nn.Tanh()
+        self.dropout = FastDropout(dropout)
+        self.output = nn.Linear(width, num_classes)
+        for layer in (self.pooler, self.output):
+            nn.init.normal_(layer.weight, std=DEVIATION)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        tokens = trimmed(tokens, self.encoder.padding)
+        counting(tokens, self.encoder.padding)  # refuses what is nothing but padding
+        first = self.encoder(tokens)[:, 0]
+        answers: Tensor = self.output(self.dropout(self.tanh(self.pooler(first))))
+        return answers
+
+
+def text_classifier(
+    num_classes: int = 2,
+    layers: int = 2,
+    width: int = 64,
+    heads: int = 4,
+    inner: int = 256,
+    vocabulary: int = BASE,
+    positions: int = 128,
+    types: int = 2,
+    dropout: float = 0.0,
+    padding: int = PADDING,
+    separator: int = SEPARATOR,
+) -> TextClassifier:
+    """A transformer for texts and pairs: tokens (N, T), whole numbers, -> (N, num_classes). Raises as ``Encoder``."""
+    refuse_counts("text_classifier", num_classes=num_classes)
+    encoder = Encoder(layers, width, heads, inner, vocabulary, positions, types, dropout, padding, separator)
+    return TextClassifier(encoder, num_classes, dropout)
+
+
+def example_inputs(count: int) -> Tensor:
+    """Inputs for the default network: ``count`` pairs of tokens (count, 12), some of them with padding behind."""
+    tokens = torch.randint(999, BASE, (count, 12))
+    tokens[:, 4] = SEPARATOR
+    tokens[1::2, 9:] = PADDING
+    return tokens
