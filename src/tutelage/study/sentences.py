@@ -93,13 +93,16 @@ def corpus(
     left = [text for text in texts if text not in known]
     if not left:
         raise ValueError("No sentence is left to train on: all of them are in pairs that choose or judge.")
-    ids = token_ids(left, pieces, longest)
+    name, index = f"{judged_by.name.partition('/')[0]}/sentences", torch.arange(len(left))
+    if 0 < most < len(left):
+        index = sample(labelled(name, index, torch.empty(len(left), 0)), most).index
+    said = tuple(left[number] for number in index.tolist())
+    ids = token_ids(said, pieces, longest)
     refuse_unknown(ids, pieces)
-    train = labelled(f"{judged_by.name.partition('/')[0]}/sentences", ids, torch.empty(len(ids), 0))
-    train = sample(train, most) if 0 < most < len(train) else train
+    train = Labelled(name, ids, torch.empty(len(ids), 0), index, ())
     held = None if held is None else held.to(run.device)
     sets = Sets(train.to(run.device), held, test.to(run.device), task=similarity())
-    return Corpus(sets, pieces, tuple(left[x] for x in train.index.tolist()), chosen_by, judged_by, longest)
+    return Corpus(sets, pieces, said, chosen_by, judged_by, longest)
 
 
 @clocked("data")
