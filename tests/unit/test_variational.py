@@ -278,6 +278,14 @@ class TestRefused:
         ):
             compacted(net)
 
+    def test_a_layer_of_no_numbers_is_not_taken_for_an_empty_one(self):
+        net = variational_(small())
+        with torch.no_grad():
+            net[6].posterior.log_variance.fill_(float("nan"))
+        assert emptied(net) == []
+        with pytest.raises(ValueError, match=r"18 of 18 numbers of 'posterior.log_variance' in layer '6'"):
+            compacted(net)
+
     def test_weights_of_another_architecture(self):
         net = variational_(nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2)))
         for other in (net[:1], nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 5)), variational_(mlp((4, 3, 2)))):

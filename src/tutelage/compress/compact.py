@@ -71,7 +71,8 @@ def closed(model: nn.Module, channels: Mapping[str, torch.Tensor]) -> dict[str, 
 
 
 def _left(layer: Variational) -> bool:
-    return bool((layer.posterior.log_alpha(layer.weight) < layer.posterior.threshold).any())
+    noise = layer.posterior.log_alpha(layer.weight) >= layer.posterior.threshold
+    return not bool(noise.all())  # what is no number is no noise: it is refused for what it is
 
 
 @torch.no_grad()

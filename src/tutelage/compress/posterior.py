@@ -76,7 +76,7 @@ class OfWeights(Posterior):
         return log_alpha(weight, self.log_variance)
 
     def mean(self, weight: Tensor) -> Tensor:
-        return torch.where(self.log_alpha(weight) < self.threshold, weight, 0)
+        return torch.where(self.log_alpha(weight) >= self.threshold, 0, weight)
 
     def answer(self, x: Tensor, weight: Tensor, bias: Tensor | None, product: Product) -> Tensor:
         return drawn(product(x, weight, bias), product(x.square(), self.log_variance.exp(), None))
@@ -106,8 +106,8 @@ class OfChannels(Posterior):
         return log_alpha(self.factor, self.log_variance)
 
     def mean(self, weight: Tensor) -> Tensor:
-        kept = self.log_alpha(weight) < self.threshold
-        return torch.where(_over(kept, weight), weight * _over(self.factor, weight), 0)
+        noise = self.log_alpha(weight) >= self.threshold
+        return torch.where(_over(noise, weight), 0, weight * _over(self.factor, weight))
 
     def answer(self, x: Tensor, weight: Tensor, bias: Tensor | None, product: Product) -> Tensor:
         return product(self.scaled(x, weight), weight, bias)

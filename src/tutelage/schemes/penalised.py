@@ -15,6 +15,7 @@ from tutelage.compress.variational import take_, variational_layers
 from tutelage.methods.weights import in_last_epoch
 from tutelage.objective import Objective, Term, Weight
 from tutelage.optimizers.factory import Factory, Named
+from tutelage.plurals import counted
 from tutelage.schemes.answers import Conditions, kept_for, note_alone
 from tutelage.schemes.by_method import AnyTeaching, JointTeaching, prepared
 from tutelage.schemes.plan import Plan
@@ -91,8 +92,8 @@ def _undecayed(named: Named, *, factory: Factory, model: nn.Module) -> Optimizer
         pulled = [names[id(p)] for p in group["params"] if id(p) in names]
         if pulled and group.get("weight_decay"):
             warn(
-                f"Weight decay ({group['weight_decay']:g}) pulls at {pulled[0]!r} and {len(pulled) - 1} others "
-                f"that have a prior of their own, and changes what is dropped; set it to 0.",
+                f"Weight decay ({group['weight_decay']:g}) pulls at {counted(len(pulled), 'parameter')} of variational "
+                f"layers ({pulled[0]!r}), of which the KL is the prior, and changes what is dropped; set it to 0.",
                 UserWarning,
                 stacklevel=2,
             )

@@ -60,6 +60,12 @@ class Student:
     plain: Finished | None
     small: Finished | None
     empty: tuple[str, ...] = ()
+    beta: float = 0.0
+
+    @property
+    def remark(self) -> str | None:
+        """What became of it, if nothing is left."""
+        return f"nothing is left of {', '.join(self.empty)} (β = {self.beta:g})" if self.empty else None
 
     @property
     def is_random(self) -> bool:
@@ -88,12 +94,14 @@ def start_of(way: str, ways: Ways) -> str:
     return ("kd" if "kd" in parts else "plain") if ways.goes_on and is_variational else ""
 
 
-def student(run: Run, way: str, ways: Ways, start: Finished | None = None) -> Student:
+def student(run: Run, way: str, ways: Ways, start: Finished | None = None, name: str = "") -> Student:
     """The student that learns by ``way``: ``plain``, or ``kd``, ``svd`` or ``vbd``, and ``blocks``, joined by a +.
 
     kd is the teaching; svd and vbd are sparse variational and variational Bayesian dropout; blocks the block-sparse
-    penalty. ``start`` is a plain network whose weights it begins with.
+    penalty. ``start`` is a plain network whose weights it begins with; ``name`` is that of its stage, where not
+    ``way``.
     """
+    name = name or way
     parts = way.split("+")
     divergence = next((DIVERGENCES[part] for part in parts if part in DIVERGENCES), None)
     build, penalties = ways.build, {}
@@ -105,14 +113,14 @@ def student(run: Run, way: str, ways: Ways, start: Finished | None = None) -> St
     teaching = ways.teaching if "kd" in parts else None
     first = None if start is None else start.last
     fit = partial(penalised, plan=ways.plan, teaching=teaching, penalties=penalties, start=first)
-    trained = run.stage(way, build, fit, seed=ways.plan.lesson.seed)
+    trained = run.stage(name, build, fit, seed=ways.plan.lesson.seed)
     if divergence is None:
         return Student(trained, trained, trained)
-    if empty := emptied(trained.last):
-        return Student(trained, None, None, tuple(empty))
     beta = in_last_epoch(ways.beta, ways.plan.epochs)
-    plain = run.derive(f"{way}, plain", compacted, of=trained, built_by=ways.build, beta=beta)
-    return Student(trained, plain, _filled(run, way, plain, ways))
+    if empty := emptied(trained.last):
+        return Student(trained, None, None, tuple(empty), beta)
+    plain = run.derive(f"{name}, plain", compacted, of=trained, built_by=ways.build, beta=beta)
+    return Student(trained, plain, _filled(run, name, plain, ways))
 
 
 def pruned_by_magnitude(run: Run, name: str, start: Finished, share: float, ways: Ways) -> Student:

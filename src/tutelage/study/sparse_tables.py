@@ -25,7 +25,7 @@ def sizes_table(
     rows: list[tuple[Any, ...]] = []
     for name, one in students.items():
         if one.plain is None:
-            rows.append((name, *[None] * 8, f"nothing is left of {', '.join(one.empty)}"))
+            rows.append((name, *[None] * 8, one.remark))
             continue
         own = found[name]
         parts = factors(large, own)
