@@ -164,16 +164,18 @@ class _Drawn(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, mean: Tensor, variance: Tensor) -> Tensor:
-        deviation = variance.clamp_min(0).add_(SMALL).sqrt_()
+        least = variance.new_tensor(4 * SMALL)
+        twice = torch.add(least, variance, alpha=4).clamp_min_(4 * SMALL).sqrt_()  # 2 √(variance + 1e-8)
         noise = _noise(mean)
-        ctx.save_for_backward(noise, deviation)
-        return torch.addcmul(mean, deviation, noise)
+        answer = torch.addcmul(mean, twice, noise, value=0.5)
+        ctx.save_for_backward(noise.div_(twice))
+        return answer
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
-        noise, deviation = ctx.saved_tensors
-        return grad, (noise / deviation).mul_(grad).mul_(0.5)
+        (slope,) = ctx.saved_tensors
+        return grad, slope * grad
 
 
 def drawn(mean: Tensor, variance: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ def variational_few(
     digits: Digits = DIGITS,
     seed: Seed = 0,
 ) -> None:
-    """Does a student that doubts its weights, or has a teacher, do better where labels are few?
+    """Where labels are few, does it help to doubt weights, or to have a teacher?
 
     The students of ``mnist:variational`` on a share of the training images and their labels; the teacher had them all.
     Fewer images are seen in more epochs, and the KL takes as many more of them to count in full.
