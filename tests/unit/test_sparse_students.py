@@ -20,7 +20,7 @@ from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
-from tutelage.study.certainty_tables import asked, certainty_table, reliability_table, strangers_table
+from tutelage.study.certainty_tables import asked, certainty_table, reliability_table, strangers_tables
 from tutelage.study.sets import Sets
 from tutelage.study.sparse_comparison import headline, leader_of, rival_of, strangers, train_students, words
 from tutelage.study.sparse_students import Ways, counted, pruned_by_magnitude, student
@@ -116,10 +116,15 @@ def test_curves_rise_and_go_through_all_answers(run, ways):
     wrong = 100 * (answers["svd"].own.argmax(-1) != DATA.test.targets).double().mean().item()
     known = [(share, accuracy) for name, _, share, accuracy in right.rows if name == "svd" and accuracy is not None]
     assert sum(share * (100 - accuracy) for share, accuracy in known) / 100 <= wrong + 0.1
-    noticed = strangers_table(answers).rows
-    for who in {row[0] for row in noticed}:
-        shares = [row[2] for row in noticed if row[0] == who]
-        assert shares == sorted(shares) and shares[0] >= 0 and shares[-1] <= 100
+    tables = strangers_tables(answers)
+    assert [table.title for table in tables] == [f"Strangers noticed: {x.name}" for x in strangers(DATA.test)]
+    for table in tables:
+        for who in answers:
+            shares = [row[2] for row in table.rows if row[0] == who]
+            assert len(shares) > 1
+            assert shares == sorted(shares)
+            assert shares[0] >= 0
+            assert shares[-1] <= 100
 
 
 def test_what_is_removed_answers_the_same_and_is_loaded_without_what_was_random(run, ways):

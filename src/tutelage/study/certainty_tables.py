@@ -95,20 +95,21 @@ def reliability_table(answers: Mapping[str, Asked], targets: Tensor) -> Table:
     )
 
 
-def strangers_table(answers: Mapping[str, Asked]) -> Table:
-    """How many strangers are noticed by their entropy, for how many false alarms."""
+def strangers_tables(answers: Mapping[str, Asked]) -> list[Table]:
+    """How many strangers are noticed by their entropy, for how many false alarms: a table for each kind of them."""
+    kinds = next(iter(answers.values())).strangers if answers else {}
+    return [_strangers_table(answers, kind) for kind in kinds]
+
+
+def _strangers_table(answers: Mapping[str, Asked], kind: str) -> Table:
     rows = []
     for label, one in answers.items():
-        for name, other in one.strangers.items():
-            shares = detected(entropy(one.own), entropy(other), ALARMS)
-            rows += [
-                (f"{label}: {name}", 100 * alarms, round(100 * share, 2))
-                for alarms, share in zip(ALARMS, shares, strict=True)
-            ]
+        shares = detected(entropy(one.own), entropy(one.strangers[kind]), ALARMS)
+        rows += [(label, 100 * x, round(100 * y, 2)) for x, y in zip(ALARMS, shares, strict=True)]
     return Table(
-        title="Strangers noticed",
-        columns=("student and strangers", "false alarms, %", "noticed, %"),
+        title=f"Strangers noticed: {kind}",
+        columns=("student", "false alarms, %", "noticed, %"),
         rows=tuple(rows),
         note="A sample is taken for a stranger whose entropy is above that of all but so many % of the test samples.",
-        curve=Curve("false alarms, %", "noticed, %", "student and strangers"),
+        curve=Curve("false alarms, %", "noticed, %", "student"),
     )

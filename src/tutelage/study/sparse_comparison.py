@@ -71,7 +71,9 @@ def publish_students(
         networks[name] = Evaluated("baseline" if name == "plain" else "student", words(name), small)
     measured = publish_networks(run, data, networks, METHODS)
     answers = certainty_tables.asked(students, data, strangers(data.test), draws)
-    drawn = {name: one for name, one in answers.items() if name.partition(",")[0] in ("kd", leader)}
+    few = {
+        name: answers[name] for name in ("kd", leader, certainty_tables.drawn(leader or "", draws)) if name in answers
+    }
     removed = sparse_tables.removal_table(students, data.example)
     run.publish(
         tables=[
@@ -79,8 +81,8 @@ def publish_students(
             *([removed] if removed.rows else []),
             sparse_tables.layers_table(found),
             certainty_tables.certainty_table(answers, data.test.targets),
-            certainty_tables.reliability_table(drawn, data.test.targets),
-            certainty_tables.strangers_table(drawn),
+            certainty_tables.reliability_table(few, data.test.targets),
+            *certainty_tables.strangers_tables(few),
         ],
         headline=headline(title, found, measured, leader, metric),
     )
