@@ -1,5 +1,7 @@
 """Networks of other people's code: channels are taken out exactly, or the layer is refused with a reason."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,8 +9,13 @@ from torch import nn
 
 from channel_networks import assert_removed_exactly, found, gated, some, trained
 from tutelage.compress.channels import channels_of
+from tutelage.compress.costs import cost, macs
 from tutelage.compress.graph import Closed
+from tutelage.compress.importance import filters
+from tutelage.compress.plain import Blank, Select, Zero
+from tutelage.compress.ranked import least_important
 from tutelage.compress.removal import without
+from tutelage.compress.widths import unread, widths
 
 pytestmark = pytest.mark.slow
 
@@ -316,6 +323,19 @@ def test_what_cannot_be_gated_and_what_stays_is_said(case):
         assert name not in channels.readers
     pooled = {name for name, why in channels.fixed.items() if why == "pooling wants a channel"}
     assert set(channels.fixed) - pooled == stays - pooled
+
+
+def test_whole_groups_are_taken_out_by_importance(case):
+    model, sample, channels, _, _ = case
+    price = partial(cost, channels, macs)
+    if not widths(channels):
+        with pytest.raises(ValueError, match="No channel of this network can be taken out"):
+            least_important(channels, filters(model, channels), price, 1)
+        return
+    least = price(unread(channels, [group for width in widths(channels) for group in width.groups[1:]]))
+    closed = least_important(channels, filters(model, channels), price, (least + price()) / 2)
+    smaller = assert_removed_exactly(model, sample, channels, closed)
+    assert not any(isinstance(x, Select | Blank | Zero) for x in smaller.modules())
 
 
 @pytest.mark.parametrize(("share", "branches"), [(0.2, 0.5), (0.5, 0.0), (0.8, 0.5), (1.0, 0.0), (0.0, 1.0)])

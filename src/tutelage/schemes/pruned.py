@@ -18,6 +18,7 @@ from tutelage.compress.graph import Closed
 from tutelage.compress.importance import Importance, filters
 from tutelage.compress.masks import Choice, Masks, Weights, of_all, prune_, weights_of, zeros_of
 from tutelage.compress.ranked import Across, as_they_are, least_important
+from tutelage.compress.removal import without
 from tutelage.compress.spending import MEASURES
 from tutelage.data.batches import on_device
 from tutelage.keys import Build
@@ -159,10 +160,10 @@ def narrowed(
     """Prune a little, recover, repeat, until ``original``, which ``build`` makes, costs no more than ``budget``.
 
     In each round the least important channels go, whole groups over all layers that make and read them, and the
-    smaller network learns on by ``recovered``; it loses no more than the share ``most`` of its cost at once. A round is
-    two stages of the run: ``name 1, cut`` is derived from the network before it and answers as that does with those
-    channels at 0; ``name 1`` is built by ``fresh``, of ``build``. Raises ``ValueError`` as ``least_important`` does,
-    and for a budget that is not below what the network costs.
+    smaller network learns on by ``recovered``; it loses about the share ``most`` of its cost at once, or less. A round
+    is two stages of the run: ``name 1, cut`` is derived from the network before it and was held against that network
+    with those channels at 0; ``name 1`` is built by ``fresh``, of ``build``. Raises ``ValueError`` as
+    ``least_important`` and ``without`` do, and for a budget that is not below what the network costs.
     """
     current, channels = original, channels_of(original.last, plan.lesson.example)
     cost = MEASURES[budget.unit](original.last, channels).cost
@@ -176,8 +177,12 @@ def narrowed(
         if number > 1:
             channels = channels_of(current.last, plan.lesson.example)
             cost = MEASURES[budget.unit](current.last, channels).cost
-        scores, allowed = importance(current.last, channels), whole * (limit / whole) ** (number / rounds)
+        allowed = whole * (limit / whole) ** (number / rounds)
+        if cost(Closed()) <= allowed:  # more went before than had to, for the sake of multiples
+            continue
+        scores = importance(current.last, channels)
         shut = least_important(channels, scores, cost, allowed, across=across, multiple=multiple)
+        without(current.last, channels, shut)  # held against the network with these channels at 0, or refused
         own = describe(channels, shut)
         architecture = own if architecture is None else composed(architecture, own)
         cut = run.derive(f"{name} {number}, cut", slim, of=current, architecture=own)

@@ -45,7 +45,7 @@ class Codes:
 CODES = Codes()
 LENET5_CODES = Codes(kept=(0.66, 0.12, 0.08, 0.19), bits=(8, 8, 5, 5))
 DENSE = replace(PLAIN, epochs=30, lr=0.05, weight_decay=1e-4)
-PRUNING = replace(PLAIN, epochs=60, lr=0.01, weight_decay=1e-5)
+PRUNING = replace(PLAIN, epochs=60, lr=0.05, weight_decay=1e-5)
 SHARING = replace(PLAIN, epochs=15, lr=3e-4, optimizer="adam")
 
 
