@@ -7,6 +7,7 @@ outside of the repository: only figures that were measured there stand here, non
 from dataclasses import dataclass
 
 NOTES, LATER = "performance notes, section 5", "performance notes, 2026-11-26"
+_CONVOLUTIONS = ("resnet20", "WRN-40-2")
 EXACT = "exact / one backward of the sum"
 
 
@@ -65,6 +66,18 @@ GOALS = (
     Goal("decoding", "later epoch: ours / DataLoader", 0.125, "issue 14"),
     Goal("angles", "RKD, 1024 samples", 4000, "issue 15, MB"),
     Goal("angles", "slabs, 512 samples", 500, f"{LATER}, MB"),
+    *(
+        Goal("int8", f"{name}, batch {size}: int8 / eager", 0.278, "issue 17")
+        for name in _CONVOLUTIONS
+        for size in (1, 64)
+    ),
+    *(
+        Goal("int8", f"{name}, batch {size}: int8 / float32", 0.476, "issue 17")
+        for name in _CONVOLUTIONS
+        for size in (1, 64)
+    ),
+    *(Goal("int8", f"MLP 800-800, batch {size}: int8 / eager", 0.385, "issue 17") for size in (1, 64)),
+    *(Goal("int8", f"MLP 800-800, batch {size}: int8 / float32", 0.556, "issue 17") for size in (1, 64)),
     Goal("", "a quick run's time outside of its training steps, share", 0.08, "issue 15"),
     Goal("", "a distillation's time outside of its training steps, share", 0.10, "issue 14"),
 )
