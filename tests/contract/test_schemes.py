@@ -22,6 +22,7 @@ from stopping import LEFT, stopping
 from tutelage.checkpoint import load_state
 from tutelage.combine.by_name import Given, upgrad
 from tutelage.compress.budget import budget
+from tutelage.compress.fake_quantised import fake_quantised
 from tutelage.compress.gates import gated
 from tutelage.compress.shared import shared
 from tutelage.compress.variational import kl, variational
@@ -46,6 +47,7 @@ from tutelage.schemes.penalised import Penalty, penalised
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.probe import probed, tuned
 from tutelage.schemes.pruned import Thinning, recovered, thinned, with_small_norms
+from tutelage.schemes.quantisation_aware import quantisation_aware
 from tutelage.schemes.search import search
 from tutelage.schemes.shared import with_shared_weights
 from tutelage.schemes.static_labels import with_static_labels
@@ -107,6 +109,14 @@ def believed(run: Run, **settings: Any) -> dict[str, Finished]:
     return {"student": run.stage("student", partial(variational, SMALL), fit, seed=7)}
 
 
+def aware(run: Run, **settings: Any) -> dict[str, Finished]:
+    (start,) = teachers(run, build=SMALL)
+    teaching = Teaching(kd, start, ("net", "net"), **settings)
+    build = partial(fake_quantised, SMALL, sample=(1, 6, 6))
+    fit = partial(quantisation_aware, plan=PLAN, start=start, teaching=teaching)
+    return {"student": run.stage("student", build, fit, seed=7)}
+
+
 def born_again(run: Run, **settings: Any) -> dict[str, Finished]:
     teaching = Teaching(method("ban_labels"), teachers(run)[0], ("net", "net"), **settings)
     return {one.name: one for one in first(generations(run, SMALL, PLAN, teaching), 2)}
@@ -157,6 +167,7 @@ SCHEMES: dict[str, Callable[..., dict[str, Finished]]] = {
     ),
     "by_method, without labels": without_labels,
     "penalised": believed,
+    "quantisation_aware": aware,
     "with_static_labels": lambda run, **by: student(
         run, with_static_labels, teaching=Teaching(kd, teachers(run)[0], ("net", "net"), **by)
     ),
