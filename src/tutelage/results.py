@@ -154,7 +154,10 @@ class Curve:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the recipe's own, and how to draw it; ``paired`` columns are differences of trainings of one seed."""
+    """A table of the recipe's own, and how to draw it; ``paired`` columns are differences of trainings of one seed.
+
+    Of one that is ``shaded`` all cells but the first of each row are shares from 0 to 100, drawn as a map.
+    """
 
     title: str
     columns: tuple[str, ...]
@@ -162,6 +165,7 @@ class Table:
     note: str = ""
     curve: Curve | None = None
     paired: tuple[str, ...] = ()
+    shaded: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tutelage.report.groups import Group, NetworkOverSeeds, sort_key
+from tutelage.report.maps import table_map
 from tutelage.report.numbers import exact, probability, true_minus
 from tutelage.report.paired import paired_t
 from tutelage.report.plots import Series, line_plot
@@ -21,7 +22,7 @@ Cells = list[tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class TableText:
-    """A table ready to be printed: texts, which columns are numbers, and the curve where the recipe asked for one."""
+    """A table ready to be printed: texts, which columns are numbers, the curve or map where a recipe asked for one."""
 
     group: str
     title: str
@@ -31,6 +32,7 @@ class TableText:
     curve: str
     n: int
     students: bool = False
+    map: str = ""
 
     @property
     def question(self) -> str:
@@ -66,8 +68,9 @@ def table_texts(group: Group) -> list[TableText]:
         curve = table_curve(table, rows, table.curve) if table.curve else ""
         tested = CHANCE if ("p", True) in columns else ""
         note = " ".join(filter(None, [table.note, tested]))
+        drawn = table_map(table.title, table.columns, rows) if table.shaded and rows else ""
         body, most = tuple(zip(*texts, strict=True)), max(counts, default=0)
-        tables.append(TableText(group.name, table.title, note, tuple(columns), body, curve, most, by_name))
+        tables.append(TableText(group.name, table.title, note, tuple(columns), body, curve, most, by_name, drawn))
     return tables
 
 

@@ -27,6 +27,7 @@ from tutelage.schemes.by_method import Teaching
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.search import LIMIT, OPEN, Penalty, search
 from tutelage.stages.storage import Finished
+from tutelage.study.connections import connection_maps
 from tutelage.study.settings import SearchSettings
 
 MINIMISED: dict[str, Callable[[SearchSettings], Method]] = {
@@ -128,8 +129,8 @@ def builds_of(architectures: Mapping[str, Mapping[str, Any]], build: Build, star
 
 
 def tables_of(one: Found) -> list[Table]:
-    """How the search went, and what it left in each layer."""
-    return [_course(one), _layers(one)]
+    """How the search went, what it left in each layer, and of each connection where many layers read from many."""
+    return [_course(one), _layers(one), *connection_maps(one.channels, closed(one.searched.last))]
 
 
 def in_short(one: Found) -> str:
