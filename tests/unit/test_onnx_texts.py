@@ -86,6 +86,27 @@ def test_a_network_without_types_is_asked_without_them(tmp_path):
     )
 
 
+def test_of_several_outputs_the_vectors_of_tokens_are_taken(files, tmp_path):
+    def more(model):
+        length = helper.make_node("Shape", ["input_ids"], ["length"])
+        model.graph.node.append(length)
+        model.graph.output.insert(0, helper.make_tensor_value_info("length", TensorProto.INT64, [2]))
+
+    file = changed(files["float32"], more, tmp_path / "more.onnx")
+    assert torch.equal(answers(onnx_sentences(file)), answers(onnx_sentences(files["float32"])))
+
+
+def test_a_file_without_vectors_of_tokens_is_refused(files, tmp_path):
+    def pooled(model):
+        model.graph.node.append(helper.make_node("ReduceMax", [model.graph.output[0].name], ["one"], keepdims=0))
+        del model.graph.output[:]
+        model.graph.output.append(helper.make_tensor_value_info("one", TensorProto.FLOAT, []))
+
+    file = changed(files["float32"], pooled, tmp_path / "one.onnx")
+    with pytest.raises(ValueError, match="gives no vectors of tokens"):
+        onnx_sentences(file)
+
+
 def changed(file, change, to):
     model = onnx.load(file)
     change(model)

@@ -9,6 +9,7 @@ from tutelage.data.synthetic_sentences import known_pieces, pairs, spoken
 from tutelage.data.wordpiece import SPECIAL, WordPieces, fewer
 from tutelage.recipes.text.embeddings import embeddings, embeddings_smoke
 from tutelage.recipes.text.glue import HALF, Given, glue, glue_smoke
+from tutelage.recipes.text.published import other_file
 from tutelage.recipes.text.settings import DRAWN, TEXTS, Deep
 from tutelage.run import Run
 from tutelage.study.sentences import TEACHERS, corpus
@@ -98,3 +99,13 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 def test_a_vocabulary_that_lacks_a_letter_makes_words_unknown():
     pieces = WordPieces((*SPECIAL, "a", "##b"))
     assert pieces.of_text("ab ac") == [5, 6, 1]
+
+
+def test_claims_are_about_one_file_alone(tmp_path):
+    (tmp_path / "x.onnx").write_bytes(b"x")
+    assert other_file(tmp_path / "x.onnx") == other_file(None) == "the teacher is another file"
+
+
+def test_a_rival_that_is_not_there_is_named_before_anything_is_read(tmp_path):
+    with Run("text:x", root=tmp_path, device="cpu") as run, pytest.raises(FileNotFoundError, match="There is no file"):
+        embeddings_smoke(run, rival_file=tmp_path / "none.onnx")

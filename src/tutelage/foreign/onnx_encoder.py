@@ -10,16 +10,18 @@ from tutelage.models.encoder import PADDING, SEPARATOR
 from tutelage.models.sentences import SentenceEncoder
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+STATES = "last_hidden_state"
 ALIKE = 32
 """Texts that are asked about together, of nearly the same length."""
 
 
 class OnnxEncoder(nn.Module):
-    """Tokens (N, T) -> vectors of the tokens (N, T, D), or what else the file's first output is with a row for each.
+    """Tokens (N, T) -> vectors of the tokens (N, T, D): the output ``last_hidden_state``, or the first of that form.
 
     The file gets of ``INPUTS`` those that it takes; what counts and which sentence a token is of follow from the
     numbers of ``padding``, which is behind a text, and ``separator``. Short texts are not asked about with long ones.
-    Raises ``ValueError`` for other inputs and, when asked, for tokens that the file does not answer.
+    Raises ``ValueError`` for other inputs, for a file that has no such output and, when asked, for tokens that it does
+    not answer.
     """
 
     def __init__(self, network: OnnxNetwork, padding: int = PADDING, separator: int = SEPARATOR) -> None:
@@ -32,7 +34,12 @@ class OnnxEncoder(nn.Module):
                 f"{network.name} takes {', '.join(names)}, where an encoder of texts takes input_ids and, if it wants, "
                 f"{' and '.join(INPUTS[1:])}; export it so."
             )
+        floats = [x for x in network.session.get_outputs() if x.type.startswith("tensor(float")]
+        vectors = [x.name for x in floats if len(x.shape) == 3]
+        if not vectors:
+            raise ValueError(f"{network.name} gives no vectors of tokens, (N, T, D); export it with them.")
         self._names = names
+        self._output = STATES if STATES in vectors else vectors[0]
 
     def forward(self, tokens: Tensor) -> Tensor:
         lengths = (tokens != self.padding).sum(1)
@@ -49,11 +56,11 @@ class OnnxEncoder(nn.Module):
         given = dict(zip(INPUTS, (ids, mask, ((ends.cumsum(1) - ends) > 0).long() * mask), strict=True))
         session = self.network.session
         try:
-            answer, *_ = session.run(None, {name: given[name].numpy() for name in self._names})
+            (answer,) = session.run([self._output], {name: given[name].numpy() for name in self._names})
         except Exception as failure:  # its own kinds of errors, of many lines
             words = str(failure).strip().partition("\n")[0].rstrip(".")
             raise ValueError(f"{self.network.name} does not answer texts of {ids.shape[1]} tokens ({words}).") from None
-        return torch.from_numpy(answer)
+        return torch.from_numpy(answer).float()
 
 
 def onnx_sentences(file: Path, padding: int = PADDING, separator: int = SEPARATOR) -> SentenceEncoder:

@@ -34,6 +34,7 @@ def embeddings(
     run: "Run",
     *,
     teacher_file: Path | None = None,
+    rival_file: Path | None = None,
     students: Annotated[tuple[Who, ...], NotEmpty(), Distinct()] = EVERYBODY,
     deep: Deep = DEEP,
     small: Small = SMALL,
@@ -52,6 +53,7 @@ def embeddings(
 
     Args:
         teacher_file: ONNX file of an encoder with BERT's uncased vocabulary; that of drawn sentences is drawn
+        rival_file: ONNX file of another encoder with this vocabulary, which is measured beside the students
         students: which of the three are trained
         deep: the student that begins with layers of the teacher
         small: the small transformer
@@ -59,6 +61,7 @@ def embeddings(
         alike: what of the teacher's vectors is learnt
         seed: of weights and order
     """
+    from tutelage.foreign.onnx_encoder import onnx_sentences
     from tutelage.recipes.text import nets, published
     from tutelage.schemes.by_method import by_method
     from tutelage.study.claims import cannot_decide
@@ -66,7 +69,8 @@ def embeddings(
 
     refuse_nonsense(embeddings, locals())
     nets.refuse_no_teacher(texts.name, teacher_file)
-    reason = cannot_decide(run, embeddings, locals(), free=("students", "teacher-file", "teacher_file"))
+    nets.refuse_no_file(rival_file)
+    reason = cannot_decide(run, embeddings, locals(), free=("students", *nets.FILES))
     heard = nets.sentences(run, texts)
     teacher, layers = nets.teacher_of(run, teacher_file, heard)
     depth = nets.refuse_deeper(deep.layers, layers.last, "--deep.layers")
@@ -94,6 +98,11 @@ def embeddings(
         teaching = nets.teaching_of(teacher, name, alike)
         done = run.stage(name, builds[name], partial(fits[name], plan=plan, teaching=teaching), seed=seed)
         networks[name] = Evaluated("student", words[name], done, seen[name])
+    if layers is not teacher:
+        networks["dequantised"] = Evaluated("other", "the file's weights, as a network of ours", layers)
+    if rival_file is not None:
+        rival = run.given("rival", partial(onnx_sentences, rival_file))
+        networks["rival"] = Evaluated("other", "another file that answers", rival)
     untaught = run.given("untaught", builds["table"])
     networks["untaught"] = Evaluated("baseline", "such a table as it was drawn", untaught, seen["table"])
     measured = publish_networks(run, heard.sets, networks, nets.METHODS)
@@ -103,7 +112,8 @@ def embeddings(
     )
     run.deliver(networks[students[0]].finished.last, **nets.facts_of(texts.name, texts.longest, own.get(students[0])))
     if not heard.sets.synthetic:
-        published.claim_all(run, measured, "teacher", "deep", 2 * deep.layers == depth, reason)
+        why = reason or published.other_file(teacher_file)
+        published.claim_all(run, measured, "deep", 2 * deep.layers == depth, why)
 
 
 embeddings_smoke = partial(

