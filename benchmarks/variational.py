@@ -1,7 +1,7 @@
 """What uncertain weights cost: a step of a variational student against one of the same student with sure weights.
 
-Float32, one thread, the labels' loss and Adam: LeNet-5 and LeNet-300-100 on 100 images of noise of MNIST's size,
-LeNet-5 in channels_last, too, as runs lay it out. The variational step has the KL of sparse variational dropout, too.
+Float32, one thread, the labels' loss and Adam: LeNet-5 and LeNet-300-100 on 100 images of noise of MNIST's size;
+LeNet-5 in channels_last, too, as runs lay it out. The variational step has the KL of sparse variational dropout.
 Products are twice as many; what is done to each weight and to each answer comes on top, and weighs most where a batch
 is small and the layers are linear.
 
