@@ -22,6 +22,15 @@ def points_lost(metric: Metric, file: Network, network: Network) -> float:
     if scores[0] is None or scores[1] is None:
         return float("inf")
     own, other = (score.value for score in scores if score is not None)
+    return points(metric, own, other)
+
+
+def points(metric: Metric, own: float, other: float) -> float:
+    """By how much the figure ``own`` is worse than the ``other``: in points of a percentage, in per cent of any other.
+
+    >>> points(Metric("accuracy", "%", "higher"), 88.5, 90.0), points(Metric("error"), 11.0, 10.0)
+    (1.5, 10.0)
+    """
     worse = -metric.gain(own, other)
     if metric.unit == "%" or not worse:
         return worse

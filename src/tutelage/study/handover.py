@@ -40,11 +40,16 @@ def hand_over(run: Run, student: nn.Module, participants: Participants, method: 
     if not run.leads:
         return
     data = participants.data
-    about = About(_task(data), data.train.classes, data.preprocessing, participants.names[1])
     made = Made(run.published, run.request, machine.environment(str(run.precision)[6:]))
-    done = deploy(run.place, student, samples_of(data), about, made, {"method": method})
+    done = deploy(run.place, student, samples_of(data), about_of(participants), made, {"method": method})
     for note in done.notes:
         run.progress.note(f"student: {note}")
+
+
+def about_of(participants: Participants) -> About:
+    """Whom the files of the student are about."""
+    data = participants.data
+    return About(_task(data), data.train.classes, data.preprocessing, participants.names[1])
 
 
 def samples_of(data: Sets) -> Tensor:

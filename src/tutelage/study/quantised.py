@@ -2,45 +2,36 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tutelage import machine
-from tutelage.checkpoint import bytes_of_weights, read_json
+from tutelage.checkpoint import read_json
 from tutelage.compress.fake_quantised import is_fake_quantised
-from tutelage.data.augment import middle
 from tutelage.data.split import sample
-from tutelage.data.views import Show
 from tutelage.delivery import CURE, DESCRIPTION, load
 from tutelage.deployment.about import About, Input, read_about
 from tutelage.deployment.card import Made, model_card
 from tutelage.deployment.compared import Checked, difference
 from tutelage.deployment.export import is_exported, refuse_target
-from tutelage.deployment.network import as_seen, as_taken, plain_copy
+from tutelage.deployment.network import as_taken
 from tutelage.deployment.onnx import Converted, answering, bare, converted, onnx_module
 from tutelage.deployment.quantised import WITHOUT_SAMPLES, Observer, static
 from tutelage.deployment.script import script
-from tutelage.deployment.verdict import FILE, FLOAT32, TORCH, points_lost, processor, verdict
+from tutelage.deployment.verdict import FILE, TORCH, points_lost, processor, verdict
 from tutelage.files import atomically
-from tutelage.foreign.kept_file import bytes_as_tensor
-from tutelage.foreign.log_answers import End, LogAnswers
-from tutelage.foreign.onnx_file import OnnxNetwork
-from tutelage.measures.agreement import agreement
 from tutelage.measures.chance import left_open
-from tutelage.measures.latency import latency
 from tutelage.plurals import counted
 from tutelage.renewal import current
-from tutelage.results import Latency, Network, Results
-from tutelage.study.answered import are_classes, judged
+from tutelage.results import Arguments, Network, Results
 from tutelage.study.handover import as_samples, samples_of
 from tutelage.study.networks import refuse_stranger
 from tutelage.study.run_data import data_of_run, request_of
 from tutelage.study.sets import Sets
+from tutelage.study.side_by_side import judged_together, timed_together
 from tutelage.study.teacher_inputs import with_head
 
 Precision: TypeAlias = Literal["int8", "int8-dynamic", "int8-weights", "int4-weights"]
@@ -97,8 +88,7 @@ def quantised(
     source, to = Path(source), Path(to)
     if to.suffix != ".onnx" or precision not in PRECISIONS:
         raise ValueError(f"{', '.join(PRECISIONS)} are written as .onnx; got {precision} as {to.name!r}.")
-    files = (to, to.with_suffix(".card.md"), to.with_suffix(".predict.py"))
-    for file in files:
+    for file in files_of(to):
         refuse_target(file, force)
     model = load(source, allow=allow)
     if is_fake_quantised(model):
@@ -107,14 +97,44 @@ def quantised(
     about = read_about(read_json(current(source, DESCRIPTION), CURE), str(current(source, DESCRIPTION)))
     sets = with_head(data_of_run(source, about, data), model)
     refuse_stranger(about.name, model, sets)
+    return quantised_network(
+        model,
+        sets,
+        about,
+        to,
+        request_of(source),
+        precision=precision,
+        calibration=calibration,
+        observer=observer,
+        may_lose=may_lose,
+        takes=takes,
+        probabilities=probabilities,
+    )
+
+
+def quantised_network(
+    model: nn.Module,
+    sets: Sets,
+    about: About,
+    to: Path,
+    request: Arguments | None,
+    *,
+    precision: Precision = "int8",
+    calibration: int = CALIBRATION,
+    observer: Observer = "minmax",
+    may_lose: float = 1.0,
+    takes: Input | None = None,
+    probabilities: bool = False,
+) -> Quantised:
+    """``model``, whom ``about`` is about, as such a file ``to``, calibrated and measured on ``sets``.
+
+    The card says what the ``request`` was. What lies at ``to`` is replaced. Raises as ``quantised``.
+    """
     float32 = converted(model, samples_of(sets), to, about, takes=takes, probabilities=probabilities)
-    raw, notes = _smaller(float32, sets, about, precision, calibration, observer)
-    onnx = onnx_module("onnx")
-    facts = {**about.facts(), "input": float32.takes, "output": float32.output, "precision": precision}
-    content = bare(onnx.load_from_string(raw), onnx, facts)
-    networks = _judged(model, float32, content, sets, probabilities)
+    content, notes = content_of(float32, sets, about, precision, calibration, observer)
+    networks = judged_together(model, float32, content, sets, probabilities)
     _refuse_loss(to, precision, sets, networks, may_lose)
-    networks = _timed(networks, model, float32, content, sets, about)
+    networks = timed_together(networks, model, float32, content, sets, about)
     sentence = verdict(precision, sets.task.told, networks)
     metric = sets.task.told
     notes += filter(None, [left_open(networks[FILE].scores[metric.name], metric, len(sets.test), "the file's")])
@@ -123,85 +143,41 @@ def quantised(
     checked = Checked(to, len(content), apart, float32.takes, float32.output, shape, dtype, answer)
     made = Made(
         Results(sentence, sets.task.metrics, networks=tuple(networks.values())),
-        request_of(source),
+        request,
         {**machine.environment(precision), "processor": processor()},
         "of the files in ONNX Runtime and of the network in PyTorch, side by side",
     )
-    written = _written(files, content, about, checked, made, notes)
+    written = _written(files_of(to), content, about, checked, made, notes)
     return Quantised(to, precision, networks, sentence, written, tuple(notes))
 
 
-def _smaller(
-    float32: Converted, sets: Sets, about: About, precision: Precision, calibration: int, observer: Observer
+def files_of(to: Path) -> tuple[Path, Path, Path]:
+    """The file, its card and its script."""
+    return to, to.with_suffix(".card.md"), to.with_suffix(".predict.py")
+
+
+def content_of(
+    float32: Converted,
+    sets: Sets,
+    about: About,
+    precision: Precision = "int8",
+    calibration: int = CALIBRATION,
+    observer: Observer = "minmax",
 ) -> tuple[bytes, list[str]]:
-    """The quantised file, and what is to be said of how it was made."""
-    if precision != "int8":
-        return WITHOUT_SAMPLES[precision](float32.content), []
-    part = sample(sets.train, max(1, min(calibration, len(sets.train))))
-    seen = as_taken(as_samples(part, sets), about, float32.takes)
-    few = f"calibrated on {counted(len(seen), 'sample')}; {FEW} or more show the ranges better (--calibration)"
-    return static(float32.content, seen, observer), [few] if len(seen) < FEW else []
-
-
-def _judged(
-    model: nn.Module, float32: Converted, content: bytes, sets: Sets, probabilities: bool
-) -> dict[str, Network]:
-    """The file, the float32 file and the network on the test samples, with how often each answers as the network."""
-    end: End = "" if not probabilities else "softmax" if sets.task.name == "classification" else "sigmoid"
-    files = {FILE: content, FLOAT32: float32.content}
-    modules: dict[str, nn.Module] = {name: LogAnswers(_module(x, name), end) for name, x in files.items()}
-    shows = dict.fromkeys(files, _show(float32.takes, sets))
-    plain = plain_copy(model)
-    found = {
-        name: judged(sets.task, network, sets.test, shows.get(name, sets.test_transform))
-        for name, network in {**modules, TORCH: plain}.items()
-    }
-    sizes = {FILE: len(content), FLOAT32: len(float32.content), TORCH: bytes_of_weights(plain)}
-    own = found[TORCH].answers
-    told = own is not None and are_classes(own, sets.test)
-    return {
-        name: Network(
-            name,
-            "student" if name == FILE else "other",
-            "",
-            len(sets.test),
-            one.scores,
-            agreement=agreement(one.answers, own) if told and one.answers is not None and own is not None else None,
-            bytes=sizes[name],
-        )
-        for name, one in found.items()
-    }
-
-
-def _timed(
-    networks: dict[str, Network], model: nn.Module, float32: Converted, content: bytes, sets: Sets, about: About
-) -> dict[str, Network]:
-    """The same with milliseconds, by the size of a batch, of all three in turn."""
-    seen = samples_of(sets)
-    modules = {FILE: _module(content, FILE), FLOAT32: _module(float32.content, FLOAT32), TORCH: plain_copy(model)}
-    pictures = about.preprocessing
-    examples = {**dict.fromkeys(modules, float32.inputs), TORCH: as_seen(seen, pictures) if pictures else seen}
-    clocks = latency(modules, examples)
-    return {
-        name: replace(one, latency_ms={size: Latency(**x) for size, x in clocks[name].items()})
-        for name, one in networks.items()
-    }
-
-
-def _module(content: bytes, name: str) -> nn.Module:
-    return OnnxNetwork(bytes_as_tensor(content), name)
-
-
-def _show(takes: Input, sets: Sets) -> Show:
-    """Samples as the file takes them."""
-    if takes == "normalised" or sets.preprocessing is None:
-        return sets.test_transform
-    return partial(_levels if takes == "pixels" else middle, size=sets.preprocessing.size)
-
-
-def _levels(pictures: Tensor, view: Tensor, size: tuple[int, int]) -> Tensor:
-    """From 0 to 255, as floats: bytes are taken for shares of 255."""
-    return middle(pictures, view, size).to(torch.float32)
+    """The quantised file, and what is to be said of how it was made. Raises as ``quantised``."""
+    notes = []
+    if precision == "int8":
+        part = sample(sets.train, max(1, min(calibration, len(sets.train))))
+        seen = as_taken(as_samples(part, sets), about, float32.takes)
+        raw = static(float32.content, seen, observer)
+        if len(seen) < FEW:
+            few = f"calibrated on {counted(len(seen), 'sample')}; {FEW} or more show the ranges better (--calibration)"
+            notes.append(few)
+    else:
+        raw = WITHOUT_SAMPLES[precision](float32.content)
+    onnx = onnx_module("onnx")
+    facts = {**about.facts(), "input": float32.takes, "output": float32.output, "precision": precision}
+    return bare(onnx.load_from_string(raw), onnx, facts), notes
 
 
 def _refuse_loss(to: Path, precision: Precision, sets: Sets, networks: dict[str, Network], may_lose: float) -> None:
