@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tutelage.api import Distilled, distill, export, measure
+    from tutelage.api import Distilled, compressed, distill, export, measure
     from tutelage.combine.resolve import ResolveConflicts
     from tutelage.combine.weighted_sum import WeightedSum
     from tutelage.delivery import load
@@ -33,6 +33,7 @@ _HOMES = {
     "Term": "objective",
     "WeightedSum": "combine.weighted_sum",
     "cached": "teachers.cached",
+    "compressed": "api",
     "distill": "api",
     "export": "api",
     "frozen": "teachers.frozen",
@@ -53,6 +54,7 @@ __all__ = [
     "Term",
     "WeightedSum",
     "cached",
+    "compressed",
     "distill",
     "export",
     "frozen",

@@ -2,9 +2,8 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
-from html import escape
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Unpack
@@ -15,63 +14,36 @@ from torch import nn
 from tutelage.compress.budget import budget, is_budget
 from tutelage.deployment.export import exported as export
 from tutelage.foreign.log_answers import Said
-from tutelage.keys import described, key_of
 from tutelage.printable import printable
 from tutelage.progress import Progress, Silence
-from tutelage.results import Arguments, Network
+from tutelage.results import Arguments
 from tutelage.run import Run
 from tutelage.study.bounds import refuse_fields
+from tutelage.study.compression import CompressionSettings
+from tutelage.study.compression import compressed as compressed_network
 from tutelage.study.distillation import distilled
-from tutelage.study.given_sets import given_sets, on_device
-from tutelage.study.instances import build_of, instance_of, stage_of
+from tutelage.study.given_sets import given_sets
+from tutelage.study.handed_in import own_of, trained_network, where_of, word_of
+from tutelage.study.instances import build_of, instance_of
+from tutelage.study.made import Distilled, figures_of
 from tutelage.study.measured import Measured, measured_network
-from tutelage.study.measured_first import measured_first
-from tutelage.study.networks import refuse_stranger
-from tutelage.study.own_sets import own_sets
+from tutelage.study.original import as_original, refuse_only_answers
 from tutelage.study.own_settings import DataSettings
-from tutelage.study.own_teacher import own_teacher
 from tutelage.study.participants import (
+    Augment,
     DistillationOptions,
     DistillationSettings,
     Participants,
     student_builder,
     with_sought,
 )
-from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets
 from tutelage.study.sought import build_again, refuse_unsought
-from tutelage.study.teacher_builds import as_logits, refuse_unknown, teacher_fitted
-from tutelage.study.teacher_inputs import sees, with_head
+from tutelage.study.teacher_builds import refuse_unknown, teacher_fitted
+from tutelage.study.teacher_inputs import sees
 from tutelage.study.teacher_settings import OwnTeacherSettings
 
-__all__ = ["Distilled", "Measured", "Sentences", "distill", "export", "measure"]
-
-
-@dataclass(frozen=True, repr=False)
-class Distilled:
-    """What ``distill`` made: the small ``model`` in eval mode, the figures of all networks, the folder of the run.
-
-    ``metrics["student"]["accuracy"]`` is on the test samples; ``"teacher"`` and ``"baseline"`` stand beside it.
-    ``sentence`` says in words what came out, and so does the object on a line of its own; in a notebook it is a table.
-    """
-
-    model: nn.Module
-    metrics: dict[str, dict[str, float]]
-    folder: Path
-    sentence: str
-
-    def __repr__(self) -> str:
-        return f"Distilled({self.sentence!r}, folder={str(self.folder)!r})"
-
-    def _repr_html_(self) -> str:
-        names = list(dict.fromkeys(name for figures in self.metrics.values() for name in figures))
-        heads = "".join(f"<th>{escape(name)}</th>" for name in ("network", *names))
-        rows = "".join(
-            f"<tr><td>{escape(network)}</td>{''.join(f'<td>{_shown(figures.get(name))}</td>' for name in names)}</tr>"
-            for network, figures in self.metrics.items()
-        )
-        where = escape(printable(str(self.folder)))
-        return f"<p>{escape(self.sentence)}</p><table><tr>{heads}</tr>{rows}</table><p><code>{where}</code></p>"
+__all__ = ["Distilled", "Measured", "Sentences", "compressed", "distill", "export", "measure"]
 
 
 class Sentences(Silence):
@@ -130,7 +102,12 @@ def distill(
     if not isinstance(data, str | Path | Sets):
         data = given_sets(data)
     refuse_fields(own := OwnTeacherSettings(teacher="", weights=None, teacher_answers=teacher_answers))
-    words = {"teacher": _word(teacher), "student": _word(student), "data": _where(data), "weights": str(weights or "")}
+    words = {
+        "teacher": word_of(teacher),
+        "student": word_of(student),
+        "data": where_of(data),
+        "weights": str(weights or ""),
+    }
     words |= {"teacher_answers": own.teacher_answers}
     request = Arguments(
         "own:distill", "", "", {**words, **asdict(wanted), **asdict(how)}, asdict(DistillationSettings())
@@ -143,7 +120,49 @@ def distill(
         people = partial(_participants, run, teacher, student, data, weights, teacher_answers, how)
         made = distilled(run, people, wanted)
     assert made is not None
-    return Distilled(made.model, {name: _figures(x) for name, x in made.networks.items()}, run.folder, made.sentence)
+    return Distilled(made.model, {name: figures_of(x) for name, x in made.networks.items()}, run.folder, made.sentence)
+
+
+def compressed(
+    network: nn.Module | str,
+    data: Any,
+    target: str,
+    *,
+    may_lose: float = 1.0,
+    weights: Path | str | None = None,
+    answers: Said = "auto",
+    samples: DataSettings | None = None,
+    minutes: float = 30.0,
+    epochs: int = 0,
+    augment: Augment = "light",
+    seed: int = 0,
+    runs: Path | str = "runs",
+    device: str | None = None,
+    progress: Progress | None = None,
+) -> Distilled:
+    """Make a trained network itself smaller or faster: ``compressed(network, "photos/", "4x smaller", minutes=10)``.
+
+    ``target`` is said as for ``tutelage compress`` (``1 MB``, ``2x faster``, ``3 ms``, ``quarter``), ``may_lose`` are
+    points on validation samples, ``answers`` as ``distill`` has its ``teacher_answers``; all else is as there. Of what
+    comes out ``model`` is the network in float32; the files, of which one may be in int8, are in ``folder``. Raises
+    ``ValueError`` as ``distill`` does, and for a target that cannot be reached, with what can be had instead.
+    """
+    begun = perf_counter()
+    learning = DistillationSettings("kd", minutes, epochs, augment, False, False, seed)
+    wanted, how = CompressionSettings(target, may_lose, learning), samples or DataSettings()
+    refuse_fields(learning)
+    refuse_fields(how)
+    refuse_fields(own_of("", None, answers))
+    sets: str | Path | Sets = data if isinstance(data, str | Path | Sets) else given_sets(data)
+    words = {"teacher": word_of(network), "data": where_of(sets), "weights": str(weights or "")}
+    words |= {"teacher_answers": answers, "target": target}
+    given = {**words, "may_lose": may_lose, **asdict(learning), **asdict(how)}
+    request = Arguments("own:compress", "", "", given, {})
+    with torch.random.fork_rng(), Run(request, root=runs, device=device, progress=progress or Sentences()) as run:
+        run.begun = begun
+        made = compressed_network(run, partial(_original, run, network, sets, weights, answers, how), wanted)
+    assert made is not None
+    return Distilled(made.model, {name: figures_of(x) for name, x in made.networks.items()}, run.folder, made.sentence)
 
 
 def measure(
@@ -178,32 +197,18 @@ def _participants(
     answers: Said,
     settings: DataSettings,
 ) -> Participants:
-    file = None if weights is None else Path(weights)
-    if isinstance(teacher, str):
-        own = OwnTeacherSettings(teacher=teacher, weights=file, teacher_answers=answers)
-        refuse_unknown(own)
     kind = teacher if isinstance(teacher, str) else type(teacher).__name__
+    if isinstance(teacher, str):
+        refuse_unknown(own := own_of(teacher, weights, answers))
     if isinstance(student, str) and is_budget(student):
         budget(student)
         if isinstance(teacher, str):
-            refuse_unsought(teacher, file)
+            refuse_unsought(teacher, own.weights)
     elif isinstance(student, str):
         student_builder(student)
-    sets = on_device(data, run.device) if isinstance(data, Sets) else None
-    sets = sets or own_sets(run.device, str(data), settings, run.progress.note, run.root)
-    if isinstance(teacher, nn.Module):
-        instance = instance_of(teacher)
-        called = instance.kind.__name__
-        build_teacher = as_logits(build_of(instance), sets, Way(), called, None, run.progress.note, said=answers)
-        asked = run.laid_out(build_teacher())
-        sets = with_head(sets, asked)
-        refuse_stranger(instance.kind.__name__, asked, sets)
-        trained = stage_of(run, instance, build_teacher)
-        for sentence in measured_first(trained.last, sets, Way(), 0.0, instance.kind.__name__, "--teacher-"):
-            run.progress.note(f"teacher: {sentence}")
-    else:
-        trained = own_teacher(run, sets, own)
-        sets, build_teacher = with_head(sets, trained.last), teacher_fitted(sets, own)
+    sets, trained, build_teacher = trained_network(run, teacher, data, weights, answers, settings)
+    if isinstance(teacher, str):
+        build_teacher = teacher_fitted(sets, own)
     if isinstance(student, str) and is_budget(student):
         build = build_teacher if isinstance(teacher, nn.Module) else build_again(trained)
         return with_sought(run, sets, trained, build, kind, student)
@@ -212,27 +217,17 @@ def _participants(
     return Participants(sets, trained, build_teacher, build_student, (titles[0], titles[1]), sees(trained.last))
 
 
-def _word(network: nn.Module | str) -> str:
-    return network if isinstance(network, str) else str(instance_of(network))
-
-
-def _where(data: str | Path | Sets) -> str:
-    """What the run is told of the data: other ones in memory, in any of their parts, are another run's."""
-    if not isinstance(data, Sets):
-        return str(data)
-    parts = (data.train, data.validation, data.test, data.unlabelled)
-    shown = [described(x) for x in (data.test_transform, data.task, data.normalisation)]
-    sums = [None if part is None else part.checksum for part in parts]
-    return f"{data.train.name} {key_of([sums, shown])[:8]}"
-
-
-def _figures(network: Network) -> dict[str, float]:
-    figures = {name: score.value for name, score in network.scores.items()}
-    sizes = {"parameters": network.parameters, "MACs": network.macs, "bytes": network.bytes}
-    figures |= {name: float(value) for name, value in sizes.items() if value is not None}
-    one = (network.latency_ms or {}).get("1")
-    return figures if one is None else {**figures, "ms a sample": one.median}
-
-
-def _shown(value: float | None) -> str:
-    return "" if value is None else f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+def _original(
+    run: Run,
+    network: nn.Module | str,
+    data: str | Path | Sets,
+    weights: Path | str | None,
+    answers: Said,
+    settings: DataSettings,
+) -> Participants:
+    called = network if isinstance(network, str) else type(network).__name__
+    if isinstance(network, str):
+        refuse_unknown(own_of(network, weights, answers))
+        refuse_only_answers(network)
+    sets, trained, build = trained_network(run, network, data, weights, answers, settings)
+    return as_original(trained, build, sets, called)

@@ -17,7 +17,9 @@ OURS = re.compile(
 )
 """The files that every start of a run makes anew."""
 WEIGHTS, DESCRIPTION = "student.safetensors", "student.json"
-DEPLOYED = ("student.onnx", "predict.py", "model_card.md", "samples.safetensors")
+QUANTISED = ("student.int8.onnx", "student.int8.card.md", "student.int8.predict.py")
+STUDENTS = ("student.onnx", "predict.py", "model_card.md", "samples.safetensors")
+DEPLOYED = (*STUDENTS, *QUANTISED)
 """Files of a delivered student that others may call so, too: ours say within ``MARKED`` bytes that they are."""
 MARK, MARKED = b"tutelage", 256
 

@@ -29,6 +29,10 @@ Command: TypeAlias = Callable[[Sequence[str]], int]
 COMMANDS = {
     "ls": ("[MODULE …]", "list the recipes with their presets"),
     "distill": ("--teacher T --weights FILE --data DIR --student S", "make a small network of yours, on your data"),
+    "compress": (
+        "--teacher T --weights FILE --data DIR --target '4x smaller'",
+        "make a network of yours itself smaller",
+    ),
     "run": ("RECIPE [--preset P] [flags]", "run one experiment, or continue it"),
     "sweep": ("RECIPE --flag V V … [--jobs N] [--plan]", "run every combination of the given values"),
     "measure": ("--model NET [--weights F] --data DIR", "what a trained network is on your data"),
@@ -41,7 +45,7 @@ COMMANDS = {
 """Command -> what comes after it, and what it does. ``tutelage.cli.<command>`` holds the function."""
 
 
-FLAGGED = ("check", "distill", "export", "measure", "report")
+FLAGGED = ("check", "compress", "distill", "export", "measure", "report")
 """Commands that explain their flags themselves, as these do not depend on a recipe."""
 
 

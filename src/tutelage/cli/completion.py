@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tutelage.cli.common import Common, without
+from tutelage.cli.compress import COMPRESS
 from tutelage.cli.distill import DISTILL
 from tutelage.cli.failures import DONE, Usage, did_you_mean
 from tutelage.cli.find import find, recipes_in, shipped
@@ -78,8 +79,8 @@ def _possible(before: Sequence[str], commands: list[str]) -> list[str]:
             return [recipe.name for name, module in shipped().items() for recipe in recipes_in(module, name)]
         case [_, "run" | "sweep" as verb, path, *rest]:
             return _flags(path, verb, rest[-1] if rest else "")
-        case [_, "distill", *rest]:
-            return _flags(DISTILL, "run", rest[-1] if rest else "")
+        case [_, "distill" | "compress" as verb, *rest]:
+            return _flags(COMPRESS if verb == "compress" else DISTILL, "run", rest[-1] if rest else "")
         case [_, "completion"]:
             return list(SCRIPTS)
         case [_, "check", *rest]:

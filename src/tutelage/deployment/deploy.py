@@ -14,10 +14,10 @@ from tutelage.deployment.compared import Checked
 from tutelage.deployment.onnx import export_onnx
 from tutelage.deployment.script import SCRIPT, script
 from tutelage.files import write_text
-from tutelage.renewal import AGAIN, DEPLOYED, is_deployed
+from tutelage.renewal import AGAIN, STUDENTS, is_deployed
 
 MODEL, SAMPLES = "student.onnx", "samples.safetensors"
-assert {MODEL, SAMPLES, SCRIPT, CARD} == {*DEPLOYED}
+assert {MODEL, SAMPLES, SCRIPT, CARD} == {*STUDENTS}
 MOST, HEAVIEST = 64, 2**24
 """How many samples are kept for later comparisons, and their bytes."""
 
@@ -57,7 +57,7 @@ def deploy(
     else:
         save_weights(folder / WEIGHTS, student)
         notes.append(f"{WEIGHTS} holds its weights alone, for nobody else knows how it is built")
-    free = [name for name in DEPLOYED if name not in others]
+    free = [name for name in STUDENTS if name not in others]
     for name in free:
         (folder / name).unlink(missing_ok=True)  # of other weights
     kept = fewer(samples)
@@ -83,10 +83,10 @@ def _there(folder: Path, names: Sequence[str]) -> list[Path]:
     return [folder / name for name in (WEIGHTS, DESCRIPTION, *names) if (folder / name).is_file()]
 
 
-def strangers(folder: Path) -> list[str]:
+def strangers(folder: Path, names: Sequence[str] = STUDENTS) -> list[str]:
     """The names of these files that somebody else's have in a run's folder: they stay as they are."""
     home = folder.parent if folder.name == AGAIN else folder
-    return [name for name in DEPLOYED if (home / name).exists() and not is_deployed(home / name)]
+    return [name for name in names if (home / name).exists() and not is_deployed(home / name)]
 
 
 def fewer(samples: Tensor) -> Tensor:

@@ -19,6 +19,9 @@ MEANINGS = {
     "predict.py": "asks student.onnx about a picture",
     "model_card.md": "what it is, takes, gives and costs",
     "samples.safetensors": "test samples on which exports are compared; leave it out when you give the others away",
+    "student.int8.onnx": "the same in int8, measured beside it",
+    "student.int8.card.md": "what it is, takes, gives and costs in int8",
+    "student.int8.predict.py": "asks student.int8.onnx about a picture",
 }
 
 

@@ -1,6 +1,9 @@
 """A teacher that is trained already: found, filled, measured on validation samples, and refused where it does badly."""
 
+from collections.abc import Callable
 from dataclasses import replace
+
+from torch import nn
 
 from tutelage.foreign.forms import only_answers
 from tutelage.models.trained import comes_trained
@@ -19,9 +22,16 @@ from tutelage.weights.foreign import load_foreign
 from tutelage.weights.heads import rows_of_head
 
 
-@clocked("measures")
 def own_teacher(run: Run, data: Sets, asked: OwnTeacherSettings, name: str = "teacher") -> Finished:
-    """The teacher that ``asked`` names, with its weights, as a stage of ``run``; nothing is trained.
+    """The teacher of ``built_teacher``, for whoever builds none of its kind."""
+    return built_teacher(run, data, asked, name)[0]
+
+
+@clocked("measures")
+def built_teacher(
+    run: Run, data: Sets, asked: OwnTeacherSettings, name: str = "teacher"
+) -> tuple[Finished, Callable[[], nn.Module]]:
+    """The teacher that ``asked`` names, with its weights, as a stage of ``run``, and how it is built; untrained here.
 
     It is measured on validation samples first: what it makes of them, and what was done to its weights, is said.
     ``shown_to`` and ``sees`` say how it is asked in a training. Raises ``ValueError`` for a network that is not
@@ -46,7 +56,7 @@ def own_teacher(run: Run, data: Sets, asked: OwnTeacherSettings, name: str = "te
     seen = shown_to(given.last, with_head(data, given.last))
     for sentence in measured_first(given.last, seen, pictures, asked.expect, called, "--teacher-"):
         run.progress.note(f"{name}: {sentence}")
-    return given
+    return given, build
 
 
 def refuse_other_count(misfit: ValueError, data: Sets, asked: OwnTeacherSettings, pictures: Way, called: str) -> None:

@@ -1,0 +1,156 @@
+"""``tutelage compress`` as its users meet it: a network, a folder of pictures, a target, and what comes out."""
+
+import json
+import shutil
+from pathlib import Path
+
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import Subset, TensorDataset
+
+import tutelage
+from picture_folders import away, write_all
+from tutelage import load
+from tutelage.cli.command import main
+from tutelage.progress import Silence
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
+WORDS = [
+    *["--teacher", "my_nets.net(width=16)", "--weights", "teacher.safetensors", "--data", "photos", "--quiet"],
+    *["--minutes", "0.1", "--may-lose", "100"],
+]
+BRANCHED = """
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, num_classes: int = 3):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 16, 3), nn.Linear(16, num_classes)
+
+    def forward(self, x):
+        if x.mean() > 9:
+            x = 2 * x
+        return self.head(self.conv(x).relu().mean((2, 3)))
+"""
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Pictures, a module of networks, and a trained network's weights, for all tests."""
+    folder = tmp_path_factory.mktemp("written")
+    write_all(folder)
+    return folder
+
+
+@pytest.fixture
+def place(tmp_path, written, monkeypatch):
+    """A current directory with a copy of all that."""
+    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
+    with away(monkeypatch, tmp_path):
+        yield tmp_path
+
+
+def folder():
+    (made,) = Path("runs").glob("own-compress/*/arguments.json")
+    return made.parent
+
+
+def results():
+    return json.loads((folder() / "results.json").read_text())
+
+
+def parameters(network):
+    return sum(p.numel() for p in network.parameters())
+
+
+def test_a_count_is_reached_by_pruning_and_the_same_line_again_trains_nothing():
+    line = ["compress", *WORDS, "--target", "half of the parameters", "--epochs", "3"]
+    assert main(line) == 0
+    said = results()["headline"]
+    assert "my_nets.net(width=16), pruned and recovered" in said and "changes no parameters" in said
+    networks = {x["name"]: x for x in results()["networks"]}
+    small = parameters(load(folder(), allow=["my_nets"]))
+    assert small == networks["student"]["parameters"] <= networks["teacher"]["parameters"] / 2
+    session = onnxruntime.InferenceSession(str(folder() / "student.onnx"), providers=["CPUExecutionProvider"])
+    assert session.run(None, {"input": torch.zeros(2, 3, 12, 12, dtype=torch.uint8).numpy()})[0].shape == (2, 3)
+    weights, stages = (folder() / "student.safetensors").read_bytes(), sorted(Path("runs/stages").iterdir())
+    assert main(line) == 0
+    assert (folder() / "student.safetensors").read_bytes() == weights
+    assert sorted(Path("runs/stages").iterdir()) == stages
+
+
+def test_int8_and_pruning_reach_a_size_together_and_the_plan_told_first_is_kept_to(capsys):
+    line = ["compress", *WORDS, "--target", "12 kB", "--epochs", "2"]
+    assert main([*line, "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "tried without training: int8" in told and not list(Path("runs").glob("own-compress/*"))
+    assert main(line) == 0
+    assert json.loads((folder() / "plan.json").read_text())["plan"] == told.splitlines()
+    file = folder() / "student.int8.onnx"
+    chosen = json.loads((folder() / "plan.json").read_text())["tools"]["chosen"]
+    assert (file if chosen["precision"] == "int8" else folder() / "student.onnx").stat().st_size <= 12_000
+    assert (folder() / "model_card.md").is_file()
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--target", "smaller"], "A target is said as in '4x smaller'"),
+        (["--target", "half", "--weights", "nothing.pt"], "nothing.pt"),
+        (["--target", "half", "--validation", "0"], "leave --validation above 0"),
+        (["--target", "half", "--minutes", "0.001"], "give --minutes"),
+        (["--target", "9 MB"], "as it is, no more than 9 MB; ask for less"),
+        (["--target", "1000x smaller"], "cannot be made 1000x smaller"),
+        (["--target", "half", "--teacher", "program.pt2"], "only answers"),
+        (["--target", "half", "--teacher", "branched.Net"], "depends on the values of its input"),
+    ],
+)
+def test_what_cannot_work_is_one_sentence_and_leaves_nothing(capsys, more, sentence):
+    Path("branched.py").write_text(BRANCHED)
+    if "branched.Net" in more:
+        torch.manual_seed(0)
+        from branched import Net
+
+        torch.save(Net().state_dict(), "teacher.safetensors.pt")
+        more = [*more, "--weights", "teacher.safetensors.pt"]
+    assert main(["compress", *WORDS, *more]) in (2, 3)
+    said = capsys.readouterr().err
+    assert sentence in said and "Traceback" not in said
+    assert not list(Path("runs").glob("own-compress/*"))
+
+
+def test_a_target_that_costs_too_much_says_what_can_be_had_instead(capsys):
+    line = ["compress", *WORDS, "--target", "3 % of the parameters", "--may-lose", "0", "--epochs", "1"]
+    assert main(line) == 2
+    said = capsys.readouterr().err
+    assert "may be lost" in said and "--may-lose" in said and "Traceback" not in said
+    assert not (folder() / "results.json").exists() and not (folder() / "student.onnx").exists()
+
+
+def test_from_python_with_objects():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 2))
+    inputs = torch.rand(120, 8)
+    whole = TensorDataset(inputs, (inputs.sum(1) > 4).long())
+    train, validation, test = (Subset(whole, range(a, b)) for a, b in ((0, 60), (60, 90), (90, 120)))
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.05)
+    for _ in range(60):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(network(inputs), whole.tensors[1]).backward()
+        optimizer.step()
+    before = {name: x.clone() for name, x in network.state_dict().items()}
+    made = tutelage.compressed(
+        network,
+        (train, validation, test),
+        "half of the parameters",
+        may_lose=100,
+        minutes=0.1,
+        epochs=2,
+        progress=Silence(),
+    )
+    assert parameters(made.model) <= parameters(network) / 2 and made.model(inputs).shape == (120, 2)
+    assert all(map(torch.equal, before.values(), network.state_dict().values()))
+    assert {"teacher", "student"} <= set(made.metrics) and (made.folder / "student.onnx").is_file()
