@@ -12,10 +12,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import tutelage
 from picture_folders import briefly, pictures, write_all
-from tutelage.api import _where
 from tutelage.checkpoint import load_weights
 from tutelage.progress import Silence
 from tutelage.study.given_sets import given_sets
+from tutelage.study.handed_in import where_of
 
 pytestmark = pytest.mark.slow
 
@@ -113,10 +113,10 @@ def test_data_that_are_none_are_refused_in_a_sentence(data, sentence, tmp_path):
 
 def test_data_that_differ_in_any_part_are_another_runs():
     sets = [part(30, seed=0), part(10, seed=1), part(10, seed=2)]
-    words = {_where(given_sets([part(12, seed=9) if n == other else x for n, x in enumerate(sets)]))
+    words = {where_of(given_sets([part(12, seed=9) if n == other else x for n, x in enumerate(sets)]))
              for other in (0, 1, 2, 3)}  # fmt: skip
-    words |= {_where(given_sets([sets[0], None, sets[2]]))}
-    assert len(words) == 5 and _where(given_sets(sets)) in words
+    words |= {where_of(given_sets([sets[0], None, sets[2]]))}
+    assert len(words) == 5 and where_of(given_sets(sets)) in words
 
 
 def test_names_and_paths_do_as_in_the_command(tmp_path, monkeypatch):
