@@ -227,7 +227,7 @@ def _original(
 ) -> Participants:
     called = network if isinstance(network, str) else type(network).__name__
     if isinstance(network, str):
-        refuse_unknown(own_of(network, weights, answers))
         refuse_only_answers(network)
+        refuse_unknown(own_of(network, weights, answers))
     sets, trained, build = trained_network(run, network, data, weights, answers, settings)
     return as_original(trained, build, sets, called)

@@ -15,6 +15,7 @@ from contract.test_losses import LAWS
 from pages import GENERATED, PAGES, ROOT, blocks, named
 from picture_folders import write_all
 from tutelage.cli.command import main
+from tutelage.cli.compress import COMPRESS
 from tutelage.cli.distill import DISTILL
 from tutelage.cli.failures import Usage
 from tutelage.cli.request import understood
@@ -51,8 +52,8 @@ def obey(command):
         requests = [understood(recipe, flags)] if name == "run" else combinations(recipe, flags)[0]
         for request in requests if recipe.startswith("my_lab") or "smoke" in flags else []:
             assert main(request.words[1:]) == 0, command  # a sweep's runs one after the other, not as processes
-    elif name == "distill" and "--help" not in words:
-        request = understood(DISTILL, words)
+    elif name in ("distill", "compress") and "--help" not in words:
+        request = understood(DISTILL if name == "distill" else COMPRESS, words)
         if Path(request.arguments["data"]).exists():
             assert main([name, *words]) == 0, command
     elif name == "measure" and "--data" in words:
@@ -82,7 +83,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("page", named(page for page in PAGES if page.name not in GENERATED))
 def test_every_page_runs_as_it_is_written(page, elsewhere, monkeypatch):
-    if page.name == "from_a_folder.md":  # whose reader has pictures and a network
+    if page.name in ("from_a_folder.md", "compress.md"):  # whose reader has pictures and a network
         write_all(elsewhere)
         monkeypatch.setattr("tutelage.study.timed_plan.epochs_within", lambda _seconds, _paces: 2)
     perform(page.read_text(encoding="utf-8"))

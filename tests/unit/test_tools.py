@@ -1,12 +1,23 @@
 """Targets in people's words, and the tools that reach them at the least loss."""
 
-import pytest
+import math
+from dataclasses import asdict
 
+import pytest
+import torch
+from torch import nn
+
+from tutelage.checkpoint import write_json
+from tutelage.checksums import summed
 from tutelage.compress.budget import Budget
+from tutelage.compress.channels import channels_of
+from tutelage.compress.importance import filters
 from tutelage.compress.target import target
 from tutelage.results import Metric
 from tutelage.study.compressed_words import _as_target
-from tutelage.study.tools import FLOAT32, INT8, Tried, best_within, choices, not_chosen, whole_of
+from tutelage.study.layers_tried import LayerTried, by_layer, layers_tried, worths
+from tutelage.study.tools import FLOAT32, INT8, Choice, Tried, best_within, choices, not_chosen, whole_of
+from tutelage.study.tools_tried import Tools, read_tools
 
 ACCURACY = Metric("accuracy", "%", "higher")
 
@@ -94,3 +105,43 @@ def test_what_can_be_had_is_the_least_that_loses_little_enough_and_its_words_ask
         for cost in (0.0123, 7.0, 612.34, *([] if unit == "ms" else [1234567.0])):
             wanted = target(_as_target(cost, unit))
             assert wanted.unit == unit and cost <= wanted.limit(1.0) <= 1.25 * cost
+
+
+class TestLayers:
+    NETWORK = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2))
+
+    def test_half_of_each_width_is_taken_out_alone(self):
+        channels = channels_of(self.NETWORK, torch.zeros(1, 3))
+        seen = []
+
+        def lost(shut):
+            seen.append({name: int(x.sum()) for name, x in shut.inputs.items() if bool(x.any())})
+            return float(len(seen)), 0.5
+
+        found = layers_tried(channels, filters(self.NETWORK, channels), lost, math.inf)
+        assert seen == [{"2": 2}, {"4": 3}]
+        assert found == (LayerTried("0", 1.0, 0.5), LayerTried("2", 2.0, 0.5))
+        assert layers_tried(channels, filters(self.NETWORK, channels), lost, -math.inf) == ()
+
+    def test_what_a_layer_is_worth_decides_between_layers_and_norms_within_one(self):
+        channels = channels_of(self.NETWORK, torch.zeros(1, 3))
+        plain = filters(self.NETWORK, channels)
+        scores = by_layer(self.NETWORK, channels, worth={"0": 9.0, "2": 1.0})
+        first, second = (torch.tensor(channels.layers[name].makes) for name in ("0", "2"))
+        assert scores[first].min() > scores[second].max()
+        for makes in (first, second):
+            assert torch.equal(scores[makes].argsort(), plain[makes].argsort())
+
+    def test_a_layer_that_costs_nothing_is_worth_a_little(self):
+        found = worths([LayerTried("a", -1.0, 0.2), LayerTried("b", 4.0, 0.2)])
+        assert 0 < found["a"] < 0.01 * found["b"] and sum(found.values()) == pytest.approx(2.0)
+
+
+def test_what_was_found_is_read_back_and_damage_is_noticed(tmp_path):
+    tools = Tools((*PRUNED, *SMALLER), "magnitude", Choice(INT8, 0.5, 1.0), (), (LayerTried("0", 1.0, 0.1),), "", 2.5)
+    write_json(tmp_path / "plan.json", summed(asdict(tools)))
+    assert read_tools(tmp_path / "plan.json") == tools
+    for damage in ({"tried": []}, {**asdict(tools), "chosen": {}}):
+        write_json(tmp_path / "plan.json", summed(damage))
+        with pytest.raises(ValueError, match="remove it, and the tools are tried again"):
+            read_tools(tmp_path / "plan.json")

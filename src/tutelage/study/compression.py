@@ -44,6 +44,8 @@ from tutelage.study.tools_tried import Tools, importances, tools_of
 
 METHOD = "kd"
 """What the smaller network recovers by: soft targets of what it was."""
+FILES = 3
+"""How often files are made of the network at the end: to see whether it will do, to keep it, and to quantise it."""
 MOST = 0.3
 """Of the count, what goes at once where there are epochs for so many rounds."""
 
@@ -85,7 +87,7 @@ def compressed(run: Run, original: Callable[[], Participants], asked: Compressio
         raise ValueError(reached_already(bench, asked.target, tools))
     timed = None
     if tools.chosen.share < 1:
-        timed = timed_plan(run, as_it_is(participants), asked.learning)
+        timed = timed_plan(run, as_it_is(participants), asked.learning, files=FILES * tools.seconds)
     words = words_of(bench, asked.target, tools, timed)
     run.keep_plan({"asked": asdict(asked), "plan": words, "tools": asdict(tools)})
     if asked.learning.dry_run:

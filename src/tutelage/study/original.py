@@ -26,8 +26,8 @@ def original_of(run: Run, own: OwnTeacherSettings, where: str, settings: DataSet
 
     Raises ``ValueError`` and ``FileNotFoundError`` for what is not there or does not fit, each in one sentence.
     """
-    refuse_unknown(own)
     refuse_only_answers(own.teacher)
+    refuse_unknown(own)
     data = own_sets(run.device, where, settings, run.progress.note, run.root)
     network, build = built_teacher(run, data, own)
     restored(described(build), already_imported)  # what comes out is built by it again

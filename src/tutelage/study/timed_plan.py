@@ -77,17 +77,18 @@ class TimedPlan:
         return own if self.found.alone is None else {**own, "baseline": self.found.alone}
 
 
-def timed_plan(run: Run, participants: Participants, asked: DistillationSettings) -> TimedPlan:
+def timed_plan(run: Run, participants: Participants, asked: DistillationSettings, *, files: float = 0.0) -> TimedPlan:
     """The plan for what is ``asked`` of ``participants``: the one that was made before, or by a pilot.
 
-    The minutes count from when the run was asked for (``run.begun``), the start of a command included. A plan that was
-    made on a cold start is made anew where ``MANY`` times its epochs fit now, unless a training by it is under way.
-    Raises ``ValueError`` where the minutes do not hold an epoch, and for a plan on disk that is damaged.
+    ``files`` are seconds of what else is written at the end. The minutes count from when the run was asked for
+    (``run.begun``), the start of a command included. A plan that was made on a cold start is made anew where ``MANY``
+    times its epochs fit now, unless a training by it is under way. Raises ``ValueError`` where the minutes do not hold
+    an epoch, and for a plan on disk that is damaged.
     """
     place = place_of(run, participants, asked)
     begun = perf_counter()
     load_writers()
-    loading = max(FILES, perf_counter() - begun)  # both are Python's work: slow here, slow there
+    loading = files + max(FILES, perf_counter() - begun)  # both are Python's work: slow here, slow there
     if place.is_file():
         known = read_plan(place)
         elsewhere = known.pilot + known.seconds.get("search", 0.0) + loading

@@ -22,6 +22,7 @@ from tutelage.profiling import clocked
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.pruned import losses_of
 from tutelage.study.bench import Bench
+from tutelage.study.handover import load_writers
 from tutelage.study.layers_tried import LayerTried, by_layer, layers_tried, worths
 from tutelage.study.participants import DistillationSettings
 from tutelage.study.timed_plan import place_of
@@ -37,7 +38,10 @@ SHARE_OF_LAYERS = 0.05
 
 @dataclass(frozen=True)
 class Tools:
-    """All files that were ``tried``, by what ``importance`` channels went, and the ``chosen`` tools; none will do."""
+    """All files that were ``tried``, by what ``importance`` channels went, and the ``chosen`` tools; none will do.
+
+    ``refused`` says why nothing could be taken out, ``seconds`` how long the files of the whole network took.
+    """
 
     tried: tuple[Tried, ...]
     importance: str
@@ -45,6 +49,7 @@ class Tools:
     others: tuple[Choice, ...] = ()
     layers: tuple[LayerTried, ...] = ()
     refused: str = ""
+    seconds: float = 0.0
 
 
 def importances(plan: Plan, layers: Sequence[LayerTried]) -> dict[str, tuple[Importance, Across]]:
@@ -90,8 +95,9 @@ def read_tools(place: Path) -> Tools:
         chosen = None if content["chosen"] is None else Choice(**content["chosen"])
         others = tuple(Choice(**row) for row in content["others"])
         layers = tuple(LayerTried(**row) for row in content["layers"])
-        return Tools(rows, str(content["importance"]), chosen, others, layers, str(content["refused"]))
-    except (LookupError, TypeError) as error:
+        said, seconds = str(content["refused"]), float(content["seconds"])
+        return Tools(rows, str(content["importance"]), chosen, others, layers, said, seconds)
+    except (LookupError, TypeError, ValueError) as error:
         raise ValueError(f"{place} does not say what tools cost ({type(error).__name__}); {cure}.") from None
 
 
@@ -105,26 +111,32 @@ def tried(bench: Bench, seconds: float) -> Tools:
     """
     wanted = bench.wanted
     network = bench.participants.teacher.last
+    load_writers()
+    begun = perf_counter()
     rows = bench.files(network, 1.0, 0.0)
+    took = round(perf_counter() - begun, 3)
     if wanted.unit in ("bytes", "ms") and bench.choices(rows):
-        return _told(bench, rows)
+        return replace(_told(bench, rows), seconds=took)
     try:
         channels = channels_of(network, bench.plan.lesson.example)
         whole = MEASURES[bench.unit](network, channels).cost(Closed())
+        layers = _by_layer(bench, channels, seconds)
+        importance, scores, across = _ranked(bench, channels, layers)
     except ValueError as lack:
-        return Tools(tuple(rows), "", None, refused=str(lack))
+        return Tools(tuple(rows), "", None, refused=str(lack), seconds=took)
     rows = [replace(row, count=whole) for row in rows]
-    layers = _by_layer(bench, channels, seconds)
-    importance, scores, across = _ranked(bench, channels, layers)
+    refused = ""
     for share in SHARES:
-        if not _add(bench, rows, channels, scores, across, share, whole) or bench.choices(rows):
+        why = _add(bench, rows, channels, scores, across, share, whole)
+        refused = why if share == SHARES[0] else refused
+        if why or bench.choices(rows):
             break
     for _ in range(CORRECTIONS):  # the share that is chosen is tried itself, and costs then lie on other lines
         found = bench.choices(rows)
         if not found or any(x.precision == found[0].precision and _near(x.share, found[0].share) for x in rows):
             break
         _add(bench, rows, channels, scores, across, found[0].share, whole)
-    return _told(bench, rows, importance, layers)
+    return replace(_told(bench, rows, importance, layers), refused=refused, seconds=took)
 
 
 def _near(one: float, other: float) -> bool:
@@ -139,14 +151,15 @@ def _add(
     across: Across,
     share: float,
     whole: float,
-) -> bool:
-    """Add the files of the network with ``share`` left to ``rows``; false where so little cannot be left."""
+) -> str:
+    """Add the files of the network with ``share`` left to ``rows``; where so little cannot be left, why."""
     try:
         smaller, left = bench.cut(channels, scores, across, share)
-    except ValueError:
-        return False
-    rows += bench.files(smaller, left, left * whole)
-    return True
+    except ValueError as lack:
+        return str(lack)
+    if not any(_near(x.share, left) for x in rows):  # where several channels go at once, the same may be left again
+        rows += bench.files(smaller, left, left * whole)
+    return ""
 
 
 def _by_layer(bench: Bench, channels: Channels, seconds: float) -> tuple[LayerTried, ...]:
