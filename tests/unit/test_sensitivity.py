@@ -26,14 +26,24 @@ def test_each_layer_is_pruned_alone_and_then_whole_again():
 
 
 def test_shares_do_the_same_damage_and_come_to_the_whole():
-    curves = {"robust": (0.1, 0.2, 0.4), "tender": (1.0, 2.0, 9.0), "odd": (0.3, 0.2, 5.0)}
+    tried = (0.0, *SHARES)
+    curves = {"robust": (0.1, 0.1, 0.2, 0.4), "tender": (0.1, 1.0, 2.0, 9.0), "odd": (0.1, 0.3, 0.2, 5.0)}
     sizes = {"robust": 1000, "tender": 500, "odd": 100}
-    for share in (0.0, 0.2, 0.5, 0.8, 0.9):
-        found = shares_of(curves, SHARES, sizes, share)
-        assert sum(sizes[n] * x for n, x in found.items()) / 1600 == pytest.approx(share, abs=1e-4)
+    for share in (0.0, 0.1, 0.2, 0.5, 0.8, 0.9):
+        found = shares_of(curves, tried, sizes, share)
+        assert sum(sizes[n] * x for n, x in found.items()) / 1600 == pytest.approx(share, abs=1e-5)
         assert found["tender"] <= found["odd"] <= found["robust"] <= 0.9
-    with pytest.raises(ValueError, match=r"Up to 0\.9 of each weight was tried"):
-        shares_of(curves, SHARES, sizes, 0.95)
+    assert shares_of(curves, tried, sizes, 0.1) == {"robust": 0.16, "tender": 0.0, "odd": 0.0}
+
+
+@pytest.mark.parametrize(("tried", "share", "match"), [
+    ((0.0, *SHARES), 0.95, r"Up to 0\.9 of each weight was tried"),
+    (SHARES, 0.5, "rise from 0; got 0.25, 0.5, 0.9"),
+    ((0.0, 0.9, 0.5), 0.5, "rise from 0; got 0, 0.9, 0.5"),
+])  # fmt: skip
+def test_shares_that_do_not_say_enough(tried, share, match):
+    with pytest.raises(ValueError, match=match):
+        shares_of({"a": (0.0,) * len(tried)}, tried, {"a": 10}, share)
 
 
 def test_they_are_shares_that_masks_understand():

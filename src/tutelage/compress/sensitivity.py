@@ -20,7 +20,8 @@ def sensitivities(
 ) -> dict[str, tuple[float, ...]]:
     """What ``damage``, a loss or a number of errors, says of ``model`` when each weight alone is pruned by magnitude.
 
-    One measurement for each weight and each of ``shares``, on a copy; the model is not changed.
+    One measurement for each weight and each of ``shares``, 0 first for ``shares_of``, on a copy; the model is not
+    changed.
 
     Han, Pool, Tran & Dally, "Learning both Weights and Connections for Efficient Neural Networks", NeurIPS 2015,
     arXiv:1506.02626, §4.1 and figure 6.
@@ -39,22 +40,33 @@ def sensitivities(
 def shares_of(curves: Curves, shares: Sequence[float], sizes: Mapping[str, int], share: float) -> dict[str, float]:
     """How much of each weight becomes 0, so that ``share`` of all do and each does the same damage alone.
 
-    ``curves`` are those of ``sensitivities`` at rising ``shares``, read in straight lines, the damage as never falling;
-    ``sizes`` are numbers of elements. For ``compress.masks.in_shares``. Raises ``ValueError`` where the largest of
-    ``shares`` is less than ``share``.
+    ``curves`` are those of ``sensitivities`` at ``shares``, which rise from 0, read in straight lines, the damage as
+    never falling; ``sizes`` are numbers of elements. For ``compress.masks.in_shares``. Where several layers suffer
+    nothing, they lose in proportion to how far that holds. Raises ``ValueError`` for other ``shares``, and where the
+    largest is less than ``share``.
 
     >>> shares_of({"robust": (0.0, 1.0), "tender": (0.0, 4.0)}, (0.0, 1.0), {"robust": 50, "tender": 50}, 0.5)
     {'robust': 0.8, 'tender': 0.2}
     """
+    if shares[0] != 0 or list(shares) != sorted(shares):
+        raise ValueError(f"The shares that were tried rise from 0; got {', '.join(f'{x:g}' for x in shares)}.")
     if share > shares[-1]:
         raise ValueError(f"Up to {shares[-1]:g} of each weight was tried, so that {share:g} of all cannot be told.")
-    low, high = min(min(x) for x in curves.values()), max(max(x) for x in curves.values())
+    low, high = min(min(x) for x in curves.values()) - 1, max(max(x) for x in curves.values())
     wanted = share * sum(sizes[name] for name in curves)
+
+    def reached(allowed: float) -> dict[str, float]:
+        return {name: _reached(row, shares, allowed) for name, row in curves.items()}
+
+    def count(found: Mapping[str, float]) -> float:
+        return sum(sizes[name] * x for name, x in found.items())
+
     for _ in range(STEPS):
         middle = (low + high) / 2
-        found = {name: _reached(row, shares, middle) for name, row in curves.items()}
-        low, high = (middle, high) if sum(sizes[n] * x for n, x in found.items()) <= wanted else (low, middle)
-    return {name: round(_reached(row, shares, high), 6) for name, row in curves.items()}
+        low, high = (middle, high) if count(reached(middle)) <= wanted else (low, middle)
+    below, above = reached(low), reached(high)  # where a curve is flat, all that it holds is reached at once
+    part = (wanted - count(below)) / max(count(above) - count(below), 1e-9)
+    return {name: round(below[name] + min(part, 1.0) * (above[name] - below[name]), 6) for name in curves}
 
 
 def _reached(row: Sequence[float], shares: Sequence[float], allowed: float) -> float:
