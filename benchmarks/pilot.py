@@ -6,7 +6,7 @@ last one. All trainings are stages of a run: a comparison that is stopped goes o
 the pilot found for it and at multiples of that, is compared likewise with --alone.
 
     python benchmarks/pilot.py mnist --teacher lenet5 --weights tour/teacher.safetensors --data tour/digits \
-        --student half --minutes 1 --seeds 0 1 --runs pilot-runs --cpu
+        --student "lenet5(first=10, second=25, units=250)" --minutes 1 --seeds 0 1 --runs pilot-runs --cpu
 
 adds `mnist` to results/pilot.json and writes all that is there as results/pilot.md. With --cpu the process's own time
 is what a plan counts, for a machine that does other work as well.

@@ -1,4 +1,4 @@
-"""A student that is searched for within its teacher, on CIFAR-100 and CIFAR-10."""
+"""A student that is searched for within its teacher, on CIFAR-100, or CIFAR-10 with the images of that name."""
 
 from dataclasses import replace
 from functools import partial
@@ -62,7 +62,7 @@ def search(
     from tutelage.tasks.classification import ACCURACY
 
     refuse_nonsense(search, locals())
-    reason = cannot_decide(run, search, locals(), ("images.cache_views", "teacher.seed"))
+    reason = cannot_decide(run, search, locals(), ("images.name", "images.cache_views", "teacher.seed"))
     data = pictures_of(run, images)
     views = NetworkSettings(name=teacher.name, views=teacher.views, training=student)
     plan = plan_for(data, views, seed)
