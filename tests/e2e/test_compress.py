@@ -105,7 +105,7 @@ def test_int8_and_pruning_reach_a_size_together_and_the_plan_told_first_is_kept_
         (["--target", "half", "--minutes", "0.001"], "give --minutes"),
         (["--target", "9 MB"], "as it is, no more than 9 MB; ask for less"),
         (["--target", "1000x smaller"], "cannot be made 1000x smaller"),
-        (["--target", "half", "--teacher", "program.pt2"], "leave out --weights"),
+        (["--target", "half", "--teacher", "program.pt2"], "only answers"),
         (["--target", "half", "--teacher", "branched.branched"], "depends on the values of its input"),
     ],
 )
