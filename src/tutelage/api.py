@@ -150,8 +150,8 @@ def compressed(
     begun = perf_counter()
     learning = DistillationSettings("kd", minutes, epochs, augment, False, False, seed)
     wanted, how = CompressionSettings(target, may_lose, learning), samples or DataSettings()
-    refuse_fields(learning)
-    refuse_fields(how)
+    for settings in (learning, wanted, how):
+        refuse_fields(settings)
     refuse_fields(own_of("", None, answers))
     sets: str | Path | Sets = data if isinstance(data, str | Path | Sets) else given_sets(data)
     words = {"teacher": word_of(network), "data": where_of(sets), "weights": str(weights or "")}

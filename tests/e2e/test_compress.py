@@ -1,6 +1,7 @@
 """``tutelage compress`` as its users meet it: a network, a folder of pictures, a target, and what comes out."""
 
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -22,6 +23,7 @@ WORDS = [
     *["--minutes", "0.1", "--may-lose", "100"],
 ]
 BRANCHED = """
+from collections import OrderedDict
 from torch import nn
 from my_nets import net
 
@@ -34,7 +36,7 @@ class Branched(nn.Sequential):
 
 
 def branched(num_classes: int = 3) -> nn.Module:
-    return Branched(net(width=16)._modules)
+    return Branched(OrderedDict(net(width=16).named_children()))
 """
 
 
@@ -148,4 +150,9 @@ def test_from_python_with_objects():
     )
     assert parameters(made.model) <= parameters(network) / 2 and made.model(inputs).shape == (120, 2)
     assert all(map(torch.equal, before.values(), network.state_dict().values()))
+    for wrong in ({"may_lose": math.nan}, {"minutes": 0}, {"target": "tiny"}):
+        with pytest.raises(ValueError, match=r"^--(may-lose|minutes) must be|^A target is said"):
+            tutelage.compressed(
+                network, (train, validation, test), **{"target": "half", "progress": Silence(), **wrong}
+            )
     assert {"teacher", "student"} <= set(made.metrics) and (made.folder / "student.onnx").is_file()

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from math import ceil, inf, log
 from pathlib import Path
+from typing import Annotated, TypeAlias
 
 from torch import nn
 
@@ -23,6 +24,7 @@ from tutelage.schemes.plan import Plan
 from tutelage.schemes.pruned import narrowed, recovered
 from tutelage.stages.storage import Finished
 from tutelage.study.bench import MULTIPLES, Bench
+from tutelage.study.bounds import AtLeast, AtMost
 from tutelage.study.compressed_words import (
     lost_too_much,
     out_of_reach,
@@ -42,6 +44,7 @@ from tutelage.study.timed_plan import TimedPlan, followed, timed_plan
 from tutelage.study.tools import FLOAT32, INT8, Tried, whole_of
 from tutelage.study.tools_tried import Tools, importances, tools_of
 
+Lost: TypeAlias = Annotated[float, AtLeast(0), AtMost(100)]
 METHOD = "kd"
 """What the smaller network recovers by: soft targets of what it was."""
 FILES = 3
@@ -55,7 +58,7 @@ class CompressionSettings:
     """What somebody wants of a compression: ``target`` in words, ``may_lose`` in points, and how it may learn."""
 
     target: str
-    may_lose: float
+    may_lose: Lost
     learning: DistillationSettings
 
 
