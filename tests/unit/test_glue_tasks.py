@@ -74,7 +74,7 @@ def small(**sizes):
 
 
 def test_a_classifier_does_not_see_padding():
-    network, tokens = small(num_classes=3).double().eval(), torch.tensor([[101, 7, 102, 8, 102]])
+    network, tokens = small(num_answers=3).double().eval(), torch.tensor([[101, 7, 102, 8, 102]])
     other = torch.tensor([[101, 5, 6, 7, 8, 9, 10, 11]])
     with torch.no_grad():
         together = network(torch.cat([torch.nn.functional.pad(tokens, (0, 3)), other]))

@@ -13,19 +13,19 @@ from tutelage.models.sentences import counting, trimmed
 
 
 class TextClassifier(nn.Module):
-    """Tokens (N, T) -> (N, num_classes): what ``encoder`` says of the first token, a linear layer, tanh, the output.
+    """Tokens (N, T) -> (N, num_answers): what ``encoder`` says of the first token, a linear layer, tanh, the output.
 
     Raises ``ValueError``, on a CPU, for a row of nothing but padding.
     """
 
-    def __init__(self, encoder: Encoder, num_classes: int, dropout: float) -> None:
+    def __init__(self, encoder: Encoder, num_answers: int, dropout: float) -> None:
         super().__init__()
         width = len(encoder.embeddings.norm.weight)
         self.encoder = encoder
         self.pooler = nn.Linear(width, width)
         self.tanh = nn.Tanh()
         self.dropout = FastDropout(dropout)
-        self.output = nn.Linear(width, num_classes)
+        self.output = nn.Linear(width, num_answers)
         for layer in (self.pooler, self.output):
             nn.init.normal_(layer.weight, std=DEVIATION)
             nn.init.zeros_(layer.bias)
@@ -39,7 +39,7 @@ class TextClassifier(nn.Module):
 
 
 def text_classifier(
-    num_classes: int = 2,
+    num_answers: int = 2,
     layers: int = 2,
     width: int = 64,
     heads: int = 4,
@@ -51,10 +51,10 @@ def text_classifier(
     padding: int = PADDING,
     separator: int = SEPARATOR,
 ) -> TextClassifier:
-    """A transformer for texts and pairs: tokens (N, T), whole numbers, -> (N, num_classes). Raises as ``Encoder``."""
-    refuse_counts("text_classifier", num_classes=num_classes)
+    """A transformer for texts and pairs: tokens (N, T), whole numbers, -> (N, num_answers). Raises as ``Encoder``."""
+    refuse_counts("text_classifier", num_answers=num_answers)
     encoder = Encoder(layers, width, heads, inner, vocabulary, positions, types, dropout, padding, separator)
-    return TextClassifier(encoder, num_classes, dropout)
+    return TextClassifier(encoder, num_answers, dropout)
 
 
 def example_inputs(count: int) -> Tensor:
