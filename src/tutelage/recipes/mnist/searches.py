@@ -110,7 +110,7 @@ def search_strength(
     *,
     network: Net = "lenet",
     strengths: Annotated[tuple[Annotated[float, Above(0), AtMost(1e6)], ...], NotEmpty(), Distinct()] = (
-        *(0.01, 0.03, 0.1, 0.3),
+        *(0.003, 0.006, 0.012, 0.025),
     ),
     gates: SearchSettings = GATES,
     teacher: TrainingSettings = TEACHER,
@@ -184,7 +184,7 @@ SMOKE: dict[str, Any] = {
     "digits": DRAWN,
 }
 QUICK: dict[str, Any] = {
-    "gates": replace(GATES, training=replace(GATES.training, epochs=20)),
+    "gates": replace(GATES, strength=0.02, training=replace(GATES.training, epochs=20)),
     "teacher": replace(TEACHER, epochs=5),
     "student": replace(TEACHER, epochs=5),
     "digits": replace(DIGITS, train=20_000),
@@ -194,4 +194,4 @@ search_losses_quick = partial(search_losses, **QUICK)
 search_kl0_smoke = partial(search_kl0, kl0=(0.0, 0.2), **SMOKE)
 search_kl0_quick = partial(search_kl0, kl0=(0.0, 0.1, 0.4), **QUICK)
 search_strength_smoke = partial(search_strength, strengths=(0.1, 0.3), **SMOKE)
-search_strength_quick = partial(search_strength, strengths=(0.03, 0.1, 0.3), **QUICK)
+search_strength_quick = partial(search_strength, strengths=(0.01, 0.03, 0.1), **QUICK)
