@@ -60,7 +60,7 @@ def refuse_too_short(minutes: float, elsewhere: float, paces: Sequence[Pace]) ->
         raise ValueError(
             f"One epoch takes {each}{', student and baseline' * (len(paces) > 1)}, and all else {in_words(elsewhere)}, "
             f"which --minutes {minutes:g} does not hold; give --minutes {enough(elsewhere + one):g} or more, "
-            "a smaller student or fewer samples."
+            "or fewer samples."
         )
 
 

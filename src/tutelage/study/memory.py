@@ -25,7 +25,7 @@ def refuse_too_large(name: str, build: Build, data: Sets, batch_size: int) -> No
     samples = min(batch_size, len(data.train))
     shape = (samples, *data.example.shape[1:])
     try:
-        needed = step_bytes(build, shape, half=machine.gains_from_bfloat16(device))
+        needed = step_bytes(build, shape, half=machine.gains_from_bfloat16(device), dtype=data.example.dtype)
     except Exception:  # whatever somebody's code does with values that are not there
         return
     if there is not None and needed > there:
@@ -35,8 +35,8 @@ def refuse_too_large(name: str, build: Build, data: Sets, batch_size: int) -> No
         )
 
 
-def step_bytes(build: Build, shape: tuple[int, ...], *, half: bool = False) -> int:
-    """The bytes that a network's weights take, and what it keeps of samples of ``shape`` for the backward pass.
+def step_bytes(build: Build, shape: tuple[int, ...], *, half: bool = False, dtype: torch.dtype = torch.float32) -> int:
+    """The bytes that a network's weights take, and what it keeps of samples of ``shape`` and ``dtype``, backward.
 
     With ``half`` all but the weights is in 16 bits. Gradients, the optimizer and other networks are not counted.
     """
@@ -48,7 +48,7 @@ def step_bytes(build: Build, shape: tuple[int, ...], *, half: bool = False) -> i
         _ShapesAlone(),  # type: ignore[no-untyped-call]
     ):
         model = build()
-        peak = peak_bytes(lambda: model(torch.empty(shape)), "meta")
+        peak = peak_bytes(lambda: model(torch.empty(shape, dtype=dtype)), "meta")
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     return weights + peak // (2 if half else 1)
 

@@ -82,7 +82,7 @@ def compression(
     from tutelage.recipes.mnist.sparse_nets import build_student
     from tutelage.schemes.by_method import Teaching
     from tutelage.schemes.supervised import supervised
-    from tutelage.study import deep_compression
+    from tutelage.study import deep_compression, memory
     from tutelage.study.claims import cannot_decide
     from tutelage.study.evaluated import Evaluated, publish_networks
 
@@ -91,6 +91,7 @@ def compression(
     build = build_student(network)
     kept, bits = compression_claims.by_layer(build(), codes.kept, codes.bits)
     data = nets.digits_of(run, digits)
+    memory.refuse_too_large(network, build, data, dense.batch_size)
     whole = run.stage("dense", build, partial(supervised, plan=nets.plan_for(data, dense, seed)), seed=seed)
     steps = deep_compression.Steps(
         kept, bits, nets.plan_for(data, pruning, seed), nets.plan_for(data, sharing, seed), codes.rise, codes.every

@@ -66,6 +66,7 @@ def embeddings(
     from tutelage.schemes.by_method import by_method
     from tutelage.study.claims import cannot_decide
     from tutelage.study.evaluated import Evaluated, publish_networks
+    from tutelage.study.memory import refuse_too_large
 
     refuse_nonsense(embeddings, locals())
     nets.refuse_no_teacher(texts.name, teacher_file)
@@ -92,6 +93,8 @@ def embeddings(
         "small": f"{small.layers} layers of {small.width}, {len(own['small'])} pieces",
         "table": f"a table of {len(own['table'])} × {table.width}",
     }
+    for name in students:
+        refuse_too_large(words[name], builds[name], seen[name], trainings[name].batch_size)
     networks = {"teacher": Evaluated("teacher", "the file that answers", teacher)}
     for name in students:
         plan = nets.plan_for(seen[name], trainings[name], seed)

@@ -64,7 +64,7 @@ def sentences(run: Run, texts: Texts) -> Corpus:
 def refuse_no_teacher(texts: str, file: Path | None) -> None:
     """Raise ``ValueError`` or ``FileNotFoundError``, before anything is read, for a teacher that is not there."""
     if texts == "synthetic" and file is not None:
-        raise ValueError(f"Drawn sentences have a drawn teacher; leave out --teacher-file {file}.")
+        raise ValueError(f"{file} has no place: drawn sentences have a drawn teacher; leave out --teacher-file.")
     if texts != "synthetic" and file is None:
         raise ValueError(f"A teacher is needed: give the ONNX file of an encoder with --teacher-file; {HOW}.")
     refuse_no_file(file)

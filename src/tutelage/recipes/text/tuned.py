@@ -15,6 +15,7 @@ from tutelage.foreign.bert_files import dequantised_sentences
 from tutelage.models.sentences import SentenceEncoder, sentence_encoder
 from tutelage.models.shortened import begin_with_, spread_out
 from tutelage.models.text_classifier import TextClassifier, text_classifier
+from tutelage.plurals import counted
 from tutelage.recipes.text.glue import Given
 from tutelage.results import Claim, Network, Table
 from tutelage.run import Run
@@ -23,6 +24,7 @@ from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.stages.stage import Stage
 from tutelage.stages.storage import Finished
+from tutelage.study.memory import refuse_too_large
 from tutelage.study.sentences import bert_pieces, labelled_texts
 from tutelage.study.sets import Sets
 from tutelage.study.settings import TrainingSettings
@@ -79,6 +81,7 @@ def tune(
     types = sizes["types"] if layers == sizes["layers"] else 0
     sizes |= {"layers": layers, "types": types, "dropout": DROPOUT}
     build = partial(text_classifier, len(data.train.classes), **sizes)
+    refuse_too_large(f"An encoder of {counted(layers, 'layer')}", build, data, training.batch_size)
     lesson = Lesson(data.train, data.validation, batch_size=training.batch_size, seed=seed)
     plan = plan_of(lesson, training, data.task)
     return run.stage(name, build, partial(begun, plan=plan, begin=begin.last, how=how), seed=seed)
