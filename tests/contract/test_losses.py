@@ -25,6 +25,7 @@ from tutelage.shapes import (
     Logits,
     Relational,
     Scalar,
+    ScoreMap,
     at_least_float32,
 )
 
@@ -78,7 +79,8 @@ class Case:
     @property
     def compares_probabilities(self):
         """Whether it is of logits of any kind: what it computes with is of the size of 1, however small these are."""
-        return self.hints.get("student") in (Logits, LabelLogits, LogitMap)
+        student = self.hints.get("student")
+        return student in (Logits, LabelLogits, LogitMap) or (student == ScoreMap and self.promise == Divergence)
 
     def __call__(self, **changed):
         return self.loss(**{**self.arguments, **changed})

@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from tutelage.compress.layers import mixes, obstacle
+from tutelage.compress.layers import groups_of, mixes, obstacle
 
 Form: TypeAlias = Literal["channels", "rows"]
 """How a convolution is a matrix."""
@@ -52,7 +52,11 @@ def factorisable(network: nn.Module) -> dict[str, nn.Linear | nn.Conv2d]:
     return {
         name: layer
         for name, layer in network.named_modules()
-        if name and isinstance(layer, nn.Linear | nn.Conv2d) and mixes(layer) and not obstacle(layer, owners)
+        if name
+        and isinstance(layer, nn.Linear | nn.Conv2d)
+        and mixes(layer)
+        and groups_of(layer) == 1
+        and not obstacle(layer, owners)
     }
 
 

@@ -107,7 +107,7 @@ def difference(
     for size, theirs, ours, scale in _answered(network, file, samples, what):
         worst = max(worst, _largest_difference(theirs, ours) / scale)
         if not isfinite(worst):
-            raise ValueError(f"{what} was not kept: on batches of {size} it answers what is no number.")
+            raise ValueError(f"{what} was not kept: what it answers on batches of {size} is no number.")
     return worst, tuple(ours.shape[1:])
 
 
