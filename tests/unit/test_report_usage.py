@@ -53,6 +53,14 @@ def test_files_lines_and_what_the_file_takes_are_told(run):
     assert 'student = tutelage.load("runs/one")' in text
 
 
+def test_of_a_student_in_int8_it_is_that_file_that_is_asked(run):
+    deliver(run, **PETS.facts(), input=PETS.input_words)
+    for name in ("student.onnx", "predict.py", "student.int8.onnx", "student.int8.predict.py"):
+        (run / name).write_text("Written by tutelage")
+    _, _, text, _ = page(run)
+    assert "python runs/one/student.int8.predict.py photo.jpg" in text and "one/predict.py" not in text
+
+
 @pytest.mark.parametrize(
     ("said", "call"),
     [

@@ -52,7 +52,8 @@ def usage_of(groups: Sequence[Group]) -> Usage | None:
     takes = _input(folder)
     packages = _packages(_said(folder).get("build"))
     python = _python(where, takes, packages)
-    lines = [f"python {where}/predict.py photo.jpg"] if "predict.py" in there else []
+    scripts = [name for name in ("student.int8.predict.py", "predict.py") if name in there]
+    lines = [f"python {where}/{name} photo.jpg" for name in scripts[:1]]
     trusted = f" --allow {' '.join(packages)}" if packages else ""
     lines.append(f"tutelage export {where} --to small.onnx{trusted}")
     onnx = _onnx(folder) if "student.onnx" in there else ""
