@@ -2,8 +2,10 @@
 
 import os
 import signal
+from functools import partial
 
 from tutelage.data.views import plain
+from tutelage.study.own_views import own_views
 
 LEFT: list[int] = []
 """How many batches are shown before SIGTERM comes, once; nothing comes where it is empty."""
@@ -17,3 +19,9 @@ def stopping(inputs, view, transform=plain):
             LEFT.clear()
             os.kill(os.getpid(), signal.SIGTERM)
     return transform(inputs, view)
+
+
+def watched(data, level, views, seed):
+    """In the place of ``own_views``: what there is, in the middle of which somebody may stop the process."""
+    transform, count, words = own_views(data, level, views, seed)
+    return partial(stopping, transform=transform), count, words

@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 from pathlib import Path
 
 import onnxruntime
@@ -12,7 +11,6 @@ from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
 import tutelage
-from picture_folders import away, write_all
 from tutelage import load
 from tutelage.cli.command import main
 from tutelage.progress import Silence
@@ -38,22 +36,6 @@ class Branched(nn.Sequential):
 def branched(num_classes: int = 3) -> nn.Module:
     return Branched(OrderedDict(net(width=16).named_children()))
 """
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    """Pictures, a module of networks, and a trained network's weights, for all tests."""
-    folder = tmp_path_factory.mktemp("written")
-    write_all(folder)
-    return folder
-
-
-@pytest.fixture
-def place(tmp_path, written, monkeypatch):
-    """A current directory with a copy of all that."""
-    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
-    with away(monkeypatch, tmp_path):
-        yield tmp_path
 
 
 def folder():

@@ -2,55 +2,21 @@
 
 import json
 import shutil
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from picture_folders import WORDS, away, write_all
-from stopping import LEFT, stopping
+from picture_folders import WORDS
+from stopping import LEFT, watched
 from tutelage import load
 from tutelage.cli.command import main
-from tutelage.study.own_views import own_views
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    """Pictures, a module of networks, and a trained teacher's weights, for all tests."""
-    folder = tmp_path_factory.mktemp("written")
-    write_all(folder)
-    return folder
-
-
-@pytest.fixture
-def place(tmp_path, written, monkeypatch):
-    """A current directory with a copy of all that."""
-    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
-    with away(monkeypatch, tmp_path):
-        yield tmp_path
-
-
-@pytest.fixture
-def without_onnx(monkeypatch):
-    """A student as a file for ONNX Runtime takes seconds, and one test looks at it."""
-    monkeypatch.setattr("tutelage.deployment.deploy.export_onnx", left_out)
-
-
-def left_out(*_, **__):
-    raise ValueError("left out in this test")
 
 
 def folder():
     (made,) = Path("runs").glob("own-distill/*/arguments.json")
     return made.parent
-
-
-def watched(data, level, views, seed):
-    """The views that there are, in the middle of which somebody may stop the process."""
-    transform, count, words = own_views(data, level, views, seed)
-    return partial(stopping, transform=transform), count, words
 
 
 def weights():

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,54 +10,28 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import tutelage
-from picture_folders import WORDS, away, pictures, write_all
-from stopping import LEFT, stopping
+from picture_folders import WORDS, pictures
+from stopping import LEFT, watched
 from tutelage import load
 from tutelage.cli.command import main
 from tutelage.measures.cost import macs
 from tutelage.progress import Silence
-from tutelage.study.own_views import own_views
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
 WHOLE, A_CHANNEL = 36336, 27 * 36 + 9 * 9 * 16
 LINE = ["distill", *WORDS[:6], "--student", "quarter", "--quiet", "--epochs", "2", "--minutes", "0.1", "--no-baseline"]
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    """Pictures, a module of networks, and a trained teacher's weights, for all tests."""
-    folder = tmp_path_factory.mktemp("written")
-    write_all(folder)
-    return folder
-
-
 @pytest.fixture
-def place(tmp_path, written, monkeypatch):
-    """A current directory with a copy of all that, where a search is short."""
-    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
+def place(place, monkeypatch):
+    """The same, where a search is short."""
     monkeypatch.setattr("tutelage.study.sought.MOST_STEPS", 30)
-    with away(monkeypatch, tmp_path):
-        yield tmp_path
-
-
-@pytest.fixture
-def without_onnx(monkeypatch):
-    monkeypatch.setattr("tutelage.deployment.deploy.export_onnx", left_out)
-
-
-def left_out(*_, **__):
-    raise ValueError("left out in this test")
+    return place
 
 
 def folder():
     (made,) = Path("runs").glob("own-distill/*/arguments.json")
     return made.parent
-
-
-def watched(data, level, views, seed):
-    """The views that there are, in the middle of which somebody may stop the process."""
-    transform, count, words = own_views(data, level, views, seed)
-    return partial(stopping, transform=transform), count, words
 
 
 def test_a_quarter_of_a_network_of_ones_own_is_planned_sought_taught_and_handed_over(capsys):
