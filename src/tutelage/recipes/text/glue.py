@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from tutelage.recipes.text.settings import Layers
-from tutelage.study.bounds import Above, AtLeast, AtMost, Number, Seed, Share, Temperature, Weight, refuse_nonsense
+from tutelage.recipes.text.settings import Given, Layers
+from tutelage.study.bounds import Above, AtMost, Seed, Share, Temperature, Weight, refuse_nonsense
 from tutelage.study.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -16,20 +16,6 @@ if TYPE_CHECKING:
 
 PAPER = "Sanh, Debut, Chaumond & Wolf 2019, arXiv:1910.01108, table 1"
 FINE = TrainingSettings(epochs=3, batch_size=32, lr=5e-5, schedule="one-cycle", optimizer="adam", weight_decay=0.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Given:
-    """The sentences of the task."""
-
-    name: Literal["CoLA", "SST-2", "MRPC", "STS-B", "RTE", "WNLI", "synthetic"] = "MRPC"
-    """which task of GLUE, judged on its dev set; or drawn pairs for a run of seconds"""
-    train: Number = 0
-    """how many sentences or pairs are trained on, the same ones in every run; 0 takes them all"""
-    validation: Number = 300
-    """of the training set, how many choose an epoch, a quarter at most; 0 trains on all of them"""
-    longest: Annotated[int, AtLeast(8), AtMost(512)] = 128
-    """tokens of a sentence or pair; a longer one is cut"""
 
 
 @dataclass(frozen=True, kw_only=True)

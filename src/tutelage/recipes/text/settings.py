@@ -21,6 +21,20 @@ Pieces: TypeAlias = Annotated[int, AtLeast(100), AtMost(10**6)]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Given:
+    """The sentences of the task."""
+
+    name: Literal["CoLA", "SST-2", "MRPC", "STS-B", "RTE", "WNLI", "synthetic"] = "MRPC"
+    """which task of GLUE, judged on its dev set; or drawn pairs for a run of seconds"""
+    train: Number = 0
+    """how many sentences or pairs are trained on, the same ones in every run; 0 takes them all"""
+    validation: Number = 300
+    """of the training set, how many choose an epoch, a quarter at most; 0 trains on all of them"""
+    longest: Annotated[int, AtLeast(8), AtMost(512)] = 128
+    """tokens of a sentence or pair; a longer one is cut"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Deep:
     """A student that has some of the teacher's layers, and how it is trained."""
 

@@ -16,7 +16,7 @@ from tutelage.models.sentences import SentenceEncoder, sentence_encoder
 from tutelage.models.shortened import begin_with_, spread_out
 from tutelage.models.text_classifier import TextClassifier, text_classifier
 from tutelage.plurals import counted
-from tutelage.recipes.text.glue import Given
+from tutelage.recipes.text.settings import Given
 from tutelage.results import Claim, Network, Table
 from tutelage.run import Run
 from tutelage.schemes.distill import distilled
