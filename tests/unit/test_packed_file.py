@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from same_bits import raw, same_bits
 from tutelage.checkpoint import write_tensors
 from tutelage.compress.footprint import footprint
 from tutelage.models.lenet import lenet5
@@ -101,15 +102,6 @@ def shared(net, share, values, seed=0):
             p.copy_(torch.randn(values, generator=g)[torch.randint(values, p.shape, generator=g)])
             p.masked_fill_(torch.rand(p.shape, generator=g) < share, 0)
     return net
-
-
-def raw(x):
-    return x.contiguous().flatten().view(torch.uint8)
-
-
-def same_bits(left, right):
-    a, b = left.state_dict(), right.state_dict()
-    return a.keys() == b.keys() and all(a[n].dtype == b[n].dtype and torch.equal(raw(a[n]), raw(b[n])) for n in a)
 
 
 class TestFile:

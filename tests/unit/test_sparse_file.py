@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from same_bits import same_bits
 from tutelage.checkpoint import save_weights, write_tensors
 from tutelage.compress.compact import compacted
 from tutelage.compress.footprint import Factors, factors, footprint
@@ -22,15 +23,6 @@ def thinned(net, share, seed=0):
         for p in net.parameters():
             p.masked_fill_(torch.rand(p.shape, generator=g) < share, 0)
     return net
-
-
-def raw(x):
-    return x.contiguous().flatten().view(torch.uint8)
-
-
-def same_bits(left, right):
-    a, b = left.state_dict(), right.state_dict()
-    return a.keys() == b.keys() and all(a[n].dtype == b[n].dtype and torch.equal(raw(a[n]), raw(b[n])) for n in a)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.9, 0.99, 1.0])
