@@ -121,7 +121,7 @@ def _weights_of(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors: dict[str, Tensor] = {}
     first: dict[tuple[Any, ...], str] = {}
     tied: dict[str, str] = {}
-    for name, x in _uncompiled(model.state_dict()).items():
+    for name, x in uncompiled(model.state_dict()).items():
         original = first.setdefault(_identity(x), name) if x.numel() else name
         if original == name:
             tensors[name] = x
@@ -142,8 +142,8 @@ def filled(model: nn.Module, weights: Any, path: Path | str, cure: str = RESTORE
     """``model`` with ``weights``, which ``path`` holds. Raises ``ValueError`` for those of another architecture."""
     if not isinstance(weights, dict) or not all(isinstance(x, Tensor) for x in weights.values()):
         raise ValueError(f"{path} holds no weights of a {type(model).__name__}: {cure}.")
-    tensors, state = _uncompiled(weights), model.state_dict()
-    own = {name: tuple(x.shape) for name, x in _uncompiled(state).items()}
+    tensors, state = uncompiled(weights), model.state_dict()
+    own = {name: tuple(x.shape) for name, x in uncompiled(state).items()}
     stored = {name: tuple(x.shape) for name, x in tensors.items()}
     if own != stored:
         raise ValueError(
@@ -154,7 +154,7 @@ def filled(model: nn.Module, weights: Any, path: Path | str, cure: str = RESTORE
     return model
 
 
-def _uncompiled(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def uncompiled(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """``torch.compile`` puts a step of its own into every name below the module that it wraps."""
     return {".".join(step for step in name.split(".") if step != "_orig_mod"): x for name, x in state.items()}
 

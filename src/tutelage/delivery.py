@@ -1,6 +1,5 @@
 """The network that a run was for, in a folder that needs no other: where it came from, and how it is built again."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,15 +11,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from tutelage.checkpoint import json_bytes, load_weights, save_weights
+from tutelage.checkpoint import json_bytes, save_weights
 from tutelage.checksums import MANIFEST, listed, read_listed_json
 from tutelage.files import atomically, is_file
 from tutelage.keys import Found, already_imported, called, restored
 from tutelage.renewal import DESCRIPTION as DESCRIPTION
 from tutelage.renewal import WEIGHTS as WEIGHTS
 from tutelage.renewal import current
-from tutelage.tensors import stated_sum
 from tutelage.trust import is_shipped, refuse_package, stored
+from tutelage.weights.packed_file import copy_smallest, save_smallest
+from tutelage.weights.sparse_file import load_any
 
 ORIGIN = "_tutelage_origin"
 CURE = "restore it from a copy, or start the run's command again, which delivers it anew"
@@ -53,6 +53,8 @@ def is_rebuildable(student: nn.Module) -> bool:
 def deliver(folder: Path, student: nn.Module, facts: Mapping[str, Any]) -> None:
     """Keep ``student`` in ``folder``, with the networks that it was derived from, and ``facts`` beside it.
 
+    Weights that are mostly 0, or share a few values, are stored in as few bytes, to the bit.
+
     Raises ``ValueError`` for a network that no stage made, and for one that was derived with what only a run can make,
     such as a data set.
     """
@@ -67,9 +69,9 @@ def deliver(folder: Path, student: nn.Module, facts: Mapping[str, Any]) -> None:
         sums = {}
         for number, weights in enumerate(origin.weights):
             temporary = unfinished.enter_context(atomically(folder / _source(number)))
-            shutil.copyfile(weights, temporary)
-            sums[_source(number)] = stated_sum(temporary)
-        sums[WEIGHTS] = save_weights(unfinished.enter_context(atomically(folder / WEIGHTS)), student)
+            sums[_source(number)] = copy_smallest(temporary, weights)
+        save = save_smallest if _values(student) <= HUGE else save_weights  # _refuse_larger looks at a file's size
+        sums[WEIGHTS] = save(unfinished.enter_context(atomically(folder / WEIGHTS)), student)
         description.write_bytes(json_bytes({"build": origin.build, **derived, **facts, "weights": sums}))
         (folder / DESCRIPTION).unlink(missing_ok=True)  # it would not know the new weights
 
@@ -108,8 +110,8 @@ def load(folder: Path | str, *, allow: Sequence[str] = ()) -> nn.Module:
     _refuse_larger(description["build"], found, [*sources, weights][0])
     model = called(description["build"], found=found)
     for function, source in zip(functions, sources, strict=True):
-        model = called(function, load_weights(source, model, CURE, sums.get(source.name, "")).eval(), found=found)
-    return load_weights(weights, model, CURE, sums.get(WEIGHTS, "")).eval()
+        model = called(function, load_any(source, model, CURE, sums.get(source.name, "")).eval(), found=found)
+    return load_any(weights, model, CURE, sums.get(WEIGHTS, "")).eval()
 
 
 def sums_of(description: Mapping[str, Any]) -> dict[str, str]:
@@ -124,12 +126,16 @@ def _refuse_larger(build: Any, found: Found, weights: Path) -> None:
     if not (isinstance(build, Mapping) and is_shipped(build.get("function")) and weights.is_file()):
         return
     with torch.device("meta"):
-        values = sum(x.numel() for x in called(build, found=found).state_dict().values())
+        values = _values(called(build, found=found))
     if values > max(HUGE, weights.stat().st_size):  # a value takes a byte or more
         raise ValueError(
             f"{weights.with_name(DESCRIPTION)} describes {values:,} values, and {weights.name} holds fewer; "
             "restore both from one copy."
         )
+
+
+def _values(network: nn.Module) -> int:
+    return sum(x.numel() for x in network.state_dict().values())
 
 
 def _source(number: int) -> str:

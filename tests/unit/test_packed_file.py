@@ -8,14 +8,14 @@ import torch
 from torch import nn
 
 from same_bits import raw, same_bits
-from tutelage.checkpoint import write_tensors
+from tutelage.checkpoint import load_weights, save_weights, write_tensors
 from tutelage.compress.footprint import footprint
 from tutelage.models.lenet import lenet5
 from tutelage.weights.codebook import HEAD, from_codes, to_codes
 from tutelage.weights.gaps import gaps_of, places_of
 from tutelage.weights.huffman import LONGEST, WINDOW, code_lengths, num_bits, packed, unpacked
-from tutelage.weights.packed_file import save_packed, with_codes
-from tutelage.weights.sparse_file import encoded, load_sparse, save_sparse
+from tutelage.weights.packed_file import copy_smallest, save_packed, save_smallest, with_codes
+from tutelage.weights.sparse_file import encoded, load_any, load_sparse, save_sparse
 
 pytestmark = pytest.mark.slow
 
@@ -149,9 +149,57 @@ class TestFile:
         save_packed(tmp_path / "net", net)
         assert same_bits(load_sparse(tmp_path / "net", tied()), net)
 
+    def test_a_compiled_network_is_stored_under_the_names_of_the_plain_one(self, tmp_path):
+        net = shared(lenet5(units=30), 0.9, 7)
+        save_packed(tmp_path / "net", torch.compile(net, backend="eager"))
+        assert same_bits(load_sparse(tmp_path / "net", lenet5(units=30)), net)
+        again = lenet5(units=30)
+        load_sparse(tmp_path / "net", torch.compile(again, backend="eager"))
+        assert same_bits(again, net)
+
     def test_scalars_and_nothing(self):
         for x in (torch.tensor(3.0), torch.zeros(0, 4), torch.zeros(4, 4)):
             assert with_codes(x)[0] != "codes"
+
+
+class TestSmallest:
+    @pytest.mark.parametrize(
+        ("share", "values", "small"), [(0.0, 5000, False), (0.3, 5000, False), (0.0, 7, True), (0.95, 5000, True)]
+    )
+    def test_another_form_is_worth_it_where_it_halves_the_file(self, share, values, small, tmp_path):
+        net = shared(lenet5(units=30), share, values)
+        save_weights(tmp_path / "plain", net)
+        sums = save_smallest(tmp_path / "net", net), copy_smallest(tmp_path / "copy", tmp_path / "plain")
+        whole, sizes = (tmp_path / "plain").stat().st_size, [(tmp_path / x).stat().st_size for x in ("net", "copy")]
+        assert all((size <= whole / 2) is small for size in sizes)
+        for name, checksum in zip(("net", "copy"), sums, strict=True):
+            assert same_bits(load_any(tmp_path / name, lenet5(units=30), expected=checksum), net)
+        if not small:  # as any reader of safetensors takes it
+            assert (tmp_path / "net").read_bytes() == (tmp_path / "plain").read_bytes()
+            assert same_bits(load_weights(tmp_path / "copy", lenet5(units=30)), net)
+
+    def test_a_copy_of_tied_weights_ties_them(self, tmp_path):
+        def tied():
+            net = nn.Sequential(nn.Linear(50, 50), nn.Linear(50, 50))
+            net[1].weight = net[0].weight
+            return net
+
+        net = shared(tied(), 0.9, 7)
+        save_weights(tmp_path / "plain", net)
+        copy_smallest(tmp_path / "copy", tmp_path / "plain")
+        assert (tmp_path / "copy").stat().st_size < (tmp_path / "plain").stat().st_size / 2
+        assert same_bits(load_any(tmp_path / "copy", tied()), net)
+
+    def test_a_file_of_another_kind_is_copied_as_it_is(self, tmp_path):
+        torch.save(lenet5().state_dict(), tmp_path / "weights.pt")
+        assert copy_smallest(tmp_path / "copy", tmp_path / "weights.pt") == ""
+        assert (tmp_path / "copy").read_bytes() == (tmp_path / "weights.pt").read_bytes()
+
+    def test_weights_of_another_architecture_are_refused_in_either_form(self, tmp_path):
+        for share in (0.0, 0.95):
+            save_smallest(tmp_path / "net", shared(lenet5(units=30), share, 5000))
+            with pytest.raises(ValueError, match=r"net (holds|does not hold) the"):
+                load_any(tmp_path / "net", lenet5(units=31))
 
 
 class TestRefused:

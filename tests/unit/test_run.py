@@ -14,7 +14,7 @@ from torch import nn
 
 import tutelage
 from examples import SGD, bits, label, mlp, same, vectors
-from tutelage.checkpoint import save_weights
+from tutelage.checkpoint import bytes_of_weights, save_weights
 from tutelage.folders import departures
 from tutelage.keys import MOVED, called
 from tutelage.learner import Learner
@@ -58,6 +58,26 @@ def test_everything_is_in_the_folder_and_the_student_comes_back_ready(tmp_path):
     assert same(bits(student), bits(done.last)) and not student.training
     lines = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
     assert [(line["stage"], line["epoch"], line["step"]) for line in lines] == [("student", 1, 4), ("student", 2, 8)]
+
+
+def mostly_zero(network: nn.Module) -> nn.Module:
+    """One value in a hundred stays."""
+    with torch.no_grad():
+        for p in network.parameters():
+            p.flatten()[torch.arange(p.numel()) % 100 != 0] = 0
+    return network
+
+
+def test_a_student_of_many_zeros_is_kept_in_few_bytes_and_so_is_what_it_was_made_of(tmp_path):
+    with made(tmp_path) as run:
+        sparse = run.derive("sparse", mostly_zero, of=run.stage("student", partial(net, 900), fit))
+        run.deliver(run.derive("sparser", mostly_zero, of=sparse).last)
+    plain = bytes_of_weights(sparse.last)
+    assert (run.folder / "student.safetensors").stat().st_size < plain / 8
+    assert (run.folder / "source.1.safetensors").stat().st_size < plain / 8
+    assert (run.folder / "source.safetensors").stat().st_size > plain / 2
+    student = tutelage.load(run.folder, allow=["test_run"])
+    assert all(torch.equal(x, y) for x, y in zip(student.parameters(), sparse.last.parameters(), strict=True))
 
 
 def test_numbers_of_any_library_end_up_as_plain_json(tmp_path):

@@ -18,6 +18,7 @@ from tutelage.weights.huffman import code_lengths, num_bits, packed, unpacked
 
 MOST = 255
 """Values of a codebook: with the filler, as many as a byte has."""
+FEW = 4096
 SPANS = tuple(2**bits for bits in range(1, 9))
 HEAD = 9
 """Bytes before the code lengths."""
@@ -41,7 +42,10 @@ def coded(x: Tensor) -> Coded | None:
     places = (flat != 0).nonzero().flatten()
     if not len(places) or x.element_size() not in WORDS or x.numel() >= 2**31:
         return None
-    values, codes = numpy.unique(flat[places].view(WORDS[x.element_size()]).numpy(), return_inverse=True)
+    words = flat[places].view(WORDS[x.element_size()]).numpy()
+    if len(numpy.unique(words[:FEW])) > MOST:  # without a look at all of a large tensor
+        return None
+    values, codes = numpy.unique(words, return_inverse=True)
     if len(values) > MOST:
         return None
     used = numpy.bincount(codes)

@@ -1,11 +1,14 @@
 """Networks of few different weights as smaller files: Huffman codes of a codebook, where these take the least bytes."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
-from tutelage.checkpoint import write_tensors
+from tutelage.checkpoint import bytes_of_weights, save_weights, uncompiled, write_tensors
+from tutelage.tensors import read_tensors, stated_sum
 from tutelage.weights.codebook import to_codes
 from tutelage.weights.sparse_file import ENTRY, encoded, smallest
 
@@ -20,7 +23,36 @@ def save_packed(path: Path | str, model: nn.Module) -> str:
     Han, Mao & Dally, "Deep Compression: Compressing Deep Neural Networks with Pruning, Trained Quantization and
     Huffman Coding", ICLR 2016, arXiv:1510.00149.
     """
-    return write_tensors(path, *encoded(model.state_dict(), with_codes))
+    return write_tensors(path, *_coded(model))
+
+
+def save_smallest(path: Path | str, model: nn.Module) -> str:
+    """As ``save_packed`` where that takes no more than half the bytes of ``save_weights``, else as the latter.
+
+    ``tutelage.weights.sparse_file.load_any`` reads both. Any reader of safetensors knows the tensors of the latter, so
+    that a few bytes are not worth another form.
+    """
+    tensors, about = _coded(model)
+    if 2 * _bytes(tensors) > bytes_of_weights(model):
+        return save_weights(path, model)
+    return write_tensors(path, tensors, about)
+
+
+def copy_smallest(path: Path | str, source: Path) -> str:
+    """The checksum of what now holds at ``path`` the weights in ``source``: ``save_smallest`` of a file.
+
+    One of another kind than ours is copied as it is. Raises ``ValueError`` for one that is damaged.
+    """
+    if stated_sum(source):
+        tensors, about = encoded(read_tensors(source)[0], with_codes)
+        if 2 * _bytes(tensors) <= source.stat().st_size:
+            return write_tensors(path, tensors, about)
+    shutil.copyfile(source, path)
+    return stated_sum(Path(path))
+
+
+def _coded(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    return encoded(uncompiled(model.state_dict()), with_codes)
 
 
 def with_codes(x: Tensor) -> tuple[str, dict[str, Tensor]]:

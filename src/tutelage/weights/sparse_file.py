@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from tutelage.checkpoint import filled, write_tensors
+from tutelage.checkpoint import filled, uncompiled, write_tensors
 from tutelage.tensors import RESTORE, read_tensors
 from tutelage.weights.codebook import from_codes
 
@@ -27,7 +27,7 @@ def save_sparse(path: Path | str, model: nn.Module) -> str:
     bytes that are not 0 takes ``n b + 2 n + 4 (rows + 1)`` bytes as CSR, ``n b + size / 8`` with a bit mask, or
     ``size b``: the least counts. Rows of more than 32,768 values take 4 bytes a column.
     """
-    return write_tensors(path, *encoded(model.state_dict()))
+    return write_tensors(path, *encoded(uncompiled(model.state_dict())))
 
 
 def load_sparse(path: Path | str, model: nn.Module, cure: str = RESTORE, expected: str = "") -> nn.Module:
@@ -40,8 +40,22 @@ def load_sparse(path: Path | str, model: nn.Module, cure: str = RESTORE, expecte
     tensors, about = read_tensors(path, cure, expected)
     if "sparse" not in about:
         raise ValueError(f"{path} is none of what save_sparse writes: read it with load_weights.")
+    return _filled(model, tensors, about, path, cure)
+
+
+def load_any(path: Path | str, model: nn.Module, cure: str = RESTORE, expected: str = "") -> nn.Module:
+    """``model`` with what any of ``save_weights``, ``save_sparse`` and ``save_packed`` wrote.
+
+    Raises as ``load_weights`` and ``load_sparse`` do.
+    """
+    tensors, about = read_tensors(path, cure, expected)
+    plain = "sparse" not in about
+    return filled(model, tensors, path, cure) if plain else _filled(model, tensors, about, path, cure)
+
+
+def _filled(model: nn.Module, tensors: Mapping[str, Tensor], about: Any, path: Path | str, cure: str) -> nn.Module:
     try:
-        state = decoded(tensors, about, model.state_dict())
+        state = decoded(tensors, about, uncompiled(model.state_dict()))
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, IndexError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(
