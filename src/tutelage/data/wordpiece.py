@@ -155,14 +155,29 @@ def token_ids(
         raise ValueError(f"There is one text or more, and a second one for each; got {[len(part) for part in parts]}.")
     if longest < 1 + 2 * len(parts):
         raise ValueError(f"{1 + 2 * len(parts)} tokens are the fewest that a text can be cut to; got {longest}.")
-    start, end = pieces.numbers[START], pieces.numbers[END]
     rows = []
     for number, together in enumerate(zip(*parts, strict=True)):
-        cut = _cut_to([pieces.of_text(text) for text in together], longest - 1 - len(parts))
-        if not all(cut):
+        found = [pieces.of_text(text) for text in together]
+        if not all(found):
             raise ValueError(f"Text {number + 1} of {len(texts)} has no word in it, {together!r}; leave it out.")
-        rows.append([start, *(number for part in cut for number in (*part, end))])
-    ids = torch.full((len(rows), max(map(len, rows))), pieces.numbers[PAD])
+        rows.append(row_of(found, pieces, longest))
+    return padded(rows, max(map(len, rows)), pieces.numbers[PAD])
+
+
+def row_of(parts: Sequence[Sequence[int]], pieces: WordPieces, longest: int) -> list[int]:
+    """The numbers of a text, or of a pair, as a network gets them: cut to ``longest``, with start and ends."""
+    cut = _cut_to([[*part] for part in parts], longest - 1 - len(parts))
+    end = pieces.numbers[END]
+    return [pieces.numbers[START], *(number for part in cut for number in (*part, end))]
+
+
+def padded(rows: Sequence[Sequence[int]], width: int, padding: int) -> Tensor:
+    """Rows of any length as int64 (N, ``width``), with ``padding`` behind each.
+
+    >>> padded([[5], [6, 7]], 3, 0).tolist()
+    [[5, 0, 0], [6, 7, 0]]
+    """
+    ids = torch.full((len(rows), width), padding)
     for place, row in enumerate(rows):
         ids[place, : len(row)] = torch.tensor(row)
     return ids

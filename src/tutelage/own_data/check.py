@@ -1,4 +1,5 @@
-"""What lies somewhere, before hours are spent on it: every picture is decoded once, nothing is written."""
+"""What lies somewhere, before hours are spent on it: every picture is decoded once, every text read; nothing is
+written."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from tutelage.own_data.check_texts import looked_through
 from tutelage.own_data.decode import Decoded, channels_of, decode_into, decode_masks
 from tutelage.own_data.geometry import Geometry, geometry
 from tutelage.own_data.prepared import How
@@ -33,7 +35,7 @@ UNEVEN = 10.0
 class Looked:
     """One part: how many samples, of each class, heights and widths, modes, how many lie on their side, what is broken.
 
-    ``sizes`` are the least, the median and the greatest height and width.
+    ``sizes`` are the least, the median and the greatest height and width, or number of words.
     """
 
     count: int
@@ -65,11 +67,12 @@ class Findings:
 
 
 def look(where: str | Path, wanted: Wanted | None = None, how: How | None = None) -> Findings:
-    """What there is at ``where`` (as ``read`` takes it), each picture opened and decoded, and what a run would do.
+    """What there is at ``where`` (as ``read`` takes it), each picture decoded, each text read, and what a run would do.
 
     Raises as ``read`` does, for what cannot be read at all.
     """
     source, how = read(where, wanted), how or How()
+    what = "text" if source.parts["train"].texts else "picture"
     sizes: list[tuple[int, int]] = []
     modes: list[str] = []
     parts: dict[Part, Looked] = {}
@@ -83,33 +86,36 @@ def look(where: str | Path, wanted: Wanted | None = None, how: How | None = None
         modes += [headers[place].mode for place in sound]
         digests[part] = [decoded[place].digest for place in sound]
         names[part] = [samples.names[place] for place in sound]
-    warnings = [*_of_parts(parts), *_of_twins(names, digests, source), *_of_classes(parts)]
+    warnings = [*_of_parts(parts, what), *_of_twins(names, digests, source, what), *_of_classes(parts)]
     errors = [
-        f"the {part} part has no sound picture" for part, x in parts.items() if x.count and len(x.broken) == x.count
+        f"the {part} part has no sound {what}" for part, x in parts.items() if x.count and len(x.broken) == x.count
     ]
-    errors += _empty_classes(source, parts)
+    errors += _empty_classes(source, parts, what)
     wrong = [f"{name} {why}" for x in parts.values() for name, why in x.broken.items() if why.startswith(MASK)]
     errors += [f"{counted(len(wrong), 'mask')} cannot be learnt from, the first: {wrong[0]}; mend it"] if wrong else []
     notes = list(source.notes)
-    if sizes and not isinstance(source.parts["train"].inputs, Tensor):
+    if sizes and what == "picture" and not isinstance(source.parts["train"].inputs, Tensor):
         notes += filter(None, (geometry(sizes, how.size)[1], channels_of(modes)[1]))
     named: Mapping[str, Looked] = {str(part): x for part, x in parts.items()}
     return Findings(source.name, source.task, source.classes, named, tuple(notes), tuple(warnings), tuple(errors))
 
 
 def _decoded(samples: Samples, workers: int) -> tuple[list[Header], list[Decoded]]:
-    """The headers of pictures and what became of each; of numbers, their shapes and digests of their own."""
+    """The headers of pictures and what became of each; of numbers and texts, their sizes and digests of their own."""
+    if samples.texts:
+        counts, looked = looked_through(samples.texts)
+        return [Header((count, 0)) for count in counts], looked
     if isinstance(samples.inputs, Tensor):
         x = samples.inputs
         size = (x.shape[2], x.shape[3]) if x.ndim == 4 else (0, 0)
         mode = {1: "L", 3: "RGB"}.get(x.shape[1], str(x.dtype).removeprefix("torch.")) if x.ndim == 4 else "numbers"
         bits = [row.contiguous().flatten().view(torch.uint8).numpy().tobytes() for row in x]
         return [Header(size, mode)] * len(x), [Decoded(sha256(row).digest()[:16]) for row in bits]
-    headers = surveyed(samples.inputs, workers)
+    headers = surveyed(samples.encoded, workers)
     rows: list[Decoded] = []
     shape = Geometry((LOOKED, LOOKED), (LOOKED, LOOKED), LOOKED)
     for start in range(0, len(samples), TOGETHER):
-        inputs = samples.inputs[start : start + TOGETHER]
+        inputs = samples.encoded[start : start + TOGETHER]
         out = torch.empty(len(inputs), 3, LOOKED, LOOKED, dtype=torch.uint8)
         found = decode_into(out, inputs, shape, workers, digests=True)
         if not isinstance(samples.targets, Tensor):
@@ -136,7 +142,7 @@ def _looked(source: Source, samples: Samples, headers: Sequence[Header], decoded
     sound = [header for header, row in zip(headers, decoded, strict=True) if not row.broken]
     sizes: dict[str, tuple[int, int, int]] = {}
     if sound and sound[0].size != (0, 0):
-        for axis, name in enumerate(("height", "width")):
+        for axis, name in enumerate(("words",) if samples.texts else ("height", "width")):
             lengths = [header.size[axis] for header in sound]
             sizes[name] = (min(lengths), int(median(lengths)), max(lengths))
     broken = {name: row.broken for name, row in zip(samples.names, decoded, strict=True) if row.broken}
@@ -144,7 +150,7 @@ def _looked(source: Source, samples: Samples, headers: Sequence[Header], decoded
         len(samples),
         _counts(source, samples),
         sizes,
-        dict(sorted(Counter(header.mode for header in sound).items())),
+        dict(sorted(Counter(header.mode for header in sound if header.mode).items())),
         sum(header.orientation > 1 for header in sound),
         broken,
     )
@@ -163,12 +169,12 @@ def _counts(source: Source, samples: Samples) -> dict[str, int]:
     return dict(zip(source.classes, counts, strict=True))
 
 
-def _of_parts(parts: Mapping[Part, Looked]) -> list[str]:
+def _of_parts(parts: Mapping[Part, Looked], what: str) -> list[str]:
     said = []
     for part, looked in parts.items():
         if looked.broken:
             shown = "; ".join(f"{name} {reason}" for name, reason in list(looked.broken.items())[:5])
-            said.append(f"in the {part} part {counted(len(looked.broken), 'picture', 'is', 'are')} broken: {shown}")
+            said.append(f"in the {part} part {counted(len(looked.broken), what, 'is', 'are')} broken: {shown}")
         if looked.turned:
             turned = counted(looked.turned, "picture", "lies on its side", "lie on their side")
             said.append(f"in the {part} part {turned}; a run turns what lies so upright")
@@ -179,9 +185,10 @@ def _of_parts(parts: Mapping[Part, Looked]) -> list[str]:
 
 
 def _of_twins(
-    names: Mapping[Part, Sequence[str]], digests: Mapping[Part, Sequence[bytes]], source: Source
+    names: Mapping[Part, Sequence[str]], digests: Mapping[Part, Sequence[bytes]], source: Source, what: str
 ) -> list[str]:
-    """Pictures that look the same at ``LOOKED`` pixels, twice in a part or in two, and with which classes."""
+    """Pictures that look the same at ``LOOKED`` pixels, or texts that say the same, twice in a part or in two; with
+    which classes."""
     labels = {
         part: dict(zip(samples.names, samples.targets.tolist(), strict=True))
         for part, samples in source.parts.items()
@@ -191,7 +198,7 @@ def _of_twins(
     for (one, other), both in pairs(names, digests).items():
         shown = ", ".join(f"{a} = {b}" for a, b in both[:3]) + (" …" if len(both) > 3 else "")
         where = f"there twice in the {one} part" if one == other else f"in the {one} and the {other} part"
-        said.append(f"the same picture is {where}, {counted(len(both), 'time')}: {shown}")
+        said.append(f"the same {what} is {where}, {counted(len(both), 'time')}: {shown}")
         if one in labels and other in labels:
             unlike = [(a, b) for a, b in both if labels[other][a] != labels[one][b]]
             if unlike:
@@ -213,7 +220,7 @@ def _of_classes(parts: Mapping[Part, Looked]) -> list[str]:
     return said
 
 
-def _empty_classes(source: Source, parts: Mapping[Part, Looked]) -> list[str]:
+def _empty_classes(source: Source, parts: Mapping[Part, Looked], what: str) -> list[str]:
     if source.task != "classification":
         return []
     broken = parts["train"].broken
@@ -221,4 +228,4 @@ def _empty_classes(source: Source, parts: Mapping[Part, Looked]) -> list[str]:
     assert isinstance(train.targets, Tensor)
     left = {target for name, target in zip(train.names, train.targets.tolist(), strict=True) if name not in broken}
     wanted = {*train.targets.tolist()}
-    return [f"no training picture of {source.classes[k]} is sound" for k in sorted(wanted - left)]
+    return [f"no training {what} of {source.classes[k]} is sound" for k in sorted(wanted - left)]

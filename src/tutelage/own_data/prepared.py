@@ -17,6 +17,8 @@ from tutelage.own_data.source import Encoded, Part, Samples, Source
 from tutelage.own_data.split import chosen
 from tutelage.own_data.store import SHARE, decoded_in_file, decoded_in_memory, decoded_key
 from tutelage.own_data.survey import Header, surveyed
+from tutelage.own_data.texts import cut_texts
+from tutelage.own_data.tokenisation import Tokenisation
 from tutelage.own_data.twins import twins
 from tutelage.plurals import counted, megabytes
 
@@ -26,18 +28,22 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class How:
-    """``size`` and ``channels`` as asked for (0: as they are), threads that decode, and where large sets are kept."""
+    """``size`` and ``channels`` as asked for (0: as they are), threads that decode, and where large sets are kept;
+    of texts the file of the vocabulary that cuts them, and how many tokens are kept of one."""
 
     size: int = 0
     channels: int = 0
     strict: bool = False
     workers: int = 0
     home: Path | None = None
+    vocabulary: Path | None = None
+    longest: int = 128
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """One part: uint8 pictures (N, C, H, W) or numbers (N, …), targets, names, and the sha-256 of mapped pictures."""
+    """One part: uint8 pictures (N, C, H, W), tokens or numbers (N, …), targets, names, and the sha-256 of mapped
+    pictures."""
 
     inputs: Tensor
     targets: Tensor
@@ -47,21 +53,25 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Ready:
-    """All parts, how their pictures are kept (``None``: they are no pictures), and what was done, in words."""
+    """All parts, how their pictures are kept (``None``: they are no pictures), what was done, in words, and how their
+    texts were cut (``None``: they are no texts)."""
 
     parts: Mapping[Part, Prepared]
     geometry: Geometry | None
     notes: tuple[str, ...]
+    tokenisation: Tokenisation | None = None
 
 
 def decoded_parts(source: Source, how: How) -> Ready:
-    """Decode the pictures of all parts, or bring tensors to the size and channels that are asked for.
+    """Decode the pictures of all parts, cut their texts, or bring tensors to the size and channels asked for.
 
     Raises ``ValueError`` for broken pictures where ``how`` is strict, where none is left, and for masks that do not
     fit; ``OSError`` where a set that does not fit the memory does not fit the disk either.
     """
     if all(isinstance(samples.inputs, Tensor) for samples in source.parts.values()):
         return _of_tensors(source, how)
+    if any(samples.texts for samples in source.parts.values()):
+        return _of_texts(source, how)
     parts, headers, notes = _sound(source, how)
     sizes = [header.size for part in headers.values() for header in part]
     shape, words = geometry(sizes, how.size)
@@ -96,7 +106,7 @@ def _sound(source: Source, how: How) -> tuple[dict[Part, Samples], dict[Part, li
     for part, samples in source.parts.items():
         if isinstance(samples.inputs, Tensor):
             raise ValueError(f"{source.name} has pictures in one part and numbers in its {part} part; bring one form.")
-        found = surveyed(samples.inputs, how.workers)
+        found = surveyed(samples.encoded, how.workers)
         broken = {samples.names[n]: header.broken for n, header in enumerate(found) if header.broken}
         notes += _left_out(source, part, broken, how.strict)
         sound = [place for place, header in enumerate(found) if not header.broken]
@@ -123,7 +133,7 @@ def _decoded(
         )
     kept: dict[Part, Kept] = {}
     for part, samples in parts.items():
-        inputs = _encoded(samples)
+        inputs = samples.encoded
         fill = partial(decode_into, inputs=inputs, geometry=shape, workers=how.workers, digests=True)
         size = (len(inputs), channels, *shape.kept)
         if fits or how.home is None:
@@ -167,19 +177,25 @@ def _place(source: Source, part: Part, name: str) -> str:
     return str(picture) if isinstance(picture, Path) else f"{source.name}, {name}"
 
 
-def _refuse_none_left(source: Source, ready: Mapping[Part, Prepared]) -> None:
+def _refuse_none_left(source: Source, ready: Mapping[Part, Prepared], what: str = "picture") -> None:
     if source.task != "classification":
         return
     before = source.parts["train"].targets
     assert isinstance(before, Tensor)
     counts = [x.bincount(minlength=len(source.classes)) for x in (before, ready["train"].targets)]
     if gone := [name for name, was, left in zip(source.classes, *counts, strict=True) if was and not left]:
-        raise ValueError(f"{source.name} has no sound training picture of {gone[0]!r}; restore some, or remove it.")
+        raise ValueError(f"{source.name} has no sound training {what} of {gone[0]!r}; restore some, or remove it.")
 
 
-def _encoded(samples: Samples) -> Encoded:
-    assert not isinstance(samples.inputs, Tensor)
-    return samples.inputs
+def _of_texts(source: Source, how: How) -> Ready:
+    cut = cut_texts(source, how.vocabulary, how.longest, how.strict)
+    parts: dict[Part, Prepared] = {}
+    for part, samples in cut.parts.items():
+        targets = samples.targets
+        assert isinstance(targets, Tensor)
+        parts[part] = Prepared(cut.tokens[part], targets, samples.names)
+    _refuse_none_left(source, parts, "text")
+    return Ready(parts, None, cut.notes, cut.tokenisation)
 
 
 def _of_tensors(source: Source, how: How) -> Ready:

@@ -11,7 +11,7 @@ from tutelage.own_data.function import is_call, read_function
 from tutelage.own_data.parts import part_of
 from tutelage.own_data.rows import read_tables
 from tutelage.own_data.source import PARTS, Source
-from tutelage.own_data.table import Columns, read_text
+from tutelage.own_data.table import Columns, read_lines, read_text
 from tutelage.own_data.tree import read_tree
 from tutelage.own_data.wanted import Wanted
 
@@ -19,6 +19,7 @@ TABLES: Mapping[str, Callable[[Path], Columns]] = {
     ".csv": read_text,
     ".tsv": read_text,
     ".tab": read_text,
+    ".txt": read_lines,
     ".parquet": read_parquet,
 }
 ARRAYS = (".npz", ".safetensors")
@@ -27,8 +28,9 @@ PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib", ".npy")
 LONGEST = 255
 """Bytes of the name of a file."""
 FORMS = (
-    "a folder with a folder of pictures for each class, a table (.csv, .tsv, .parquet), arrays (.npz, .safetensors), a "
-    "folder that `datasets` saved, or a function such as my_lab.data:make"
+    "a folder with a folder of pictures for each class, a table (.csv, .tsv, .parquet) of these, of texts or of "
+    "numbers, texts a line (.txt), arrays (.npz, .safetensors), a folder that `datasets` saved, or a function such as "
+    "my_lab.data:make"
 )
 """What data may be."""
 
@@ -42,7 +44,12 @@ def read(where: str | Path, wanted: Wanted | None = None) -> Source:
     Raises ``FileNotFoundError`` for a place where nothing is, ``ValueError`` in one sentence for data that are not
     sound or of which the roles are in doubt, and ``ImportError`` with the install line for a missing extra.
     """
-    source = _read(where, wanted or Wanted())
+    wanted = wanted or Wanted()
+    source = _read(where, wanted)
+    if wanted.is_of_texts and not source.parts["train"].texts:
+        raise ValueError(
+            f"{spelled_out(where)} holds no texts; they lie in a table (.csv, .tsv, .parquet), or one a line (.txt)."
+        )
     return replace(source, parts={part: source.parts[part] for part in PARTS if part in source.parts})
 
 

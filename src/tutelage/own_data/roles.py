@@ -9,6 +9,7 @@ from tutelage.own_data.labels import is_missing, is_number, task_of
 from tutelage.own_data.parts import part_of
 from tutelage.own_data.source import TaskName
 from tutelage.own_data.table import Columns
+from tutelage.own_data.text_roles import refuse_no_texts, text_columns
 from tutelage.own_data.wanted import Wanted
 from tutelage.plurals import counted
 
@@ -22,7 +23,8 @@ NUMBERS = ("id", "index", "unnamed: 0", "__index_level_0__")
 
 @dataclass(frozen=True)
 class Roles:
-    """``inputs`` is one column of pictures, or several of numbers; ``part`` may be none, ``labels`` too."""
+    """``inputs`` is one column of pictures, one or two of ``texts``, or several of numbers; ``part`` may be none,
+    ``labels`` too."""
 
     inputs: tuple[str, ...]
     labels: tuple[str, ...]
@@ -30,6 +32,7 @@ class Roles:
     task: TaskName
     pictures: bool
     notes: tuple[str, ...] = ()
+    texts: bool = False
 
 
 def roles_of(table: Columns, wanted: Wanted) -> Roles:
@@ -45,6 +48,8 @@ def roles_of(table: Columns, wanted: Wanted) -> Roles:
             "such as file,label."
         )
     part = _part_column(table, wanted)
+    if texts := _text_columns(table, part, wanted):
+        return _of_texts(table, texts, part, wanted)
     pictures = [name for name in table.columns if holds_pictures(table.columns[name]) and name != part]
     path = wanted.path_column or _path_column(table, pictures, wanted)
     left = [name for name in table.columns if name not in (path, part)]
@@ -52,10 +57,8 @@ def roles_of(table: Columns, wanted: Wanted) -> Roles:
     columns = {name: table.columns[name] for name in labels}
     if path and len(labels) == 1 and labels[0] in pictures:
         task: TaskName = "segmentation"
-    elif wanted.task != "auto":
-        task = wanted.task
     else:
-        task = task_of(table.where, columns, table.classes)
+        task = wanted.learnt or task_of(table.where, columns, table.classes)
     if (task == "segmentation") != bool(labels and labels[0] in pictures):
         raise ValueError(f"{table.where}: segmentation, and it alone, has a column of masks; --label-columns names it.")
     inputs = (path,) if path else tuple(x for x in left if x not in labels and x.lower() not in NUMBERS)
@@ -75,6 +78,42 @@ def roles_of(table: Columns, wanted: Wanted) -> Roles:
         f"; parts are {part!r}" if part else ""
     )
     return Roles(inputs, labels, part, task, bool(path), (said,))
+
+
+def _text_columns(table: Columns, part: str, wanted: Wanted) -> tuple[str, ...]:
+    """The columns of texts, if that is what is to be learnt from: as is asked for, or for want of pictures.
+
+    Raises ``ValueError`` as ``text_columns``, and where texts are wanted and there are none.
+    """
+    other = wanted.path_column or any(holds_pictures(column) for column in table.columns.values())
+    if not wanted.is_of_texts and other:
+        return ()
+    labels = wanted.label_columns or tuple(name for name in table.columns if name.lower() in LABELS)
+    found = text_columns(table, wanted, (part, *labels))
+    if wanted.is_of_texts and not found:
+        refuse_no_texts(table)
+    return found
+
+
+def _of_texts(table: Columns, texts: tuple[str, ...], part: str, wanted: Wanted) -> Roles:
+    """What is learnt from texts: what the labels speak of or, where there are none, a teacher's vectors."""
+    left = [name for name in table.columns if name not in (*texts, part)]
+    useful = [name for name in left if name.lower() not in NUMBERS]
+    labels: tuple[str, ...] = ()
+    if wanted.task != "embeddings" and (useful or wanted.label_columns):
+        labels = wanted.label_columns or _label_columns(table, left, (), has_path=True)
+    if not labels and wanted.task not in ("auto", "embeddings"):
+        raise ValueError(
+            f"{table.where} has no column of labels beside {', '.join(map(repr, texts))}; name it with "
+            "--label-columns, or say --task embeddings."
+        )
+    columns = {name: table.columns[name] for name in labels}
+    task: TaskName = "embeddings"
+    if labels:
+        task = wanted.learnt or task_of(table.where, columns, table.classes)
+    what = f", labels {', '.join(map(repr, labels))}: {task}" if labels else ": embeddings, without labels"
+    said = f"inputs are the texts {', '.join(map(repr, texts))}{what}" + (f"; parts are {part!r}" if part else "")
+    return Roles(texts, labels, part, task, False, (said,), texts=True)
 
 
 def holds_pictures(column: Sequence[Any]) -> bool:

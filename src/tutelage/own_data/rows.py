@@ -1,4 +1,5 @@
-"""Rows of tables as samples: pictures by paths that stay inside the table's folder, or as bytes; labels as targets."""
+"""Rows of tables as samples: pictures by paths that stay inside the table's folder, or as bytes; texts, numbers; labels
+as targets."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PureWindowsPath
@@ -11,7 +12,7 @@ from torch import Tensor
 from tutelage.own_data.labels import as_memberships, as_numbers, class_name, is_missing, sets_of
 from tutelage.own_data.parts import joined_classes, ordered_names, part_of
 from tutelage.own_data.roles import Roles, roles_of
-from tutelage.own_data.source import Encoded, Part, Samples, Source
+from tutelage.own_data.source import Encoded, Part, Samples, Source, Texts
 from tutelage.own_data.table import Columns
 from tutelage.own_data.wanted import Wanted
 from tutelage.plurals import counted
@@ -34,7 +35,8 @@ def read_tables(name: str, tables: Mapping[str, Columns], wanted: Wanted) -> Sou
     notes = list(first.notes)
     rows: dict[Part, list[_Row]] = {}
     for key, table in tables.items():
-        for part, found in _by_part(table, key, roles.get(key, first), wanted, notes).items():
+        home = f"{key}/" if len(tables) > 1 else ""
+        for part, found in _by_part(table, key, roles.get(key, first), wanted, notes, home).items():
             rows.setdefault(part, []).extend(found)
     if not rows.get("train"):
         raise ValueError(f"{next(iter(tables.values())).where} has no training rows; one part is called train.")
@@ -56,13 +58,17 @@ class _Row:
         self.name, self.inputs, self.labels = name, inputs, labels
 
 
-def _by_part(table: Columns, key: str, roles: Roles, wanted: Wanted, notes: list[str]) -> dict[Part, list[_Row]]:
+def _by_part(
+    table: Columns, key: str, roles: Roles, wanted: Wanted, notes: list[str], home: str
+) -> dict[Part, list[_Row]]:
+    """The rows of each part; one without a file to be called by is called by ``home`` and its number."""
     own = part_of(key)
     assert own is not None
     rows: dict[Part, list[_Row]] = {}
     unlabelled = own == "unlabelled"
     labels = [] if unlabelled else [table.columns[name] for name in roles.labels]
     nothing = 0
+    no_text = 0
     for number in range(len(table)):
         values = tuple(column[number] for column in labels)
         part = part_of(table.columns[roles.part][number]) if roles.part else own
@@ -70,22 +76,28 @@ def _by_part(table: Columns, key: str, roles: Roles, wanted: Wanted, notes: list
         if part != "unlabelled" and any(map(is_missing, values)):
             nothing += 1
             continue
-        name, inputs = _input(table, roles, number)
+        if roles.texts and any(is_missing(table.columns[column][number]) for column in roles.inputs):
+            no_text += 1
+            continue
+        name, inputs = _input(table, roles, number, home)
         rows.setdefault(part, []).append(_Row(name, inputs, values))
-    if nothing and wanted.strict:
-        raise ValueError(
-            f"{table.where} has {counted(nothing, 'row')} without a label; fill them in, or leave out --strict."
-        )
-    if nothing:
-        notes.append(f"in {Path(table.where).name} {counted(nothing, 'row', 'was', 'were')} left out, without a label")
+    for count, what in ((nothing, "a label"), (no_text, "a text")):
+        if count and wanted.strict:
+            raise ValueError(
+                f"{table.where} has {counted(count, 'row')} without {what}; fill them in, or leave out --strict."
+            )
+        if count:
+            notes.append(f"in {Path(table.where).name} {counted(count, 'row', 'was', 'were')} left out, without {what}")
     if roles.pictures:
         rows = {part: _once(table, found, notes) for part, found in rows.items()}
     return rows
 
 
-def _input(table: Columns, roles: Roles, number: int) -> tuple[str, Any]:
+def _input(table: Columns, roles: Roles, number: int, home: str) -> tuple[str, Any]:
+    if roles.texts:
+        return f"{home}row {number + 1}", tuple(str(table.columns[name][number]) for name in roles.inputs)
     if not roles.pictures:
-        return f"row {number + 1}", [table.columns[name][number] for name in roles.inputs]
+        return f"{home}row {number + 1}", [table.columns[name][number] for name in roles.inputs]
     value = table.columns[roles.inputs[0]][number]
     return _picture(table, value, roles.inputs[0], number)
 
@@ -138,8 +150,8 @@ def _once(table: Columns, rows: Sequence[_Row], notes: list[str]) -> list[_Row]:
     return list(seen.values())
 
 
-def _inputs(roles: Roles, rows: Sequence[_Row]) -> Encoded | Tensor:
-    if roles.pictures:
+def _inputs(roles: Roles, rows: Sequence[_Row]) -> Encoded | Texts | Tensor:
+    if roles.pictures or roles.texts:
         return tuple(row.inputs for row in rows)
     numbers = np.empty((len(rows), len(roles.inputs)), dtype=np.float32)
     for place, row in enumerate(rows):  # a row at a time: as values of Python all of them would be in memory twice
@@ -153,6 +165,8 @@ def _targets(
     """The classes, the targets of each part, and what is to be said."""
     labelled: dict[Part, Sequence[_Row]] = {part: found for part, found in rows.items() if part != "unlabelled"}
     nothing: dict[Part, Tensor | Encoded] = {part: torch.zeros(len(found), 0) for part, found in rows.items()}
+    if roles.task == "embeddings":
+        return (), nothing, []
     if roles.task == "segmentation":
         masks: dict[Part, Encoded] = {
             part: tuple(_picture(table, row.labels[0], roles.labels[0], n)[1] for n, row in enumerate(found))

@@ -7,29 +7,43 @@ from typing import Literal, TypeAlias, get_args
 
 from torch import Tensor
 
-TaskName: TypeAlias = Literal["classification", "multi-label", "regression", "segmentation"]
+TaskName: TypeAlias = Literal["classification", "multi-label", "regression", "segmentation", "embeddings"]
 TASKS: tuple[TaskName, ...] = get_args(TaskName)
 Part: TypeAlias = Literal["train", "validation", "test", "unlabelled"]
 PARTS: tuple[Part, ...] = get_args(Part)
 Encoded: TypeAlias = tuple[Path | bytes, ...]
 """Pictures as they are stored: files, or what files would hold."""
+Texts: TypeAlias = tuple[tuple[str, ...], ...]
+"""One text a sample, or a pair of them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
     """The samples of one part, by ``names``: paths below the source, or the numbers of rows.
 
-    ``inputs`` are encoded pictures, or numbers (N, …) as they are. ``targets`` are int64 (N,) positions in the classes;
-    float32 (N, K) of 0 and 1 where several labels may hold; float32 (N, K) numbers to be predicted; encoded masks, of
-    which the grey levels are classes; (N, 0) where nothing is known.
+    ``inputs`` are encoded pictures, texts, or numbers (N, …) as they are. ``targets`` are int64 (N,) positions in the
+    classes; float32 (N, K) of 0 and 1 where several labels may hold; float32 (N, K) numbers to be predicted; encoded
+    masks, of which the grey levels are classes; (N, 0) where nothing is known.
     """
 
     names: tuple[str, ...]
-    inputs: Encoded | Tensor
+    inputs: Encoded | Texts | Tensor
     targets: Tensor | Encoded
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def texts(self) -> Texts:
+        """The inputs, if they are texts; else nothing."""
+        found = () if isinstance(self.inputs, Tensor) else self.inputs
+        return tuple(x for x in found if isinstance(x, tuple))
+
+    @property
+    def encoded(self) -> Encoded:
+        """The inputs, if they are encoded pictures; else nothing."""
+        found = () if isinstance(self.inputs, Tensor) else self.inputs
+        return tuple(x for x in found if not isinstance(x, tuple))
 
 
 @dataclass(frozen=True, eq=False)

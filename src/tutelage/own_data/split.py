@@ -15,11 +15,12 @@ from tutelage.plurals import counted
 def chosen(samples: Samples, places: Sequence[int]) -> Samples:
     """Those at ``places``, in that order."""
     rows = torch.tensor(places, dtype=torch.int64)
-    inputs, targets = (
-        x[rows] if isinstance(x, Tensor) else tuple(x[place] for place in places)
-        for x in (samples.inputs, samples.targets)
+    inputs, targets = samples.inputs, samples.targets
+    return Samples(
+        tuple(samples.names[place] for place in places),
+        inputs[rows] if isinstance(inputs, Tensor) else tuple(inputs[place] for place in places),  # type: ignore[arg-type]
+        targets[rows] if isinstance(targets, Tensor) else tuple(targets[place] for place in places),
     )
-    return Samples(tuple(samples.names[place] for place in places), inputs, targets)
 
 
 def set_apart(source: Source, shares: dict[Part, float], seed: int) -> Source:

@@ -48,16 +48,11 @@ def read_text(path: Path) -> Columns:
     Raises ``FileNotFoundError``, and ``ValueError`` for bytes that are no UTF-8, names that are there twice, rows of
     another length than the first line, and a table without rows.
     """
-    try:
-        text = content_of(path, LARGEST).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no text in UTF-8 (byte {error.start + 1}); save it in UTF-8.") from None
-    if "\0" in text:
-        raise ValueError(f"{path} is no text: it holds zero bytes; save it as a table of text in UTF-8.")
+    text = _text(path)
     first = text.partition("\n")[0]
     separator = SEPARATORS.get(path.suffix.lower()) or max(",;\t", key=first.count)
     try:
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True) if row]
+        rows = _rows(text, separator)
     except csv.Error as error:
         raise ValueError(f"{path} is no sound table ({error}); save it anew, with quotes closed.") from None
     if len(rows) < 2:
@@ -78,6 +73,43 @@ def read_text(path: Path) -> Columns:
         name: [x.strip() for x in column] for name, column in zip(names, zip(*rows[1:], strict=True), strict=True)
     }
     return Columns(str(path), path.parent, {name: _as_numbers(column) for name, column in columns.items()})
+
+
+def read_lines(path: Path) -> Columns:
+    """The column ``text`` of a file of texts in UTF-8, one a line; empty lines are left out.
+
+    Raises ``FileNotFoundError``, and ``ValueError`` for bytes that are no UTF-8, and for a file without a text.
+    """
+    lines = [line for x in _text(path).splitlines() if (line := x.strip())]
+    if not lines:
+        raise ValueError(f"{path} is empty: it needs a text on each line.")
+    return Columns(str(path), path.parent, {"text": lines})
+
+
+def _text(path: Path) -> str:
+    try:
+        text = content_of(path, LARGEST).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text in UTF-8 (byte {error.start + 1}); save it in UTF-8.") from None
+    if "\0" in text:
+        raise ValueError(f"{path} is no text: it holds zero bytes; save it as a table of text in UTF-8.")
+    return text
+
+
+def _rows(text: str, separator: str) -> list[list[str]]:
+    """The values of each row. Between tabs, quotes may be no more than quotes, as in the files of GLUE.
+
+    They are where they do not close, or would make one row of several lines, and each line by itself has its values.
+    """
+    plain = [line.split("\t") for line in text.splitlines() if line] if separator == "\t" else []
+    is_plain = bool(plain) and all(len(row) == len(plain[0]) for row in plain)
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True) if row]
+    except csv.Error:
+        if is_plain:
+            return plain
+        raise
+    return plain if is_plain and len(rows) < len(plain) else rows
 
 
 def _as_numbers(column: Sequence[str]) -> Sequence[Any]:

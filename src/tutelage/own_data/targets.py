@@ -45,7 +45,7 @@ def labelled_source(
     first = labelled.get("train", torch.zeros(0, 0))
     if not first.numel():
         raise ValueError(f"{where} has no training labels; give one for each sample.")
-    task = wanted.task if wanted.task != "auto" else _task(where, first, pairs["train"][0], classes)
+    task = wanted.learnt or _task(where, first, pairs["train"][0], classes)
     found, targets, notes = _targets(where, task, labelled, classes)
     if wanted.task == "auto" and task == "multi-label" and all(map(is_one_hot, labelled.values())):
         notes = [*notes, "each sample has exactly one label; if they exclude each other, say --task classification"]

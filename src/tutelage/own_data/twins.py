@@ -1,4 +1,4 @@
-"""The same picture twice: within a part, and in two parts, by the pixels that are kept of it."""
+"""The same sample twice: within a part, and in two parts, by the pixels or the words that are kept of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
@@ -9,19 +9,21 @@ from tutelage.plurals import counted
 SHOWN = 3
 
 
-def twins(names: Mapping[Part, Sequence[str]], digests: Mapping[Part, Sequence[bytes]]) -> list[str]:
-    """Sentences about pictures that are the same, with the names of the first: across parts, then within each.
+def twins(
+    names: Mapping[Part, Sequence[str]], digests: Mapping[Part, Sequence[bytes]], what: str = "picture"
+) -> list[str]:
+    """Sentences about samples that are the same, with the names of the first: across parts, then within each.
 
     >>> twins({"train": ["a", "b"], "test": ["c"]}, {"train": [b"x", b"x"], "test": [b"x"]})[0]
     '1 picture of the test part is in the train part as well: c = a'
     """
-    return list(_sentences(names, digests))
+    return list(_sentences(names, digests, what))
 
 
 def pairs(
     names: Mapping[Part, Sequence[str]], digests: Mapping[Part, Sequence[bytes]]
 ) -> dict[tuple[Part, Part], list[tuple[str, str]]]:
-    """Of two parts, or of one twice, the pictures of the second that are in the first, each with its twin there."""
+    """Of two parts, or of one twice, the samples of the second that are in the first, each with its twin there."""
     first = {part: {} for part in names}  # type: dict[Part, dict[bytes, str]]
     found: dict[tuple[Part, Part], list[tuple[str, str]]] = {}
     for part, column in digests.items():
@@ -37,13 +39,15 @@ def pairs(
     return found
 
 
-def _sentences(names: Mapping[Part, Sequence[str]], digests: Mapping[Part, Sequence[bytes]]) -> Iterator[str]:
+def _sentences(
+    names: Mapping[Part, Sequence[str]], digests: Mapping[Part, Sequence[bytes]], what: str
+) -> Iterator[str]:
     found = pairs(names, digests)
     for (one, other), both in sorted(found.items(), key=lambda x: x[0][0] == x[0][1]):
         shown = ", ".join(f"{a} = {b}" for a, b in both[:SHOWN]) + (" …" if len(both) > SHOWN else "")
         are = "is" if len(both) == 1 else "are"
-        pictures = counted(len(both), "picture")
+        samples = counted(len(both), what)
         if one == other:
-            yield f"{pictures} of the {one} part {are} there twice: {shown}"
+            yield f"{samples} of the {one} part {are} there twice: {shown}"
         else:
-            yield f"{pictures} of the {other} part {are} in the {one} part as well: {shown}"
+            yield f"{samples} of the {other} part {are} in the {one} part as well: {shown}"

@@ -14,7 +14,7 @@ from tutelage.own_data.geometry import Geometry
 from tutelage.own_data.prepared import How, Prepared, Ready, decoded_parts
 from tutelage.own_data.preprocessing import Preprocessing
 from tutelage.own_data.read import read
-from tutelage.own_data.source import Part, Source
+from tutelage.own_data.source import Part, Samples, Source
 from tutelage.own_data.split import set_apart
 from tutelage.own_data.tree import read_pictures
 from tutelage.own_data.wanted import Wanted
@@ -32,12 +32,13 @@ TOGETHER = 256
 
 def wanted_of(settings: DataSettings) -> Wanted:
     """What settings say about how data are read."""
-    return Wanted(settings.task, settings.path_column, settings.label_columns, settings.strict)
+    return Wanted(settings.task, settings.path_column, settings.label_columns, settings.strict, settings.text_columns)
 
 
 def how_of(settings: DataSettings, home: Path | None = None) -> How:
-    """What settings say about how pictures are decoded; large sets are kept in ``home``."""
-    return How(settings.size, settings.channels, settings.strict, settings.workers, home)
+    """What settings say about how pictures are decoded and texts are cut; large sets are kept in ``home``."""
+    cut = settings.vocabulary, settings.longest
+    return How(settings.size, settings.channels, settings.strict, settings.workers, home, *cut)
 
 
 @clocked("data")
@@ -54,13 +55,14 @@ def own_sets(
     each class its share. Without a test part and with a share of 0, the validation part is what is measured. Pictures
     are kept as uint8, a little larger than what a network sees where they differ in size: ``test_transform`` shows the
     middle, normalised; training wants ``augmentation(level, sets.preprocessing.size, …)``. Sets of pictures that do not
-    fit the memory are decoded into a file below ``root`` once, and mapped. Numbers stay as they are, as float32.
+    fit the memory are decoded into a file below ``root`` once, and mapped. Texts are tokens, int64 (N, T), cut as
+    ``sets.tokenisation`` says. Numbers stay as they are, as float32.
 
     Raises ``ValueError``, ``FileNotFoundError``, ``ImportError`` or ``OSError`` in a sentence, as ``read`` and
     ``decoded_parts`` do; ``ValueError`` for means and deviations of another number than channels.
     """
     settings = settings or DataSettings()
-    source = _with_unlabelled(read(where, wanted_of(settings)), settings.unlabelled)
+    source = with_unlabelled(read(where, wanted_of(settings)), settings.unlabelled)
     source = set_apart(source, {"test": settings.test, "validation": settings.validation}, settings.split_seed)
     ready = decoded_parts(source, how_of(settings, root / DECODED if root is not None else None))
     said = [*source.notes, *ready.notes]
@@ -90,18 +92,39 @@ def own_sets(
         preprocessing=preprocessing,
         unlabelled=moved.get("unlabelled"),
         names=tuple(names),
+        tokenisation=ready.tokenisation,
     )
 
 
-def _with_unlabelled(source: Source, folder: str) -> Source:
-    if not folder:
+def with_unlabelled(source: Source, where: str) -> Source:
+    """``source`` and further samples without labels: a folder of pictures or, where it holds texts, a file of texts.
+
+    Raises ``ValueError`` where there can be none, and as ``read_pictures`` and ``read``.
+    """
+    if not where:
         return source
-    if isinstance(source.parts["train"].inputs, Tensor):
-        raise ValueError(f"--unlabelled is for pictures, and {source.name} holds numbers; leave it out.")
-    samples, said = read_pictures(Path(folder))
+    train = source.parts["train"]
+    if isinstance(train.inputs, Tensor) or source.task == "embeddings":
+        what = "numbers" if isinstance(train.inputs, Tensor) else "texts without labels already"
+        raise ValueError(f"--unlabelled is for pictures and texts, and {source.name} holds {what}; leave it out.")
+    if train.texts:
+        samples, said = _unlabelled_texts(where, len(train.texts[0]))
+    else:
+        samples, said = read_pictures(Path(where))
     parts = {**source.parts, "unlabelled": samples}
-    said = [f"{counted(len(samples), 'picture')} without labels taken from {folder}", *said]
+    what = "text" if train.texts else "picture"
+    said = [f"{counted(len(samples), what)} without labels taken from {where}", *said]
     return Source(source.name, source.task, source.classes, parts, (*source.notes, *said))
+
+
+def _unlabelled_texts(where: str, texts: int) -> tuple[Samples, list[str]]:
+    """The texts of all parts there, whatever labels they have."""
+    found = list(read(where, Wanted("embeddings")).parts.values())
+    rows = tuple(row for samples in found for row in samples.texts)
+    if any(len(row) != texts for row in rows[:1]):
+        raise ValueError(f"{where} has {counted(len(rows[0]), 'text')} a row, and the labelled samples {texts}.")
+    names = tuple(f"unlabelled/{name}" for samples in found for name in samples.names)
+    return Samples(names, rows, torch.zeros(len(rows), 0)), []
 
 
 def _classes(
@@ -146,7 +169,8 @@ def _labelled(
 def _preprocessing(settings: DataSettings, ready: Ready, notes: list[str]) -> Preprocessing | None:
     train = ready.parts["train"].inputs
     if ready.geometry is None:
-        notes.append("numbers stay as they are: nothing is scaled or normalised")
+        if ready.tokenisation is None:
+            notes.append("numbers stay as they are: nothing is scaled or normalised")
         return None
     shape: Geometry = ready.geometry
     channels = train.shape[1]

@@ -9,6 +9,7 @@ from tutelage.data.labelled import Labelled
 from tutelage.data.split import held_out, sample
 from tutelage.data.views import Show, plain, shown
 from tutelage.own_data.preprocessing import Preprocessing
+from tutelage.own_data.tokenisation import Tokenisation
 from tutelage.run import Run
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.task import Task
@@ -27,6 +28,7 @@ class Sets:
     preprocessing: Preprocessing | None = None  # how a picture file becomes what a network sees
     unlabelled: Labelled | None = None  # further samples, which a teacher alone can say something about
     names: tuple[str, ...] = ()  # of the samples of all parts, by their index
+    tokenisation: Tokenisation | None = None  # how a text becomes what a network sees
 
     @property
     def synthetic(self) -> bool:
