@@ -10,7 +10,7 @@ from torch import nn
 from tutelage.checkpoint import load_weights, save_weights
 from tutelage.compress.channels import channels_of
 from tutelage.compress.costs import macs_and_elements, saved
-from tutelage.compress.gates import closed, everywhere, fill_, fold_gates_, gate_, gated, gates_of, named
+from tutelage.compress.gates import closed, everywhere, fill_, fold_gates_, gate_, gated, gates_of, layer_of, named
 from tutelage.compress.scaled import all_alike, by_cost
 from tutelage.models.densenet import densenet, densenet_bc
 from tutelage.models.lenet import lenet5
@@ -265,3 +265,23 @@ def test_what_makes_no_sense_is_refused():
         gate_(model, channels)
     fold_gates_(model)
     gate_(model, channels)  # as it was told
+
+
+@pytest.mark.parametrize("end", [nn.PReLU(6), nn.BatchNorm1d(6, affine=False)], ids=["prelu", "norm"])
+def test_a_branch_whose_last_layer_is_not_scaled_by_its_weights_has_no_gate_of_its_own(end):
+    """A PReLU leaves what is above 0, whatever its weight; such a norm has none."""
+
+    class Adds(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.read, self.end, self.head = nn.Linear(7, 6), nn.Linear(6, 6), end, nn.Linear(6, 3)
+
+        def forward(self, x):
+            x = torch.relu(self.stem(x))
+            return self.head(x + self.end(self.read(x)))
+
+    model, x = Adds(), torch.randn(4, 7)
+    channels = channels_of(model, x)
+    assert channels.branches == ("end",)
+    gate_(model, channels)
+    assert [layer_of(name) for name in gates_of(model)] == ["read", "head"]

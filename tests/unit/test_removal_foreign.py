@@ -256,6 +256,31 @@ class Tied(nn.Module):
         return self.head(F.relu(self.then(F.relu(F.linear(F.relu(self.first(x)), self.first.weight.t())))))
 
 
+class Auxiliary(nn.Module):
+    """A second head in the middle, which learns too and answers in train mode alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.norm1, self.conv2 = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 6, 3)
+        self.conv3, self.aux, self.head = nn.Conv2d(6, 8, 1), nn.Linear(8, 5), nn.Linear(8, 5)
+
+    def forward(self, x):
+        x = F.relu(self.norm1(self.conv1(x)))
+        answer = self.head(F.relu(self.conv3(F.relu(self.conv2(x)))).mean((2, 3)))
+        return answer + F.dropout(self.aux(x.mean((2, 3)))) if self.training else answer
+
+
+class RowByRow(nn.Module):
+    """Samples one after the other, as vectors."""
+
+    def __init__(self):
+        super().__init__()
+        self.each, self.then, self.head = nn.Linear(12, 8), nn.Linear(8, 8), nn.Linear(8, 5)
+
+    def forward(self, x):
+        return self.head(F.relu(self.then(torch.stack([F.relu(self.each(row)) for row in x]))))
+
+
 class Looking(nn.Module):
     """The code looks at values, and makes tensors of its own."""
 
@@ -304,6 +329,8 @@ CASES = {
     SpatialAttention: (IMAGE, {}, {"weigh", "head"}),
     Written: (IMAGE, {}, {"one", "other", "head"}),
     Tied: (VECTOR, {"first": "its weights are used outside of it, too", "idle": "it does not run"}, {"head"}),
+    Auxiliary: (IMAGE, {"aux": "it does not run"}, {"norm1", "head"}),
+    RowByRow: (VECTOR, {"each": "it runs more than once"}, {"head"}),
     Looking: (IMAGE, {}, {"conv1", "head"}),
 }
 
@@ -343,6 +370,17 @@ def test_what_is_removed_counts_as_zero(case, share, branches):
     model, sample, channels, _, _ = case
     closed = some(channels, share, branches, seed=int(10 * share))
     assert_removed_exactly(model, sample, channels, closed)
+
+
+def test_what_is_read_in_train_mode_alone_is_left_for_training():
+    torch.manual_seed(0)
+    model = trained(Auxiliary())
+    generator = torch.get_rng_state()
+    channels = found(model, IMAGE)
+    assert torch.equal(torch.get_rng_state(), generator)
+    assert channels.fixed["norm1"] == "aux reads it in train mode"
+    smaller = without(model, channels, some(channels, 0.5, 0.5, seed=0))
+    assert smaller.train()(torch.randn(4, *IMAGE, dtype=torch.float64)).shape == (4, 5)
 
 
 def test_a_head_that_nobody_reads_goes_with_its_queries_keys_and_values():

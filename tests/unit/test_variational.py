@@ -210,7 +210,28 @@ def test_a_channel_is_closed_where_none_of_its_places_is_read():
         closed(plain, {"5": of})
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_torchs_own_encoder_layer_does_not_pass_the_posteriors_by(form):
+    """In eval mode without gradients it takes a way of its own, which reads the weights as they are."""
+    encoder = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    form(encoder, lambda name: name.startswith("linear"))
+    with torch.no_grad():
+        for _, layer in variational_layers(encoder):
+            layer.posterior.get_parameter("log_variance").fill_(9.0)
+        x, encoder = torch.randn(2, 3, 8), encoder.eval()
+        plain = compacted(encoder, may_be_empty=("linear1", "linear2"))
+        torch.testing.assert_close(encoder(x), plain(x), rtol=1e-5, atol=1e-6)
+
+
 class TestRefused:
+    @pytest.mark.parametrize("form", FORMS)
+    def test_a_weight_of_two_layers(self, form):
+        net = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+        net[1].weight = net[0].weight
+        with pytest.raises(ValueError, match=r"weight of layer '0' \(Linear\) is another layer's, too"):
+            form(net)
+        form(net, where=lambda name: name == "2")
+
     @pytest.mark.parametrize(
         ("layer", "kind"), [(nn.ConvTranspose2d(1, 1, 2), "ConvTranspose2d"), (nn.LSTM(2, 2), "LSTM")]
     )

@@ -16,7 +16,7 @@ from tutelage.compress.graph import Channels, Layer, Part, Reader
 from tutelage.compress.ids import NONE, Groups, division
 from tutelage.compress.layers import KINDS, weight_axis
 from tutelage.compress.seen import Narrowed, Ran, Step, Traced
-from tutelage.compress.trace import Trace
+from tutelage.compress.trace import IDLE, Trace
 from tutelage.measures.cost import macs as macs_of
 from tutelage.measures.cost import parameters as parameters_of
 from tutelage.measures.predict import device_of
@@ -32,7 +32,8 @@ def channels_of(model: nn.Module, example: Tensor) -> Channels:
     Copies run, in eval mode; the model is not changed. First a pass shows who makes which channel, who reads it and
     which ones meet; then narrower copies must pass, and do the same with the channels that they have left. Where one
     does not, and channels were cut into equal parts, the first of each part go together, and so on; else, because a
-    size stands in its code, the channels concerned stay. All follows from shapes, not from weights.
+    size stands in its code, the channels concerned stay. What layers read that run in train mode alone, as auxiliary
+    heads do, stays. All follows from shapes, not from weights.
     Raises ``ValueError`` for a network that cannot run on ``example``, and where nothing can be gated.
 
     >>> channels = channels_of(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), torch.zeros(1, 3))
@@ -49,6 +50,7 @@ def channels_of(model: nn.Module, example: Tensor) -> Channels:
     except Exception as error:
         name = type(model).__name__
         raise ValueError(f"{name} cannot run on an example {tuple(example.shape)}: {reason(error)}.") from error
+    _heed_training(_copied(model).train(), example, traced)
     for trial in range(TRIALS):
         while not _is_narrowed_well(_copied(model), example, traced, trial):
             pass
@@ -66,6 +68,27 @@ def _copied(model: nn.Module) -> nn.Module:
     """A copy in eval mode, in the usual layout: in another one, a pooling is made of operations that say less."""
     copy: nn.Module = deepcopy(model).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return copy.eval()
+
+
+def _heed_training(model: nn.Module, example: Tensor, traced: Traced) -> None:
+    """Where layers run in train mode alone: fix what they read, and what stays or goes together then does so always."""
+    idle = [name for name, why in traced.refused.items() if why == IDLE]
+    try:
+        with torch.random.fork_rng(devices=[]):  # for dropout
+            training = Trace(model).run(example) if idle else traced
+    except Exception:  # it cannot be trained on samples alone
+        return
+    late = [name for name in idle if training.refused.get(name) != IDLE]
+    runs = [(name, ran) for name, ran in training.layers.items() if late]
+    read = {training.groups.of(slot): name for name, ran in runs if name in late for slot in ran.slots}
+    first: dict[int, int] = {}  # channels by their group in train mode
+    for name, ran in [(name, ran) for name, ran in runs if name in traced.layers]:
+        for then, channel in zip(ran.made, traced.layers[name].made, strict=True):
+            group = training.groups.of(then)
+            traced.groups.couple(first.setdefault(group, channel), channel)
+            why = f"{read[group]} reads it in train mode" if group in read else training.groups.reason(then)
+            if why:
+                traced.groups.fix([channel], why)
 
 
 def _is_narrowed_well(model: nn.Module, example: Tensor, traced: Traced, trial: int) -> bool:

@@ -91,16 +91,18 @@ def gate_(model: nn.Module, channels: Channels, where: Where = everywhere) -> No
     """Put gates into ``model``, whose channels these are: on what layers read and on branches, as ``where`` chooses.
 
     Open ones change nothing, to the bit. The samples themselves are not gated: what reads them has gates only where it
-    reads other channels, too. Raises ``ValueError`` where there are gates already, and where ``where`` chooses nothing.
+    reads other channels, too. A branch that ends in a norm without weights, or a PReLU, has no gate
+    of its own. Raises ``ValueError`` where there are gates already, and where ``where`` chooses nothing.
     """
     if gates_of(model):
         raise ValueError(f"{type(model).__name__} has gates already; fold_gates_ removes them.")
     possible = [name for name in channels.readers if name not in of_samples(channels)]
+    ends = [name for name in channels.branches if _is_scaled_by_its_weights(model.get_submodule(name))]
     inputs, branches = (
-        [name for name in names if where(name, model.get_submodule(name))] for names in (possible, channels.branches)
+        [name for name in names if where(name, model.get_submodule(name))] for names in (possible, ends)
     )
     if not inputs and not branches:
-        raise ValueError(f"No layer was chosen for gates; {', '.join([*possible, *channels.branches])} can have them.")
+        raise ValueError(f"No layer was chosen for gates; {', '.join([*possible, *ends])} can have them.")
     for name in inputs:
         layer, reader = model.get_submodule(name), channels.readers[name]
         parametrize.register_parametrization(layer, "weight", InputGates(reader, _tensor(layer, "weight")))
@@ -197,6 +199,11 @@ def unparametrised_(layer: nn.Module) -> None:
     rest = {name: layer._parameters.pop(name) for name in list(layer._parameters)}
     for what, parameter in {**folded, **rest}.items():
         layer.register_parameter(what, parameter)
+
+
+def _is_scaled_by_its_weights(layer: nn.Module) -> bool:
+    """Whether its answer is as many times as large as its weight and bias: not of a norm without, nor of a PReLU."""
+    return not isinstance(layer, nn.PReLU) and layer.weight is not None
 
 
 def _is_in_runs(slots: Tensor, each: int) -> bool:

@@ -30,7 +30,7 @@ class Ids:
 
         Elements of no channel do not count beside those of one.
         """
-        rows = self.core.movedim(axis, 0).flatten(1)
+        rows = self.core.movedim(axis, 0)[..., None].flatten(1)
         if not rows.shape[1]:
             return torch.full((self.shape[axis],), NONE, device=CPU)
         most = rows.amax(1, keepdim=True) if rows.numel() else rows[:, :1]
@@ -113,7 +113,7 @@ def is_rest(rest: Ids, of: Ids, gone: Tensor) -> bool:
     numbers = of.core.expand(sizes[1])
     stays = ~gone[numbers] | (numbers == NONE)
     for axis, size in enumerate(sizes[1]):  # which is as long as it was: of each of its places, as many are left
-        if size == sizes[0][axis] > 1 and len(stays.movedim(axis, 0).flatten(1).sum(1).unique()) > 1:
+        if size == sizes[0][axis] > 1 and len(stays.movedim(axis, 0)[..., None].flatten(1).sum(1).unique()) > 1:
             return False
     return torch.equal(rest.core.expand(sizes[0]).flatten(), numbers[stays])
 

@@ -36,6 +36,7 @@ class Posterior(nn.Module):
                 f"got {threshold}."
             )
         self.threshold = float(threshold)
+        self.register_forward_pre_hook(_asked)
 
     def log_alpha(self, weight: Tensor) -> Tensor:
         """log α of all that may be dropped."""
@@ -176,6 +177,10 @@ class _Drawn(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         (slope,) = ctx.saved_tensors
         return grad, slope * grad
+
+
+def _asked(_module: nn.Module, _args: Any) -> None:
+    """A hook that says: ask the layer. Torch's encoder layers compute with the plain weights unless there is one."""
 
 
 def drawn(mean: Tensor, variance: Tensor) -> Tensor:

@@ -37,6 +37,8 @@ from tutelage.models.watch import tensors_in
 
 ANSWERED = "the network answers with it"
 """Why channels stay that are what a network is for."""
+IDLE = "it does not run"
+"""Why a layer is refused that a pass does not come to."""
 
 
 class Trace(TorchDispatchMode):
@@ -73,7 +75,7 @@ class Trace(TorchDispatchMode):
                 self.traced.groups.fix(seen.ids.per_element(), ANSWERED)
         for layer in self._layers:
             if self._names[layer] not in self.traced.layers:
-                self.traced.refused.setdefault(self._names[layer], "it does not run")
+                self.traced.refused.setdefault(self._names[layer], IDLE)
         return self.traced
 
     @contextmanager

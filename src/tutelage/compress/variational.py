@@ -1,5 +1,6 @@
 """Networks whose weights are uncertain: linear and convolutional layers that have a posterior."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -74,8 +75,8 @@ def variational_(
     has learnt. Published beginnings are −10, and −15 for trained networks of VGG's size. In train mode answers are
     random; in eval mode weights of log α ≥ ``threshold`` are 0 and nothing is.
 
-    Raises ``ValueError`` for a layer with weights that is of no such type, or has a weight that is computed: leave it
-    out by ``where``; for no layer at all; and for what ``Posterior`` refuses.
+    Raises ``ValueError`` for a layer with weights that is of no such type, or has a weight that is computed or another
+    layer's, too: leave it out by ``where``; for no layer at all; and for what ``Posterior`` refuses.
 
     >>> variational_(nn.Sequential(nn.Linear(4, 2)))
     Sequential(
@@ -176,8 +177,9 @@ def _with_posteriors(
     model: nn.Module, where: Where, believed: Callable[[Any], Posterior], *, groups: bool = True
 ) -> nn.Module:
     chosen = [(name, x) for name, x in model.named_modules() if isinstance(x, MULTIPLIES) and where(name)]
+    owners = Counter(id(p) for module in model.modules() for p in module.parameters(recurse=False))
     for name, layer in chosen:
-        _refuse_untreatable(name, layer, groups)
+        _refuse_untreatable(name, layer, groups, owners)
     if not chosen:
         raise ValueError(f"{type(model).__name__} has no linear or convolutional layer that is chosen.")
     made = [(layer, believed(layer)) for _, layer in chosen]
@@ -187,7 +189,7 @@ def _with_posteriors(
     return model
 
 
-def _refuse_untreatable(name: str, layer: nn.Module, groups: bool) -> None:
+def _refuse_untreatable(name: str, layer: nn.Module, groups: bool, owners: Counter[int]) -> None:
     kind, which = type(layer).__name__, repr(name) if name else "the network itself"
     leave = f"leave it out, where=lambda name: name != {name!r}"
     if isinstance(layer, Variational):
@@ -197,5 +199,9 @@ def _refuse_untreatable(name: str, layer: nn.Module, groups: bool) -> None:
         raise ValueError(f"A posterior is of a layer of {known}, and layer {which} is of type {kind}; {leave}.")
     if "weight" not in layer._parameters:
         raise ValueError(f"The weight of layer {which} ({kind}) is computed of others; {leave}.")
+    if owners[id(layer._parameters["weight"])] > 1:
+        raise ValueError(
+            f"The weight of layer {which} ({kind}) is another layer's, too, and one weight has one posterior; {leave}."
+        )
     if not groups and getattr(layer, "groups", 1) > 1:
         raise ValueError(f"Layer {which} ({kind}) is in groups, none of which reads all channels; {leave}.")
