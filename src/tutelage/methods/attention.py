@@ -9,9 +9,13 @@ is published for the proposal.
 from collections.abc import Sequence
 from functools import partial
 
+import torch
+from torch import Tensor
+
 from tutelage.losses.hint import mean_squares
 from tutelage.matching.attentive import Attentive
 from tutelage.matching.fitted import learned_orthogonal, unit_orthogonal
+from tutelage.matching.guided import Guided
 from tutelage.matching.ranges import Ranges, addresses, every_layer, window
 from tutelage.matching.semckd import SemCKD
 from tutelage.matching.similarities import (
@@ -53,7 +57,13 @@ def from_last(pair: Pair) -> Objective:
     return _layers(pair, Attentive(mean_squares, _one_each(students, teachers[-len(students) :])))
 
 
-FIXED = (from_first, proportional, proportional_pooled, from_last)
+def mean_of_stage(pair: Pair) -> Objective:
+    """The mean of the blocks of the stage that a layer is in proportion to: what guided_stage begins with."""
+    ranges = _stages(pair)
+    return _layers(pair, Attentive(mean_squares, ranges, similarity=_all_alike))
+
+
+FIXED = (from_first, proportional, proportional_pooled, from_last, mean_of_stage)
 """The methods whose layers are given; those of all others here are chosen as the student learns."""
 
 
@@ -103,6 +113,16 @@ def attend_window(pair: Pair) -> Objective:
     return _layers(pair, Attentive(mean_squares, window(*pair.blocks(), reach=1), similarity=scaled_dot))
 
 
+def guided(pair: Pair) -> Objective:
+    """Over all blocks, each weighed by how well a step towards it agrees with one that the labels want. Ours."""
+    return _guided(pair, every_layer(*pair.blocks()))
+
+
+def guided_stage(pair: Pair) -> Objective:
+    """As guided, over the blocks of the stage that a layer of the student is in proportion to. Ours."""
+    return _guided(pair, _stages(pair))
+
+
 def semckd(pair: Pair) -> Objective:
     """As published: CE + KD (T = 4) + 400 SemCKD over the maps. github.com/DefangChen/SemCKD."""
     return Objective(label=pair.labels(), soft=pair.soft(), layers=_calibrated(pair))
@@ -120,6 +140,23 @@ def _calibrated(pair: Pair) -> Term:
 
 def _one_each(students: Sequence[str], teachers: Sequence[str]) -> Ranges:
     return {student: [teacher] for student, teacher in zip(students, teachers, strict=True)}
+
+
+def _guided(pair: Pair, ranges: Ranges) -> Objective:
+    label = pair.labels()
+    matched = Guided(mean_squares, ranges, guide=label.loss)
+    return Objective(label=label, layers=Term(matched, *addresses(ranges), *label.addresses, weight=100.0, across=True))
+
+
+def _stages(pair: Pair) -> Ranges:
+    """Blocks are dealt out in order: the m-th of M layers gets those from (m − 1) · N / M to m · N / M of N."""
+    students, teachers = pair.blocks()
+    ends = [round(m * len(teachers) / len(students)) for m in range(len(students) + 1)]
+    return {name: teachers[a : max(b, a + 1)] for name, a, b in zip(students, ends[:-1], ends[1:], strict=True)}
+
+
+def _all_alike(_student: Tensor, teachers: Tensor) -> Tensor:
+    return torch.zeros_like(teachers[:, :, 0])
 
 
 def _layers(pair: Pair, matched: Attentive) -> Objective:
