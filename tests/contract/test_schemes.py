@@ -28,12 +28,16 @@ from tutelage.compress.shared import shared
 from tutelage.compress.variational import kl, variational
 from tutelage.data.labelled import Labelled, labelled
 from tutelage.data.lesson import Lesson
-from tutelage.data.views import jitter
+from tutelage.data.token_windows import token_windows
+from tutelage.data.views import jitter, plain
 from tutelage.keys import Build
 from tutelage.loop import simultaneous
 from tutelage.losses.kd import arithmetic
+from tutelage.losses.reverse_kl import reverse_kl
 from tutelage.methods.by_name import joint, method
+from tutelage.methods.language import tokens_in_slabs
 from tutelage.methods.response import kd
+from tutelage.models.causal_language import CausalLanguageModel, Writer
 from tutelage.optimizers.usual import sgd
 from tutelage.run import Run
 from tutelage.schemes.by_method import JointTeaching, Teaching, by_method
@@ -42,6 +46,7 @@ from tutelage.schemes.distill import distilled, distilled_from_many
 from tutelage.schemes.generations import first, generations
 from tutelage.schemes.hints import faded, hinted
 from tutelage.schemes.mutual import from_mean, mutual
+from tutelage.schemes.own_texts import on_own_texts
 from tutelage.schemes.paths import taught_along_paths
 from tutelage.schemes.penalised import Penalty, penalised
 from tutelage.schemes.plan import Plan
@@ -53,6 +58,7 @@ from tutelage.schemes.shared import with_shared_weights
 from tutelage.schemes.static_labels import with_static_labels
 from tutelage.schemes.supervised import supervised
 from tutelage.stages.storage import Finished
+from tutelage.tasks.language import LANGUAGE
 
 pytestmark = [
     pytest.mark.slow,
@@ -149,6 +155,22 @@ def clustered(run: Run, **by: Any) -> dict[str, Finished]:
     return {"student": run.stage("student", partial(shared, LARGE, bits={"*": 4}), fit, seed=7)}
 
 
+def texts(count: int, seed: int) -> Labelled:
+    row = torch.randint(12, (8 * count + 1,), generator=torch.Generator().manual_seed(seed))
+    return labelled("texts", *token_windows(row, 8))
+
+
+def on_policy(run: Run, **by: Any) -> dict[str, Finished]:
+    lesson = Lesson(texts(40, 0), texts(20, 1), partial(stopping, transform=plain), batch_size=40 // BATCHES, seed=3)
+    plan = Plan(lesson, partial(sgd, lr=0.1), EPOCHS, task=LANGUAGE)
+    large, small = (partial(CausalLanguageModel, 1, width, 2, 0, 12, 8) for width in (16, 8))
+    untouched = replace(plan, lesson=Lesson(texts(40, 0), batch_size=20))
+    teacher = run.stage("teacher of texts", large, partial(supervised, plan=untouched), seed=0).last
+    teaching = Teaching(partial(tokens_in_slabs, loss=reverse_kl), teacher, ("large", "small"), **by)
+    fit = partial(on_own_texts, plan=plan, teaching=teaching, writer=Writer, prompt=3, share=0.5)
+    return {"student": run.stage("student", small, fit, seed=7)}
+
+
 def peers(run: Run, **settings: Any) -> dict[str, Finished]:
     builds = {"a": SMALL, "b": LARGE, "c": SMALL}
     return run.peers("peers", builds, partial(mutual, plans=dict.fromkeys(builds, PLAN), **settings), seed=7)
@@ -181,6 +203,7 @@ SCHEMES: dict[str, Callable[..., dict[str, Finished]]] = {
     "thinned, at once": partial(pruned, scheme=thinned, settings={"thinning": Thinning(0.6, rise=0.0)}),
     "with_small_norms": partial(pruned, scheme=with_small_norms, settings={"strength": 0.1}),
     "with_shared_weights": clustered,
+    "on_own_texts": on_policy,
     "hinted": lambda run, **by: of_one(run, hinted, guided="middle", hint="middle", **by),
     "faded": lambda run, **by: of_one(run, faded, **FADING, **by),
     "mutual": peers,

@@ -28,6 +28,7 @@ from tutelage.tasks.binary import BINARY, by_head
 from tutelage.tasks.by_name import task_named, tasks
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.frames import Spoken, frames
+from tutelage.tasks.language import LANGUAGE
 from tutelage.tasks.multi_label import MULTI_LABEL
 from tutelage.tasks.regression import BOUNDED, REGRESSION
 from tutelage.tasks.segmentation import SEGMENTATION
@@ -60,6 +61,11 @@ def drawn(task: Task, count: int = 60):
     if task in (REGRESSION, BOUNDED):
         targets = inputs @ torch.randn(4, 2)
         return labelled("drawn", inputs, targets), targets + 0.1 * torch.randn(count, 2)
+    if task is LANGUAGE:
+        targets = (torch.arange(count)[:, None] + torch.arange(4)) % 3
+        targets[:, 3] = -100
+        answers = perfect(task, labelled("drawn", targets, targets)) / 25
+        return labelled("drawn", targets.roll(1, 1) % 3, targets), answers + torch.randn(count, 4, 3)
     if task is ALIKE:
         cosines = torch.rand(count)
         angles = cosines.acos() + 0.05 * torch.randn(count)
@@ -93,7 +99,7 @@ def perfect(task: Task, data):
         return 198.0 * targets[:, None] - 99
     if task is MULTI_LABEL:
         return 198.0 * targets - 99
-    logits = 99.0 * nn.functional.one_hot(targets.masked_fill(targets == 255, 0), 3)
+    logits = 99.0 * nn.functional.one_hot(targets.masked_fill((targets == 255) | (targets == -100), 0), 3)
     return logits.movedim(-1, 1).contiguous() if task is SEGMENTATION else logits
 
 
@@ -101,6 +107,8 @@ def network(task: Task) -> nn.Module:
     """One that answers what ``drawn`` draws."""
     if task is SEGMENTATION:
         return nn.Conv2d(4, 3, 1)
+    if task is LANGUAGE:
+        return nn.Sequential(nn.Embedding(3, 8), nn.Linear(8, 3))
     return mlp((4, 2 if task in (REGRESSION, BOUNDED) else 1 if task is BINARY else 3))
 
 
@@ -165,10 +173,11 @@ class TestEveryTask:
         if task is ALIKE:
             return  # vectors are of any size
         data, _ = drawn(task)
-        check_network(network(task), data.inputs[:2], len(data.classes), "net", task, data.targets[:2])
-        wrong = nn.Conv2d(4, 7, 1) if task is SEGMENTATION else mlp((4, 7))
+        num_classes = 3 if task is LANGUAGE else len(data.classes)  # a text's tokens have no names
+        check_network(network(task), data.inputs[:2], num_classes, "net", task, data.targets[:2])
+        wrong = nn.Conv2d(4, 7, 1) if task is SEGMENTATION else nn.Embedding(3, 7) if task is LANGUAGE else mlp((4, 7))
         with pytest.raises(ValueError, match=r"net answers "):
-            check_network(wrong, data.inputs[:2], len(data.classes), "net", task, data.targets[:2])
+            check_network(wrong, data.inputs[:2], num_classes, "net", task, data.targets[:2])
 
     def test_an_answer_is_a_text(self, task):
         data, answers = drawn(task)

@@ -7,6 +7,7 @@ from torch.nn.functional import cross_entropy
 
 from tutelage.losses.attention_distributions import attention_distributions
 from tutelage.losses.attention_scores import attention_scores
+from tutelage.losses.chunked import chunked
 from tutelage.losses.cosine_distance import cosine_distance
 from tutelage.losses.hint import mean_squares
 from tutelage.losses.kd import soft_targets
@@ -14,7 +15,8 @@ from tutelage.losses.masked import masked
 from tutelage.losses.token_relations import token_relations
 from tutelage.matching.one_to_one import one_to_one
 from tutelage.matching.projected import projected
-from tutelage.objective import Objective, Term, Weight
+from tutelage.methods.pair import Pair
+from tutelage.objective import Loss, Objective, Term, Weight
 
 MASK, LABELS = "batch.attention_mask", "batch.labels"
 IGNORED = -100
@@ -95,6 +97,18 @@ def last_layer_relations(student: str, teacher: str, num_heads: int) -> Objectiv
     attention = Term(attention_distributions, f"{student}.scores", f"{teacher}.scores", MASK)
     relations = partial(token_relations, num_heads=num_heads)
     return Objective(attention=attention, values=Term(relations, f"{student}.value", f"{teacher}.value", MASK))
+
+
+def tokens_in_slabs(pair: Pair, loss: Loss, hidden: str = "decoder", head: str = "head") -> Objective:
+    r"""``loss`` of both networks' logits, a mean over the tokens that ``batch.target`` has, some of them at a time.
+
+    Both networks make logits of what the layer ``hidden`` shows by the linear layer ``head``, as those of
+    ``tutelage.models.causal_language`` do; neither head is run but for its slabs (``tutelage.losses.chunked``). Labels
+    count only by where there are any.
+    """
+    heads = [network.get_submodule(head) for network in (pair.student, pair.teacher)]
+    slabs = masked(chunked(loss, *heads), ignore_index=IGNORED)  # type: ignore[arg-type]  # refused if they are others
+    return Objective(soft=Term(slabs, f"student.{hidden}", f"teacher.{hidden}", "batch.target"))
 
 
 def _refuse_unequal(student: Sequence[str], teacher: Sequence[str], least: int = 1) -> None:

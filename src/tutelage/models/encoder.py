@@ -62,7 +62,7 @@ class Encoder(nn.Module):
         self.depth = layers
         for number in range(1, layers + 1):
             self.add_module(f"layer{number}", Layer(width, heads, inner, dropout))
-        self.apply(_drawn_)
+        self.apply(drawn_)
 
     def forward(self, tokens: Tensor) -> Tensor:
         if tokens.ndim != 2 or tokens.shape[1] > self.positions:
@@ -144,7 +144,7 @@ class Layer(nn.Module):
         return normed
 
 
-def _drawn_(module: nn.Module) -> None:
+def drawn_(module: nn.Module) -> None:
     """As BERT's: from N(0, 0.02²), biases 0."""
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=DEVIATION)

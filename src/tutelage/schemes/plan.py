@@ -1,6 +1,6 @@
 """What a network learns from, by which optimizer and how long, made once and handed on as one thing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,6 +9,7 @@ from torch import nn
 from tutelage.checks import refuse_too_few
 from tutelage.combine.base import Combine
 from tutelage.combine.weighted_sum import WeightedSum
+from tutelage.data.batches import Batches
 from tutelage.data.lesson import Lesson
 from tutelage.learner import Learner
 from tutelage.methods.suited import refuse_unsuited
@@ -21,6 +22,10 @@ from tutelage.stages.stage import Stage, Validate
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.task import Task
 from tutelage.teachers.frozen import Teacher
+
+
+def as_they_are(batches: Batches) -> Batches:
+    return batches
 
 
 @dataclass(frozen=True)
@@ -71,12 +76,15 @@ class Plan:
         data, task = self.lesson.validation, self.task
         return None if data is None else partial(task.validation, model, data, self.lesson.test_transform)
 
-    def train(self, stage: Stage, learner: Learner) -> None:
-        """``learner`` to the end in ``stage``, with the validation that the lesson provides for."""
+    def train(self, stage: Stage, learner: Learner, shown: Callable[[Batches], Batches] = as_they_are) -> None:
+        """``learner`` to the end in ``stage``, with the validation that the lesson provides for.
+
+        ``shown`` makes of the lesson's batches what is trained on.
+        """
         model = learner.student
         stage.train(
             {"student": learner},
-            self.lesson.batches(),
+            shown(self.lesson.batches()),
             self.epochs,
             model=model,
             validate=self.validation(model),

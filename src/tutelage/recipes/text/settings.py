@@ -9,6 +9,7 @@ from tutelage.study.bounds import Above, AtLeast, AtMost, Distinct, NotEmpty, Nu
 from tutelage.study.settings import TrainingSettings
 
 PLAIN = TrainingSettings(epochs=4, batch_size=128, lr=1e-3, schedule="one-cycle", optimizer="adam", weight_decay=0.0)
+TELLS = replace(PLAIN, batch_size=32)
 GENTLE, LONGER, FASTER = replace(PLAIN, lr=1e-4), replace(PLAIN, epochs=8), replace(PLAIN, epochs=8, lr=0.01)
 
 Layers: TypeAlias = Annotated[int, Above(0), AtMost(48)]
@@ -98,6 +99,36 @@ class Texts:
     """pairs of STS-B's training set that choose an epoch; 0 takes none, and there is no best epoch"""
     longest: Annotated[int, AtLeast(8), AtMost(512)] = 64
     """tokens of a sentence; a longer one is cut"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A text of which each next token is to be told."""
+
+    name: Literal["wikitext2", "synthetic"] = "wikitext2"
+    """WikiText-2, or drawn sentences for a run of seconds"""
+    pieces: Pieces = 8000
+    """pieces of its vocabulary, the most frequent ones of BERT's; all of them where it has no more"""
+    train: Number = 0
+    """how many windows are trained on, the same ones in every run; 0 takes them all"""
+    validation: Number = 500
+    """windows of its validation part that choose an epoch; 0 takes none, and there is no best epoch"""
+    longest: Annotated[int, AtLeast(8), AtMost(512)] = 128
+    """tokens of a window"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teller:
+    """A transformer that tells the next token, and how it is trained."""
+
+    layers: Layers = 2
+    """how many layers it has"""
+    width: Width = 128
+    """numbers of a vector, of which a layer has four times as many inside"""
+    heads: Annotated[int, Above(0), AtMost(64)] = 4
+    """heads of attention, which divide the width"""
+    training: Annotated[TrainingSettings, arg(name="")] = TELLS
+    """how it is trained"""
 
 
 DEEP, SMALL, TABLE, ALIKE, TEXTS = Deep(), Small(), Table(), Alike(), Texts()
