@@ -83,7 +83,7 @@ class Task:
 
     ``rows(task, answers, data)`` is what is kept of the answers to a part of a set, tensors with a row a sample, and
     ``judged(task, rows, data)`` what they come to once all are there; a set is judged ``together`` samples at a time,
-    0 for all.
+    0 for all. ``of_teacher``: the teacher's answers are the targets, for nobody else knows any.
     """
 
     loss: Loss
@@ -102,6 +102,7 @@ class Task:
     rows: Callable[["Task", Tensor, Labelled], tuple[Tensor, ...]] = answers_themselves
     judged: Callable[["Task", tuple[Tensor, ...], Labelled], Judged] = judged_by_answers
     together: int = 0
+    of_teacher: bool = False
 
     @property
     def deciding(self) -> Metric:
