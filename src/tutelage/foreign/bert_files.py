@@ -17,7 +17,7 @@ from tutelage.data.wordpiece import WordPieces, read_pieces
 from tutelage.foreign.onnx_encoder import onnx_sentences
 from tutelage.foreign.onnx_weights import onnx_weights
 from tutelage.models.bert_names import own_names
-from tutelage.models.encoder import Encoder
+from tutelage.models.encoder import SEPARATOR, Encoder
 from tutelage.models.sentences import SentenceEncoder
 from tutelage.weights.nested import named_tensors
 from tutelage.weights.read import read
@@ -57,18 +57,17 @@ def dequantised_sentences(file: Path) -> SentenceEncoder:
     return SentenceEncoder(_filled(weights, nearest, str(file))).eval()
 
 
-def encoder_in_folder(folder: Path) -> Encoder:
+def encoder_in_folder(folder: Path, separator: int = SEPARATOR) -> Encoder:
     """The encoder that ``transformers`` saved in ``folder``: ``config.json`` and ``model.safetensors``; in eval mode.
 
-    Heads beside it are left out. Raises ``FileNotFoundError`` for a folder without these files, ``ValueError`` for a
-    network of another family than BERT or DistilBERT, and for files that are damaged or do not fit each other.
+    ``separator`` is the number that its vocabulary has for ``[SEP]``, which no file of these says. Heads beside it are
+    left out. Raises ``FileNotFoundError`` for a folder without these files, ``ValueError`` for a network of another
+    family than BERT or DistilBERT, and for files that are damaged or do not fit each other.
     """
-    config = _config(folder)
-    file = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
-    if file is None:
-        raise FileNotFoundError(f"{folder} has no {' nor '.join(WEIGHTS)}; save the network there: save_pretrained.")
-    stored, _ = named_tensors(read(file))
-    weights = _encoder_of({".".join(name): x for name, x in stored.items()}, str(file))
+    config = config_in(folder)
+    refuse_other_kinds(folder, config)
+    file, stored = weights_in(folder)
+    weights = _encoder_of(stored, str(file))
     heads = config.get("num_attention_heads", config.get("n_heads"))
     padding = config.get("pad_token_id", 0)
     if not isinstance(heads, int) or not isinstance(padding, int):
@@ -79,7 +78,7 @@ def encoder_in_folder(folder: Path) -> Encoder:
             f"{folder / CONFIG} says {str(heads)[:20]} heads and {str(padding)[:20]} for padding, but the network is "
             f"{width} wide and has {vocabulary} tokens; save it again."
         )
-    return _filled(weights, heads, str(file), padding=padding).eval()
+    return _filled(weights, heads, str(file), padding, separator).eval()
 
 
 def pieces_in_folder(folder: Path) -> WordPieces:
@@ -87,7 +86,17 @@ def pieces_in_folder(folder: Path) -> WordPieces:
     return read_pieces(folder / PIECES)
 
 
-def _config(folder: Path) -> Mapping[str, Any]:
+def weights_in(folder: Path) -> tuple[Path, dict[str, Tensor]]:
+    """The file of weights in ``folder``, and what it holds. Raises ``FileNotFoundError``, and as ``read``."""
+    file = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+    if file is None:
+        raise FileNotFoundError(f"{folder} has no {' nor '.join(WEIGHTS)}; save the network there: save_pretrained.")
+    stored, _ = named_tensors(read(file))
+    return file, {".".join(name): x for name, x in stored.items()}
+
+
+def config_in(folder: Path) -> Mapping[str, Any]:
+    """What ``config.json`` says. Raises ``FileNotFoundError`` without it, ``ValueError`` where it is damaged."""
     if not (folder / CONFIG).is_file():
         raise FileNotFoundError(
             f"{folder} has no {CONFIG}; name a folder in which transformers saved a network: save_pretrained."
@@ -96,8 +105,16 @@ def _config(folder: Path) -> Mapping[str, Any]:
         config = plain_json.read(folder / CONFIG)
     except ValueError as error:
         raise ValueError(f"{folder / CONFIG} is damaged {error}; save the network again.") from None
-    family = config.get("model_type") if isinstance(config, dict) else None
-    if not isinstance(config, dict) or family not in FAMILIES:
+    if not isinstance(config, dict):
+        raise ValueError(
+            f"{folder / CONFIG} is of a network None; encoders that are read are {' and '.join(FAMILIES)}."
+        )
+    return config
+
+
+def refuse_other_kinds(folder: Path, config: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` for a network that is not computed as BERT is."""
+    if (family := config.get("model_type")) not in FAMILIES:
         raise ValueError(
             f"{folder / CONFIG} is of a network {family!r}; encoders that are read are {' and '.join(FAMILIES)}."
         )
@@ -106,7 +123,6 @@ def _config(folder: Path) -> Mapping[str, Any]:
         raise ValueError(
             f"{folder / CONFIG} says {other[0]} {config[other[0]]!r}; {wanted[other[0]]!r} is what is read."
         )
-    return config
 
 
 def _encoder_of(weights: Mapping[str, Tensor], called: str) -> dict[str, Tensor]:
@@ -121,7 +137,9 @@ def _encoder_of(weights: Mapping[str, Tensor], called: str) -> dict[str, Tensor]
     return found
 
 
-def _filled(weights: Mapping[str, Tensor], heads: int, called: str, padding: int = 0) -> Encoder:
+def _filled(
+    weights: Mapping[str, Tensor], heads: int, called: str, padding: int = 0, separator: int = SEPARATOR
+) -> Encoder:
     vocabulary, width = weights["embeddings.tokens.weight"].shape
     numbers = {int(found[1]) for name in weights if (found := re.match(r"layer(\d+)\.", name))}
     try:
@@ -134,6 +152,7 @@ def _filled(weights: Mapping[str, Tensor], heads: int, called: str, padding: int
             positions=len(weights["embeddings.positions.weight"]),
             types=len(weights.get("embeddings.types.weight", ())),
             padding=padding,
+            separator=separator,
         )
         network.load_state_dict({name: x.float() for name, x in weights.items()})
     except (RuntimeError, ValueError) as misfit:

@@ -1,5 +1,7 @@
 """An ONNX file that answers texts: an encoder as ``transformers`` exports it, asked with numbers of tokens."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -28,39 +30,75 @@ class OnnxEncoder(nn.Module):
         super().__init__()
         self.network = network
         self.padding, self.separator = padding, separator
-        names = [x.name for x in network.session.get_inputs()]
-        if "input_ids" not in names or not set(names) <= set(INPUTS):
-            raise ValueError(
-                f"{network.name} takes {', '.join(names)}, where an encoder of texts takes input_ids and, if it wants, "
-                f"{' and '.join(INPUTS[1:])}; export it so."
-            )
-        floats = [x for x in network.session.get_outputs() if x.type.startswith("tensor(float")]
-        vectors = [x.name for x in floats if len(x.shape) == 3]
+        names = inputs_of(network)
+        vectors = outputs_of(network, 3)
         if not vectors:
             raise ValueError(f"{network.name} gives no vectors of tokens, (N, T, D); export it with them.")
         self._names = names
         self._output = STATES if STATES in vectors else vectors[0]
 
     def forward(self, tokens: Tensor) -> Tensor:
-        lengths = (tokens != self.padding).sum(1)
-        order = lengths.argsort(stable=True)
-        pieces = [self._ask(tokens[part], int(lengths[part].max())) for part in order.split(ALIKE)]
-        longest = tokens.shape[1]
-        whole = torch.cat([_widened(piece, longest) for piece in pieces])
-        return whole.to(tokens.device)[order.argsort()]
+        ask = partial(self._asked, longest=tokens.shape[1])
+        return by_length(ask, tokens, self.padding)
 
-    def _ask(self, tokens: Tensor, longest: int) -> Tensor:
-        ids = tokens[:, : max(longest, 1)].long().cpu()
-        mask = (ids != self.padding).long()
-        ends = (ids == self.separator).long()
-        given = dict(zip(INPUTS, (ids, mask, ((ends.cumsum(1) - ends) > 0).long() * mask), strict=True))
-        session = self.network.session
-        try:
-            (answer,) = session.run([self._output], {name: given[name].numpy() for name in self._names})
-        except Exception as failure:  # its own kinds of errors, of many lines
-            words = str(failure).strip().partition("\n")[0].rstrip(".")
-            raise ValueError(f"{self.network.name} does not answer texts of {ids.shape[1]} tokens ({words}).") from None
-        return torch.from_numpy(answer).float()
+    def _asked(self, tokens: Tensor, longest: int) -> Tensor:
+        answer = asked(self.network, self._names, self._output, tokens, self.padding, self.separator)
+        return _widened(answer, longest)
+
+
+class OnnxAnswers(nn.Module):
+    """Tokens (N, T) -> (N, D): the output of that name, logits or vectors of whole texts; asked as ``OnnxEncoder``."""
+
+    def __init__(self, network: OnnxNetwork, output: str, padding: int = PADDING, separator: int = SEPARATOR) -> None:
+        super().__init__()
+        self.network = network
+        self.padding, self.separator = padding, separator
+        self._names, self._output = inputs_of(network), output
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        ask = partial(asked, self.network, self._names, self._output, padding=self.padding, separator=self.separator)
+        return by_length(ask, tokens, self.padding)
+
+
+def inputs_of(network: OnnxNetwork) -> list[str]:
+    """What it takes, of ``INPUTS``. Raises ``ValueError`` for anything else."""
+    names = [x.name for x in network.session.get_inputs()]
+    if "input_ids" not in names or not set(names) <= set(INPUTS):
+        raise ValueError(
+            f"{network.name} takes {', '.join(names)}, where an encoder of texts takes input_ids and, if it wants, "
+            f"{' and '.join(INPUTS[1:])}; export it so."
+        )
+    return names
+
+
+def outputs_of(network: OnnxNetwork, axes: int) -> list[str]:
+    """The names of its outputs of fractions that have so many axes."""
+    floats = [x for x in network.session.get_outputs() if x.type.startswith("tensor(float")]
+    return [x.name for x in floats if len(x.shape) == axes]
+
+
+def by_length(ask: Callable[[Tensor], Tensor], tokens: Tensor, padding: int) -> Tensor:
+    """``ask`` of all texts, ``ALIKE`` of nearly one length at a time, each time without the padding behind them all."""
+    lengths = (tokens != padding).sum(1)
+    order = lengths.argsort(stable=True)
+    pieces = [ask(tokens[part][:, : max(int(lengths[part].max()), 1)]) for part in order.split(ALIKE)]
+    return torch.cat(pieces).to(tokens.device)[order.argsort()]
+
+
+def asked(
+    network: OnnxNetwork, names: Sequence[str], output: str, tokens: Tensor, padding: int, separator: int
+) -> Tensor:
+    """What ``network`` answers to ``tokens`` with its ``output``; it gets those of ``INPUTS`` that ``names`` names."""
+    ids = tokens.long().cpu()
+    mask = (ids != padding).long()
+    ends = (ids == separator).long()
+    given = dict(zip(INPUTS, (ids, mask, ((ends.cumsum(1) - ends) > 0).long() * mask), strict=True))
+    try:
+        (answer,) = network.session.run([output], {name: given[name].numpy() for name in names})
+    except Exception as failure:  # its own kinds of errors, of many lines
+        words = str(failure).strip().partition("\n")[0].rstrip(".")
+        raise ValueError(f"{network.name} does not answer texts of {ids.shape[1]} tokens ({words}).") from None
+    return torch.from_numpy(answer).float()
 
 
 def onnx_sentences(file: Path, padding: int = PADDING, separator: int = SEPARATOR) -> SentenceEncoder:

@@ -97,7 +97,7 @@ def _of_classes(table: Table, classes: Sequence[str], where: str) -> tuple[Tenso
         others = [name for name in table.columns if name not in classes]
         moved = ["its columns were put in the order of the classes"] if places != sorted(places) else []
         return table.answers[:, places], moved + ([f"its columns {_some(others)} are no classes"] if others else [])
-    if count != len(classes):
+    if classes and count != len(classes):
         raise ValueError(
             f"{where} has {counted(count, 'number')} a row, and the samples have {counted(len(classes), 'class')}: "
             f"{_some(classes)}."

@@ -1,0 +1,127 @@
+"""Trained networks of texts from folders as ``transformers`` saves them.
+
+Of BERT and DistilBERT they are networks of ours, with all layers open, and nobody's code is run; those of other
+families are run by that library, where it is installed.
+"""
+
+from importlib.metadata import version
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from tutelage import plain_json
+from tutelage.foreign.bert_files import CONFIG, FAMILIES, config_in, encoder_in_folder, weights_in
+from tutelage.models.encoder import SEPARATOR
+from tutelage.models.sentences import SentenceEncoder, counting, mean_of_tokens, trimmed
+from tutelage.models.text_classifier import TextClassifier
+from tutelage.trust import Refused, imported
+
+HEADS = {"bert": ("bert.pooler.dense", "classifier", "tanh"), "distilbert": ("pre_classifier", "classifier", "relu")}
+"""What each family calls the two linear layers of its classifier, and what stands between them."""
+POOLING = Path("1_Pooling", "config.json")
+"""Where sentence-transformers says how a text's vector is made of those of its tokens."""
+
+
+def texts_in_folder(folder: str, padding: int, separator: int, *, vectors: bool) -> nn.Module:
+    """The network in ``folder``, tokens (N, T) -> logits, or ``vectors`` of texts (N, D), the mean over its tokens.
+
+    ``padding`` and ``separator`` are the numbers that its vocabulary has for these. Raises ``FileNotFoundError`` for a
+    folder without its files, ``ValueError`` for files that are damaged or do not fit each other, and for vectors that
+    are made otherwise; ``ImportError`` with the install line for another family than BERT and DistilBERT without
+    transformers.
+    """
+    place = Path(folder)
+    if vectors:
+        _refuse_other_pooling(place)
+    config = config_in(place)
+    if (said := config.get("pad_token_id", padding)) not in (padding, None):
+        raise ValueError(
+            f"{place / CONFIG} pads with the token {str(said)[:20]}, and the vocabulary with {padding}: they are of "
+            "two networks; name the vocabulary of this one with --vocabulary."
+        )
+    if config.get("model_type") not in FAMILIES:
+        return _by_transformers(place, padding, separator, vectors)
+    if not vectors:
+        return classifier_in_folder(place, separator)
+    return SentenceEncoder(encoder_in_folder(place, separator), padding).eval()
+
+
+def classifier_in_folder(folder: Path, separator: int = SEPARATOR) -> TextClassifier:
+    """The classifier of texts in ``folder``, BERT's or DistilBERT's, in eval mode. Raises as ``encoder_in_folder``."""
+    encoder = encoder_in_folder(folder, separator)
+    pooler, output, activation = HEADS[config_in(folder)["model_type"]]
+    file, stored = weights_in(folder)
+    found: dict[str, Tensor] = {}
+    for theirs, ours in ((pooler, "pooler"), (output, "output")):
+        for part in ("weight", "bias"):
+            if (x := stored.get(f"{theirs}.{part}")) is None:
+                raise ValueError(
+                    f"{file} has no {theirs}.{part}: it is no classifier of texts; fine-tune it with a head, or say "
+                    "--task embeddings."
+                )
+            found[f"{ours}.{part}"] = x.float()
+    network = TextClassifier(encoder, len(found["output.weight"]), 0.0, activation)
+    fitting = network.state_dict()
+    if odd := [name for name, x in found.items() if x.shape != fitting[name].shape]:
+        raise ValueError(f"{file} holds no whole classifier: its {odd[0]} is {tuple(found[odd[0]].shape)}.")
+    network.load_state_dict({**fitting, **found})
+    return network.eval()
+
+
+class TransformersTexts(nn.Module):
+    """Tokens (N, T) -> what a ``network`` of transformers says of them: its logits, or the mean of its last states."""
+
+    def __init__(self, network: nn.Module, padding: int, separator: int, vectors: bool) -> None:
+        super().__init__()
+        self.network, self.padding, self.separator, self.vectors = network, padding, separator, vectors
+        self.has_types = "token_type_ids" in signature(network.forward).parameters
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        tokens = trimmed(tokens, self.padding)
+        counts = counting(tokens, self.padding)
+        ends = (tokens == self.separator).long()
+        types = {"token_type_ids": ((ends.cumsum(1) - ends) > 0).long() * counts.long()} if self.has_types else {}
+        answer = self.network(input_ids=tokens, attention_mask=counts.long(), **types)
+        if self.vectors:
+            return mean_of_tokens(answer.last_hidden_state, counts)
+        logits: Tensor = answer.logits
+        return logits
+
+
+def _by_transformers(folder: Path, padding: int, separator: int, vectors: bool) -> nn.Module:
+    try:
+        library: Any = imported("transformers")
+    except Refused:
+        raise
+    except Exception:
+        torch_version = version("torch").partition("+")[0]
+        raise ImportError(
+            f"{folder} holds a network of the family {config_in(folder).get('model_type')!r}, which transformers runs: "
+            f"pip install transformers torch=={torch_version}; {' and '.join(FAMILIES)} need no more than tutelage."
+        ) from None
+    kind = library.AutoModel if vectors else library.AutoModelForSequenceClassification
+    try:
+        network: nn.Module = kind.from_pretrained(
+            str(folder), use_safetensors=True, trust_remote_code=False, local_files_only=True
+        )
+    except Exception as failure:  # its own kinds of errors, of many lines
+        words = str(failure).strip().partition("\n")[0].rstrip(".")
+        raise ValueError(f"{folder} is no network that transformers loads ({words}); save it again.") from None
+    return TransformersTexts(network, padding, separator, vectors).eval()
+
+
+def _refuse_other_pooling(folder: Path) -> None:
+    file = folder / POOLING
+    if not file.is_file():
+        return
+    try:
+        said = plain_json.read(file)
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged {error}; save the network again.") from None
+    ways = [name for name, value in said.items() if name.startswith("pooling_mode") and value is True]
+    if ways and ways != ["pooling_mode_mean_tokens"]:
+        raise ValueError(
+            f"{file} says {ways[0]}; a text's vector is read as the mean over its tokens, which is another."
+        )
