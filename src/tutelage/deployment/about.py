@@ -7,16 +7,18 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from tutelage.own_data.preprocessing import Preprocessing
 from tutelage.own_data.source import TASKS, TaskName
+from tutelage.own_data.tokenisation import Tokenisation, read_tokenisation
 from tutelage.printable import printable
 
-Input: TypeAlias = Literal["pixels", "unit", "normalised"]
-"""What a file takes: uint8 0 to 255, float32 0 to 1, or float32 as the network itself sees them."""
+Input: TypeAlias = Literal["pixels", "unit", "normalised", "tokens"]
+"""What a file takes: uint8 0 to 255, float32 0 to 1, float32 as the network itself sees them, or int64 tokens."""
 INPUTS: tuple[Input, ...] = get_args(Input)
 OUTPUTS: Mapping[TaskName, tuple[str, str]] = {
     "classification": ("logits", "a softmax over the classes makes probabilities of them"),
     "multi-label": ("logits", "a sigmoid makes a probability of each"),
     "segmentation": ("logits", "a softmax over the classes, at each pixel, makes probabilities of them"),
     "regression": ("values", "the numbers that are predicted"),
+    "embeddings": ("embeddings", "a vector for each text; the cosine of two says how alike the texts are"),
 }
 """The name of the output, and what it is."""
 LONGEST_SIDE, MOST_CLASSES = 2**14, 2**20
@@ -24,24 +26,30 @@ LONGEST_SIDE, MOST_CLASSES = 2**14, 2**20
 
 @dataclass(frozen=True)
 class About:
-    """A student's ``task`` and ``classes`` (of labels, or of columns), its architecture's ``name``, its pictures.
+    """A student's ``task`` and ``classes`` (of labels, or of columns), its architecture's ``name``, what it sees.
 
-    Without ``preprocessing`` its inputs are no pictures, and files take what the network sees.
+    Without ``preprocessing`` its inputs are no pictures, without ``tokenisation`` no texts, and files take what the
+    network sees.
     """
 
     task: TaskName = "classification"
     classes: tuple[str, ...] = ()
     preprocessing: Preprocessing | None = None
     name: str = "student"
+    tokenisation: Tokenisation | None = None
 
     def facts(self) -> dict[str, object]:
         """For ``student.json``, and the metadata of a file."""
         kept = {} if self.preprocessing is None else {"preprocessing": self.preprocessing.as_json()}
+        kept |= {} if self.tokenisation is None else {"tokenisation": self.tokenisation.as_json()}
         return {"name": self.name, "task": self.task, "classes": list(self.classes), **kept}
 
     @property
     def input_words(self) -> str:
-        """What the network itself sees, for whoever calls it in PyTorch; nothing is known of what is no picture."""
+        """What the network itself sees, for whoever calls it in PyTorch; nothing is known of other numbers."""
+        if (how := self.tokenisation) is not None:
+            form = "[CLS] text [SEP]" + " second [SEP]" * (how.texts == 2)
+            return f"int64 (N, {how.longest}): numbers of pieces, {form}, at most so many, {how.padding} behind them"
         if self.preprocessing is None:
             return ""
         shape = ", ".join(map(str, (self.preprocessing.channels, *self.preprocessing.size)))
@@ -54,6 +62,8 @@ class About:
         Whoever forgets a mean, or divides by 255 once too often, gets worse answers without a word. Pixels as uint8
         leave nothing to forget: the normalisation is in the file, and a runtime refuses any other type.
         """
+        if self.tokenisation is not None:
+            return "tokens"
         return "normalised" if self.preprocessing is None else "pixels"
 
 
@@ -68,7 +78,9 @@ def read_about(facts: Any, where: str) -> About:
         raise ValueError(f"{where} does not list its classes as texts; restore it from a copy.")
     preprocessing = facts.get("preprocessing")
     pictures = None if preprocessing is None else _preprocessing(preprocessing, where)
-    return About(task, tuple(map(printable, classes)), pictures, printable(name))
+    cut = facts.get("tokenisation")
+    texts = None if cut is None else read_tokenisation(cut, where)
+    return About(task, tuple(map(printable, classes)), pictures, printable(name), texts)
 
 
 def _preprocessing(said: Any, where: str) -> Preprocessing:

@@ -10,6 +10,7 @@ from tutelage.deployment.compared import Checked
 from tutelage.measures.chance import left_open
 from tutelage.own_data.preprocessing import Preprocessing
 from tutelage.own_data.source import TaskName
+from tutelage.own_data.tokenisation import Tokenisation
 from tutelage.plurals import counted
 from tutelage.printable import in_markdown, printable
 from tutelage.results import Arguments, Network, Results, Score
@@ -21,11 +22,18 @@ PIPELINES = {
     "segmentation": "image-segmentation",
 }
 """The Hub's word for a task on pictures; it has none for the prediction of numbers."""
+TEXTS = {
+    "classification": "text-classification",
+    "multi-label": "text-classification",
+    "embeddings": "sentence-similarity",
+}
+"""The same for texts."""
 NUMBERED: Mapping[TaskName, str] = {
     "classification": "what the data call the classes",
     "segmentation": "the grey levels of the masks",
     "multi-label": "the columns of the labels, counted from 0",
     "regression": "the columns of the labels, counted from 0",
+    "embeddings": "the places of a vector, counted from 0",
 }
 """What classes are that are called by a number."""
 OPEN = "*To be filled in.*"
@@ -78,8 +86,9 @@ def model_card(
 def _header(about: About, made: Made) -> str:
     """YAML, in which JSON's texts are texts."""
     lines = ["# Written by tutelage", "library_name: tutelage"]
-    if about.preprocessing is not None and about.task in PIPELINES:
-        lines.append(f"pipeline_tag: {PIPELINES[about.task]}")
+    pipelines = PIPELINES if about.preprocessing is not None else TEXTS if about.tokenisation is not None else {}
+    if about.task in pipelines:
+        lines.append(f"pipeline_tag: {pipelines[about.task]}")
     lines += ["tags:", "- knowledge-distillation", "# license: to be filled in"]
     if names := [metric.name for metric in made.results.metrics]:
         lines += ["metrics:", *(f"- {json.dumps(printable(name))}" for name in names)]
@@ -88,6 +97,8 @@ def _header(about: About, made: Made) -> str:
 
 def _input(about: About, checked: Checked | None) -> str:
     how, lines = about.preprocessing, []
+    if about.tokenisation is not None:
+        return _texts(about.tokenisation)
     if checked is not None:
         shape = ", ".join(map(str, checked.shape))
         lines.append(f"The ONNX file takes `input`: {checked.dtype} (N, {shape}), any number N of samples.")
@@ -102,6 +113,16 @@ def _input(about: About, checked: Checked | None) -> str:
         + ("; the ONNX file does that itself, and takes pixels from 0 to 255." if inside else ".")
     )
     return " ".join(lines)
+
+
+def _texts(how: Tokenisation) -> str:
+    form = "[CLS] text [SEP]" if how.texts == 1 else "[CLS] text [SEP] second [SEP]"
+    return (
+        "The ONNX file takes `input_ids` and `attention_mask`: int64 (N, T), any number N of texts, T of up to "
+        f"{how.longest} tokens, the mask 1 for each and 0 for padding. Texts are in lower case without accents and cut "
+        f"into word pieces as BERT's, {in_markdown(form)}; the {len(how.pieces):,} pieces are in the file's metadata "
+        "under `tokenisation`, and `predict.py` reads them there."
+    )
 
 
 def _sized(how: Preprocessing) -> str:

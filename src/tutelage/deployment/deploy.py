@@ -13,6 +13,7 @@ from tutelage.deployment.card import CARD, Made, model_card
 from tutelage.deployment.compared import Checked
 from tutelage.deployment.onnx import export_onnx
 from tutelage.deployment.script import SCRIPT, script
+from tutelage.deployment.text_script import text_script
 from tutelage.files import write_text
 from tutelage.renewal import AGAIN, STUDENTS, is_deployed
 
@@ -42,7 +43,7 @@ def deploy(
     """Keep ``student`` in a run's ``folder`` (``run.place``), in every form it has.
 
     ``student.safetensors`` and ``student.json`` (with ``facts``) for ``tutelage.load``; ``samples.safetensors``, the
-    first of ``samples``, which later exports are compared on; ``student.onnx``; for pictures ``predict.py``;
+    first of ``samples``, which later exports are compared on; ``student.onnx``; for pictures and texts ``predict.py``;
     ``model_card.md``. What the ONNX file cannot be is a note: a network that has no one path, or a missing extra.
     A file of the user's own that has one of these names stays, which is a note, too.
 
@@ -71,8 +72,9 @@ def deploy(
             raise
         except Exception as error:  # whatever somebody's network does that is exported
             notes.append(f"{MODEL} was not written: {_reason(error)}")
-    if SCRIPT in free and checked is not None and about.preprocessing is not None:
-        write_text(folder / SCRIPT, script(about, checked.answer[0] if checked.answer else 1, MODEL))
+    if SCRIPT in free and checked is not None and (about.preprocessing or about.tokenisation):
+        write = script if about.tokenisation is None else text_script
+        write_text(folder / SCRIPT, write(about, checked.answer[0] if checked.answer else 1, MODEL))
     if CARD in free:
         sizes = {file.name: file.stat().st_size for file in _there(folder, free)}
         write_text(folder / CARD, model_card(about, made, checked, sizes, notes))

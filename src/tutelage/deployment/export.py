@@ -75,6 +75,9 @@ def kept_samples(folder: Path, what: About, said: Mapping[str, Any], shape: Sequ
             raise ValueError(f"{kept} holds no samples: {CURE}.")
         return samples, True
     random = torch.Generator().manual_seed(0)
+    if what.tokenisation is not None:
+        sizes = MADE_UP, what.tokenisation.longest
+        return torch.randint(1, len(what.tokenisation.pieces), sizes, generator=random), False
     if what.preprocessing is not None:
         wanted = (MADE_UP, what.preprocessing.channels, *what.preprocessing.size)
         return torch.randint(0, 256, wanted, dtype=torch.uint8, generator=random), False

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from tutelage.deployment.about import OUTPUTS, About, Input
 from tutelage.measures.predict import evaluating
+from tutelage.models.sentences import trimmed
 from tutelage.outputs import in_words, tensor_in
 from tutelage.own_data.preprocessing import Preprocessing
 
@@ -22,7 +23,7 @@ class Exported(nn.Module):
         super().__init__()
         self.model = model
         self.scale = 255.0 if takes == "pixels" else 1.0
-        self.is_normalised = takes == "normalised"
+        self.is_normalised = takes in ("normalised", "tokens")
         self.behind = about.task if probabilities else ""
         how = None if self.is_normalised else about.preprocessing
         for name, numbers in zip(("mean", "std"), moments_of(how), strict=True):
@@ -34,6 +35,29 @@ class Exported(nn.Module):
         if not self.behind:
             return answer
         return torch.sigmoid(answer) if _is_of_one(self.behind, answer) else torch.softmax(answer, 1)
+
+
+class OfIdsAndMask(nn.Module):
+    """``network``, of tokens with ``padding`` behind them, for whoever has ids and a mask: as encoders are exported."""
+
+    def __init__(self, network: nn.Module, padding: int) -> None:
+        super().__init__()
+        self.network = network
+        self.padding = padding
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:  # the file's inputs are called so
+        answer: Tensor = self.network(input_ids.masked_fill(attention_mask == 0, self.padding))
+        return answer
+
+
+def ids_and_mask(tokens: Tensor, padding: int) -> tuple[Tensor, Tensor]:
+    """Tokens (N, T), without the padding behind all of them, as ids and mask, int64 both.
+
+    >>> ids_and_mask(torch.tensor([[5, 6, 0, 0], [5, 0, 0, 0]]), 0)[1].tolist()
+    [[1, 1], [1, 0]]
+    """
+    ids = trimmed(tokens, padding)
+    return ids.contiguous(), (ids != padding).long()
 
 
 def plain_copy(model: nn.Module) -> nn.Module:
@@ -48,9 +72,9 @@ def plain_copy(model: nn.Module) -> nn.Module:
 
 def output_name(about: About, probabilities: bool) -> str:
     """What the file's output is called. Raises ``ValueError`` for probabilities of numbers."""
-    if probabilities and about.task == "regression":
+    if probabilities and about.task in ("regression", "embeddings"):
         raise ValueError(
-            "A regression predicts numbers, of which there are no probabilities; leave --probabilities out."
+            f"Of {about.task} the answers are numbers, of which there are no probabilities; leave --probabilities out."
         )
     return "probabilities" if probabilities else OUTPUTS[about.task][0]
 
@@ -80,6 +104,10 @@ def as_taken(samples: Tensor, about: About, takes: Input) -> Tensor:
     Raises ``ValueError`` where these do not go together.
     """
     pictures = about.preprocessing
+    if about.tokenisation is not None:
+        if takes != "tokens":
+            raise ValueError(f"What its network sees are texts: files take them as tokens, not as {takes}.")
+        return samples.to("cpu", torch.int64)
     if pictures is None:
         if takes != "normalised":
             raise ValueError(f"What its network sees is no picture: files take it as normalised, not as {takes}.")

@@ -17,14 +17,16 @@ from torch.export import ExportedProgram
 from tutelage.compress.fake_quantised import is_fake_quantised
 from tutelage.deployment.about import About, Input
 from tutelage.deployment.compared import ROUNDED, TOLERANCE, Checked, checked
-from tutelage.deployment.network import Exported, as_taken, output_name, plain_copy
-from tutelage.deployment.traced import BATCH, quiet, traced
+from tutelage.deployment.network import Exported, OfIdsAndMask, as_taken, ids_and_mask, output_name, plain_copy
+from tutelage.deployment.traced import BATCH, TOKENS, quiet, traced, traced_texts
 from tutelage.deployment.whole_numbers import in_whole_numbers
 from tutelage.files import atomically
 
 OPSET = 18
 """The version of ONNX's operators in the files; ONNX Runtime has it since 1.14 (2023)."""
 INPUT = "input"
+TEXTS = ("input_ids", "attention_mask")
+"""What inputs are called, and those of texts."""
 LARGEST = 2**31 - 1
 """Bytes of a file: more do not fit into one."""
 
@@ -43,7 +45,8 @@ def export_onnx(
 
     ``samples`` (2 or more) are uint8 pictures, or what the network sees where its inputs are no pictures. ``takes``
     says what the file does: ``pixels`` (uint8, 0 to 255: the default for pictures, with the normalisation in the file),
-    ``unit`` (float32, 0 to 1) or ``normalised`` (float32, as the network sees them). The output is called ``logits``,
+    ``unit`` (float32, 0 to 1) or ``normalised`` (float32, as the network sees them). Of texts it takes ``input_ids``
+    and ``attention_mask``, int64 (N, T), of any length up to the longest. The output is called ``logits``,
     ``values`` (of a regression), or with ``probabilities`` so. The task, the classes and the preprocessing stand in the
     metadata; no path, sample or date does, so that the same network gives the same bytes.
 
@@ -54,7 +57,7 @@ def export_onnx(
     """
     path = Path(path)
     made = converted(model, samples, path, about, takes=takes, probabilities=probabilities)
-    asked, size = answering(made.content, made.output, path), len(made.content)
+    asked, size = answering(made.content, made.output, path, about), len(made.content)
     allowed = ROUNDED if is_fake_quantised(made.network) else TOLERANCE
     network, inputs, takes, output = made.network, made.inputs, made.takes, made.output
     done = checked(network, asked, inputs, path, size, takes=takes, output=output, real=real, allowed=allowed)
@@ -90,7 +93,11 @@ def converted(
     refuse_huge(network, path)
     name = type(getattr(model, "_orig_mod", model)).__name__
     written = in_whole_numbers(network, inputs[:2]) if is_fake_quantised(network) else network
-    program = _converted(traced(written, inputs, name), output, name)
+    if (texts := about.tokenisation) is not None:
+        path_of_operations = traced_texts(OfIdsAndMask(written, texts.padding).eval(), texts.longest, name)
+    else:
+        path_of_operations = traced(written, inputs, name)
+    program = _converted(path_of_operations, inputs_of(about), output, name)
     content = bare(program, onnx, {**about.facts(), "input": takes, "output": output})
     return Converted(content, network, inputs, takes, output)
 
@@ -111,13 +118,18 @@ def refuse_huge(network: nn.Module, path: Path) -> None:
                          f"export to .pt2, which holds more.")  # fmt: skip
 
 
-def _converted(program: ExportedProgram, output: str, name: str) -> Any:
+def inputs_of(about: About) -> list[str]:
+    """What the file's inputs are called."""
+    return [INPUT] if about.tokenisation is None else [*TEXTS]
+
+
+def _converted(program: ExportedProgram, inputs: list[str], output: str, name: str) -> Any:
     try:
         with quiet():
             return torch.onnx.export(
                 program,
                 dynamo=True,
-                input_names=[INPUT],
+                input_names=inputs,
                 output_names=[output],
                 opset_version=OPSET,
                 external_data=False,
@@ -151,21 +163,22 @@ def bare(model: Any, onnx: Any, facts: Mapping[str, object]) -> bytes:
     for named in [x for x in model.opset_import if x.domain not in used]:
         model.opset_import.remove(named)
     del graph.value_info[:]  # the shapes between, which a runtime finds itself
-    number = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    open_sizes = [size.dim_param for size in graph.input[0].type.tensor_type.shape.dim if size.dim_param]
+    called = dict(zip(open_sizes, (BATCH, TOKENS), strict=False))
     for value in (*graph.input, *graph.output):
         for size in value.type.tensor_type.shape.dim:
-            if size.dim_param == number:
-                size.dim_param = BATCH
+            size.dim_param = called.get(size.dim_param, size.dim_param) or size.dim_param
     model.producer_name, model.producer_version = "tutelage", version("tutelage")
     onnx.helper.set_model_props(model, {key: json.dumps(value, ensure_ascii=False) for key, value in facts.items()})
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
 
-def answering(content: bytes, output: str, path: Path) -> Callable[[Tensor], Tensor]:
+def answering(content: bytes, output: str, path: Path, about: About) -> Callable[[Tensor], Tensor]:
     """What ONNX Runtime answers to a batch with the file that will lie at ``path``, whose output is called so.
 
-    Raises ``ValueError`` where it refuses the file.
+    A batch of tokens is given as ids and mask, without the padding behind all of them. Raises ``ValueError`` where the
+    runtime refuses the file.
     """
     runtime = onnx_module("onnxruntime")
     options = runtime.SessionOptions()
@@ -176,4 +189,10 @@ def answering(content: bytes, output: str, path: Path) -> Callable[[Tensor], Ten
         raise ValueError(
             f"{path} was not kept: ONNX Runtime refuses it ({str(error).partition(chr(10))[0]})."
         ) from None
-    return lambda batch: torch.from_numpy(np.asarray(session.run([output], {INPUT: batch.numpy()})[0]))
+
+    def asked(batch: Tensor) -> Tensor:
+        given = (batch,) if about.tokenisation is None else ids_and_mask(batch, about.tokenisation.padding)
+        named = {name: x.numpy() for name, x in zip(inputs_of(about), given, strict=True)}
+        return torch.from_numpy(np.asarray(session.run([output], named)[0]))
+
+    return asked

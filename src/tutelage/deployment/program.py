@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from tutelage.deployment.about import About, Input
 from tutelage.deployment.compared import Checked, checked
-from tutelage.deployment.network import Exported, as_taken, output_name, plain_copy
-from tutelage.deployment.traced import quiet, traced
+from tutelage.deployment.network import Exported, OfIdsAndMask, as_taken, ids_and_mask, output_name, plain_copy
+from tutelage.deployment.traced import quiet, traced, traced_texts
 from tutelage.files import atomically
 
 FACTS = "tutelage.json"
@@ -27,7 +27,8 @@ def export_program(
     probabilities: bool = False,
     real: bool = True,
 ) -> Checked:
-    """``model`` as an exported program: ``torch.export.load(path).module()(batch)``, for batches of any size.
+    """``model`` as an exported program: ``torch.export.load(path).module()(batch)``, for batches of any size; of
+    texts ``(input_ids, attention_mask)``, int64.
 
     Arguments as of ``export_onnx``. Raises ``ValueError`` for a network that cannot be exported and for answers that
     differ, ``OSError`` in one sentence where the file cannot be written.
@@ -35,11 +36,16 @@ def export_program(
     takes, path = takes or about.input, Path(path)
     output, inputs = output_name(about, probabilities), as_taken(samples, about, takes)
     network = Exported(plain_copy(model), about, takes, probabilities).eval()
-    program = traced(network, inputs, type(getattr(model, "_orig_mod", model)).__name__)
+    name = type(getattr(model, "_orig_mod", model)).__name__
+    if (texts := about.tokenisation) is not None:
+        program = traced_texts(OfIdsAndMask(network, texts.padding).eval(), texts.longest, name)
+    else:
+        program = traced(network, inputs, name)
     facts = {**about.facts(), "input": takes, "output": output, "tutelage": version("tutelage")}
     with atomically(path) as temporary:
         with quiet():
             torch.export.save(program, temporary, extra_files={FACTS: json.dumps(facts, ensure_ascii=False)})
             again = torch.export.load(temporary).module()
         size = temporary.stat().st_size
-        return checked(network, again, inputs, path, size, takes=takes, output=output, real=real)
+        asked = again if texts is None else lambda tokens: again(*ids_and_mask(tokens, texts.padding))
+        return checked(network, asked, inputs, path, size, takes=takes, output=output, real=real)

@@ -92,7 +92,7 @@ def script(about: About, outputs: int, model: str = "student.onnx", name: str = 
     Pictures are read to the bit as ours are: turned as their EXIF orientation says, in ``channels``, their shorter side
     scaled to ``resize`` (antialiased bilinear), the middle cut out; where that is 0, scaled to the size as a whole if
     they have another. A mask goes into ``PICTURE.predicted.png``.
-    Raises ``ValueError`` for a student whose inputs are no pictures.
+    Raises ``ValueError`` for a student whose inputs are no pictures; for texts there is ``text_script``.
     """
     how = about.preprocessing
     if how is None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-BATCH = "batch"
+BATCH, TOKENS = "batch", "tokens"
 _MACHINE = ("stack_trace", "from_node", "source_fn_stack")  # where the code lies on this machine
 
 
@@ -25,9 +25,20 @@ def traced(network: nn.Module, samples: Tensor, name: str) -> ExportedProgram:
     line of which file cannot be exported, and what to write instead.
     """
     rows = torch.zeros_like(samples[:1]).expand(2, *samples.shape[1:]).contiguous()
+    return _traced(network, (rows,), ({0: Dim(BATCH)},), name)
+
+
+def traced_texts(network: nn.Module, longest: int, name: str) -> ExportedProgram:
+    """``network`` of ids and mask, int64 (N, T) both, for texts of up to ``longest`` tokens. Raises as ``traced``."""
+    ids = torch.ones(2, 4, dtype=torch.int64)
+    sizes = {0: Dim(BATCH), 1: Dim(TOKENS, max=longest)}
+    return _traced(network, (ids, ids.clone()), (sizes, sizes), name)
+
+
+def _traced(network: nn.Module, rows: tuple[Tensor, ...], sizes: tuple[Any, ...], name: str) -> ExportedProgram:
     try:
         with quiet(), torch.no_grad():
-            program = torch.export.export(network, (rows,), dynamic_shapes=({0: Dim(BATCH)},), strict=False)
+            program = torch.export.export(network, rows, dynamic_shapes=sizes, strict=False)
     except Exception as error:
         raise ValueError(f"{name} cannot be exported: {_reason(error)}.") from None
     for module in program.graph_module.modules():

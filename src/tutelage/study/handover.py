@@ -49,7 +49,8 @@ def hand_over(run: Run, student: nn.Module, participants: Participants, method: 
 def about_of(participants: Participants) -> About:
     """Whom the files of the student are about."""
     data = participants.data
-    return About(_task(data), data.train.classes, data.preprocessing, participants.names[1])
+    name = participants.names[1]
+    return About(_task(data), data.train.classes, data.preprocessing, name, data.tokenisation)
 
 
 def samples_of(data: Sets) -> Tensor:

@@ -138,7 +138,7 @@ def quantised_network(
     sentence = verdict(precision, sets.task.told, networks)
     metric = sets.task.told
     notes += filter(None, [left_open(networks[FILE].scores[metric.name], metric, len(sets.test), "the file's")])
-    apart, answer = difference(float32.network, answering(content, float32.output, to), float32.inputs, str(to))
+    apart, answer = difference(float32.network, answering(content, float32.output, to, about), float32.inputs, str(to))
     shape, dtype = tuple(float32.inputs.shape[1:]), str(float32.inputs.dtype)[6:]
     checked = Checked(to, len(content), apart, float32.takes, float32.output, shape, dtype, answer)
     made = Made(

@@ -1,0 +1,137 @@
+"""``predict.py`` for texts: the lines that ask the ONNX file about a text, with onnxruntime and numpy alone.
+
+How texts are cut stands in the script, and the pieces in the file's metadata, so that the file is enough.
+"""
+
+from tutelage.data.wordpiece import IDEOGRAPHS, LONGEST_WORD
+from tutelage.deployment.about import About
+from tutelage.deployment.script import SCRIPT, class_list
+
+_HEAD = '''\
+"""Written by tutelage. What {model} says of {what}: python {script} {usage}; needs onnxruntime, numpy."""
+
+import json
+import sys
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+'''
+_CUT = '''\
+IDEOGRAPHS = {ideographs}
+
+
+def is_control(x):
+    return x not in "\\t\\n\\r" and (x in "\\0\\ufffd" or unicodedata.category(x) in ("Cc", "Cf", "Co"))
+
+
+def stands_alone(x):
+    if ord(x) < 128:
+        return not x.isalnum() and not x.isspace()
+    return any(low <= ord(x) <= high for low, high in IDEOGRAPHS) or unicodedata.category(x).startswith("P")
+
+
+def words(text):
+    """Its words in lower case without accents; a mark or ideograph is a word."""
+    spaced = (" " if x in "\\t\\n\\r" or unicodedata.category(x) == "Zs" else x for x in text if not is_control(x))
+    plain = (x for x in unicodedata.normalize("NFD", "".join(spaced).lower()) if unicodedata.category(x) != "Mn")
+    return "".join(f" {{x}} " if stands_alone(x) else x for x in plain).split()
+
+
+def pieces_of(word, numbers):
+    """The numbers of its pieces, always the longest that fits, from the left."""
+    found, begin = [], 0
+    while begin < len(word):
+        ends = range(len(word), begin, -1)
+        known = (numbers.get("##" * (begin > 0) + word[begin:end]) for end in ends)
+        place, number = next(((end, x) for end, x in zip(ends, known) if x is not None), (0, None))
+        if number is None or len(word) > {longest_word}:
+            return [numbers["[UNK]"]]
+        found.append(number)
+        begin = place
+    return found
+
+
+def tokens_of(texts, numbers, longest):
+    """[CLS] text [SEP], or [CLS] text [SEP] second [SEP]; cut at the end of the longer one."""
+    parts = [[number for word in words(text) for number in pieces_of(word, numbers)] for text in texts]
+    while sum(map(len, parts)) > longest - 1 - len(parts):
+        max(reversed(parts), key=len).pop()
+    return [numbers["[CLS]"], *(number for part in parts for number in (*part, numbers["[SEP]"]))]
+
+
+'''
+_ASKED = """\
+model = onnxruntime.InferenceSession(Path(__file__).with_name("{model}"), providers=["CPUExecutionProvider"])
+cut = json.loads(model.get_modelmeta().custom_metadata_map["tokenisation"])
+numbers = {{piece: number for number, piece in enumerate(cut["pieces"])}}
+
+
+def answer_to(*texts):
+    ids = np.array([tokens_of(texts, numbers, cut["longest"])])
+    given = {{"input_ids": ids, "attention_mask": np.ones_like(ids)}}
+    return np.atleast_1d(model.run(None, given)[0][0].astype(np.float64))
+
+
+"""
+_ONE = """\
+if len(sys.argv) < {count}:
+    sys.exit(__doc__)
+answer = answer_to({texts})
+"""
+_SAID = {
+    "classification": """\
+share = np.exp(answer - answer.max()) / np.exp(answer - answer.max()).sum()
+for place in np.argsort(-share)[:3]:
+    print(f"{share[place]:6.1%}  {CLASSES[place]}")
+""",
+    "multi-label": """\
+share = 1 / (1 + np.exp(-answer))
+for place in np.argsort(-share):
+    print(f"{share[place]:6.1%}  {'yes' if share[place] >= 0.5 else 'no ':3}  {CLASSES[place]}")
+""",
+    "regression": """\
+for name, value in zip(CLASSES, answer, strict=True):
+    print(f"{name}: {value:g}")
+""",
+}
+_VECTORS = """\
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
+vectors = [answer_to(text) for text in sys.argv[1:]]
+for text, vector in zip(sys.argv[2:], vectors[1:], strict=True):
+    cosine = vector @ vectors[0] / np.linalg.norm(vector) / np.linalg.norm(vectors[0])
+    print(f"{cosine:6.3f}  {text}")
+if len(vectors) == 1:
+    print(json.dumps(vectors[0].tolist()))
+"""
+
+
+def text_script(about: About, outputs: int, model: str = "student.onnx", name: str = SCRIPT) -> str:
+    """The source of ``predict.py`` for a file ``model`` of texts beside it that gives ``outputs`` numbers a text.
+
+    The script is called ``name``. Texts are cut to the bit as ours are. Of one text in an embedding it prints the
+    vector, of more how alike each is to the first. Raises ``ValueError`` for a student whose inputs are no texts.
+    """
+    how = about.tokenisation
+    if how is None:
+        raise ValueError("This predict.py is about texts, and what this network sees is none; script is for pictures.")
+    vectors = about.task == "embeddings"
+    usage = "TEXT [OTHER ...]" if vectors else "TEXT" if how.texts == 1 else "TEXT SECOND"
+    facts = {
+        "model": model,
+        "script": name,
+        "usage": usage,
+        "what": "a text" if how.texts == 1 else "a pair of texts",
+        "ideographs": IDEOGRAPHS,
+        "longest_word": LONGEST_WORD,
+        "count": how.texts + 1,
+        "texts": ", ".join(f"sys.argv[{n + 1}]" for n in range(how.texts)),
+    }
+    head, cut, asked, one = (part.format(**facts) for part in (_HEAD, _CUT, _ASKED, _ONE))
+    if vectors:
+        return "".join([head, cut, asked, _VECTORS])
+    classes = f"CLASSES = {class_list(about.classes, outputs)}\n"
+    return "".join([head, classes, cut, asked, one, _SAID[about.task]])
