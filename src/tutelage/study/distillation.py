@@ -60,6 +60,9 @@ def distilled(
     if asked.method != "auto":
         method_named(asked.method)  # a misspelt one is found before anything is read
     participants = participants_of()
+    if asked.baseline and not participants.data.train.has_targets:
+        run.progress.note("no student is trained without a teacher: nobody else says what is to be learnt")
+        asked = replace(asked, baseline=False)
     refuse_misfits(run, participants, asked)
     timed = timed_plan(run, participants, asked)
     words = plan_in_words(participants, asked, timed, _kept_bytes(participants, asked, timed))
@@ -149,8 +152,7 @@ def trials_of(participants: Participants, asked: DistillationSettings, timed: Ti
     kept = lesson.num_views if timed.keeps_answers(lesson) else 0
     teaching = participants.teaching(how, kept)
     build = participants.student_of(how)
-    start = participants.start if build is participants.build_student else None  # a method's own student has others
-    trials = {STUDENT: Trial(build, plan, teaching, start=start)}
+    trials = {STUDENT: Trial(build, plan, teaching, start=participants.start_of(build))}
     if asked.baseline:
         alone = participants.alone(found.batch_size, asked)
         own = Plan(alone, factory(lr=found.lr_alone), timed.epochs, one_cycle, participants.data.task)

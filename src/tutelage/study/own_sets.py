@@ -23,6 +23,8 @@ from tutelage.profiling import clocked
 from tutelage.study.own_settings import DataSettings
 from tutelage.study.sets import Sets
 from tutelage.tasks.by_name import task_named
+from tutelage.tasks.task import Task
+from tutelage.tasks.texts import of_texts
 
 DECODED = "decoded"
 """The folder, beside a root's stages, for pictures that do not fit the memory once they are decoded."""
@@ -87,13 +89,18 @@ def own_sets(
         moved.get("validation"),
         moved["test" if "test" in moved else "validation"],
         test_transform=show,
-        task=task_named(source.task),
+        task=_task(source, ready),
         normalisation=(preprocessing.mean, preprocessing.std) if preprocessing else ((), ()),
         preprocessing=preprocessing,
         unlabelled=moved.get("unlabelled"),
         names=tuple(names),
         tokenisation=ready.tokenisation,
     )
+
+
+def _task(source: Source, ready: Ready) -> Task:
+    task = task_named(source.task)
+    return task if ready.tokenisation is None else of_texts(task, ready.tokenisation.padding)
 
 
 def with_unlabelled(source: Source, where: str) -> Source:

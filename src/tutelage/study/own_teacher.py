@@ -53,6 +53,9 @@ def built_teacher(
     except ValueError as misfit:
         refuse_other_count(misfit, data, asked, pictures, called)
         raise
+    if data.task.of_teacher:
+        run.progress.note(f"{name}: what {called} answers is what is learnt and judged by")
+        return given, build
     seen = shown_to(given.last, with_head(data, given.last))
     for sentence in measured_first(given.last, seen, pictures, asked.expect, called, "--teacher-"):
         run.progress.note(f"{name}: {sentence}")

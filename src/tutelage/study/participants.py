@@ -22,8 +22,10 @@ from tutelage.study.own_views import own_views
 from tutelage.study.sets import Sets
 from tutelage.study.sought import Sought, build_again, refuse_unsought, standing_in
 from tutelage.study.teacher_builds import num_answers, num_channels, refuse_unknown, teacher_fitted
-from tutelage.study.teacher_inputs import sees, shown_to, with_head
+from tutelage.study.teacher_inputs import sees, shown_to, told_by, with_head
 from tutelage.study.teacher_settings import OwnTeacherSettings
+from tutelage.study.text_students import NAMES, fresh_text_network, text_student
+from tutelage.study.text_teachers import as_cut, as_long_as
 from tutelage.study.unlabelled import joined, where_labelled
 from tutelage.tasks.task import Task
 
@@ -103,6 +105,10 @@ class Participants:
         """How the student is built that learns by ``method``."""
         return student_for(members(method), self.build_student, self.build_teacher, self.data.example.shape[-1])
 
+    def start_of(self, build: Build) -> nn.Module | None:
+        """The weights that what ``build`` makes begins with; a method's own student has others than they are for."""
+        return self.start if build is self.build_student else None
+
     def teaching(self, method: Method, cache_views: int) -> Teaching:
         """How the teacher teaches by ``method``; its answers to ``MOST_KEPT`` views of a sample or fewer are kept."""
         kept = cache_views if cache_views <= MOST_KEPT else 0
@@ -118,12 +124,13 @@ def participants_of(
     what is not there or does not fit, each in one sentence.
     """
     refuse_unknown(own)
-    if is_budget(student):
-        budget(student)
-        refuse_unsought(own.teacher, own.weights)
-    else:
-        student_builder(student)  # a misspelt one is found before anything is read
+    if student.partition("(")[0] not in NAMES:  # of texts: whether it is about these is seen from the data
+        refuse_unknown_student(own, student)  # a misspelt one is found before anything is read
+    settings = as_cut(settings, own.teacher, run.progress.note)
     data = own_sets(run.device, where, settings, run.progress.note, run.root)
+    if data.tokenisation is not None:
+        return of_texts(run, data, own, student)
+    refuse_unknown_student(own, student)
     if not is_budget(student):
         student_builder(student, data)  # and one that does not suit them before the teacher is measured
     teacher = own_teacher(run, data, own)
@@ -133,6 +140,30 @@ def participants_of(
     names = own.teacher, student
     build = student_builder(student, data)
     return Participants(data, teacher, teacher_fitted(data, own), build, names, sees(teacher.last))
+
+
+def of_texts(run: Run, data: Sets, own: OwnTeacherSettings, student: str) -> Participants:
+    """Everybody where the samples are texts. Raises as ``own_teacher`` and ``text_student``."""
+    if student.partition("(")[0] not in NAMES:
+        if is_budget(student):
+            raise ValueError(f"A student of texts is {', '.join(NAMES)} or a dotted path of yours; got {student!r}.")
+        refuse_unbuildable(fresh_text_network(student, data))
+    teacher = own_teacher(run, data, own)
+    data = told_by(teacher.last, as_long_as(teacher.last, data), own.teacher)
+    build, start = text_student(run, student, data, teacher, own.teacher)
+    data = data if start is None else as_long_as(start, data)
+    called = f"{student} of {own.teacher}" if start is not None else student
+    names = own.teacher, called
+    return Participants(data, teacher, teacher_fitted(data, own), build, names, sees(teacher.last), start=start)
+
+
+def refuse_unknown_student(own: OwnTeacherSettings, student: str) -> None:
+    """Raise ``ValueError`` for a student that is none whatever the pictures or numbers are."""
+    if is_budget(student):
+        budget(student)
+        refuse_unsought(own.teacher, own.weights)
+    else:
+        student_builder(student)
 
 
 def with_sought(
@@ -158,5 +189,10 @@ def student_builder(student: str, data: Sets | None = None) -> Build:
     if data is not None:
         counts = {"num_classes": num_answers(data), "num_channels": num_channels(data)}
     builder: Build = fresh_network(student, **counts)
-    restored(described(builder), already_imported)
+    refuse_unbuildable(builder)
     return builder
+
+
+def refuse_unbuildable(builder: Build) -> None:
+    """Raise ``ValueError`` for a student that could not be built again from the run's folder."""
+    restored(described(builder), already_imported)

@@ -78,6 +78,8 @@ def train_briefly(
     with torch.random.fork_rng():
         torch.manual_seed(trial.plan.lesson.seed)
         model = run.laid_out(trial.build())
+        if trial.start is not None:
+            model.load_state_dict(trial.start.state_dict())
         learner = _learner(run, trial, model, optimizer)
         batches = partial(_first_batches, trial.plan.lesson, steps, clock)
         pause = _always if watched else never

@@ -83,10 +83,12 @@ class ShortTrials:
         participants, factory = self.participants, OPTIMIZERS[self.optimizer](lr=1.0)
         if method is None:
             plan = Plan(participants.alone(self.batch_size, self.asked), factory, 1, one_cycle, participants.data.task)
-            return Trial(participants.build_student, plan)
+            return Trial(participants.build_student, plan, start=participants.start)
         how = method_named(method)
         plan = Plan(participants.lesson(self.batch_size, self.asked), factory, 1, one_cycle, participants.task)
-        return Trial(participants.student_of(how), plan, participants.teaching(how, plan.lesson.num_views))
+        build = participants.student_of(how)
+        start = participants.start_of(build)
+        return Trial(build, plan, participants.teaching(how, plan.lesson.num_views), start=start)
 
     @property
     def usual_rate(self) -> float:
@@ -98,7 +100,8 @@ class ShortTrials:
     @cached_property
     def has_learnt(self) -> bool:
         """Whether the student has learnt something before, within its teacher or as its normalisations show."""
-        return self.participants.sought is not None or has_moved(self.participants.build_student())
+        people = self.participants
+        return people.sought is not None or people.start is not None or has_moved(people.build_student())
 
     def step(self, method: str | None, end: float, lr: float = LOWEST) -> float:
         """Seconds of a step, the teacher's answers included."""

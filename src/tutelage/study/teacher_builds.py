@@ -25,6 +25,7 @@ from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets
 from tutelage.study.teacher_inputs import with_head
 from tutelage.study.teacher_settings import OwnTeacherSettings
+from tutelage.study.text_teachers import refuse_smaller_vocabulary, text_teacher
 from tutelage.tasks.binary import BINARY
 from tutelage.tasks.task import Task
 from tutelage.teachers.adapted import adapted, renormalised
@@ -39,7 +40,7 @@ KINDS: dict[object, Kind] = {Logits: "classes", LogitMap: "classes", LabelLogits
 
 def num_answers(data: Sets) -> int:
     """How many numbers a network answers a sample with, or a pixel of it, for the task of ``data``."""
-    samples = data.train
+    samples = data.train if data.train.has_targets else data.test
     classes = len(samples.classes) or (samples.targets.shape[-1] if samples.targets.ndim > 1 else 1)
     return 1 if data.task is BINARY else classes
 
@@ -67,6 +68,10 @@ def teacher_fitted(data: Sets, asked: OwnTeacherSettings) -> Build:
 
 def teacher_build(data: Sets, asked: OwnTeacherSettings, note: Callable[[str], None]) -> tuple[Build, Way]:
     """How the teacher is built, as it is, and what its own pictures are."""
+    if data.tokenisation is not None:
+        table = Path(asked.teacher).suffix.lower() in ENDINGS
+        samples = named_samples(data, asked.teacher_answers) if table else None
+        return text_teacher(data, asked, num_answers(data), samples), Way()
     table = Path(asked.teacher).suffix.lower() in ENDINGS
     build = own_network(
         asked.teacher,
@@ -135,6 +140,7 @@ def as_logits(
         return build
     if weights is not None:
         load_foreign(weights, network)
+    refuse_smaller_vocabulary(network, data, called)
     adjusted = fitted(lambda: network, data, way)().to(data.example.device)
     answer = _answer(adjusted, data, called)
     if not isinstance(answer, Tensor):

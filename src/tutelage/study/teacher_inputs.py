@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from torch import nn
 
+from tutelage.data.labelled import Labelled
 from tutelage.data.views import plain
 from tutelage.foreign.table_answers import TableOfAnswers
 from tutelage.measures.predict import device_of, evaluating
@@ -26,6 +27,26 @@ def shown_to(network: nn.Module, data: Sets) -> Sets:
 def sees(network: nn.Module) -> str:
     """What a batch calls that which ``network`` is shown: ``Teaching(…, teacher_sees=sees(network))``."""
     return "index" if isinstance(network, TableOfAnswers) else "input"
+
+
+def told_by(network: nn.Module, data: Sets, called: str) -> Sets:
+    """``data`` with what ``network`` answers for the targets to choose and to measure by, where nobody else knows any.
+
+    Those of the training samples are asked for when they are learnt. Raises ``ValueError`` for answers that are no
+    vectors of finite numbers.
+    """
+    if not data.task.of_teacher:
+        return data
+    seen = shown_to(network, data)
+
+    def told(part: Labelled, shown: Labelled) -> Labelled:
+        answers = data.task.predict(network, shown, transform=seen.test_transform).to(part.inputs.device)
+        if answers.ndim != 2 or not bool(answers.isfinite().all()):
+            raise ValueError(f"{called} answers texts with {tuple(answers.shape)}, where finite vectors are wanted.")
+        return replace(part, targets=answers)
+
+    validation = None if data.validation is None or seen.validation is None else told(data.validation, seen.validation)
+    return replace(data, validation=validation, test=told(data.test, seen.test))
 
 
 def with_head(data: Sets, network: nn.Module) -> Sets:

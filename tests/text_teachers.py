@@ -1,0 +1,39 @@
+"""A teacher of texts that has learnt something, as people have one: a folder of transformers, with its vocabulary."""
+
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from bert_folders import save_classifier
+from text_files import CLASSES, labelled, write_vocabulary
+from tutelage.data.synthetic_sentences import known_pieces
+from tutelage.data.wordpiece import token_ids
+from tutelage.models.text_classifier import text_classifier
+
+
+@cache
+def trained(family="bert"):
+    """A classifier of two layers that tells the classes of ``text_files`` apart."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        activation, types = ("tanh", 2) if family == "bert" else ("relu", 0)
+        sizes = {"layers": 2, "width": 32, "heads": 2, "inner": 48, "vocabulary": len(known_pieces()), "positions": 16}
+        network = text_classifier(2, **sizes, types=types, separator=3, activation=activation)
+        texts, labels = labelled(400, seed=8)
+        tokens, targets = token_ids(texts, known_pieces()), torch.tensor([CLASSES.index(x) for x in labels])
+        optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
+        for step in range(120):
+            rows = torch.arange(32 * step, 32 * (step + 1)) % len(texts)
+            optimizer.zero_grad()
+            cross_entropy(network(tokens[rows]), targets[rows]).backward()
+            optimizer.step()
+    return network.eval()
+
+
+def write_folder(folder="teacher", family="bert"):
+    """Its folder, a vocabulary beside it, and the network itself."""
+    save_classifier(trained(family), Path(folder), family)
+    write_vocabulary(f"{folder}/vocab.txt")
+    return trained(family)
