@@ -1,12 +1,13 @@
 """Wrappers of an optimizer factory do one thing each; what holds for all of them is in the contract."""
 
+from copy import deepcopy
 from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
-from tutelage.optimizers.accelerated_proximal import accelerated_proximal, sparse, steady
+from tutelage.optimizers.accelerated_proximal import accelerated_proximal, lasting, sparse, steady
 from tutelage.optimizers.clipped import clipped
 from tutelage.optimizers.ema import averaged, ema
 from tutelage.optimizers.max_norm import max_norm
@@ -143,3 +144,30 @@ def test_the_sparse_iterate_is_that_of_the_last_step():
     pulled(optimizer, gate=(gate, [0.0, 0.0]), other=(other, [1.0]))
     torch.testing.assert_close(sparse(optimizer), {"gate": torch.tensor([0.95, 0.0])})
     torch.testing.assert_close(gate.data, torch.tensor([0.925, 0.0]))
+
+
+@pytest.mark.parametrize("loaded", [None, 7])
+def test_gates_move_together_as_each_would_alone(loaded):
+    """Of several shapes and types, some without a gradient in some of the steps, and on after a state is loaded."""
+    kinds = [((2,), torch.float32), ((2, 3), torch.float64), ((3,), torch.float32), ((), torch.float32)]
+
+    def moved(numbers, loaded=None):
+        gates = {k: nn.Parameter(torch.ones(kinds[k][0], dtype=kinds[k][1])) for k in numbers}
+        make = accelerated_proximal(ADAM, 0.5, everywhere)
+        optimizer = make([(f"gate{k}", p) for k, p in gates.items()])
+        for count in range(12):
+            generator = torch.Generator().manual_seed(count)
+            for k, (shape, dtype) in enumerate(kinds):
+                pull = torch.randn(shape, generator=generator).to(dtype)
+                if k in gates:
+                    gates[k].grad = pull if (count + k) % 3 else None
+            optimizer.step()
+            if count == loaded:
+                state = deepcopy(optimizer.state_dict())
+                optimizer = make([(f"gate{k}", p) for k, p in gates.items()])
+                optimizer.load_state_dict(state)
+        return [*gates.values(), *sparse(optimizer).values(), *lasting(optimizer).values()]
+
+    alone = zip(*(moved([k]) for k in range(len(kinds))), strict=True)
+    together = moved(range(len(kinds)), loaded)
+    assert all(map(torch.equal, together, [x for rows in alone for x in rows]))

@@ -59,7 +59,7 @@ class InputGates(Gates):
             gate = self.gate if self.each == 1 else self.gate[:, None].expand(-1, self.each).flatten()
         else:
             gate = self.gate[self.slots]
-        return weight * gate.view(self.shape)
+        return weight * (gate.view(self.shape) if self.shape[-1] == 1 else gate)
 
 
 class BranchGate(Gates):

@@ -1,6 +1,6 @@
 """Exact zeros with momentum: accelerated proximal gradient in one pass a step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -58,23 +58,30 @@ def accelerated_proximal(
 
     def build(named: Named) -> Optimizer:
         optimizer = factory(named)
-        chosen = {p: scale(name) for name, p in named if where(name)}
+        chosen = {p: _of_each(scale(name), p) for name, p in named if where(name)}
         for group in optimizer.param_groups:
             group["proximal_steps"] = 0
-        before: dict[nn.Parameter, Tensor] = {}
+        rows: dict[tuple[nn.Parameter, ...], _Row] = {}
+        moving: list[list[tuple[_Row, Tensor]]] = []  # by group, with what they were before the step
 
         @torch.no_grad()
-        def remember(_optimizer: Optimizer, *_: Any) -> None:
-            before.update({p: p.clone() for p in chosen if p.grad is not None})
+        def remember(optimizer: Optimizer, *_: Any) -> None:
+            moving.clear()
+            for group in optimizer.param_groups:
+                alike = _of_a_kind([p for p in group["params"] if p in chosen and p.grad is not None])
+                moving.append([])
+                for parameters in alike:
+                    row = rows.get(parameters) or rows.setdefault(parameters, _Row(parameters, chosen))
+                    moving[-1].append((row, _joined(parameters)))
 
         @torch.no_grad()
         def move(optimizer: Optimizer, *_: Any) -> None:
-            for group in optimizer.param_groups:
-                taken = group["proximal_steps"]
-                speeds = momentum(taken), momentum(taken + 1)
-                for p in before.keys() & set(group["params"]):
-                    x = soft_threshold(before[p] - group["lr"] * p.grad, group["lr"] * strength * chosen[p])
-                    _move_(p, before.pop(p), x, optimizer.state[p], *speeds, floor)
+            for group, before in zip(optimizer.param_groups, moving, strict=True):
+                taken, rate = group["proximal_steps"], group["lr"]
+                for row, g in before:
+                    z = _joined([p.grad for p in row.parameters]).mul_(-rate).add_(g)  # type: ignore[misc]
+                    x = soft_threshold(z, _joined(row.scales).mul_(rate * strength))
+                    row.move_(g, x, optimizer.state, momentum(taken), momentum(taken + 1), floor)
                 group["proximal_steps"] = taken + 1
 
         optimizer.register_step_pre_hook(remember)
@@ -103,13 +110,61 @@ def _kept(optimizer: Optimizer, what: str) -> dict[str, Tensor]:
     }
 
 
-def _move_(p: Tensor, g: Tensor, x: Tensor, state: dict[str, Any], last: float, this: float, floor: float) -> None:
-    """From ``g`` to ``max(x + this · v, floor)``, where ``v`` is ``x - g`` and ``last`` times what it was."""
-    v = x - g
-    if "velocity" in state:
-        v.add_(state["velocity"], alpha=last)
-    p.copy_((x + this * v).clamp_min_(floor))
-    lasted = (x > floor).to(x.dtype)
-    if "lasted" in state:
-        lasted.add_(state["lasted"])
-    state.update(velocity=v, iterate=x.clamp_min(floor), lasted=lasted)
+class _Row:
+    """Parameters of a kind, all of their numbers in a row: a step of fifty layers' gates is a dozen operations.
+
+    What an optimizer remembers of each is a part of a row, too, until another state is loaded.
+    """
+
+    def __init__(self, parameters: tuple[nn.Parameter, ...], scales: Mapping[nn.Parameter, Tensor]) -> None:
+        self.parameters, self.scales = parameters, [scales[p] for p in parameters]
+        self.sizes = [p.numel() for p in parameters]
+        self.velocity = self.iterate = self.lasted = _joined(parameters)
+        self.velocities: dict[nn.Parameter, Tensor] = {}
+
+    def move_(
+        self, g: Tensor, x: Tensor, state: Mapping[Tensor, dict[str, Any]], last: float, this: float, floor: float
+    ) -> None:
+        """From ``g`` to ``max(x + this · v, floor)``, where ``v`` is ``x - g`` and ``last`` times what it was."""
+        states = [state[p] for p in self.parameters]
+        if not all(map(self._is_part, states, self.parameters)):
+            self._begin(states)
+        torch.add(x - g, self.velocity, alpha=last, out=self.velocity)
+        moved = (this * self.velocity).add_(x).clamp_min_(floor)
+        torch.clamp_min(x, floor, out=self.iterate)
+        self.lasted.add_(x > floor)
+        torch._foreach_copy_(self.parameters, self._apart(moved))
+
+    def _begin(self, states: Sequence[dict[str, Any]]) -> None:
+        """Go on from ``states``, or from nothing, and let them be parts of these rows from now on."""
+        for what in ("velocity", "iterate", "lasted"):
+            row = _joined(
+                [s[what] if what in s else torch.zeros_like(p) for p, s in zip(self.parameters, states, strict=True)]
+            )
+            setattr(self, what, row)
+            for state, part in zip(states, self._apart(row), strict=True):
+                state[what] = part
+        self.velocities = {p: state["velocity"] for p, state in zip(self.parameters, states, strict=True)}
+
+    def _is_part(self, state: dict[str, Any], p: nn.Parameter) -> bool:
+        return p in self.velocities and state.get("velocity") is self.velocities[p]
+
+    def _apart(self, row: Tensor) -> list[Tensor]:
+        parts = row.split(self.sizes)
+        return [part if p.ndim == 1 else part.view_as(p) for part, p in zip(parts, self.parameters, strict=True)]
+
+
+def _of_each(scale: float | Tensor, p: Tensor) -> Tensor:
+    return scale if isinstance(scale, Tensor) else torch.full_like(p, scale)
+
+
+def _of_a_kind(parameters: Sequence[nn.Parameter]) -> Iterator[tuple[nn.Parameter, ...]]:
+    """Those of one type on one device together."""
+    kinds: dict[Any, list[nn.Parameter]] = {}
+    for p in parameters:
+        kinds.setdefault((p.dtype, p.device), []).append(p)
+    return map(tuple, kinds.values())
+
+
+def _joined(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.cat([x if x.ndim == 1 else x.reshape(-1) for x in tensors])
