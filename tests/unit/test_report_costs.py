@@ -82,5 +82,14 @@ def titles(folder):
 def test_sizes_that_are_all_equal_are_no_chart(tmp_path):
     folder = report_sample.make(tmp_path / "run", epochs=1)
     assert "Accuracy against size" in titles(folder)
-    report_sample.edited(folder, lambda value: [network.update(parameters=800) for network in value["networks"]])
+    report_sample.edited(folder, lambda value: [x.update(parameters=800, bytes=3800) for x in value["networks"]])
     assert titles(folder) == ["Accuracy against latency at batch 1", "Accuracy against latency at batch 64"]
+
+
+@pytest.mark.parametrize("small", [{"bytes": 400_000}, {"parameters": None}])
+def test_bytes_are_drawn_where_they_say_something_else_than_parameters(small, tmp_path):
+    folder = report_sample.make(tmp_path / "run", epochs=1)
+    assert "Accuracy against bytes" not in titles(folder)
+    report_sample.edited(folder, lambda value: value["networks"][1].update(small))
+    drawn = {drawing.caption: drawing.svg for drawing in scatters(group_runs([read_run(folder)]))}
+    assert len(discs(drawn["Accuracy against bytes"])) and "bytes of the file" in drawn["Accuracy against bytes"]

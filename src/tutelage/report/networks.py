@@ -3,16 +3,17 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import mean
-from typing import Any
+from typing import Any, TypeAlias
 
 from tutelage.report import plots
 from tutelage.report.groups import Group, NetworkOverSeeds
 from tutelage.report.numbers import byte_size, time_text
 from tutelage.report.rows import ALL, batch_key, score_text, with_unit
-from tutelage.results import Metric, StageRecord
+from tutelage.results import Interval, Metric, StageRecord
 
 ABOUT = ("network", "role", "label", "count", "seeds")
 COST = ("agreement", "calibration_error", "parameters", "macs", "bytes")
@@ -70,18 +71,52 @@ class Drawing:
     caption: str
 
 
+Cost: TypeAlias = Callable[[NetworkOverSeeds], tuple[float | None, Interval | None]]
+"""What a network costs, and the quartiles of that where it was timed."""
+COMPACT = 2.0
+"""Times more bytes a parameter in one network than in another, from which on a file's size is drawn beside these."""
+
+
 def scatters(groups: Sequence[Group]) -> list[Drawing]:
-    """``shown_metric`` against parameters, if these differ, and against the latency at every batch size."""
+    """``shown_metric`` against parameters and bytes, where these differ, and against latency at every batch size.
+
+    Bytes are drawn where they say something else than parameters do, as where some networks are in int8, or where
+    nobody knows the parameters of a file.
+    """
     metric = shown_metric(groups)
-    batches = {batch for group in groups for network in group.networks for batch in network.first.latency_ms or {}}
-    costs: list[tuple[str | None, str, str]] = [(None, "size", "parameters")]
-    costs += [(b, f"latency at batch {b}", f"ms a batch of {b}") for b in sorted(batches, key=batch_key)]
+    networks = [network for group in groups for network in group.networks]
+    batches = {batch for network in networks for batch in network.first.latency_ms or {}}
+    costs: list[tuple[str, str, Cost]] = [("size", "parameters", _parameters)]
+    costs += [("bytes", "bytes of the file", _bytes)] if _differ_in_precision(networks) else []
+    costs += [
+        (f"latency at batch {b}", f"ms a batch of {b}", partial(_clocked, batch=b))
+        for b in sorted(batches, key=batch_key)
+    ]
     drawings = []
-    for batch, cost, across in costs:
-        spots, title = _spots(groups, batch, metric), f"{metric.name[:1].upper()}{metric.name[1:]} against {cost}"
-        if len(spots) > 1 and (batch is not None or len({spot.x for spot in spots}) > 1):
+    for cost, across, read in costs:
+        spots, title = _spots(groups, read, metric), f"{metric.name[:1].upper()}{metric.name[1:]} against {cost}"
+        if len(spots) > 1 and (cost.startswith("latency") or len({spot.x for spot in spots}) > 1):
             drawings.append(Drawing(plots.pareto_plot(spots, metric, title, across), title))
     return drawings
+
+
+def _differ_in_precision(networks: Sequence[NetworkOverSeeds]) -> bool:
+    sizes = [(x.first.bytes, x.first.parameters) for x in networks if x.first.bytes]
+    each = [size / count for size, count in sizes if count]
+    return len(each) < len(sizes) or (bool(each) and max(each) > COMPACT * min(each))
+
+
+def _parameters(network: NetworkOverSeeds) -> tuple[float | None, Interval | None]:
+    return network.first.parameters, None
+
+
+def _bytes(network: NetworkOverSeeds) -> tuple[float | None, Interval | None]:
+    return network.first.bytes, None
+
+
+def _clocked(network: NetworkOverSeeds, batch: str) -> tuple[float | None, Interval | None]:
+    latency = network.latency(batch)
+    return (latency.median, (latency.q1, latency.q3)) if latency else (None, None)
 
 
 def shown_metric(groups: Sequence[Group]) -> Metric:
@@ -102,20 +137,17 @@ def _ranks(groups: Sequence[Group], metric: Metric) -> list[int]:
     return [-1 if gain is None else best.index(gain) for gain in gains]
 
 
-def _spots(groups: Sequence[Group], batch: str | None, metric: Metric) -> list[plots.Spot]:
+def _spots(groups: Sequence[Group], read: Cost, metric: Metric) -> list[plots.Spot]:
     """A spot for every network; one that is the same in several settings, once."""
     spots: dict[tuple[str, tuple[float, ...]], plots.Spot] = {}
     for group in groups:
         for network in group.networks:
-            latency = network.latency(batch) if batch else None
-            cost = network.first.parameters if batch is None else latency.median if latency else None
-            score = network.score(metric)
+            (cost, across), score = read(network), network.score(metric)
             name = ", ".join(group.values) if len(groups) > 1 and network is group.main else network.first.name
             if cost and score is not None:
                 words = with_unit(score_text(network, metric), metric)
                 tip = f"{name}: {words} test {metric.name}, {network.label}"
                 low, high = network.interval(metric) or (score.mean, score.mean)
-                across = (latency.q1, latency.q3) if latency else None
                 spot = plots.Spot(float(cost), score.mean, low, high, network.first.role, name, tip, across)
                 spots.setdefault((network.first.name, score.values), spot)
     return list(spots.values())
