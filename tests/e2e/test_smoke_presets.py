@@ -50,7 +50,7 @@ def results(run: Run) -> dict:
     for network in found["networks"]:
         del network["latency_ms"]
     for table in found["tables"]:  # what clocks say is another thing each time
-        clocks = [i for i, name in enumerate(table["columns"]) if "step" in name.split()]
+        clocks = [i for i, name in enumerate(table["columns"]) if {"step", "ms"} & {*re.findall(r"\w+", name)}]
         table["rows"] = [[cell for i, cell in enumerate(row) if i not in clocks] for row in table["rows"]]
     return found
 

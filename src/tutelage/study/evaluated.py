@@ -27,13 +27,20 @@ T = TypeVar("T")
 class Evaluated:
     """A network of the report: who it is in the story, in a few words, and the stage that holds it.
 
-    ``data`` is where it is measured if it sees the samples otherwise than the others do.
+    ``data`` is where it is measured if it sees the samples otherwise than the others do. Where it is delivered as a
+    ``file`` that answers for it, answers, bytes and latency are the file's, and there is no best epoch.
     """
 
     role: Role
     label: str
     finished: Finished
     data: Sets | None = None
+    file: nn.Module | None = None
+
+    @property
+    def asked(self) -> nn.Module:
+        """Who answers."""
+        return self.finished.last if self.file is None else self.file
 
 
 @clocked("measures")
@@ -47,7 +54,7 @@ def evaluate(networks: Mapping[str, Evaluated], data: Sets) -> tuple[list[Networ
         raise ValueError("A report needs one network or more to measure; got none.")
     seen = {name: one.data or data for name, one in networks.items()}
     found = {
-        name: seen[name].task.judge(one.finished.last, seen[name].test, seen[name].test_transform)
+        name: seen[name].task.judge(one.asked, seen[name].test, seen[name].test_transform)
         for name, one in networks.items()
     }
     teacher, student = (_first(role, networks, found) for role in ("teacher", "student"))
@@ -118,7 +125,7 @@ def _measured(
     sample: Tensor,
     clock: dict[str, Latency] | None,
 ) -> Network:
-    costs, notes = _costs(one.finished.last, sample)
+    costs, notes = _costs(one, sample)
     scores = found.scores
     notes += _not_finite(found, len(data.test))
     details, missing = _attempted("details", partial(_details, found, teacher, data))
@@ -135,7 +142,7 @@ def _measured(
         **costs,
         **(details or {}),
     )
-    return replace(network, best=_best(one.finished, network, data))
+    return network if one.file is not None else replace(network, best=_best(one.finished, network, data))
 
 
 def _finite(scores: Mapping[str, Score]) -> dict[str, Score]:
@@ -177,15 +184,17 @@ def _example(data: Sets) -> Tensor:
 
 
 def _clocked(networks: Mapping[str, Evaluated], examples: Mapping[str, Tensor]) -> dict[str, dict[str, Latency]]:
-    timed = {name: one.finished.last for name, one in networks.items() if takes_time(one.finished.last)}
+    timed = {name: one.asked for name, one in networks.items() if takes_time(one.asked)}
     clocks = latency(timed, {name: examples[name] for name in timed})
     return {name: {size: Latency(**x) for size, x in sizes.items()} for name, sizes in clocks.items()}
 
 
-def _costs(model: nn.Module, sample: Tensor) -> tuple[dict[str, Any], list[str]]:
+def _costs(one: Evaluated, sample: Tensor) -> tuple[dict[str, Any], list[str]]:
     costs: dict[str, Any] = {}
     notes: list[str] = []
-    for what, measure in costs_of(model, sample).items():
+    counts = costs_of(one.finished.last, sample)
+    counts |= {} if one.file is None else {"bytes": costs_of(one.file, sample)["bytes"]}
+    for what, measure in counts.items():
         costs[what], missing = _attempted(what, measure)
         notes += missing
     return costs, notes
