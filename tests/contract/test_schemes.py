@@ -38,6 +38,9 @@ from tutelage.methods.by_name import joint, method
 from tutelage.methods.language import tokens_in_slabs
 from tutelage.methods.response import kd
 from tutelage.models.causal_language import CausalLanguageModel, Writer
+from tutelage.models.encoder import Encoder
+from tutelage.models.masked_language import MaskedLanguageModel
+from tutelage.models.shortened import spread_out
 from tutelage.optimizers.usual import sgd
 from tutelage.run import Run
 from tutelage.schemes.by_method import JointTeaching, Teaching, by_method
@@ -45,6 +48,7 @@ from tutelage.schemes.chain import Link
 from tutelage.schemes.distill import distilled, distilled_from_many
 from tutelage.schemes.generations import first, generations
 from tutelage.schemes.hints import faded, hinted
+from tutelage.schemes.masked_language import Reading, distilled_language, with_a_head
 from tutelage.schemes.mutual import from_mean, mutual
 from tutelage.schemes.own_texts import on_own_texts
 from tutelage.schemes.paths import taught_along_paths
@@ -171,6 +175,35 @@ def on_policy(run: Run, **by: Any) -> dict[str, Finished]:
     return {"student": run.stage("student", small, fit, seed=7)}
 
 
+def interrupted(named: Any, *, lr: float) -> torch.optim.Optimizer:
+    """An optimizer in whose steps the signal comes that views send elsewhere: texts have no views."""
+    optimizer = sgd(named, lr=lr)
+    optimizer.register_step_pre_hook(lambda *_: stopping(None, None))
+    return optimizer
+
+
+def languages(layers: int, types: int = 0) -> MaskedLanguageModel:
+    return MaskedLanguageModel(Encoder(layers, 8, 2, 8, vocabulary=12, positions=8, types=types))
+
+
+def read(run: Run, scheme: Callable[..., None], **settings: Any) -> dict[str, Finished]:
+    windows = labelled("windows", texts(40, 0).inputs.clamp_min(5), torch.empty(40, 0))
+    reading = Reading(windows, None, (0, 1, 2, 3, 4), 12, partial(interrupted, lr=0.1), EPOCHS, batch_size=10)
+    return {
+        "student": run.stage("student", partial(languages, 2), partial(scheme, reading=reading, **settings), seed=7)
+    }
+
+
+def with_head(run: Run, **by: Any) -> dict[str, Finished]:
+    encoder = run.given("encoder", partial(Encoder, 2, 8, 2, 8, vocabulary=12, positions=8, types=0)).last
+    return read(run, with_a_head, encoder=encoder, **by)
+
+
+def distilled_from_language(run: Run, **by: Any) -> dict[str, Finished]:
+    teacher = run.given("teacher of a language", partial(languages, 4)).last
+    return read(run, distilled_language, teacher=teacher, pick=spread_out, **by)
+
+
 def peers(run: Run, **settings: Any) -> dict[str, Finished]:
     builds = {"a": SMALL, "b": LARGE, "c": SMALL}
     return run.peers("peers", builds, partial(mutual, plans=dict.fromkeys(builds, PLAN), **settings), seed=7)
@@ -204,6 +237,8 @@ SCHEMES: dict[str, Callable[..., dict[str, Finished]]] = {
     "with_small_norms": partial(pruned, scheme=with_small_norms, settings={"strength": 0.1}),
     "with_shared_weights": clustered,
     "on_own_texts": on_policy,
+    "with_a_head": with_head,
+    "distilled_language": distilled_from_language,
     "hinted": lambda run, **by: of_one(run, hinted, guided="middle", hint="middle", **by),
     "faded": lambda run, **by: of_one(run, faded, **FADING, **by),
     "mutual": peers,

@@ -13,7 +13,7 @@ from tutelage.data.masked_texts import masked_texts, text_windows
 from tutelage.data.masked_tokens import token_weights
 from tutelage.data.wordpiece import SPECIAL, WordPieces
 from tutelage.losses.vocabulary import shared_tokens
-from tutelage.methods.language import last_layer_relations, layer_losses, triple_loss
+from tutelage.methods.language import last_layer_relations, layer_losses, triple_loss, triple_loss_in_slabs
 from tutelage.models.encoder import Encoder
 from tutelage.models.masked_language import MaskedLanguageModel
 from tutelage.models.shortened import at_random, begin_with_, every_second, published, spread_out, the_first, the_last
@@ -127,10 +127,14 @@ def test_a_copy_of_all_layers_has_nothing_to_learn_from_its_teacher():
     assert losses["soft"] < 1e-20 and losses["direction"] < 1e-20 and losses["label"] > 1
 
 
-def moved(accumulate, size):
+def by_addresses(_student, _teacher):
+    return triple_loss("student.encoder", "teacher.encoder")
+
+
+def moved(accumulate, size, made):
     student, teacher = model(2, 1, types=0), model(4, 0)
     begun(student, teacher, [0, 3])
-    objective = triple_loss("student.encoder", "teacher.encoder")
+    objective = made(student, teacher)
     learner = Learner(student, objective, partial(torch.optim.SGD, lr=0.1), teachers={"teacher": frozen(teacher)})
     given = list(batches(size=4)(0, 0))
     if size > 4:  # the same texts with the same tokens hidden, in one batch
@@ -146,8 +150,9 @@ def moved(accumulate, size):
     return student
 
 
-def test_accumulated_batches_are_the_large_batch_token_for_token():
-    pieces, whole = moved(3, 4), moved(1, 12)
+@pytest.mark.parametrize("made", [by_addresses, triple_loss_in_slabs])
+def test_accumulated_batches_are_the_large_batch_token_for_token(made):
+    pieces, whole = moved(3, 4, made), moved(1, 12, made)
     start = begun(model(2, 1, types=0), model(4, 0), [0, 3])
     for a, b, was in zip(pieces.parameters(), whole.parameters(), start.parameters(), strict=True):
         step = (b - was).norm()

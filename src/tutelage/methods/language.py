@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from tutelage.losses.attention_distributions import attention_distributions
@@ -49,6 +50,32 @@ def triple_loss(
         soft=Term(softened, "student.output", "teacher.output", MASK, weight=soft),
         label=Term(masked(cross_entropy, ignore_index=IGNORED), "student.output", LABELS, LABELS, weight=label),
         direction=Term(masked(cosine_distance), student_hidden, teacher_hidden, MASK, weight=direction),
+    )
+
+
+def triple_loss_in_slabs(
+    student: nn.Module,
+    teacher: nn.Module,
+    *,
+    soft: Weight = 5.0,
+    label: Weight = 2.0,
+    direction: Weight = 1.0,
+    temperature: float = 2.0,
+) -> Objective:
+    r"""``triple_loss`` of two networks of ``tutelage.models.masked_language``, without all logits at a time.
+
+    Soft targets are of the tokens of ``batch.attention_mask`` and labels of those that were hidden, a slab of either
+    after the other (``tutelage.losses.chunked``): to the same values, and neither head is run for what does not count.
+    A weight of 0 leaves a loss out.
+    """
+    heads = [network.get_submodule("head") for network in (student, teacher)]
+    softened = masked(chunked(partial(soft_targets, temperature=temperature), *heads))  # type: ignore[arg-type]  # refused
+    told = masked(chunked(cross_entropy, heads[0]), ignore_index=IGNORED)  # type: ignore[arg-type]  # if they are others
+    hidden = "student.encoder", "teacher.encoder"
+    return Objective(
+        soft=Term(softened, "student.norm", "teacher.norm", MASK, weight=soft),
+        label=Term(told, "student.norm", LABELS, LABELS, weight=label),
+        direction=Term(masked(cosine_distance), *hidden, MASK, weight=direction),
     )
 
 

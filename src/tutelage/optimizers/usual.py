@@ -33,3 +33,11 @@ def adam(named: Named, *, lr: float, weight_decay: float = 0.0) -> Optimizer:
 def adamw(named: Named, *, lr: float, weight_decay: float = 0.01) -> Optimizer:
     """Adam with its decay apart from the gradient. Loshchilov & Hutter, ICLR 2019, arXiv:1711.05101."""
     return AdamW(named, lr=lr, weight_decay=weight_decay, fused=True)
+
+
+def distilbert_adamw(named: Named, *, lr: float) -> Optimizer:
+    """AdamW with moments of 0.9 and 0.98, an epsilon of 1e-6 and no decay: by which DistilBERT learnt its language.
+
+    Sanh et al., "DistilBERT", 2019, arXiv:1910.01108; huggingface/transformers-research-projects.
+    """
+    return AdamW(named, lr=lr, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.0, fused=True)

@@ -1,12 +1,15 @@
 """Text as an experiment on telling tokens: windows to train on, to choose and to judge by."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from tutelage.data.labelled import Labelled, labelled
-from tutelage.data.split import sample
+from tutelage.data.masked_texts import text_windows
+from tutelage.data.masked_tokens import masked_tokens, token_weights
+from tutelage.data.split import HELD_OUT_SEED, sample
 from tutelage.data.token_windows import token_row, token_windows
 from tutelage.data.wordpiece import WordPieces, fewer, refuse_unknown
 from tutelage.profiling import clocked
@@ -50,10 +53,48 @@ def next_token_sets(
     return sets, pieces
 
 
+@dataclass(frozen=True)
+class Hidden:
+    """Windows to learn a language from, and others of which tokens are hidden once, with these as targets."""
+
+    train: Labelled
+    validation: Labelled | None
+    test: Labelled
+
+
+@clocked("data")
+def hidden_token_sets(
+    run: Run, lines: Lines, pieces: WordPieces, *, most: int, validation: int, judged: int, longest: int
+) -> Hidden:
+    """Windows of up to ``longest`` tokens: at most ``most`` to train on (0: all), ``validation`` to choose (0: none).
+
+    ``judged`` windows of the last part are judged by. Their tokens are hidden as those of the training are, by how
+    often they are there. Raises ``ValueError`` as ``text_windows`` and ``masked_tokens`` do, and for a text that the
+    vocabulary does not know.
+    """
+    windows = {
+        name: text_windows(text, pieces, longest)
+        for name, text in (("train", lines.train), ("valid", lines.valid), ("test", lines.test))
+    }
+    refuse_unknown(windows["train"], pieces, name=f"The text {lines.name}")
+    weights = token_weights(torch.bincount(windows["train"].flatten(), minlength=len(pieces)), pieces.special)
+    train, valid, test = (labelled(f"{lines.name}/{name}", x, x.new_empty(len(x), 0)) for name, x in windows.items())
+    chosen_by, judged_by = (
+        _hidden(_some(data, number), weights, pieces).to(run.device)
+        for data, number in ((valid, validation), (test, judged))
+    )
+    return Hidden(_some(train, most).to(run.device), chosen_by if validation else None, judged_by)
+
+
+def _hidden(data: Labelled, weights: Tensor, pieces: WordPieces) -> Labelled:
+    """``data`` with tokens hidden, the same ones whoever asks, and what they were as targets."""
+    padding, *_, hidden = pieces.special
+    inputs, labels = masked_tokens(
+        data.inputs, data.inputs != padding, weights, hidden, seed=HELD_OUT_SEED, epoch=0, index=data.index
+    )
+    told = (labels != -100).any(1)
+    return replace(data, inputs=inputs, targets=labels)[told]
+
+
 def _some(data: Labelled, most: int) -> Labelled:
     return sample(data, most) if 0 < most < len(data) else data
-
-
-def number_of_tokens(data: Labelled) -> int:
-    """How many tokens of ``data`` are to be told."""
-    return int((data.targets >= 0).sum(dtype=torch.int64))

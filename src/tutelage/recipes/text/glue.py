@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from tutelage.recipes.text.settings import Given, Layers
+from tutelage.recipes.text.settings import FINE, Given, Layers
 from tutelage.study.bounds import Above, AtMost, Seed, Share, Temperature, Weight, refuse_nonsense
 from tutelage.study.settings import TrainingSettings
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from tutelage.run import Run
 
 PAPER = "Sanh, Debut, Chaumond & Wolf 2019, arXiv:1910.01108, table 1"
-FINE = TrainingSettings(epochs=3, batch_size=32, lr=5e-5, schedule="one-cycle", optimizer="adam", weight_decay=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
