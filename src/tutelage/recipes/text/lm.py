@@ -80,5 +80,5 @@ lm_cpu = partial(
     lm,
     teacher=replace(TEACHER, width=192, training=replace(TELLS, epochs=2)),
     student=replace(STUDENT, width=64, training=replace(TELLS, epochs=1)),
-    text=replace(TEXT, pieces=4000, train=20_000, longest=64),
+    text=replace(TEXT, pieces=4000, train=40_000, longest=64),
 )
