@@ -51,7 +51,7 @@ def ablation(
     refuse_nonsense(ablation, locals())
     hidden.refuse_mixed(text, tasks)
     nets.refuse_no_teacher(text.name, teacher_file)
-    reason = cannot_decide(run, ablation, locals(), free=(*nets.FILES, "tasks.names"))
+    reason = cannot_decide(run, ablation, locals(), free=nets.FILES)
     pieces = hidden.pieces_of(run, text)
     data, sets = hidden.texts_of(run, text, pieces), judged.sets_of(run, tasks)
     pretrained = tuned.pretrained(run, teacher_file, pieces)
