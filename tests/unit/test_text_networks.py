@@ -1,0 +1,176 @@
+"""Trained networks of texts in the forms that people have them: what they answer, and what is refused."""
+
+import json
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from bert_folders import save_classifier
+from onnx_texts import write_encoder
+from tutelage.foreign.text_folders import texts_in_folder
+from tutelage.foreign.text_networks import longest_of, text_network, vocabulary_of
+from tutelage.models.encoder import Encoder
+from tutelage.models.sentences import SentenceEncoder
+from tutelage.models.text_classifier import text_classifier
+
+SIZES = {"layers": 2, "width": 16, "heads": 2, "inner": 24, "vocabulary": 40, "positions": 12}
+TOKENS = torch.tensor([[2, 9, 3, 7, 3, 0], [2, 5, 6, 3, 0, 0]])
+SPECIAL = (0, 3)
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def classifier(family="bert"):
+    types, activation = (2, "tanh") if family == "bert" else (0, "relu")
+    return text_classifier(3, **SIZES, types=types, separator=3, activation=activation).eval()
+
+
+def built(text, vectors=False, weights=None):
+    return text_network(text, weights, vectors=vectors, num_answers=3, special=SPECIAL, samples=None)()
+
+
+def reconfigured(**said):
+    config = Path("net/config.json")
+    config.write_text(json.dumps({**json.loads(config.read_text()), **said}))
+
+
+@pytest.mark.parametrize("family", ["bert", "distilbert"])
+def test_a_classifier_in_a_folder_answers_as_it_was_saved(family):
+    network = classifier(family)
+    save_classifier(network, Path("net"), family)
+    assert torch.equal(built("hf:net")(TOKENS), network(TOKENS)) and longest_of("hf:net") == 12
+
+
+def test_of_vectors_it_is_the_mean_over_the_tokens():
+    network = classifier()
+    save_classifier(network, Path("net"))
+    assert torch.equal(built("hf:net", vectors=True)(TOKENS), SentenceEncoder(network.encoder)(TOKENS))
+
+
+@pytest.mark.parametrize(
+    ("change", "vectors", "error", "words"),
+    [
+        (lambda: Path("net/model.safetensors").unlink(), False, FileNotFoundError, "has no model.safetensors"),
+        (lambda: Path("net/config.json").unlink(), False, FileNotFoundError, "has no config.json"),
+        (lambda: reconfigured(pad_token_id=1), False, ValueError, "pads with the token 1, and the vocabulary with 0"),
+        (lambda: reconfigured(model_type="electra"), False, ImportError, "family 'electra', which transformers runs"),
+        (lambda: pooled("pooling_mode_cls_token"), True, ValueError, "pooling_mode_cls_token; a text's vector is"),
+    ],
+)
+def test_what_lacks_or_differs_in_a_folder_is_one_sentence(change, vectors, error, words):
+    save_classifier(classifier(), Path("net"))
+    change()
+    with pytest.raises(error, match=words):
+        built("hf:net", vectors)
+
+
+def pooled(name):
+    Path("net/1_Pooling").mkdir()
+    Path("net/1_Pooling/config.json").write_text(json.dumps({name: True, "pooling_mode_mean_tokens": False}))
+
+
+def test_an_encoder_without_a_head_is_no_classifier():
+    network = classifier()
+    network.pooler = nn.Linear(16, 8)
+    save_classifier(network, Path("net"))
+    with pytest.raises(ValueError, match=r"holds no whole classifier: its pooler.weight is \(8, 16\)"):
+        built("hf:net")
+
+
+@pytest.mark.parametrize(
+    ("text", "weights", "error", "words"),
+    [
+        ("hf:nowhere", None, FileNotFoundError, "no folder nowhere"),
+        ("nowhere.onnx", None, FileNotFoundError, "no file nowhere.onnx"),
+        ("net.pt2", None, ValueError, "takes no texts"),
+        ("hf:net", Path("w.pt"), ValueError, "leave out --weights"),
+    ],
+)
+def test_what_is_not_there_or_makes_no_sense_is_one_sentence(text, weights, error, words):
+    with pytest.raises(error, match=words):
+        built(text, weights=weights)
+
+
+def test_another_family_is_run_by_transformers(monkeypatch):
+    network = classifier()
+    save_classifier(network, Path("net"))
+    reconfigured(model_type="electra")
+    seen = {}
+
+    class Theirs(nn.Module):
+        def forward(self, input_ids=None, attention_mask=None, token_type_ids=None):
+            seen.update(mask=attention_mask, types=token_type_ids)
+            return SimpleNamespace(logits=network(input_ids))
+
+    module = ModuleType("transformers")
+    module.AutoModelForSequenceClassification = SimpleNamespace(from_pretrained=lambda *_, **how: loaded(how))
+
+    def loaded(how):
+        assert how == {"use_safetensors": True, "trust_remote_code": False, "local_files_only": True}
+        return Theirs()
+
+    monkeypatch.setattr("tutelage.foreign.text_folders.imported", lambda _: module)
+    assert torch.equal(texts_in_folder("net", *SPECIAL, vectors=False)(TOKENS), network(TOKENS))
+    assert seen["mask"].tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 1, 0]]
+    assert seen["types"].tolist() == [[0, 0, 0, 1, 1], [0, 0, 0, 0, 0]]
+
+
+def test_an_encoder_in_a_file_gives_the_mean_over_its_tokens():
+    encoder = Encoder(**SIZES, types=2, separator=3).eval()
+    write_encoder(encoder, Path("net.onnx"))
+    with torch.no_grad():
+        torch.testing.assert_close(
+            built("net.onnx", True)(TOKENS), SentenceEncoder(encoder)(TOKENS), rtol=1e-4, atol=1e-5
+        )
+
+
+def summed_ids(*outputs):
+    """A file whose outputs are the sums of ids that count, each with its name."""
+    axes = numpy_helper.from_array(torch.tensor([1]).numpy(), "axes")
+    nodes = [
+        helper.make_node("Mul", ["input_ids", "attention_mask"], ["kept"]),
+        helper.make_node("ReduceSum", ["kept", "axes"], ["sum"], keepdims=1),
+        *(helper.make_node("Cast", ["sum"], [name], to=TensorProto.FLOAT) for name in outputs),
+    ]
+    shape = ["batch", "sequence"]
+    graph = helper.make_graph(
+        nodes,
+        "sums",
+        [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in ("input_ids", "attention_mask")],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1]) for name in outputs],
+        [axes],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), "net.onnx")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "vectors"),
+    [(["logits"], False), (["scores"], False), (["other", "logits"], False), (["other", "sentence_embedding"], True)],
+)
+def test_the_output_of_a_file_that_is_meant_is_found(outputs, vectors):
+    summed_ids(*outputs)
+    assert built("net.onnx", vectors)(TOKENS).tolist() == [[24.0], [16.0]]
+
+
+def test_a_file_that_leaves_open_what_it_answers_is_refused():
+    summed_ids("one", "other")
+    with pytest.raises(ValueError, match="has no output 'logits' of a logit a class"):
+        built("net.onnx")
+
+
+def test_the_vocabulary_lies_beside_the_network_or_above_it():
+    Path("net/onnx").mkdir(parents=True)
+    Path("net/vocab.txt").write_text("")
+    assert vocabulary_of("hf:net") == Path("net/vocab.txt")
+    assert vocabulary_of("net/onnx/model.onnx") == Path("net/vocab.txt").absolute()
+    assert vocabulary_of("my_lab.nets:Net") is None and longest_of("net/onnx/model.onnx") == 0
