@@ -1,10 +1,14 @@
 """Pictures, a network of one's own and its weights, for commands that take them."""
 
 import shutil
+from functools import partial
 
 import pytest
 
 from picture_folders import away, write_all
+from tutelage.measures.latency import latency
+
+CLOCKED = ("study.evaluated", "study.side_by_side", "study.sparse_tables")
 
 
 @pytest.fixture(scope="session")
@@ -13,6 +17,14 @@ def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("written")
     write_all(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def few_rounds(monkeypatch):
+    """Clocks are read twice instead of fifty times, in this process: what they say is what no test looks at."""
+    for module in CLOCKED:
+        monkeypatch.setattr(f"tutelage.{module}.latency", partial(latency, rounds=2, warm_up=0))
+    monkeypatch.setattr("tutelage.study.costs._rounds", lambda _step: 1)
 
 
 @pytest.fixture
