@@ -113,6 +113,14 @@ class TestRanks:
         assert 0.85 * allowed < left <= allowed
         assert not ranks_by_budget(model, parameters(model))
 
+    def test_layers_that_stay_whole_are_not_among_them_and_the_others_pay_for_them(self):
+        model = resnet(8, num_classes=4)
+        first, *_, last = factorisable(model)
+        allowed = parameters(model) // 2
+        ranks = ranks_by_budget(model, allowed, whole=(first, last))
+        assert ranks and not {first, last} & ranks.keys()
+        assert 0.85 * allowed < parameters(factorised(model, ranks=ranks)) <= allowed
+
     @pytest.mark.parametrize(
         ("ask", "words"),
         [

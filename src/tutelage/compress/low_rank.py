@@ -13,7 +13,7 @@ arXiv:1505.06798; Jaderberg, Vedaldi & Zisserman, BMVC 2014, arXiv:1405.3866.
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -71,16 +71,19 @@ def ranks_by_energy(network: nn.Module, energy: float, form: Form = "channels") 
     return {name: rank for name, (rank, saves) in _ranks(found, energy).items() if saves}
 
 
-def ranks_by_budget(network: nn.Module, parameters: int, form: Form = "channels") -> dict[str, int]:
+def ranks_by_budget(
+    network: nn.Module, parameters: int, form: Form = "channels", *, whole: Collection[str] = ()
+) -> dict[str, int]:
     """The ranks that keep the most energy, the same share in each layer, with ``parameters`` of the network at most.
 
-    Raises ``ValueError`` where rank 1 everywhere is still too much; it says how many these are.
+    Layers that are named in ``whole`` stay as they are: the first and the last suffer most, and save little. Raises
+    ``ValueError`` where rank 1 everywhere is still too much; it says how many these are.
     """
-    found = _spectra(network, form)
-    whole = sum(x.numel() for x in network.parameters())
+    found = {name: x for name, x in _spectra(network, form).items() if name not in whole}
+    count = sum(x.numel() for x in network.parameters())
 
     def left(energy: float) -> int:
-        return whole - sum(saved for _, saved in _ranks(found, energy).values())
+        return count - sum(saved for _, saved in _ranks(found, energy).values())
 
     low, high = 0.0, 1.0
     if left(high) <= parameters:

@@ -11,7 +11,7 @@ from torch import nn
 from tutelage.compress.architecture import fresh
 from tutelage.compress.budget import budget
 from tutelage.compress.fake_quantised import fake_quantised
-from tutelage.compress.low_rank import factorised, ranks_by_budget
+from tutelage.compress.low_rank import factorisable, factorised, ranks_by_budget
 from tutelage.compress.separable import separable, separated
 from tutelage.keys import Build
 from tutelage.measures.cost import parameters
@@ -135,14 +135,15 @@ def whole(run: Run, build: Build, plan: Plan, seed: int) -> Made:
 
 
 def of_low_rank(network: nn.Module, share: float) -> tuple[Change, list[str]]:
-    """All layers as products of two, with so much of the energy kept as ``share`` of the parameters can."""
-    ranks = ranks_by_budget(network, int(share * parameters(network)))
+    """Layers but the first and the last as products of two, which keep what energy that ``share`` of parameters can."""
+    names = list(factorisable(network))
+    ranks = ranks_by_budget(network, int(share * parameters(network)), whole=(*names[:1], *names[-1:]))
     return partial(factorised, ranks=ranks), list(ranks)
 
 
 def depthwise_separable(network: nn.Module, _share: float) -> tuple[Change, list[str]]:
     """All convolutions that mix channels and places, but for the first one, which reads colours."""
-    _, *layers = separable(network)
+    layers = list(separable(network))[1:]
     return partial(separated, layers=layers), layers
 
 
