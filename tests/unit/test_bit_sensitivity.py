@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from tutelage.compress.bit_sensitivity import bytes_of, divergence, mixed_precision, sensitivities
-from tutelage.compress.fake_quantised import RoundedWeight, fake_quantised_
+from tutelage.compress.fake_quantised import fake_quantised_
+from tutelage.compress.rounded_weight import RoundedWeight
 
 
 def net():
@@ -20,14 +21,14 @@ def samples():
 def test_each_layer_is_rounded_alone_and_restored():
     model, x = net(), samples()
     before = {name: x.clone() for name, x in model.state_dict().items()}
-    found = sensitivities(model, x, bits=(8, 3))
+    found = sensitivities(model, x, bits=(8, 3, 1))
     assert list(found) == ["0", "2", "4"]
     assert all(torch.equal(x, before[name]) for name, x in model.state_dict().items())
     own = model(x)
     with torch.no_grad():
         model[2].weight.copy_(RoundedWeight(3)(model[2].weight))
     assert found["2"][3] == pytest.approx(divergence(model(x), own))
-    assert all(0 < tried[8] < tried[3] for tried in found.values())
+    assert all(0 < tried[8] < tried[3] < tried[1] for tried in found.values())
 
 
 def test_a_layer_whose_weights_are_whole_already_bears_it():
@@ -76,7 +77,7 @@ class TestChoice:
     def test_what_cannot_be_is_told_with_what_can(self):
         with pytest.raises(ValueError, match=r"the weights take [\d,]+ bytes, and 10 are allowed"):
             mixed_precision(net(), self.HARMS, 10)
-        with pytest.raises(ValueError, match="2 to 8 bits; got 1"):
-            sensitivities(net(), samples(), bits=(1,))
+        with pytest.raises(ValueError, match="1 to 8 bits; got 0"):
+            sensitivities(net(), samples(), bits=(0,))
         with pytest.raises(ValueError, match="no linear layer"):
             sensitivities(nn.ReLU(), samples())

@@ -16,7 +16,6 @@ from tutelage.checkpoint import load_weights, save_weights
 from tutelage.compress.chains import OUTPUT, chains_of
 from tutelage.compress.fake_quantised import (
     RoundedActivation,
-    RoundedWeight,
     affine,
     fake_quantised,
     fake_quantised_,
@@ -24,6 +23,7 @@ from tutelage.compress.fake_quantised import (
     freeze_,
     is_fake_quantised,
 )
+from tutelage.compress.rounded_weight import RoundedWeight
 from tutelage.data.synthetic import digits
 from tutelage.data.views import in_order
 from tutelage.deployment.about import About
@@ -166,7 +166,7 @@ class TestNetwork:
     @pytest.mark.parametrize(
         ("asked", "words"),
         [
-            ({"weights": 1}, "2 to 8 bits, or 32; got 1"),
+            ({"weights": 0}, "1 to 8 bits, or 32; got 0"),
             ({"activations": 16}, "2 to 8 bits, or 32; got 16"),
             ({"weights": {"x": 8}}, "no layer 'x' to be rounded; it has 0, 5"),
         ],

@@ -6,7 +6,7 @@ from typing import TypeAlias
 from torch import Tensor, nn
 
 from tutelage.compress.chains import chains_of
-from tutelage.compress.fake_quantised import FULL, RoundedWeight
+from tutelage.compress.rounded_weight import FULL, rounding
 from tutelage.losses.kd import soft_targets
 from tutelage.measures.predict import evaluating
 from tutelage.outputs import tensor_in
@@ -37,10 +37,10 @@ def sensitivities(
 
     ``harm`` compares the answers: by divergence, or, with the targets of validation samples in a closure, by errors
     more. Weights are rounded as ``fake_quantised`` does, and restored. Raises ``ValueError`` for a network without
-    layers to be rounded, and for other than 2 to 8 bits.
+    layers to be rounded, and for other than 1 to 8 bits.
     """
-    if wrong := [x for x in bits if x not in range(2, 9)]:
-        raise ValueError(f"Weights have 2 to 8 bits; got {wrong[0]}.")
+    for count in bits:
+        rounding(count)  # refuses others
     names = chains_of(network, samples[:2]).names
     if not names:
         raise ValueError(f"{type(network).__name__} has no linear layer and no convolution to be rounded.")
@@ -92,7 +92,7 @@ def _harm_of(network: nn.Module, name: str, bits: int, samples: Tensor, own: Ten
     assert isinstance(weight, Tensor)
     kept = weight.detach().clone()
     try:
-        weight.copy_(RoundedWeight(bits)(kept))
+        weight.copy_(rounding(bits)(kept))
         return harm(tensor_in(network(samples)), own)
     finally:
         weight.copy_(kept)

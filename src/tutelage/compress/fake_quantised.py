@@ -1,9 +1,10 @@
 r"""Quantisation-aware training: a network that rounds weights and activations as int8 will, and learns all the same.
 
 In the forward pass a weight is ``s_c · round(w / s_c)`` with ``s_c = max|w_c| / (2^(b−1) − 1)`` for each output channel
-``c``, an activation ``s · (clamp(round(x / s) + z, 0, 2^b − 1) − z)`` with ``s`` and ``z`` from a range that a moving
-average follows. In the backward pass the rounding is not there (straight-through), and what lies outside of the range
-has no gradient. Halves are rounded to even. 0 is exact.
+``c``, or ``mean|w_c| · sign(w)`` in one bit (``rounded_weight.BinaryWeight``); an activation is
+``s · (clamp(round(x / s) + z, 0, 2^b − 1) − z)`` with ``s`` and ``z`` from a range that a moving average follows. In
+the backward pass the rounding is not there (straight-through), and what lies outside of the range has no gradient.
+Halves are rounded to even. 0 is exact, but for binary weights.
 
 Weights are parametrisations and activations hooks on modules, so that a network keeps its names: it learns by any
 method in ``train``, and its layers can be read. A batch norm multiplies a channel, and so does the scale of that
@@ -21,35 +22,13 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from tutelage.compress.chains import INPUT, NORMS, OUTPUT, Chains, chains_of
+from tutelage.compress.rounded_weight import FULL, SMALLEST, BinaryWeight, RoundedWeight, rounding
 from tutelage.keys import Build
 
 Bits: TypeAlias = int | Mapping[str, int]
 """Of all weights, or of each layer's by its name; 32 leaves them as they are."""
-SMALLEST = 2.0**-23
-"""Of a scale: what is 0 throughout has one, too."""
 PACE = 0.01
 """How much of a new batch's range goes into the moving average."""
-FULL = 32
-
-
-class RoundedWeight(nn.Module):
-    """A parametrisation: whole numbers of ``bits``, symmetric, times a scale for each output channel."""
-
-    def __init__(self, bits: int) -> None:
-        super().__init__()
-        self.bits = bits
-        self.most = 2 ** (bits - 1) - 1
-
-    def forward(self, weight: Tensor) -> Tensor:
-        scale = self.scale(weight)
-        zero = torch.zeros_like(scale, dtype=torch.int32)
-        rounded: Tensor = torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -self.most, self.most)
-        return rounded
-
-    def scale(self, weight: Tensor) -> Tensor:
-        """``max|w_c| / most`` (C,), float32."""
-        largest: Tensor = weight.detach().flatten(1).abs().amax(1)
-        return largest.float().div(self.most).clamp_min(SMALLEST)
 
 
 class RoundedActivation(nn.Module):
@@ -107,7 +86,7 @@ def fake_quantised_(network: nn.Module, example: Tensor, *, weights: Bits = 8, a
     the ReLU that follow a layer, where the file computes them together. A layer with fewer than 8 bits that is the
     first or the last is given 8, unless ``weights`` names it. What the network puts out is not rounded. 32 bits change
     nothing. Raises ``ValueError`` for a network that is fake-quantised already, that has no such layer, and for layers
-    in ``weights`` that it does not have, or bits that are none of 2 to 8, 32.
+    in ``weights`` that it does not have, or bits that are none of 1 to 8, 32.
     """
     if is_fake_quantised(network):
         raise ValueError(f"{type(network).__name__} is fake-quantised already.")
@@ -119,7 +98,7 @@ def fake_quantised_(network: nn.Module, example: Tensor, *, weights: Bits = 8, a
     for layer in chains.layers:
         if (bits := chosen[names[layer]]) == FULL:
             continue
-        parametrize.register_parametrization(layer, "weight", RoundedWeight(bits), unsafe=True)
+        parametrize.register_parametrization(layer, "weight", rounding(bits), unsafe=True)
         for reader in chains.unrounded_inputs(layer) if activations != FULL else ():
             if reader is layer:
                 _add(layer, INPUT, activations)
@@ -138,7 +117,7 @@ def fake_quantised(build: Build, *, sample: Sequence[int], weights: Bits = 8, ac
 
 
 def is_fake_quantised(network: nn.Module) -> bool:
-    return any(isinstance(module, RoundedWeight | RoundedActivation) for module in network.modules())
+    return any(isinstance(module, RoundedWeight | BinaryWeight | RoundedActivation) for module in network.modules())
 
 
 @torch.no_grad()
@@ -209,8 +188,8 @@ def _bits_of(chains: Chains, weights: Bits, called: str) -> dict[str, int]:
         raise ValueError(f"{called} has no layer {strange[0]!r} to be rounded; it has {', '.join(names)}.")
     usual = FULL if isinstance(weights, Mapping) else weights
     bits = {name: given.get(name, usual) for name in names}
-    if wrong := [x for x in bits.values() if x not in (*range(2, 9), FULL)]:
-        raise ValueError(f"Weights have 2 to 8 bits, or 32; got {wrong[0]}.")
+    if wrong := [x for x in bits.values() if x not in (*range(1, 9), FULL)]:
+        raise ValueError(f"Weights have 1 to 8 bits, or 32; got {wrong[0]}.")
     if not given:
         for name in (names[0], names[-1]):
             bits[name] = max(8, bits[name])

@@ -10,6 +10,7 @@ from tutelage.compress.footprint import VALUE
 from tutelage.compress.masks import weights_of
 from tutelage.weights.codebook import coded
 from tutelage.weights.huffman import num_bits
+from tutelage.weights.signs import to_signs
 
 
 @dataclass(frozen=True)
@@ -67,3 +68,12 @@ def packed_bits(model: nn.Module) -> dict[str, PackedBits]:
                 huffman_place_bits=num_bits(numpy.bincount(one.gaps)) / count,
             )
     return found
+
+
+def binary_bits(model: nn.Module) -> dict[str, int]:
+    """By name the weights of linear layers and convolutions that are signs times a scale of each channel: their bits.
+
+    ``weights + 32 · channels``, as ``save_packed`` writes them.
+    """
+    binary = {name: w for name, w in weights_of(model).items() if to_signs(w.detach().cpu()) is not None}
+    return {name: w.numel() + VALUE * len(w) for name, w in binary.items()}

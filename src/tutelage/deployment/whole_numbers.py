@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.compress.chains import INPUT, NORMS, OUTPUT, Chains, chains_of
-from tutelage.compress.fake_quantised import RoundedActivation, RoundedWeight, unhook_
+from tutelage.compress.fake_quantised import RoundedActivation, unhook_
+from tutelage.compress.rounded_weight import BinaryWeight, RoundedWeight
 
 OPSET = 18
 """The version of ``QuantizeLinear`` and ``DequantizeLinear`` that is meant; since 13 they know scales by channel."""
@@ -77,7 +78,7 @@ def whole_weights(layer: nn.Module, norm: nn.Module | None = None) -> tuple[Tens
     whose signs turn where it is negative; the bias becomes ``a (b − μ) + β``.
     """
     rounding = layer.parametrizations.weight[0]  # type: ignore[index, union-attr]
-    assert isinstance(rounding, RoundedWeight)
+    assert isinstance(rounding, RoundedWeight | BinaryWeight)
     original = layer.parametrizations.weight.original  # type: ignore[union-attr]
     assert isinstance(original, Tensor)
     scale = rounding.scale(original)

@@ -1,4 +1,4 @@
-"""Networks of few different weights as smaller files: Huffman codes of a codebook, where these take the least bytes."""
+"""Networks of few different weights as smaller files: Huffman codes of a codebook, or signs, where these take less."""
 
 import shutil
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from tutelage.checkpoint import bytes_of_weights, save_weights, uncompiled, write_tensors
 from tutelage.tensors import read_tensors, stated_sum
 from tutelage.weights.codebook import to_codes
+from tutelage.weights.signs import to_signs
 from tutelage.weights.sparse_file import ENTRY, encoded, smallest
 
 
@@ -18,6 +19,8 @@ def save_packed(path: Path | str, model: nn.Module) -> str:
 
     Of n values that are not 0, k of them different, each of b bytes, it takes ``n (H(value) + H(distance)) / 8`` bytes,
     ``k (b + 1)`` for the codebook and up to 256 for the code lengths, and one for each zero that fills a long distance.
+    A tensor (rows, …) that is a scale of each row times signs, as binary weights are, takes a bit an element and ``b``
+    bytes a row.
     ``tutelage.weights.sparse_file.load_sparse`` gives the same bits back.
 
     Han, Mao & Dally, "Deep Compression: Compressing Deep Neural Networks with Pruning, Trained Quantization and
@@ -56,10 +59,12 @@ def _coded(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def with_codes(x: Tensor) -> tuple[str, dict[str, Tensor]]:
-    """The form of ``x``, on the CPU, that takes the fewest bytes, Huffman codes among them, and its parts."""
+    """The form of ``x``, on the CPU, that takes the fewest bytes, Huffman codes and signs among them, and its parts."""
     form, parts = smallest(x)
-    codes = to_codes(x)
-    return (form, parts) if codes is None or _bytes(codes) >= _bytes(parts) else ("codes", codes)
+    for other, made in (("codes", to_codes(x)), ("signs", to_signs(x))):
+        if made is not None and _bytes(made) < _bytes(parts):
+            form, parts = other, made
+    return form, parts
 
 
 def _bytes(parts: Mapping[str, Tensor]) -> int:

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from tutelage.checkpoint import filled, uncompiled, write_tensors
 from tutelage.tensors import RESTORE, read_tensors
 from tutelage.weights.codebook import from_codes
+from tutelage.weights.signs import from_signs
 
-FORMS = {"csr": ("values", "columns", "rows"), "mask": ("values", "mask"), "codes": ("codebook", "packed")}
+FORMS = {"csr": ("values", "columns", "rows"), "mask": ("values", "mask"), "codes": ("codebook", "packed"),
+         "signs": ("scales", "signs")}  # fmt: skip
 """What each form stores of a tensor, under ``<name>|<part>``."""
 Smallest: TypeAlias = Callable[[Tensor], tuple[str, dict[str, Tensor]]]
 """A tensor -> the form that it is stored in, "" for all its values, and the parts."""
@@ -170,4 +172,5 @@ def _packed(there: Tensor) -> Tensor:
     return (bits.view(-1, 8) << torch.arange(8, dtype=torch.uint8)).sum(1, dtype=torch.uint8)
 
 
-READERS: dict[str, Callable[..., Tensor]] = {"csr": _from_csr, "mask": _from_mask, "codes": from_codes}
+READERS: dict[str, Callable[..., Tensor]] = {"csr": _from_csr, "mask": _from_mask, "codes": from_codes,
+                                         "signs": from_signs}  # fmt: skip
