@@ -122,6 +122,15 @@ class TestFits:
         first, *_, last = (record["losses"]["student"]["label"] for record in done.records)
         assert last < first
 
+    def test_the_head_begins_with_what_the_encoder_says_and_how_often_tokens_are_hidden(self, run):
+        encoder = run.given("encoder", partial(Encoder, layers=4, types=2, **SIZES)).last
+        still = reading(epochs=1, optimizer=partial(plain_sgd, lr=1e-9))
+        begun = trained(run, model, partial(with_a_head, reading=still, encoder=encoder)).last
+        torch.testing.assert_close(begun.transform.weight, torch.eye(16), rtol=0, atol=1e-6)
+        counts = torch.bincount(texts().inputs.flatten(), minlength=40).double()
+        hidden = torch.where(torch.arange(40) < 5, 0.0, 0.3 * counts.clamp_min(1).log())
+        torch.testing.assert_close(begun.head.bias.double(), hidden, rtol=1e-5, atol=1e-6)
+
     def test_steps_are_counted_by_the_batches_that_are_one(self):
         assert reading(batch_size=6, accumulate=4).steps == 2 and reading(batch_size=24).steps == 2
         assert reading(batch_size=5, accumulate=4).steps == 4  # what is left over of an epoch is a step by itself

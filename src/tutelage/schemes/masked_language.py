@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tutelage.checks import refuse_too_few
 from tutelage.combine.base import Combine
@@ -66,13 +66,21 @@ class Reading:
         batches = len(grouped_batches(lengths, self.batch_size, seed=self.seed, epoch=0))
         return self.epochs * -(-batches // self.accumulate)
 
+    @property
+    def counts(self) -> Tensor:
+        """How often each token is in the texts, (V,)."""
+        return torch.bincount(self.train.inputs.flatten(), minlength=self.vocabulary)
+
+    @property
+    def weights(self) -> Tensor:
+        """How much rather one is hidden where it stands, (V,)."""
+        return token_weights(self.counts, self.special).to(self.train.inputs.device)
+
     def teach(self, stage: Stage, learner: Learner) -> None:
         """``learner`` to the end, by steps of bounded size."""
-        inputs = self.train.inputs
-        counts = torch.bincount(inputs.flatten(), minlength=self.vocabulary)
         batches = masked_texts(
             self.train,
-            token_weights(counts, self.special).to(inputs.device),
+            self.weights,
             self.special[-1],
             batch_size=self.batch_size,
             seed=self.seed,
@@ -98,10 +106,15 @@ def with_a_head(
 ) -> None:
     """Fit the head of ``model`` to what ``encoder`` says of hidden tokens; the encoder stays as it is.
 
+    The head begins as one that takes what the encoder says for the vector of the token, and tokens for as likely as
+    they are hidden: of drawn weights it would have that to learn first.
     ``model`` is a ``MaskedLanguageModel`` of the encoder's sizes. Raises ``ValueError`` for others.
     """
     network, own = _language_model(model), _encoder(encoder)
     network.encoder.load_state_dict(own.state_dict())
+    with torch.no_grad():
+        nn.init.eye_(network.transform.weight)
+        network.head.bias.copy_((reading.counts * reading.weights).clamp_min(1).log())
     told = masked(chunked(nn.functional.cross_entropy, network.head), ignore_index=IGNORED)
     objective = Objective(label=Term(told, "student.norm", LABELS, LABELS))
     reading.teach(stage, Learner(network, objective, reading.bounded_optimizer, combine(), trains=_is_of_the_head))
