@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tutelage.data.synthetic_sentences import FIRST, WORDS, alike, known_pieces, spoken
+from tutelage.data.synthetic_sentences import FIRST, alike, known_pieces, spoken
 
 CLASSES = ("dull", "fine")
 
@@ -16,7 +16,7 @@ def labelled(count=120, seed=0):
 
 def write_table(file="texts.tsv", count=120, seed=0):
     texts, labels = labelled(count, seed)
-    mark = "\t" if file.endswith(".tsv") else ","
+    mark = "\t" if str(file).endswith(".tsv") else ","
     rows = [f"{text}{mark}{label}" for text, label in zip(texts, labels, strict=True)]
     Path(file).write_text("\n".join([f"sentence{mark}label", *rows]) + "\n")
 
@@ -35,13 +35,10 @@ def write_lines(file="lines.txt", count=120, seed=0):
 def write_vocabulary(file="vocab.txt"):
     """As ``vocab.txt``, or as ``tokenizers`` writes it."""
     pieces = known_pieces().pieces
-    if file.endswith(".json"):
+    if str(file).endswith(".json"):
         model = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
                  "vocab": {x: n for n, x in enumerate(pieces)}}  # fmt: skip
         Path(file).write_text(json.dumps({"normalizer": {"type": "BertNormalizer", "lowercase": True}, "model": model}))
     else:
         Path(file).write_text("\n".join(pieces) + "\n")
     return Path(file)
-
-
-NOBODYS = " ".join(f"{word}x" for word in WORDS[:8])

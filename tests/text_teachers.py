@@ -7,7 +7,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from bert_folders import save_classifier
-from text_files import CLASSES, labelled, write_vocabulary
+from onnx_texts import write_encoder
+from text_files import CLASSES, labelled, write_lines, write_pairs, write_table, write_vocabulary
 from tutelage.data.synthetic_sentences import known_pieces
 from tutelage.data.wordpiece import token_ids
 from tutelage.models.text_classifier import text_classifier
@@ -23,8 +24,8 @@ def trained(family="bert"):
         network = text_classifier(2, **sizes, types=types, separator=3, activation=activation)
         texts, labels = labelled(400, seed=8)
         tokens, targets = token_ids(texts, known_pieces()), torch.tensor([CLASSES.index(x) for x in labels])
-        optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
-        for step in range(120):
+        optimizer = torch.optim.AdamW(network.parameters(), lr=6e-3)
+        for step in range(60):
             rows = torch.arange(32 * step, 32 * (step + 1)) % len(texts)
             optimizer.zero_grad()
             cross_entropy(network(tokens[rows]), targets[rows]).backward()
@@ -37,3 +38,14 @@ def write_folder(folder="teacher", family="bert"):
     save_classifier(trained(family), Path(folder), family)
     write_vocabulary(f"{folder}/vocab.txt")
     return trained(family)
+
+
+def write_all(place):
+    """``texts.tsv``, ``pairs.tsv``, ``lines.txt``, the folder ``teacher``, and its encoder in ``onnx/model.onnx``."""
+    write_table(place / "texts.tsv")
+    write_pairs(place / "pairs.tsv")
+    write_lines(place / "lines.txt")
+    network = write_folder(place / "teacher")
+    (place / "onnx").mkdir()
+    write_encoder(network.encoder, place / "onnx" / "model.onnx")
+    write_vocabulary(place / "onnx" / "vocab.txt")

@@ -36,12 +36,14 @@ from tutelage.study.participants import (
     Participants,
     student_builder,
     with_sought,
+    with_text_student,
 )
 from tutelage.study.sets import Sets
 from tutelage.study.sought import build_again, refuse_unsought
 from tutelage.study.teacher_builds import refuse_unknown, teacher_fitted
 from tutelage.study.teacher_inputs import sees
 from tutelage.study.teacher_settings import OwnTeacherSettings
+from tutelage.study.text_students import NAMES
 
 __all__ = ["Distilled", "Measured", "Sentences", "compressed", "distill", "export", "measure"]
 
@@ -200,15 +202,19 @@ def _participants(
     kind = teacher if isinstance(teacher, str) else type(teacher).__name__
     if isinstance(teacher, str):
         refuse_unknown(own := own_of(teacher, weights, answers))
-    if isinstance(student, str) and is_budget(student):
+    of_texts = not isinstance(student, str) or student.partition("(")[0] in NAMES  # which is seen from the data
+    if isinstance(student, str) and is_budget(student) and not of_texts:
         budget(student)
         if isinstance(teacher, str):
             refuse_unsought(teacher, own.weights)
-    elif isinstance(student, str):
+    elif isinstance(student, str) and not of_texts:
         student_builder(student)
     sets, trained, build_teacher = trained_network(run, teacher, data, weights, answers, settings)
     if isinstance(teacher, str):
         build_teacher = teacher_fitted(sets, own)
+    if sets.tokenisation is not None:
+        named = student if isinstance(student, str) else build_of(instance_of(student))
+        return with_text_student(run, sets, trained, build_teacher, kind, named)
     if isinstance(student, str) and is_budget(student):
         build = build_teacher if isinstance(teacher, nn.Module) else build_again(trained)
         return with_sought(run, sets, trained, build, kind, student)

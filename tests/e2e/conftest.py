@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from picture_folders import away, write_all
+from text_teachers import write_all as write_texts
 from tutelage.measures.latency import latency
 
 CLOCKED = ("study.evaluated", "study.side_by_side", "study.sparse_tables")
@@ -31,6 +32,22 @@ def few_rounds(monkeypatch):
 def place(tmp_path, written, monkeypatch):
     """A current directory with a copy of all that."""
     shutil.copytree(written, tmp_path, dirs_exist_ok=True)
+    with away(monkeypatch, tmp_path):
+        yield tmp_path
+
+
+@pytest.fixture(scope="session")
+def written_texts(tmp_path_factory):
+    """Texts with and without labels, and a folder and a file of networks that know them, for all tests."""
+    folder = tmp_path_factory.mktemp("texts")
+    write_texts(folder)
+    return folder
+
+
+@pytest.fixture
+def texts(tmp_path, written_texts, monkeypatch):
+    """A current directory with a copy of all that."""
+    shutil.copytree(written_texts, tmp_path, dirs_exist_ok=True)
     with away(monkeypatch, tmp_path):
         yield tmp_path
 

@@ -16,7 +16,7 @@ from tutelage.trust import NEEDED, OURS, STANDARD
 MEANINGS = {
     "student.safetensors": "the weights, for PyTorch with tutelage",
     "student.onnx": "the network by itself, for ONNX Runtime and others",
-    "predict.py": "asks student.onnx about a picture",
+    "predict.py": "asks student.onnx about a sample",
     "model_card.md": "what it is, takes, gives and costs",
     "samples.safetensors": "test samples on which exports are compared; leave it out when you give the others away",
     "student.int8.onnx": "the same in int8, measured beside it",
@@ -53,7 +53,8 @@ def usage_of(groups: Sequence[Group]) -> Usage | None:
     packages = _packages(_said(folder).get("build"))
     python = _python(where, takes, packages)
     scripts = [name for name in ("student.int8.predict.py", "predict.py") if name in there]
-    lines = [f"python {where}/{name} photo.jpg" for name in scripts[:1]]
+    sample = _sample(_said(folder).get("tokenisation"))
+    lines = [f"python {where}/{name} {sample}" for name in scripts[:1]]
     trusted = f" --allow {' '.join(packages)}" if packages else ""
     lines.append(f"tutelage export {where} --to small.onnx{trusted}")
     onnx = _onnx(folder) if "student.onnx" in there else ""
@@ -61,6 +62,13 @@ def usage_of(groups: Sequence[Group]) -> Usage | None:
     if packages:
         said += f" It is built by {' and '.join(packages)}: allow that only if you trust it; it has to be importable."
     return Usage(files, python, "\n".join(lines), said, onnx, where)
+
+
+def _sample(cut: object) -> str:
+    """What a script is asked about: a picture or, where it says how texts are cut, one or two of them."""
+    if not isinstance(cut, dict):
+        return "photo.jpg"
+    return '"a text"' if cut.get("texts") == 1 else '"a text" "another one"'
 
 
 def _packages(build: object) -> list[str]:
@@ -114,6 +122,9 @@ def _onnx(folder: Path) -> str:
         return ""
     name, meaning = OUTPUTS[what.task]
     how = what.preprocessing
+    if what.tokenisation is not None:
+        takes = f"int64 (N, T), T up to {what.tokenisation.longest}"
+        return f"student.onnx takes “input_ids” and “attention_mask”: {takes}. It gives “{name}”: {meaning}."
     takes = "float32, what the network sees"
     if how is not None:
         shape = f"(N, {how.channels}, {how.size[0]}, {how.size[1]})"

@@ -20,6 +20,7 @@ from tutelage.study.sets import Sets
 from tutelage.study.teacher_builds import as_logits
 from tutelage.study.teacher_inputs import with_head
 from tutelage.study.teacher_settings import OwnTeacherSettings
+from tutelage.study.text_teachers import as_cut
 
 
 def trained_network(
@@ -34,6 +35,8 @@ def trained_network(
 
     Raises as ``own_teacher`` and ``own_sets``.
     """
+    if isinstance(network, str):
+        settings = as_cut(settings, network, run.progress.note)
     sets = on_device(data, run.device) if isinstance(data, Sets) else None
     sets = sets or own_sets(run.device, str(data), settings, run.progress.note, run.root)
     if isinstance(network, str):
@@ -46,6 +49,8 @@ def trained_network(
     sets = with_head(sets, asked)
     refuse_stranger(called, asked, sets)
     trained = stage_of(run, instance, build)
+    if sets.task.of_teacher:
+        return sets, trained, build
     for sentence in measured_first(trained.last, sets, Way(), 0.0, called, "--teacher-"):
         run.progress.note(f"teacher: {sentence}")
     return sets, trained, build

@@ -36,6 +36,7 @@ from tutelage.study.sets import Sets
 from tutelage.study.teacher_builds import as_logits, refuse_unknown, teacher_build
 from tutelage.study.teacher_inputs import shown_to, with_head
 from tutelage.study.teacher_settings import OwnTeacherSettings
+from tutelage.study.text_teachers import as_cut
 from tutelage.weights.foreign import load_foreign
 
 T = TypeVar("T")
@@ -133,9 +134,15 @@ def measured_network(
     if isinstance(model, str):
         asked = OwnTeacherSettings(teacher=model, weights=file, expect=expect, teacher_answers=answers)
         refuse_unknown(asked)
+        own = as_cut(own, model, notes.append)
     elif weights is not None:
         raise ValueError(f"A network that is there already has its weights; leave out weights={str(weights)!r}.")
     held = data if isinstance(data, Sets) else own_sets(place, data, own, notes.append)
+    if held.task.of_teacher:
+        raise ValueError(
+            f"{data} holds texts without labels, which say nothing of how good a network is; give labelled ones, or "
+            "compare a student with it: tutelage distill --task embeddings."
+        )
     if isinstance(model, str):
         network, pictures = filled_network(held, asked, notes)
     else:

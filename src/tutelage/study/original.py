@@ -19,6 +19,7 @@ from tutelage.study.sets import Sets
 from tutelage.study.teacher_builds import refuse_unknown
 from tutelage.study.teacher_inputs import sees, with_head
 from tutelage.study.teacher_settings import OwnTeacherSettings
+from tutelage.study.text_teachers import as_cut
 
 
 def original_of(run: Run, own: OwnTeacherSettings, where: str, settings: DataSettings) -> Participants:
@@ -28,7 +29,12 @@ def original_of(run: Run, own: OwnTeacherSettings, where: str, settings: DataSet
     """
     refuse_only_answers(own.teacher)
     refuse_unknown(own)
-    data = own_sets(run.device, where, settings, run.progress.note, run.root)
+    data = own_sets(run.device, where, as_cut(settings, own.teacher, run.progress.note), run.progress.note, run.root)
+    if data.tokenisation is not None:
+        raise ValueError(
+            f"{where} holds texts, and compress makes networks of pictures and numbers smaller; for texts there is "
+            "tutelage distill --student half."
+        )
     network, build = built_teacher(run, data, own)
     restored(described(build), already_imported)  # what comes out is built by it again
     return as_original(network, build, with_head(data, network.last), own.teacher)

@@ -143,18 +143,36 @@ def participants_of(
 
 
 def of_texts(run: Run, data: Sets, own: OwnTeacherSettings, student: str) -> Participants:
-    """Everybody where the samples are texts. Raises as ``own_teacher`` and ``text_student``."""
-    if student.partition("(")[0] not in NAMES:
-        if is_budget(student):
-            raise ValueError(f"A student of texts is {', '.join(NAMES)} or a dotted path of yours; got {student!r}.")
-        refuse_unbuildable(fresh_text_network(student, data))
+    """Everybody where the samples are texts. Raises as ``own_teacher`` and ``with_text_student``."""
+    refuse_unknown_text_student(student, data)
     teacher = own_teacher(run, data, own)
-    data = told_by(teacher.last, as_long_as(teacher.last, data), own.teacher)
-    build, start = text_student(run, student, data, teacher, own.teacher)
+    return with_text_student(run, data, teacher, teacher_fitted(data, own), own.teacher, student)
+
+
+def refuse_unknown_text_student(student: str, data: Sets) -> None:
+    """Raise ``ValueError`` for a student of texts that is none, whoever the teacher is."""
+    if student.partition("(")[0] in NAMES:
+        return
+    if is_budget(student):
+        raise ValueError(f"A student of texts is {', '.join(NAMES)} or a dotted path of yours; got {student!r}.")
+    refuse_unbuildable(fresh_text_network(student, data))
+
+
+def with_text_student(
+    run: Run, data: Sets, teacher: Finished, build_teacher: Build, called: str, student: str | Build
+) -> Participants:
+    """A trained ``teacher`` of texts, ``called`` so, and a student by its name, or what builds it.
+
+    Raises as ``text_student``, and ``ValueError`` for a teacher that answers no vectors where these are learnt.
+    """
+    data = told_by(teacher.last, as_long_as(teacher.last, data), called)
+    if not isinstance(student, str):
+        names = called, type(student()).__name__
+        return Participants(data, teacher, build_teacher, student, names, sees(teacher.last))
+    build, start = text_student(run, student, data, teacher, called)
     data = data if start is None else as_long_as(start, data)
-    called = f"{student} of {own.teacher}" if start is not None else student
-    names = own.teacher, called
-    return Participants(data, teacher, teacher_fitted(data, own), build, names, sees(teacher.last), start=start)
+    names = called, f"{student} of {called}" if start is not None else student
+    return Participants(data, teacher, build_teacher, build, names, sees(teacher.last), start=start)
 
 
 def refuse_unknown_student(own: OwnTeacherSettings, student: str) -> None:

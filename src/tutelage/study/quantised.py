@@ -95,6 +95,11 @@ def quantised(
         raise ValueError(f"The student of {source} learnt with int8 in mind, and has its own scales; export it without "
                          f"--precision.")  # fmt: skip
     about = read_about(read_json(current(source, DESCRIPTION), CURE), str(current(source, DESCRIPTION)))
+    if about.tokenisation is not None:
+        raise ValueError(
+            f"The student of {source} is of texts, and files of {precision} are made of networks of pictures and "
+            "numbers; export it without --precision."
+        )
     sets = with_head(data_of_run(source, about, data), model)
     refuse_stranger(about.name, model, sets)
     return quantised_network(

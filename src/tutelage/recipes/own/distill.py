@@ -35,9 +35,10 @@ def distill(
     on validation samples counts, and the test samples are read once, at the end.
 
     Args:
-        data: where the samples lie: a folder with a folder of pictures for each class, a table, arrays, or a function
+        data: where the samples lie: a folder with a folder of pictures for each class, a table, texts, arrays, or a
+            function
         student: the small network: resnet8, a dotted path of yours, timm:NAME; or a budget within which it is sought
-            in the teacher: half, quarter, '90 MMACs', '200 kparameters', '5 ms'
+            in the teacher: half, quarter, '90 MMACs', '200 kparameters', '5 ms'; of texts: half, quarter, tiny, static
         method: what the student learns from the teacher: kd, 0.5*kd+at, …; auto is kd, soft targets, and beside it the
             loss of layers that the pilot's validation prefers, if there is one
         minutes: how long all of it takes, within 15 %, if --epochs does not say how long to train
