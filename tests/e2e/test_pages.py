@@ -14,6 +14,7 @@ import docs_stand_ins
 from contract.test_losses import LAWS
 from pages import GENERATED, PAGES, ROOT, blocks, named
 from picture_folders import write_all
+from text_teachers import write_all as write_texts
 from tutelage.cli.command import main
 from tutelage.cli.compress import COMPRESS
 from tutelage.cli.distill import DISTILL
@@ -85,6 +86,9 @@ def elsewhere(tmp_path, monkeypatch):
 def test_every_page_runs_as_it_is_written(page, elsewhere, monkeypatch):
     if page.name in ("from_a_folder.md", "compress.md"):  # whose reader has pictures and a network
         write_all(elsewhere)
+        monkeypatch.setattr("tutelage.study.timed_plan.epochs_within", lambda _seconds, _paces: 2)
+    if page.name == "texts.md":  # whose reader has texts
+        write_texts(elsewhere)
         monkeypatch.setattr("tutelage.study.timed_plan.epochs_within", lambda _seconds, _paces: 2)
     perform(page.read_text(encoding="utf-8"))
 
