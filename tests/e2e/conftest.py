@@ -1,7 +1,6 @@
 """Pictures, a network of one's own and its weights, for commands that take them."""
 
 import shutil
-from functools import partial
 
 import pytest
 
@@ -9,7 +8,7 @@ from picture_folders import away, write_all
 from text_teachers import write_all as write_texts
 from tutelage.measures.latency import latency
 
-CLOCKED = ("study.evaluated", "study.side_by_side", "study.sparse_tables")
+CLOCKED = ("study.evaluated", "study.measured", "study.side_by_side", "study.sparse_tables")
 
 
 @pytest.fixture(scope="session")
@@ -20,12 +19,18 @@ def written(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(autouse=True)
-def few_rounds(monkeypatch):
+def twice(*arguments, **settings):
+    return latency(*arguments, **(settings | {"rounds": 2, "warm_up": 0}))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_rounds():
     """Clocks are read twice instead of fifty times, in this process: what they say is what no test looks at."""
-    for module in CLOCKED:
-        monkeypatch.setattr(f"tutelage.{module}.latency", partial(latency, rounds=2, warm_up=0))
-    monkeypatch.setattr("tutelage.study.costs._rounds", lambda _step: 1)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in CLOCKED:
+            patch.setattr(f"tutelage.{module}.latency", twice)
+        patch.setattr("tutelage.study.costs._rounds", lambda _step: 1)
+        yield
 
 
 @pytest.fixture

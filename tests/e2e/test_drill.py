@@ -20,12 +20,12 @@ SENTENCE = "tutelage: the disk is full; make room and start again."
 
 
 def test_a_few_of_all_trials_end_in_the_same_bits_or_in_a_sentence(tmp_path):
-    words = ["benchmarks/drill.py", "--trials", "2", "--inputs", "10", "--out", str(tmp_path)]
+    words = ["benchmarks/drill.py", "--trials", "1", "--inputs", "10", "--out", str(tmp_path)]
     done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     rows = json.loads((tmp_path / "drill.json").read_text())["rows"]
     assert len(rows) > 16 and all(row["tried"] == row["same bits"] + row["refused"] > 0 for row in rows.values())
-    assert all(rows[kind]["same bits"] == 2 for kind in rows if kind.startswith("killed"))
+    assert all(rows[kind]["same bits"] == 1 for kind in rows if kind.startswith("killed"))
     assert all(kind in (tmp_path / "drill.md").read_text() for kind in rows)
 
 

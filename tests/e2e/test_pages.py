@@ -84,12 +84,12 @@ def elsewhere(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("page", named(page for page in PAGES if page.name not in GENERATED))
 def test_every_page_runs_as_it_is_written(page, elsewhere, monkeypatch):
-    if page.name in ("from_a_folder.md", "compress.md"):  # whose reader has pictures and a network
-        write_all(elsewhere)
+    readers = {"from_a_folder.md": write_all, "compress.md": write_all, "texts.md": write_texts}
+    if prepare := readers.get(page.name):  # whose reader has data and a network
+        prepare(elsewhere)
         monkeypatch.setattr("tutelage.study.timed_plan.epochs_within", lambda _seconds, _paces: 2)
-    if page.name == "texts.md":  # whose reader has texts
-        write_texts(elsewhere)
-        monkeypatch.setattr("tutelage.study.timed_plan.epochs_within", lambda _seconds, _paces: 2)
+        monkeypatch.setattr("tutelage.study.pilot.SHARE", 0.01)  # of a minute, as others take of a tenth of it
+        monkeypatch.setattr("tutelage.study.sought.SHARE", 0.02)
     perform(page.read_text(encoding="utf-8"))
 
 

@@ -32,7 +32,7 @@ FOUND = {
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
 def test_damage_ends_in_the_right_answer_or_in_a_sentence(reader):
-    row = fuzzed(reader, range(SLOW.get(reader.name, 200)))
+    row = fuzzed(reader, range(SLOW.get(reader.name, 80)))
     assert not row.failures and row.tried == row.right + row.refused and row.refused
 
 

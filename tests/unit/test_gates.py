@@ -1,7 +1,7 @@
 """Gates change nothing while they are open, act where they can be folded, and are folded to the bit."""
 
 from copy import deepcopy
-from functools import partial
+from functools import cache, partial
 
 import pytest
 import torch
@@ -33,11 +33,18 @@ LARGE = {
 }
 
 
-def made(name):
+@cache
+def _made(name):
     build, sample = (NETWORKS | LARGE)[name]
     torch.manual_seed(0)
     model, x = build(), torch.randn(4, *sample)
     return model, channels_of(model, x), x
+
+
+def made(name):
+    """A network of its own for each test, its channels, and samples: both are found once."""
+    model, channels, x = _made(name)
+    return deepcopy(model), channels, x
 
 
 def draw_(model, share=0.6):
