@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tutelage.api import Distilled, compressed, distill, export, measure
     from tutelage.combine.resolve import ResolveConflicts
     from tutelage.combine.weighted_sum import WeightedSum
-    from tutelage.delivery import load
+    from tutelage.delivery import load, save
     from tutelage.learn import train
     from tutelage.learner import Learner
     from tutelage.machine import tune_allocator
@@ -40,6 +40,7 @@ _HOMES = {
     "load": "delivery",
     "measure": "api",
     "quantised": "study.quantised",
+    "save": "delivery",
     "train": "learn",
     "tune_allocator": "machine",
 }
@@ -61,6 +62,7 @@ __all__ = [
     "load",
     "measure",
     "quantised",
+    "save",
     "train",
     "tune_allocator",
 ]

@@ -1,5 +1,6 @@
 """The network that a run was for, in a folder that needs no other: where it came from, and how it is built again."""
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,10 +12,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from tutelage.checkpoint import json_bytes, save_weights
+from tutelage.checkpoint import filled, json_bytes, save_weights, seal
 from tutelage.checksums import MANIFEST, listed, read_listed_json
-from tutelage.files import atomically, is_file
-from tutelage.keys import Found, already_imported, called, restored
+from tutelage.files import atomically, is_file, made_folder
+from tutelage.keys import Build, Found, already_imported, called, described, restored
 from tutelage.renewal import DESCRIPTION as DESCRIPTION
 from tutelage.renewal import WEIGHTS as WEIGHTS
 from tutelage.renewal import current
@@ -61,19 +62,42 @@ def deliver(folder: Path, student: nn.Module, facts: Mapping[str, Any]) -> None:
     origin = getattr(student, ORIGIN, None)
     if not isinstance(origin, Origin):
         raise ValueError("A run delivers a network that one of its stages made; this one comes from elsewhere.")
-    for function in (origin.build, *origin.functions):
-        restored(function, already_imported)
-    derived = {"functions": list(origin.functions)} if origin.functions else {}
-    with ExitStack() as unfinished:  # all is written before anything takes its name, the description last
-        description = unfinished.enter_context(atomically(folder / DESCRIPTION))
-        sums = {}
-        for number, weights in enumerate(origin.weights):
-            temporary = unfinished.enter_context(atomically(folder / _source(number)))
-            sums[_source(number)] = copy_smallest(temporary, weights)
-        save = save_smallest if _values(student) <= HUGE else save_weights  # _refuse_larger looks at a file's size
-        sums[WEIGHTS] = save(unfinished.enter_context(atomically(folder / WEIGHTS)), student)
-        description.write_bytes(json_bytes({"build": origin.build, **derived, **facts, "weights": sums}))
-        (folder / DESCRIPTION).unlink(missing_ok=True)  # it would not know the new weights
+    _write(folder, student, origin, facts)
+
+
+def save(folder: Path | str, network: nn.Module, build: Build, **facts: Any) -> None:
+    """Keep ``network`` in ``folder``, which is made, so that ``load(folder)`` gives it back in any process.
+
+    ``build`` makes one of its architecture: a function of a module, or a partial of one. Where channels were taken out,
+    that is ``partial(fresh, build, architecture=describe(channels, shut))`` of ``compress.architecture``, with the
+    function that built the whole network. ``facts`` are plain values that ride along.
+
+    Raises ``ValueError`` for a ``build`` that makes another architecture or other types, or that no other process could
+    find, and for a folder that holds such files already: nothing is replaced.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from tutelage.models.mlp import mlp
+    >>> with TemporaryDirectory() as folder:
+    ...     save(folder, mlp((4, 3, 2)), partial(mlp, (4, 3, 2)))
+    ...     print(type(load(folder)).__name__)
+    Sequential
+    """
+    folder, description = Path(folder), described(build)
+    if '"__main__:' in json.dumps(description):
+        raise ValueError("What builds the network stands in the script that runs, where no other process finds it; put "
+                         "it into a module of its own.")  # fmt: skip
+    for name in (DESCRIPTION, WEIGHTS, MANIFEST):
+        if (folder / name).exists():
+            raise ValueError(f"{folder / name} is there already, and nothing is replaced; give another folder.")
+    state = network.state_dict()
+    own = filled(build(), state, "The network that is to be saved", "give a build that makes its architecture")
+    for name, x in own.state_dict().items():
+        if x.dtype != state[name].dtype:
+            raise ValueError(f"The build makes {name!r} in {x.dtype}, and the network that is to be saved has it in "
+                             f"{state[name].dtype}; convert the network, or let the build do so.")  # fmt: skip
+    made_folder(folder)
+    _write(folder, network, Origin(description), facts)
+    seal(folder, {name: folder / name for name in (DESCRIPTION, WEIGHTS)})
 
 
 def load(folder: Path | str, *, allow: Sequence[str] = ()) -> nn.Module:
@@ -119,6 +143,22 @@ def sums_of(description: Mapping[str, Any]) -> dict[str, str]:
     sums = description.get("weights", {})
     known = isinstance(sums, Mapping) and all(isinstance(x, str) for x in sums.values())
     return dict(sums) if known else {WEIGHTS: "unreadable"}
+
+
+def _write(folder: Path, student: nn.Module, origin: Origin, facts: Mapping[str, Any]) -> None:
+    for function in (origin.build, *origin.functions):
+        restored(function, already_imported)
+    derived = {"functions": list(origin.functions)} if origin.functions else {}
+    with ExitStack() as unfinished:  # all is written before anything takes its name, the description last
+        description = unfinished.enter_context(atomically(folder / DESCRIPTION))
+        sums = {}
+        for number, weights in enumerate(origin.weights):
+            temporary = unfinished.enter_context(atomically(folder / _source(number)))
+            sums[_source(number)] = copy_smallest(temporary, weights)
+        write = save_smallest if _values(student) <= HUGE else save_weights  # _refuse_larger looks at a file's size
+        sums[WEIGHTS] = write(unfinished.enter_context(atomically(folder / WEIGHTS)), student)
+        description.write_bytes(json_bytes({"build": origin.build, **derived, **facts, "weights": sums}))
+        (folder / DESCRIPTION).unlink(missing_ok=True)  # it would not know the new weights
 
 
 def _refuse_larger(build: Any, found: Found, weights: Path) -> None:
