@@ -1,1 +1,1 @@
-"""Encoders of texts made small: vectors of sentences, from a network that was really pretrained."""
+"""Networks of texts made small: encoders that were really pretrained, vectors of sentences, language models."""

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 PAPER = "Sanh, Debut, Chaumond & Wolf 2019, arXiv:1910.01108, tables 1 and 3"
 TEXT, TASKS = Read(), Tasks()
-SHORT = replace(TEXT, train=4000, validation=100, judged=200, longest=64)
-HEAD = Reads(lr=1e-3)
+SHORT = replace(TEXT, train=6000, validation=100, judged=200, longest=64)
+HEAD = Reads(epochs=5, batch_size=16, lr=3e-3)
 STUDENT = Distilled(reads=Reads(accumulate=8))
 
 
@@ -100,7 +100,7 @@ distilbert_smoke = partial(
 distilbert_cpu = partial(
     distilbert,
     text=SHORT,
-    head=replace(HEAD, epochs=1),
+    head=replace(HEAD, epochs=3),
     student=Distilled(reads=Reads(epochs=1, accumulate=2)),
     tasks=replace(TASKS, names=("MRPC", "STS-B"), longest=64),
     fine=replace(FINE, epochs=2),

@@ -66,7 +66,7 @@ def teacher_of(run: Run, pretrained: Finished, data: Hidden, pieces: WordPieces,
     """The pretrained encoder with a head that learnt to tell hidden tokens; the encoder itself is as it was."""
     encoder = encoder_in(pretrained.last)
     build = partial(masked_language_model, **encoder.sizes)
-    _refuse_too_large("The teacher", build, data, reads)
+    _refuse_too_large("The teacher", encoder.sizes, data, reads)
     fit = partial(_with_a_head, reading=_reading(data, pieces, reads, seed), pretrained=pretrained.last)
     return run.stage("teacher", build, fit, seed=seed)
 
@@ -77,7 +77,7 @@ def student_of(
     """A student of fewer layers, without types of tokens, taught as ``how`` says, with ``other`` weights or start."""
     sizes = {**encoder_in(teacher.last).sizes, "layers": how.layers, "types": 0, "dropout": DROPOUT}
     build = partial(masked_language_model, **sizes)
-    _refuse_too_large("A student", build, data, how.reads)
+    _refuse_too_large("A student", sizes, data, how.reads)
     settings = {
         "pick": PICKS[how.begins], "soft": how.soft, "label": how.label, "direction": how.direction,
         "temperature": how.temperature,
@@ -136,8 +136,9 @@ def _reading(data: Hidden, pieces: WordPieces, reads: Reads, seed: int) -> Readi
     )
 
 
-def _refuse_too_large(name: str, build: partial[MaskedLanguageModel], data: Hidden, reads: Reads) -> None:
-    refuse_too_large(name, build, Sets(data.train, data.validation, data.test), reads.batch_size)
+def _refuse_too_large(name: str, sizes: Mapping[str, Any], data: Hidden, reads: Reads) -> None:
+    """Of an encoder alone: its logits are made in slabs."""
+    refuse_too_large(name, partial(Encoder, **sizes), Sets(data.train, data.validation, data.test), reads.batch_size)
 
 
 def _wikitext2(run: Run) -> Lines:
