@@ -27,6 +27,7 @@ from tutelage.study.sets import Sets
 from tutelage.tasks.binary import BINARY, by_head
 from tutelage.tasks.by_name import task_named, tasks
 from tutelage.tasks.classification import CLASSIFICATION
+from tutelage.tasks.embeddings import EMBEDDINGS
 from tutelage.tasks.frames import Spoken, frames
 from tutelage.tasks.language import LANGUAGE
 from tutelage.tasks.multi_label import MULTI_LABEL
@@ -38,7 +39,7 @@ from tutelage.tasks.task import Task
 RECORDINGS = torch.arange(60) // 6
 SPEECH = frames(Spoken(RECORDINGS, torch.arange(10) % 3, torch.full((3,), 1 / 3).log(), 3))
 ALIKE = similarity(2.0)
-NO_TASKS = {"tutelage.tasks.glue", "tutelage.tasks.judged", "tutelage.tasks.task", "tutelage.tasks.by_name"}
+NO_TASKS = {f"tutelage.tasks.{name}" for name in ("glue", "judged", "task", "texts", "by_name")}
 TASKS = [
     pytest.param(task, id=f"{info.name}:{task.name}")
     for info in iter_modules(tutelage.tasks.__path__, "tutelage.tasks.")
@@ -58,6 +59,9 @@ def test_no_task_is_forgotten():
 def drawn(task: Task, count: int = 60):
     """A set of the task, and answers that are mostly right."""
     inputs = torch.randn(count, 4)
+    if task is EMBEDDINGS:
+        targets = inputs @ torch.randn(4, 3)
+        return labelled("drawn", inputs, targets), targets + 0.1 * torch.randn(count, 3)
     if task in (REGRESSION, BOUNDED):
         targets = inputs @ torch.randn(4, 2)
         return labelled("drawn", inputs, targets), targets + 0.1 * torch.randn(count, 2)
@@ -93,7 +97,7 @@ def perfect(task: Task, data):
     targets = data.targets
     if task is ALIKE:
         return targets.flatten() / 2
-    if task in (REGRESSION, BOUNDED):
+    if task in (REGRESSION, BOUNDED, EMBEDDINGS):
         return targets.clone()
     if task is BINARY:
         return 198.0 * targets[:, None] - 99

@@ -194,3 +194,13 @@ class Leaves(nn.Module):
 def test_what_is_no_answer_to_a_sample_is_one_sentence(network, said):
     with pytest.raises(ValueError, match=said):
         as_logits(lambda: network, sets(CASES["classification"]), Way(), "net", None, print)
+
+
+def test_a_table_without_names_is_of_the_rows_of_the_data_in_whatever_order_sets_have_them():
+    table = Table(torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]))
+    answers, notes = looked_up(table, Named(("row 3", "row 1"), ("a", "b")), "answers.csv")
+    assert answers.tolist() == [[4.0, 5.0], [0.0, 1.0]] and any(
+        "rows are taken for those of the data" in x for x in notes
+    )
+    with pytest.raises(ValueError, match="has 3 rows; the data go on to row 4"):
+        looked_up(table, Named(("row 4", "row 1"), ("a", "b")), "answers.csv")

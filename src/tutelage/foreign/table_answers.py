@@ -1,5 +1,6 @@
 """A table of answers as a network: asked with the number of a sample, it looks the answer up."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from torch import Tensor, nn
 from tutelage.foreign.log_answers import Kind, Said, end_of, in_words, logits_of
 from tutelage.foreign.table_file import Table, read_table
 from tutelage.plurals import counted
+
+ROW = re.compile(r"row (\d+)")
+"""What a sample is called that has no file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +70,7 @@ def looked_up(table: Table, samples: Named, where: str) -> tuple[Tensor, list[st
     """The answers (samples, classes) by index, NaN where there are none; and sentences about what was done.
 
     Names are compared from their ends, by as many parts of the path as it takes: ``photos/val/cat/3.png`` in the table
-    is ``val/cat/3.png`` below the data. Without names, rows are the samples in their order.
+    is ``val/cat/3.png`` below the data. Without names, rows are those of the data, or the samples in their order.
     """
     answers, notes = _of_classes(table, samples.classes, where)
     rows, words = _rows(table, samples.names, where)
@@ -107,6 +111,13 @@ def _of_classes(table: Table, classes: Sequence[str], where: str) -> tuple[Tenso
 
 def _rows(table: Table, names: Sequence[str], where: str) -> tuple[list[int | None], list[str]]:
     """For each sample its row in the table, if there is one."""
+    if not table.names and (numbered := _numbered(names)):
+        if len(table.answers) <= max(numbered):
+            raise ValueError(
+                f"{where} names no samples and has {counted(len(table.answers), 'row')}; the data go on to row "
+                f"{max(numbered) + 1}."
+            )
+        return [*numbered], ["it names no samples: its rows are taken for those of the data"]
     if not table.names:
         if len(table.answers) != len(names):
             raise ValueError(
@@ -125,6 +136,15 @@ def _rows(table: Table, names: Sequence[str], where: str) -> tuple[list[int | No
         if len(rows) - rows.count(None) > len(best) - best.count(None):
             best = rows
     return best or [None] * len(names), []
+
+
+def _numbered(names: Sequence[str]) -> list[int]:
+    """The places in their table of samples that are called by their rows, ``row 1``, …; nothing of others.
+
+    Sets are in another order than the table, for some of its rows were set apart.
+    """
+    rows = [ROW.fullmatch(name) for name in names]
+    return [int(row[1]) - 1 for row in rows if row] if all(rows) else []
 
 
 def _steps(name: str) -> tuple[str, ...]:

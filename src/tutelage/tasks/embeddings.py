@@ -3,6 +3,7 @@
 The angle decides, as in search. How far the student puts all pairs in the teacher's order says the same of neighbours.
 """
 
+from collections.abc import Sequence
 from math import sqrt
 from statistics import NormalDist
 
@@ -23,6 +24,8 @@ ORDER = Metric("order of pairs", "%", "higher")
 Z = NormalDist().inv_cdf(0.975)
 MOST = 512
 """Samples of which all pairs are put in order."""
+SHOWN = 3
+"""Numbers of a vector that are told."""
 
 
 def vectors_gap(answers: Tensor, targets: Tensor) -> Tensor:
@@ -70,12 +73,23 @@ def near_vectors(_temperature: float) -> Loss:
     return mean_squares
 
 
+def first_numbers(answer: Tensor, _classes: Sequence[str]) -> str:
+    """The first numbers of a vector, such as ``0.12, -3.4, …``.
+
+    >>> first_numbers(torch.tensor([0.1234, -3.4, 0.0, 1.0]), ())
+    '0.123, -3.4, 0, …'
+    """
+    shown = ", ".join(f"{x:.3g}" for x in answer.flatten()[:SHOWN].tolist())
+    return shown + (", …" if answer.numel() > SHOWN else "")
+
+
 EMBEDDINGS = Task(
     loss=vectors_gap,
     metrics=(COSINE, ORDER),
     score=cosine_and_order,
     constant=cosine_of_the_mean,
     soft=near_vectors,
+    words=first_numbers,
     answers=as_targets,
     name="embeddings",
     of_teacher=True,
