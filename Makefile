@@ -26,20 +26,23 @@ tour: $(READY)  ## a network and a folder of pictures, as you would come with, t
 	$(BIN)/tutelage distill --teacher lenet5 --weights tour/teacher.safetensors --data tour/digits --student '$(STUDENT)' --minutes 3
 
 UNITS := tests/unit tests/contract tests/reference src
+# Bytecode is kept, whatever PYTHONDONTWRITEBYTECODE says: else every process of a test compiles the package anew.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto
 
-test: lint units e2e  ## every test
+test: lint  ## every test, in one session: each worker loads and collects once
+	$(PYTEST) $(UNITS) tests/e2e
 
 units: $(READY)
-	$(BIN)/python -m pytest -n auto $(UNITS)
+	$(PYTEST) $(UNITS)
 
 unit: $(READY)  ## without those that take long: between two edits
-	$(BIN)/python -m pytest -n auto -m "not slow" $(UNITS)
+	$(PYTEST) -m "not slow" $(UNITS)
 
 test-everywhere: $(READY)  ## the unit tests with other instructions, threads and seeds: many minutes, before a release
 	$(BIN)/python tests/everywhere.py
 
 e2e: $(READY)
-	$(BIN)/python -m pytest -n auto tests/e2e
+	$(PYTEST) tests/e2e
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check .

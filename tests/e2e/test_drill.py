@@ -20,7 +20,7 @@ SENTENCE = "tutelage: the disk is full; make room and start again."
 
 
 def test_a_few_of_all_trials_end_in_the_same_bits_or_in_a_sentence(tmp_path):
-    words = ["benchmarks/drill.py", "--trials", "1", "--inputs", "10", "--out", str(tmp_path)]
+    words = ["benchmarks/drill.py", "--trials", "1", "--reader", "json", "--out", str(tmp_path)]
     done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     rows = json.loads((tmp_path / "drill.json").read_text())["rows"]
