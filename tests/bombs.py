@@ -1,6 +1,7 @@
-"""Files of some kilobytes that would take gigabytes: written by one process, read by another, which says what it took.
+"""Files of some kilobytes that would take gigabytes: ``write`` makes them, another process reads them and tells what it
+took.
 
-``python bombs.py FOLDER write``, then ``python bombs.py FOLDER read``: a line of JSON for each reader of each file.
+``python bombs.py FOLDER``: a line of JSON for each reader of each file.
 """
 
 import json
@@ -149,8 +150,5 @@ def _peak() -> int:
 
 
 if __name__ == "__main__":
-    if sys.argv[2] == "write":
-        write(Path(sys.argv[1]))
-    else:
-        for line in tried(Path(sys.argv[1])):
-            print(json.dumps(line), flush=True)
+    for line in tried(Path(sys.argv[1])):
+        print(json.dumps(line), flush=True)
