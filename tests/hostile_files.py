@@ -37,12 +37,14 @@ from tutelage.data.image_files import image_files
 from tutelage.data.mnist import CHECKSUMS, mnist
 from tutelage.data.recordings import fsdd
 from tutelage.data.safe_pickle import unpickled
+from tutelage.data.tokenizer_file import read_vocabulary
 from tutelage.data.wordpiece import read_pieces
 from tutelage.foreign.bert_files import dequantised_sentences, encoder_in_folder
 from tutelage.foreign.exported import exported_program
 from tutelage.foreign.onnx_file import onnx_network
 from tutelage.foreign.onnx_weights import onnx_weights
 from tutelage.foreign.table_file import read_table
+from tutelage.foreign.text_folders import texts_in_folder
 from tutelage.keys import described
 from tutelage.learner import Learner
 from tutelage.models.mlp import mlp
@@ -258,6 +260,7 @@ def brought(root: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
             ("answers", "npz", read_table),
             ("encoder", "onnx", onnx_weights),
             ("vocabulary", "txt", read_pieces),
+            ("tokenizer", "json", read_vocabulary),
         ):
             place = fresh(root / f"{name}-{file.name}")
             (place / f"x.{ending}").write_bytes(file.read_bytes())
@@ -267,6 +270,7 @@ def brought(root: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
         (saved / "config.json").write_text(json.dumps(said))
         (saved / "pytorch_model.bin").write_bytes(file.read_bytes())
         yield f"encoder in a folder: {kind}", saved, partial(encoder_in_folder, saved)
+        yield f"texts in a folder: {kind}", saved, partial(texts_in_folder, str(saved), 0, 3, vectors=False)
         texts = fresh(root / f"texts-{file.name}" / "glue" / "RTE")
         (texts / "train.tsv").write_bytes(file.read_bytes())
         yield f"glue: {kind}", texts, partial(glue, "RTE", "train", texts.parents[1])
