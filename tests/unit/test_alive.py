@@ -10,6 +10,8 @@ from tutelage.compress.channels import channels_of
 from tutelage.compress.costs import cost, macs, macs_and_elements, parameters, saved, sizes
 from tutelage.compress.graph import Closed
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["mlp", "lenet", "resnet", "densenet-bc", "wide resnet", "bottlenecks", "shufflenet v2"]
 
 

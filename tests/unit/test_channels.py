@@ -12,6 +12,8 @@ from tutelage.models.mlp import mlp
 from tutelage.models.mobilenet import InvertedResidual
 from tutelage.models.resnet import resnet
 
+pytestmark = pytest.mark.slow
+
 
 def gates(channels):
     return {name: reader.gates for name, reader in channels.readers.items()}

@@ -26,6 +26,8 @@ from tutelage.objective import Objective, Term
 from tutelage.teachers.frozen import frozen
 from tutelage.watched import Watched, watching
 
+pytestmark = pytest.mark.slow
+
 SGD = partial(torch.optim.SGD, lr=0.1)
 PAIRWISE = partial(decomposed, by=symmetric)
 RULES = {

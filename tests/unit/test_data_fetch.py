@@ -18,6 +18,8 @@ from tutelage.data import mnist, recordings
 from tutelage.data.digests import bytes_match, contents_match
 from tutelage.data.fetch import fetch
 
+pytestmark = pytest.mark.slow
+
 CONTENT = random.Random(0).randbytes(300_000)
 WRONG = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
 RIGHT = bytes_match(hashlib.sha256(CONTENT).hexdigest())

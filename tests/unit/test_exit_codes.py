@@ -19,7 +19,7 @@ from tutelage.teachers.cached import cached
 from tutelage.teachers.stores import in_folder
 from tutelage.weights.foreign import load_foreign
 
-pytestmark = pytest.mark.usefixtures("elsewhere")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("elsewhere")]
 
 TOY = "fake_recipes:toy"
 RUN = ["run", TOY, "--preset", "quick", "--quiet"]

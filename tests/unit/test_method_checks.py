@@ -15,6 +15,8 @@ from tutelage.models.named import named
 from tutelage.models.resnet import resnet8
 from tutelage.objective import Objective
 
+pytestmark = pytest.mark.slow
+
 IMAGES = labelled(
     "small", torch.randint(0, 256, (20, 3, 32, 32), dtype=torch.uint8), torch.arange(20) % 5, tuple("abcde")
 )

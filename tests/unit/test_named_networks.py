@@ -10,6 +10,8 @@ from tutelage.keys import already_imported, called, described
 from tutelage.models.named import known, named
 from tutelage.models.outline import outline
 
+pytestmark = pytest.mark.slow
+
 CLASSIFIERS = sorted(name for name in known() if name not in ("lenet5", "imagenet_resnet", "wrn_28_10"))
 
 

@@ -22,6 +22,8 @@ from tutelage.study.own_sets import moments, own_sets
 from tutelage.study.own_settings import DataSettings
 from unit.test_picture_forms import encoded
 
+pytestmark = pytest.mark.slow
+
 
 def sets(where, root=None, **settings):
     notes = []

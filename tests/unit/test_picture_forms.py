@@ -97,6 +97,7 @@ def test_of_an_animation_the_first_frame_is_taken():
     assert decoded(content).unique().tolist() == [10]
 
 
+@pytest.mark.slow
 def test_a_photograph_of_108_megapixels_is_sound():
     page = Image.new("L", (12000, 9000), 200)
     assert decoded(encoded(page, "JPEG", quality=20)).shape == (3, 9000, 12000)

@@ -12,6 +12,8 @@ from tutelage.report.read import read_run
 from tutelage.report.record import runs_of_record
 from tutelage.results import Metric
 
+pytestmark = pytest.mark.slow
+
 KEPT = sorted(Path(tutelage.__file__).parents[2].glob("results/*/*.json"))
 
 

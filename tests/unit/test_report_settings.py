@@ -14,6 +14,8 @@ from tutelage.report.read import read_run
 from tutelage.report.story import story_of
 from tutelage.report.terminal import print_story
 
+pytestmark = pytest.mark.slow
+
 SMOKE = {"name": "synthetic/test, 500 samples", "checksum": "1c6e3f60ad1b"}
 WHOLE = {"name": "mnist/test, 10000 samples", "checksum": "592f8935ebf2"}
 

@@ -15,6 +15,8 @@ from tutelage.report.read import read_run
 from tutelage.report.story import story_of
 from tutelage.report.usage import usage_of
 
+pytestmark = pytest.mark.slow
+
 
 def page(*folders):
     groups = group_runs([read_run(folder) for folder in folders])

@@ -13,6 +13,8 @@ from tutelage.study.measured_first import measured_first
 from tutelage.study.pictures_tried import Way
 from tutelage.study.sets import Sets
 
+pytestmark = pytest.mark.slow
+
 
 class Bright(nn.Module):
     """Right by construction: how bright the channels of each picture or pixel are."""
