@@ -1,10 +1,18 @@
 """A student that is sought within its teacher: the steps of its search."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
-from tutelage.study.sought import LONGEST, cautious
+from tutelage.compress.budget import budget
+from tutelage.data.lesson import Lesson
+from tutelage.data.synthetic import digits
+from tutelage.study.budget import Pace
+from tutelage.study.sought import LONGEST, Sought, cautious
+from tutelage.study.timed_plan import _search_in_words
+from tutelage.tasks.classification import CLASSIFICATION
 
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e8])
@@ -17,3 +25,20 @@ def test_no_gradient_moves_the_weights_by_more_than_a_step(size):
     moved = float(model.weight.detach().norm())
     longest = 0.02 * 1.9 * min(LONGEST, size * 15**0.5)  # Nesterov's first step is (1 + momentum) of the gradient
     assert moved == pytest.approx(longest, rel=1e-6)
+
+
+@pytest.mark.parametrize(("method", "anew"), [("kd", False), ("simkd", True)])
+def test_a_plan_says_whose_weights_begin_anew(method, anew):
+    """SimKD puts a projector and the teacher's classifier behind what was found."""
+    people = SimpleNamespace(
+        sought=Sought(budget("quarter"), nn.Identity, 4.0, 1.0, looking=0.0),
+        names=("net", "quarter of net"),
+        lesson=lambda *_: Lesson(digits(64, seed=0), batch_size=32),
+        task=CLASSIFICATION,
+        build_student=nn.Identity,
+        student_of=lambda how: nn.Flatten if how.__name__ == "simkd" else nn.Identity,
+    )
+    found = SimpleNamespace(search=Pace(2, 0.1, 0.1), rounds=3, batch_size=32, method=method)
+    (told,) = _search_in_words(people, None, found)
+    assert "what is left begins with the weights that it then has" in told
+    assert told.endswith("simkd makes a student of its own from it, which begins anew") == anew

@@ -18,6 +18,7 @@ from tutelage.data.labelled import Labelled
 from tutelage.data.lesson import Lesson
 from tutelage.files import made_folder
 from tutelage.keys import described, key_of
+from tutelage.methods.by_name import method as method_named
 from tutelage.plurals import counted, megabytes
 from tutelage.progress import Progress
 from tutelage.run import Run
@@ -188,10 +189,13 @@ def _search_in_words(participants: Participants, asked: DistillationSettings, fo
     if sought is None or pace is None:
         return []
     plan = plan_of(participants.lesson(found.batch_size, asked), participants.task, pace, found.rounds)
+    begins = "what is left begins with the weights that it then has"
+    if participants.student_of(method_named(found.method)) is not participants.build_student:
+        begins += f" where no teacher helps; {found.method} makes a student of its own from it, which begins anew"
     return [
         f"{student} is sought: {sought.in_words}; channels of {teacher} close while it still says the same, within "
         f"{counted(found.rounds, 'round')} of {counted(len(plan.lesson.train), 'sample')}, "
-        f"{in_words(pace.seconds(found.rounds))} at most; what is left begins with the weights that it then has"
+        f"{in_words(pace.seconds(found.rounds))} at most; {begins}"
     ]
 
 
