@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import onnxruntime
@@ -11,9 +12,11 @@ from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
 import tutelage
+from stopping import LEFT, watched
 from tutelage import load
 from tutelage.cli.command import main
 from tutelage.progress import Silence
+from tutelage.stages.stage import Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
 WORDS = [
@@ -36,6 +39,15 @@ class Branched(nn.Sequential):
 def branched(num_classes: int = 3) -> nn.Module:
     return Branched(OrderedDict(net(width=16).named_children()))
 """
+
+
+train = Stage.train
+
+
+def stopped_early(stage, *arguments, **named):
+    """The second round of pruning is asked to stop at its third batch: what comes before is whole."""
+    LEFT[:] = [3] if stage.name == "pruned 2" else []
+    train(stage, *arguments, **named)
 
 
 def folder():
@@ -65,6 +77,22 @@ def test_a_count_is_reached_by_pruning_and_the_same_line_again_trains_nothing():
     assert main(line) == 0
     assert (folder() / "student.safetensors").read_bytes() == weights
     assert sorted(Path("runs/stages").iterdir()) == stages
+
+
+def test_stopped_in_the_middle_the_same_line_goes_on_to_the_same_file(monkeypatch):
+    monkeypatch.setattr("tutelage.study.participants.own_views", watched)
+    line = ["compress", *WORDS, "--target", "half of the parameters", "--epochs", "4"]
+    assert main([*line, "--runs", "whole"]) == 0
+    (whole,) = Path("whole").glob("own-compress/*/student.safetensors")
+    shutil.copytree("whole/plans", "runs/plans")  # the clock decides in a plan, so both keep to one
+    with monkeypatch.context() as first:
+        first.setattr(Stage, "train", stopped_early)
+        assert main(line) == 143
+    assert list(Path("runs/stages").glob("*/checkpoint.safetensors"))
+    assert not (folder() / "student.onnx").exists() and not (folder() / "results.json").exists()
+    assert main(line) == 0
+    for name in ("student.safetensors", "student.onnx"):
+        assert (folder() / name).read_bytes() == whole.with_name(name).read_bytes()
 
 
 def test_int8_and_pruning_reach_a_size_together_and_the_plan_told_first_is_kept_to(capsys):

@@ -32,6 +32,7 @@ class TestHuffman:
         counts = [45, 13, 12, 16, 9, 5]
         assert code_lengths(counts).tolist() == [1, 3, 3, 3, 4, 4]
         assert num_bits(counts) == 224 and 1 - num_bits(counts) / 300 == pytest.approx(0.253333, abs=1e-6)
+        assert -sum(n / 100 * log2(n / 100) for n in counts) == pytest.approx(2.219880, abs=1e-6)
 
     @pytest.mark.parametrize("counts", [
         [1], [0, 5], [1, 1], [3, 0, 1], [45, 13, 12, 16, 9, 5], [1] * 256, [2**n for n in range(20)],

@@ -2,6 +2,8 @@
 
 import math
 from dataclasses import asdict
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -13,8 +15,8 @@ from tutelage.compress.budget import Budget
 from tutelage.compress.channels import channels_of
 from tutelage.compress.importance import filters
 from tutelage.compress.target import target
-from tutelage.results import Metric
-from tutelage.study.compressed_words import _as_target
+from tutelage.results import Metric, Network, Score
+from tutelage.study.compressed_words import _as_target, sentence_of
 from tutelage.study.layers_tried import LayerTried, by_layer, layers_tried, worths
 from tutelage.study.tools import FLOAT32, INT8, Choice, Tried, best_within, choices, not_chosen, whole_of
 from tutelage.study.tools_tried import Tools, read_tools
@@ -145,3 +147,16 @@ def test_what_was_found_is_read_back_and_damage_is_noticed(tmp_path):
         write_json(tmp_path / "plan.json", summed(damage))
         with pytest.raises(ValueError, match="remove it, and the tools are tried again"):
             read_tools(tmp_path / "plan.json")
+
+
+@pytest.mark.parametrize(("ms", "is_missed"), [(1.49, False), (1.5, False), (1.7, True)])
+def test_a_target_in_milliseconds_that_the_clock_missed_is_a_warning(ms, is_missed):
+    """Between the plan and the last clock a machine may have become slower: the file is there, and that is said."""
+    whole, final = Tried(1.0, FLOAT32, 90.0, 1000, 3.0, 100), Tried(0.4, FLOAT32, 89.0, 400, ms, 40)
+    tools = Tools((whole,), "magnitude", Choice(FLOAT32, 0.4, 1.0))
+    told = SimpleNamespace(names=("net", "net"), data=SimpleNamespace(task=SimpleNamespace(told=ACCURACY)))
+    bench: Any = SimpleNamespace(wanted=Budget(0.5, "ms", True), participants=told)
+    networks = {name: Network(name, "other", "", 10_000, {"accuracy": Score(89.0)}) for name in ("teacher", "student")}
+    said = sentence_of(bench, tools, networks, final)
+    assert ("WARNING: the target, 1.5 ms, was missed by the clock." in said) == is_missed
+    assert f"{ms:.3g} ms instead of 3 ms" in said
