@@ -27,10 +27,17 @@ DEEPER = ("torchvision VGG", "torchvision MobileNetV3")
 
 
 @cache
-def found_in(name, size):
-    """The outline of a network of other people's; nothing is computed or stored."""
+def of_others(name):
+    """A network of other people's; nothing is computed or stored."""
     with torch.device("meta"):
-        return outline({**MAPS, **TOKENS}[name].build(), example(name, size))
+        return {**MAPS, **TOKENS}[name].build()
+
+
+@cache
+def found_in(name, size):
+    """Its outline."""
+    with torch.device("meta"):
+        return outline(of_others(name), example(name, size))
 
 
 def expected(case, size):
@@ -66,10 +73,10 @@ def test_the_last_map_is_what_the_mean_is_taken_of(name):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", [name for name in MAPS if MAPS[name].head and name not in DEEPER])
 def test_the_last_map_is_what_the_head_is_fed_the_mean_of_even_where_it_is_a_single_place(name, size):
+    network, found = of_others(name), found_in(name, size)
     with torch.device("meta"):
-        network, x = MAPS[name].build(), example(name, size)
-        found = outline(network, x)
-        shown = frozen(network, read=READ)({"batch": {"input": x}}, frozenset({found.last, found.embedding}))
+        inputs = {"input": example(name, size)}
+        shown = frozen(network, read=READ)({"batch": inputs}, frozenset({found.last, found.embedding}))
     assert shown[found.last].mean((2, 3)).shape[1] == shown[found.embedding].shape[-1]
 
 
