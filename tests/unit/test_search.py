@@ -335,6 +335,17 @@ def test_budgets_in_words(text, found):
 
 
 @pytest.mark.parametrize(
+    "text", ["1234567 parameters", "0.123456 ms", "1e20 MACs", "0.00001 ms", "12.3456789 %", "third"]
+)
+def test_a_budget_in_full_is_the_same_budget(text):
+    """A search whose budget were rounded would end above it."""
+    wanted = budget(text)
+    again = budget(wanted.in_full)
+    assert again.amount == pytest.approx(wanted.amount, rel=1e-15) and again.unit == wanted.unit
+    assert budget("90 MMACs").in_full == "90M MACs"
+
+
+@pytest.mark.parametrize(
     "text", ["", "90", "90M", "small", "ms", "5 GB", "-3 ms", "nan ms", "5 ms quarter", "half 3 ms"]
 )
 def test_what_is_no_budget_is_answered_by_how_one_is_said(text):

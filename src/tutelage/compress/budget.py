@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from math import inf
 
 from tutelage.compress.spending import MEASURES
@@ -24,6 +25,18 @@ class Budget:
 
     def __str__(self) -> str:
         return f"{100 * self.amount:g} % of the {self.unit}" if self.is_share else in_words(self.amount, self.unit)
+
+    @property
+    def in_full(self) -> str:
+        """Words that ``budget`` understands as this, to the last digit: as ``str`` has it where that does.
+
+        >>> budget("90 MMACs").in_full, budget("1234567 parameters").in_full
+        ('90M MACs', '1234567.0 parameters')
+        """
+        if budget(str(self)) == self:
+            return str(self)
+        number = Decimal(repr(self.amount * (100 if self.is_share else 1)))
+        return f"{number:f} % of the {self.unit}" if self.is_share else f"{number:f} {self.unit}"
 
 
 def budget(text: str) -> Budget:

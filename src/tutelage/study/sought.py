@@ -157,7 +157,7 @@ def sought_out(run: Run, sought: Sought, teacher: Finished, plan: Plan, names: t
     """The search itself, as a stage of ``run``, and what it found, as one derived from it."""
     steps = plan.epochs * plan.lesson.steps
     rate = rate_of(plan.lesson.batch_size)
-    settings = SearchSettings(budget=str(sought.budget), strength=0.1 / (rate * CLOSES_IN * steps))
+    settings = SearchSettings(budget=sought.budget.in_full, strength=0.1 / (rate * CLOSES_IN * steps))
     return find(run, "search", teacher.last, sought.build, plan, settings, names)
 
 
