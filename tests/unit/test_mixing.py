@@ -15,6 +15,7 @@ from tutelage.measures.cost import parameters
 from tutelage.methods.response import kd
 from tutelage.optimizers.usual import adam
 from tutelage.recipes.mix import claim_mixed
+from tutelage.renewal import is_deployed
 from tutelage.results import Metric, Network, Score
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
@@ -115,6 +116,19 @@ def test_without_onnx_networks_are_measured_in_torch_and_that_is_said(tmp_path, 
         monkeypatch.setattr(run.progress, "note", notes.append)
         assert mixed_tables.files_of(run, DATA, mixed_tables.About(), {"a": net()}) == {}
     assert notes == ["the networks are measured in PyTorch: An ONNX file needs onnx: pip install 'tutelage[onnx]'"]
+
+
+def test_the_file_that_was_measured_lies_beside_the_student_unless_the_users_own_has_its_name(tmp_path, monkeypatch):
+    notes: list[str] = []
+    with Run("toy:mix", root=tmp_path, exact=True, device="cpu") as run:
+        monkeypatch.setattr(run.progress, "note", notes.append)
+        files = mixed_tables.files_of(run, DATA, mixed_tables.About(), {"a": net()})
+        mixed_tables.keep(run, "student.onnx", files["a"])
+        assert (run.place / "student.onnx").read_bytes() == files["a"] and is_deployed(run.place / "student.onnx")
+        (run.place / "student.int8.onnx").write_bytes(b"mine")
+        mixed_tables.keep(run, "student.int8.onnx", files["a"])
+        assert (run.place / "student.int8.onnx").read_bytes() == b"mine"
+    assert notes == ["student: student.int8.onnx was not written, for a file of that name is not tutelage's"]
 
 
 def network(size: int, metric: Metric, value: float, count: int = 1000) -> Network:

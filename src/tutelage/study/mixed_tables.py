@@ -8,7 +8,10 @@ from torch import nn
 
 from tutelage.compress.footprint import footprint
 from tutelage.deployment.about import About
+from tutelage.deployment.deploy import MODEL, strangers
 from tutelage.deployment.onnx import converted
+from tutelage.files import atomically
+from tutelage.renewal import QUANTISED
 from tutelage.results import Metric, Network, Table
 from tutelage.run import Run
 from tutelage.study.evaluated import Evaluated, publish_networks
@@ -72,7 +75,8 @@ def publish_mixed(
     arms = {WHOLE: mixture.original, **made}
     leader = max(made, key=len)
     names = {arm: TOGETHER if arm == leader else name_of(arm) or ORIGINAL for arm in arms}
-    files = files_of(run, data, about, {names[arm]: one.finished.last for arm, one in arms.items()})
+    contents = files_of(run, data, about, {names[arm]: one.finished.last for arm, one in arms.items()})
+    files = {name: module_of(content, name) for name, content in contents.items()}
     people = {}
     for arm in dict.fromkeys([WHOLE, leader, *arms]):
         role = "teacher" if arm == WHOLE else "student" if arm == leader else "other"
@@ -82,16 +86,30 @@ def publish_mixed(
     mixed = Mixed({arm: measured[name] for arm, name in names.items()}, metric)
     run.publish(tables=[arms_table(mixed, arms, bool(files))], headline=headline(mixed, title))
     run.deliver(made[leader].finished.last, classes=data.test.classes, input=input_words)
+    if TOGETHER in contents:
+        keep(run, QUANTISED[0] if "int8" in leader else MODEL, contents[TOGETHER])
     return mixed
 
 
-def files_of(run: Run, data: Sets, about: About, networks: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
-    """Each network as an ONNX file that ONNX Runtime answers with; none, and a note, where these are not installed."""
+def keep(run: Run, name: str, content: bytes) -> None:
+    """Put the file that was measured beside the delivered network, unless one of the user's has its name: a note."""
+    if not run.leads:
+        return
+    if strangers(run.place, [name]):
+        run.progress.note(f"student: {name} was not written, for a file of that name is not tutelage's")
+        return
+    with atomically(run.place / name) as temporary:
+        temporary.write_bytes(content)
+
+
+def files_of(run: Run, data: Sets, about: About, networks: Mapping[str, nn.Module]) -> dict[str, bytes]:
+    """Each network as the bytes of an ONNX file; none, and a note, where what writes and runs them is not installed."""
     samples, files = samples_of(data), {}
     try:
         for name, network in networks.items():
             made = converted(network, samples, Path(f"{name}.onnx"), about, takes=None, probabilities=False)
-            files[name] = module_of(made.content, name)
+            module_of(made.content, name)  # that runs it may be what is not installed
+            files[name] = made.content
     except ImportError as lack:
         run.progress.note(f"the networks are measured in PyTorch: {lack}")
         return {}
