@@ -40,7 +40,7 @@ def test_half_of_a_classifier_is_measured_and_comes_out_as_files_that_run_alone(
     report = (folder() / "report.md").read_text()
     assert 'predict.py "a text"' in report and "T up to 16" in report
     assert main(["export", str(folder()), "--to", "small.onnx"]) == 0
-    assert main(["export", str(folder()), "--to", "small.int8.onnx", "--precision", "int8"]) == 3
+    assert main(["export", str(folder()), "--to", "small.int8.onnx", "--precision", "int8"]) == 2
     assert "export it without --precision" in capsys.readouterr().err
 
 
