@@ -14,6 +14,7 @@ from torch import nn
 from tutelage.compress.budget import budget, is_budget
 from tutelage.deployment.export import exported as export
 from tutelage.foreign.log_answers import Said
+from tutelage.own_data.read import may_hold_texts
 from tutelage.printable import printable
 from tutelage.progress import Progress, Silence
 from tutelage.results import Arguments
@@ -202,7 +203,8 @@ def _participants(
     kind = teacher if isinstance(teacher, str) else type(teacher).__name__
     if isinstance(teacher, str):
         refuse_unknown(own := own_of(teacher, weights, answers))
-    of_texts = not isinstance(student, str) or student.partition("(")[0] in NAMES  # which is seen from the data
+    may_be = not isinstance(data, Sets) and may_hold_texts(data)
+    of_texts = isinstance(student, str) and student.partition("(")[0] in NAMES and may_be  # the data will say
     if isinstance(student, str) and is_budget(student) and not of_texts:
         budget(student)
         if isinstance(teacher, str):

@@ -53,6 +53,17 @@ def read(where: str | Path, wanted: Wanted | None = None) -> Source:
     return replace(source, parts={part: source.parts[part] for part in PARTS if part in source.parts})
 
 
+def may_hold_texts(where: str | Path) -> bool:
+    """Whether there is a table, or a folder of tables, in which texts may stand; nothing is read."""
+    path = Path(where)
+    try:
+        return path.suffix.lower() in TABLES or (
+            path.is_dir() and any(x.suffix.lower() in TABLES for x in path.iterdir())
+        )
+    except (OSError, ValueError):  # no name of a file
+        return False
+
+
 def _read(where: str | Path, wanted: Wanted) -> Source:
     path = Path(where)
     text = spelled_out(where)

@@ -11,6 +11,7 @@ from tutelage.foreign.forms import fresh_network, only_answers
 from tutelage.keys import Build, already_imported, described, restored
 from tutelage.methods.pair import Method, student_for
 from tutelage.methods.sums import members
+from tutelage.own_data.read import may_hold_texts
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
 from tutelage.stages.storage import Finished
@@ -124,7 +125,7 @@ def participants_of(
     what is not there or does not fit, each in one sentence.
     """
     refuse_unknown(own)
-    if student.partition("(")[0] not in NAMES:  # of texts: whether it is about these is seen from the data
+    if student.partition("(")[0] not in NAMES or not may_hold_texts(where):
         refuse_unknown_student(own, student)  # a misspelt one is found before anything is read
     settings = as_cut(settings, own.teacher, run.progress.note)
     data = own_sets(run.device, where, settings, run.progress.note, run.root)
