@@ -10,7 +10,9 @@ from torch import nn
 from tutelage.checkpoint import load_weights, save_weights
 from tutelage.compress.channels import channels_of
 from tutelage.compress.costs import macs_and_elements, saved
+from tutelage.compress.found import architecture_of, found
 from tutelage.compress.gates import closed, everywhere, fill_, fold_gates_, gate_, gated, gates_of, layer_of, named
+from tutelage.compress.plain import Select, Selecting
 from tutelage.compress.scaled import all_alike, by_cost
 from tutelage.models.densenet import densenet, densenet_bc
 from tutelage.models.lenet import lenet5
@@ -292,3 +294,26 @@ def test_a_branch_whose_last_layer_is_not_scaled_by_its_weights_has_no_gate_of_i
     assert channels.branches == ("end",)
     gate_(model, channels)
     assert [layer_of(name) for name in gates_of(model)] == ["read", "head"]
+
+
+@pytest.mark.parametrize("name", ["resnet", "densenet_bc"])
+def test_a_student_is_searched_within_a_student_that_was_found(name):
+    """Where layers read a part of what others read, by its numbers: those channels stay, and all else may go again."""
+    model, _, x = made(name)
+    for _ in range(2):
+        gate_(model, channels_of(model, x))
+        draw_(model)
+        smaller = found(deepcopy(model), architecture=architecture_of(model, x))
+        torch.testing.assert_close(both_modes(smaller, x), both_modes(model, x), rtol=1e-4, atol=1e-5)
+        assert sum(p.numel() for p in smaller.parameters()) < sum(p.numel() for p in model.parameters())
+        model = smaller
+    assert any(isinstance(module, Select) for module in model.modules())
+
+
+def test_a_layer_that_selects_is_copied_with_its_gates():
+    """A parametrised layer has a way of its own to be copied, which is not that of what stands around it."""
+    selecting = Selecting(Select([0, 2]), nn.Linear(2, 3))
+    nn.utils.parametrize.register_parametrization(selecting[1], "weight", nn.Identity())
+    copy = deepcopy(selecting)
+    x = torch.randn(4, 3)
+    assert type(copy) is Selecting and torch.equal(copy(x), selecting(x))

@@ -164,7 +164,7 @@ def _gone(channels: Channels, trial: int) -> list[bool]:
     gone = [goes.get(families.of(channel), False) for channel in range(len(channels.stays))]
     for layer in channels.layers.values():
         for side in (layer.makes, layer.gates):
-            if all(gone[channel] for channel in side):
+            if side and all(gone[channel] for channel in side):
                 kept = families.of(side[0])
                 gone = [x and families.of(channel) != kept for channel, x in enumerate(gone)]
     return gone
@@ -220,9 +220,11 @@ def _part(module: nn.Module, ran: Ran) -> Part:
     """What the layer costs for each pair of channels, or for each channel."""
     numbers, made = sum(p.numel() for p in module.parameters(recurse=False)), len(ran.made)
     if not ran.mixing:
-        return Part(ran.name, "channelwise", ran.macs, 0, numbers // made, ran.elements)
+        return Part(ran.name, "channelwise", ran.macs, 0, numbers // max(made, 1), ran.elements)
     weights = module.get_parameter("weight").numel()
-    return Part(ran.name, "mixing", ran.macs, weights // (len(ran.slots) * made), (numbers - weights) // made)
+    return Part(
+        ran.name, "mixing", ran.macs, weights // max(len(ran.slots) * made, 1), (numbers - weights) // max(made, 1)
+    )
 
 
 def _with_the_rest(channels: Channels, model: nn.Module, example: Tensor, *, hidden: bool) -> Channels:

@@ -102,7 +102,7 @@ def gate_(model: nn.Module, channels: Channels, where: Where = everywhere) -> No
         [name for name in names if where(name, model.get_submodule(name))] for names in (possible, ends)
     )
     if not inputs and not branches:
-        raise ValueError(f"No layer was chosen for gates; {', '.join([*possible, *ends])} can have them.")
+        raise ValueError(f"No layer was chosen for gates; {', '.join([*possible, *ends]) or 'none'} can have them.")
     for name in inputs:
         layer, reader = model.get_submodule(name), channels.readers[name]
         parametrize.register_parametrization(layer, "weight", InputGates(reader, _tensor(layer, "weight")))

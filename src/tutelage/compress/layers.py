@@ -108,7 +108,7 @@ def macs_each(layer: nn.Module, taken: Size, made: Size) -> int:
         return 0
     axis = axis_of(layer)
     shape = taken if isinstance(layer, _ConvTransposeNd) else made
-    places = prod(shape) // shape[axis]
+    places = prod(shape[:axis]) * prod(shape[axis % len(shape) + 1 :])
     return places * (prod(layer.kernel_size) if isinstance(layer, _ConvNd) else 1)
 
 

@@ -54,7 +54,7 @@ class Selecting(nn.Sequential):
             return super().__getattr__(name)
         except AttributeError:
             layers = [*self.__dict__.get("_modules", {}).values()]  # none yet where it is being made or copied
-            if len(layers) < 2:
+            if len(layers) < 2 or name.startswith("__"):  # a parametrised layer knows how to copy itself, not this
                 raise
             return getattr(layers[-1], name)
 

@@ -140,21 +140,28 @@ class Trace(TorchDispatchMode):
         for side in (slots, made) if groups > 1 else ():
             self.traced.groups.couple_alike(side, groups)
         macs = macs_each(layer, seen.shape, out.shape) // self.traced.samples
-        elements = 0 if mixes(layer) else out.numel() // (outputs * self.traced.samples)
+        elements = 0 if mixes(layer) else out.numel() // max(outputs * self.traced.samples, 1)
         self.traced.layers[name] = Ran(name, mixes(layer), slots[:inputs], made, macs, elements)
         ids = along(made, axis % out.ndim, out.shape)
         self.watch.step(name, [seen.whole or seen.ids], [ids])
         self.watch.remember(out, ids, seen.depth + mixes(layer), chain=Chain(name))
 
     def _plain_ran(self, module: nn.Module, args: Any, out: Tensor) -> None:
-        """Of a narrowed network: what was put in."""
+        """What was put in where something was taken out: for this trace, or before."""
         seen = self.watch.find(args[0])
-        assert seen is not None
+        if seen is None:
+            self.watch.remember(out, None)
+            self._inside -= 1
+            return
+        if isinstance(module, Select) and seen.ids is not None and module not in self.watch.put_in:
+            self.traced.groups.fix(
+                seen.ids.per_element(), f"channels of certain numbers are chosen of it in {self._names[module]}"
+            )
         if isinstance(module, Select):
             ids = None if seen.ids is None else compact(seen.ids.full().index_select(module.axis, module.places()))
         else:
             ids = along([NONE] * out.shape[1], 1, out.shape) if out.ndim > 1 else None
-        whole = seen.ids if isinstance(module, Select) else None
+        whole = seen.ids if module in self.watch.put_in else None
         self.watch.remember(out, ids, seen.depth, value=ZERO if isinstance(module, Zero) else object(), whole=whole)
         self._inside -= 1
 

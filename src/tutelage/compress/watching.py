@@ -19,9 +19,12 @@ class Watch:
         if narrowed is not None:
             self.traced.groups.new(len(narrowed.before.groups))
         self.names = {module: name or type(model).__name__ for name, module in model.named_modules()}
-        for module, name in [*self.names.items()] if narrowed is not None else ():
-            if isinstance(module, Selecting):
+        self.put_in: set[nn.Module] = set()  # of a narrowed network: what selects and did not before
+        cut = narrowed.before.layers if narrowed is not None else {}
+        for module, name in [*self.names.items()] if cut else ():
+            if isinstance(module, Selecting) and name in cut:
                 self.names[module[1]] = name  # the layer that it was before
+                self.put_in.add(module[0])
         self.seen: dict[int, Seen] = {}
         self.where: list[nn.Module] = []  # the modules that run, the innermost last
         self.fresh = 0  # how often there were new channels since the last step
