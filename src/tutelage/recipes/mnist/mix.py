@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from tutelage.run import Run
 
 PAPER = "Han, Mao & Dally 2016, arXiv:1510.00149"
-ORIGINAL = replace(PLAIN, epochs=8, lr=0.05, weight_decay=1e-4)
-STUDENT = replace(TAUGHT, epochs=8)
-RECOVERING = replace(TAUGHT, epochs=3, lr=1e-3)
+ORIGINAL = replace(PLAIN, epochs=12, lr=0.05, weight_decay=1e-4)
+STUDENT = replace(TAUGHT, epochs=12)
+RECOVERING = replace(TAUGHT, epochs=5, lr=1e-3)
 IMITATING = replace(TAUGHT, epochs=1, lr=1e-3)
 ROUNDING = replace(TAUGHT, epochs=1, lr=1e-4)
 
