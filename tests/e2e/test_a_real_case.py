@@ -24,12 +24,13 @@ PAGE = ROOT / "docs" / "a_real_case.md"
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """The directory of the case, with a few pictures instead of thousands, and plans of two epochs."""
+    """The directory of the case, with a few pictures instead of thousands, plans of two epochs, and a pilot of 3 s."""
     shutil.copytree(CASE, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     for seed, (part, count) in enumerate((("train", 40), ("val", 10), ("test", 10))):
         write_pictures(tmp_path / "fifth" / "photos" / part, count, seed)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr("tutelage.study.timed_plan.epochs_within", lambda _seconds, _paces: 2)
+    monkeypatch.setattr("tutelage.study.pilot.SHARE", 0.002)
     with away(monkeypatch, tmp_path):
         yield tmp_path
     torch.set_num_threads(1)
@@ -58,14 +59,14 @@ def pretrained(folder):
 
 
 def typed(words, monkeypatch):
-    """Do what somebody types: a script of the case, or a command of ours, in half a minute where it says 25."""
+    """Do what somebody types: a script of the case, or a command of ours."""
     here = next(Path("fifth/photos/test").glob("*/*.png"))
     words = [str(here) if word.endswith(".png") else word for word in words]
     if words[0] == "python" and Path(words[1]).parent != Path(".."):
         monkeypatch.setattr(sys, "argv", words[1:])
         runpy.run_path(words[1], run_name="__main__")
     elif words[0] == "tutelage":
-        assert main(["0.5" if word == "25" else word for word in words[1:]]) == 0, words
+        assert main(words[1:]) == 0, words
 
 
 def test_the_case_goes_from_pictures_to_files_as_the_page_says(place, monkeypatch, capsys):
