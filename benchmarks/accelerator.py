@@ -33,8 +33,8 @@ from tutelage.methods.by_name import family, method
 from tutelage.recipes.cifar100.images import pictures_of, plan_for
 from tutelage.run import Run
 from tutelage.study.comparison import BASELINE
-from tutelage.study.conflicts import question, rule_trials
-from tutelage.study.networks import PairOfNetworks, teacher_of
+from tutelage.study.experiments.conflicts import question, rule_trials
+from tutelage.study.own.networks import PairOfNetworks, teacher_of
 from tutelage.study.trials import Trial, run_trials
 
 METHODS = {

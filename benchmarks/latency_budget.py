@@ -24,7 +24,7 @@ STEPS, ROUNDS = 10, 8
 
 def rows(name: str, build: Any, data: Any, batch_size: int, shares: Sequence[float]) -> None:
     """One line for each budget of what ``build`` makes."""
-    from tutelage.compress.channels import channels_of
+    from tutelage.compress.structure.channels import channels_of
     from tutelage.data.lesson import Lesson
     from tutelage.measures.latency import latency
     from tutelage.optimizers.usual import nesterov
@@ -32,9 +32,9 @@ def rows(name: str, build: Any, data: Any, batch_size: int, shares: Sequence[flo
     from tutelage.schemes.plan import Plan
     from tutelage.schemes.supervised import supervised
     from tutelage.study.budget import Pace
+    from tutelage.study.own.sought import plan_of, rate_of
     from tutelage.study.search import find
     from tutelage.study.settings import SearchSettings
-    from tutelage.study.sought import plan_of, rate_of
     from tutelage.tasks.classification import CLASSIFICATION
 
     lesson = Lesson(data, batch_size=batch_size)

@@ -33,11 +33,11 @@ def compared(words: argparse.Namespace) -> dict[str, Any]:
     from tutelage.results import Arguments
     from tutelage.run import Run
     from tutelage.study.comparison import BASELINE
-    from tutelage.study.distillation import STUDENT, trials_of
-    from tutelage.study.own_settings import DataSettings
-    from tutelage.study.participants import DistillationSettings, participants_of
-    from tutelage.study.teacher_settings import OwnTeacherSettings
-    from tutelage.study.timed_plan import timed_plan
+    from tutelage.study.own.participants import DistillationSettings, participants_of
+    from tutelage.study.own.settings import DataSettings
+    from tutelage.study.own.teacher_settings import OwnTeacherSettings
+    from tutelage.study.planning.distillation import STUDENT, trials_of
+    from tutelage.study.planning.timed_plan import timed_plan
     from tutelage.study.trials import run_trial
 
     tune_allocator()

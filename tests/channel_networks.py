@@ -7,11 +7,11 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from tutelage.compress.alive import settled
-from tutelage.compress.channels import channels_of
-from tutelage.compress.costs import cost, macs, parameters
-from tutelage.compress.graph import Closed
-from tutelage.compress.removal import without
+from tutelage.compress.structure.alive import settled
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.costs import cost, macs, parameters
+from tutelage.compress.structure.graph import Closed
+from tutelage.compress.structure.removal import without
 from tutelage.measures import cost as measured
 from tutelage.models.densenet import densenet, densenet_bc
 from tutelage.models.fitnet import thin_deep

@@ -53,7 +53,7 @@ from tutelage.own_data.check import look
 from tutelage.own_data.read import read
 from tutelage.report.shares import PROFILE, read_profile
 from tutelage.run import Run
-from tutelage.study.timed_plan import read_plan
+from tutelage.study.planning.timed_plan import read_plan
 from tutelage.teachers.cached import cached
 from tutelage.teachers.stores import in_folder
 from tutelage.weights.foreign import load_foreign

@@ -21,10 +21,10 @@ from torch import nn
 from picture_folders import CLASSES, pictures
 from tutelage.checkpoint import save_weights
 from tutelage.data.views import views
-from tutelage.study.own_sets import own_sets
-from tutelage.study.own_settings import DataSettings
-from tutelage.study.own_teacher import with_head
-from tutelage.study.own_views import own_views
+from tutelage.study.own.sets import own_sets
+from tutelage.study.own.settings import DataSettings
+from tutelage.study.own.teacher import with_head
+from tutelage.study.own.views import own_views
 
 NETS = """
 from collections import OrderedDict

@@ -69,8 +69,8 @@ WORDS = [
 
 def briefly(monkeypatch):
     """A distillation that plans for seconds: nothing is counted for files and clocks, which only real runs take."""
-    monkeypatch.setattr("tutelage.study.timed_plan.FILES", 0.5)
-    monkeypatch.setattr("tutelage.study.timed_plan.CLOCKED", 0)
+    monkeypatch.setattr("tutelage.study.planning.timed_plan.FILES", 0.5)
+    monkeypatch.setattr("tutelage.study.planning.timed_plan.CLOCKED", 0)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import signal
 from functools import partial
 
 from tutelage.data.views import plain
-from tutelage.study.own_views import own_views
+from tutelage.study.own.views import own_views
 
 LEFT: list[int] = []
 """How many batches are shown before SIGTERM comes, once; nothing comes where it is empty."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tutelage.machine import tune_allocator
     from tutelage.objective import Objective, Term
     from tutelage.run import Run
-    from tutelage.study.quantised import quantised
+    from tutelage.study.planning.quantised import quantised
     from tutelage.taps import Tapped
     from tutelage.teachers.cached import cached
     from tutelage.teachers.frozen import frozen
@@ -39,7 +39,7 @@ _HOMES = {
     "frozen": "teachers.frozen",
     "load": "delivery",
     "measure": "api",
-    "quantised": "study.quantised",
+    "quantised": "study.planning.quantised",
     "save": "delivery",
     "train": "learn",
     "tune_allocator": "machine",

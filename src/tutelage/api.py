@@ -20,17 +20,12 @@ from tutelage.progress import Progress, Silence
 from tutelage.results import Arguments
 from tutelage.run import Run
 from tutelage.study.bounds import refuse_fields
-from tutelage.study.compression import CompressionSettings
-from tutelage.study.compression import compressed as compressed_network
-from tutelage.study.distillation import distilled
-from tutelage.study.given_sets import given_sets
-from tutelage.study.handed_in import own_of, trained_network, where_of, word_of
-from tutelage.study.instances import build_of, instance_of
-from tutelage.study.made import Distilled, figures_of
-from tutelage.study.measured import Measured, measured_network
-from tutelage.study.original import as_original, refuse_only_answers
-from tutelage.study.own_settings import DataSettings
-from tutelage.study.participants import (
+from tutelage.study.own.given_sets import given_sets
+from tutelage.study.own.handed_in import own_of, trained_network, where_of, word_of
+from tutelage.study.own.instances import build_of, instance_of
+from tutelage.study.own.measured import Measured, measured_network
+from tutelage.study.own.original import as_original, refuse_only_answers
+from tutelage.study.own.participants import (
     Augment,
     DistillationOptions,
     DistillationSettings,
@@ -39,12 +34,17 @@ from tutelage.study.participants import (
     with_sought,
     with_text_student,
 )
+from tutelage.study.own.settings import DataSettings
+from tutelage.study.own.sought import build_again, refuse_unsought
+from tutelage.study.own.teacher_builds import refuse_unknown, teacher_fitted
+from tutelage.study.own.teacher_inputs import sees
+from tutelage.study.own.teacher_settings import OwnTeacherSettings
+from tutelage.study.own.text_students import NAMES
+from tutelage.study.planning.compression import CompressionSettings
+from tutelage.study.planning.compression import compressed as compressed_network
+from tutelage.study.planning.distillation import distilled
+from tutelage.study.planning.made import Distilled, figures_of
 from tutelage.study.sets import Sets
-from tutelage.study.sought import build_again, refuse_unsought
-from tutelage.study.teacher_builds import refuse_unknown, teacher_fitted
-from tutelage.study.teacher_inputs import sees
-from tutelage.study.teacher_settings import OwnTeacherSettings
-from tutelage.study.text_students import NAMES
 
 __all__ = ["Distilled", "Measured", "Sentences", "compressed", "distill", "export", "measure"]
 
@@ -182,8 +182,8 @@ def measure(
 
     ``model`` is a network, or the name of one whose ``weights`` are in a file; ``data`` and ``samples`` are as
     ``distill`` takes them, ``answers`` as its ``teacher_answers``. Raises ``ValueError`` as
-    ``tutelage.study.measured.measured_network`` does, such as where it is clearly worse than ``expect`` (0.93 or 93),
-    with what would help.
+    ``tutelage.study.own.measured.measured_network`` does, such as where it is clearly worse than ``expect`` (0.93 or
+    93), with what would help.
     """
     sets = data if isinstance(data, str | Path | Sets) else given_sets(data)
     return measured_network(

@@ -22,7 +22,7 @@ from tutelage.renewal import AGAIN, DEPLOYED, ENVIRONMENT, LOG, OURS, RESULTS, S
 from tutelage.report import page
 from tutelage.report.finished import is_record, read_finished
 from tutelage.stages import storage
-from tutelage.study.timed_plan import PLANS, read_plan
+from tutelage.study.planning.timed_plan import PLANS, read_plan
 from tutelage.teachers.cache_layout import CacheLayout
 from tutelage.teachers.folder_store import WITHOUT_SUMS, FolderStore
 from tutelage.teachers.forms import form_named

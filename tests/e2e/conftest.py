@@ -8,7 +8,7 @@ from picture_folders import away, write_all
 from text_teachers import write_all as write_texts
 from tutelage.measures.latency import latency
 
-CLOCKED = ("study.evaluated", "study.measured", "study.side_by_side", "study.sparse_tables")
+CLOCKED = ("study.evaluated", "study.own.measured", "study.planning.side_by_side", "study.experiments.sparse_tables")
 
 
 @pytest.fixture(scope="session")

@@ -29,8 +29,8 @@ def place(tmp_path, monkeypatch):
     for seed, (part, count) in enumerate((("train", 40), ("val", 10), ("test", 10))):
         write_pictures(tmp_path / "fifth" / "photos" / part, count, seed)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr("tutelage.study.timed_plan.epochs_within", lambda _seconds, _paces: 2)
-    monkeypatch.setattr("tutelage.study.pilot.SHARE", 0.002)
+    monkeypatch.setattr("tutelage.study.planning.timed_plan.epochs_within", lambda _seconds, _paces: 2)
+    monkeypatch.setattr("tutelage.study.planning.pilot.SHARE", 0.002)
     with away(monkeypatch, tmp_path):
         yield tmp_path
     torch.set_num_threads(1)

@@ -80,7 +80,7 @@ def test_a_count_is_reached_by_pruning_and_the_same_line_again_trains_nothing():
 
 
 def test_stopped_in_the_middle_the_same_line_goes_on_to_the_same_file(monkeypatch):
-    monkeypatch.setattr("tutelage.study.participants.own_views", watched)
+    monkeypatch.setattr("tutelage.study.own.participants.own_views", watched)
     line = ["compress", *WORDS, "--target", "half of the parameters", "--epochs", "4"]
     assert main([*line, "--runs", "whole"]) == 0
     (whole,) = Path("whole").glob("own-compress/*/student.safetensors")

@@ -56,7 +56,7 @@ def test_a_dry_run_tells_the_plan_and_the_run_after_it_keeps_to_it(capsys):
 
 @pytest.mark.usefixtures("without_onnx")
 def test_stopped_in_the_middle_the_same_line_goes_on_to_the_same_bits(monkeypatch):
-    monkeypatch.setattr("tutelage.study.participants.own_views", watched)
+    monkeypatch.setattr("tutelage.study.own.participants.own_views", watched)
     line = ["distill", *WORDS, "--epochs", "3", "--minutes", "0.1", "--no-baseline"]
     assert main([*line, "--runs", "whole"]) == 0
     (whole,) = Path("whole").glob("own-distill/*/student.safetensors")

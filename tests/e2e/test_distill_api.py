@@ -14,8 +14,8 @@ import tutelage
 from picture_folders import briefly, pictures, write_all
 from tutelage.checkpoint import load_weights
 from tutelage.progress import Silence
-from tutelage.study.given_sets import given_sets
-from tutelage.study.handed_in import where_of
+from tutelage.study.own.given_sets import given_sets
+from tutelage.study.own.handed_in import where_of
 
 pytestmark = pytest.mark.slow
 

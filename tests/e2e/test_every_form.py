@@ -16,7 +16,7 @@ from PIL import Image
 from own_forms import FORMS, SEEN, folders_in_parts, write_teacher
 from picture_folders import away
 from tutelage.cli.command import main
-from tutelage.study.own_settings import DataSettings
+from tutelage.study.own.settings import DataSettings
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
 SHORT = ["--minutes", "0.1", "--epochs", "1", "--method", "kd"]

@@ -14,9 +14,9 @@ from torch import nn
 from own_pictures import class_folders, picture
 from tutelage.cli.command import main
 from tutelage.data.views import plain, views
-from tutelage.study.own_sets import own_sets
-from tutelage.study.own_settings import DataSettings
-from tutelage.study.own_views import own_views
+from tutelage.study.own.sets import own_sets
+from tutelage.study.own.settings import DataSettings
+from tutelage.study.own.views import own_views
 from unit.test_picture_forms import encoded
 
 pytestmark = pytest.mark.slow

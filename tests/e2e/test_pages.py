@@ -87,10 +87,12 @@ def test_every_page_runs_as_it_is_written(page, elsewhere, monkeypatch):
     readers = {"from_a_folder.md": write_all, "compress.md": write_all, "texts.md": write_texts}
     if prepare := readers.get(page.name):  # whose reader has data and a network
         prepare(elsewhere)
-        monkeypatch.setattr("tutelage.study.timed_plan.epochs_within", lambda _seconds, _paces: 2)
-        monkeypatch.setattr("tutelage.study.timed_plan.refuse_too_short", lambda *_: None)  # however busy a machine is
-        monkeypatch.setattr("tutelage.study.pilot.SHARE", 0.01)  # of a minute, as others take of a tenth of it
-        monkeypatch.setattr("tutelage.study.sought.SHARE", 0.02)
+        monkeypatch.setattr("tutelage.study.planning.timed_plan.epochs_within", lambda _seconds, _paces: 2)
+        monkeypatch.setattr(
+            "tutelage.study.planning.timed_plan.refuse_too_short", lambda *_: None
+        )  # however busy a machine is
+        monkeypatch.setattr("tutelage.study.planning.pilot.SHARE", 0.01)  # of a minute, as others take of a tenth of it
+        monkeypatch.setattr("tutelage.study.own.sought.SHARE", 0.02)
     perform(page.read_text(encoding="utf-8"))
 
 

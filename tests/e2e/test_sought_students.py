@@ -25,7 +25,7 @@ LINE = ["distill", *WORDS[:6], "--student", "quarter", "--quiet", "--epochs", "2
 @pytest.fixture
 def place(place, monkeypatch):
     """The same, where a search is short."""
-    monkeypatch.setattr("tutelage.study.sought.MOST_STEPS", 30)
+    monkeypatch.setattr("tutelage.study.own.sought.MOST_STEPS", 30)
     return place
 
 
@@ -56,7 +56,7 @@ def test_a_quarter_of_a_network_of_ones_own_is_planned_sought_taught_and_handed_
 
 @pytest.mark.usefixtures("without_onnx")
 def test_stopped_in_the_search_or_in_the_training_the_same_line_goes_on_to_the_same_bits(monkeypatch):
-    monkeypatch.setattr("tutelage.study.participants.own_views", watched)
+    monkeypatch.setattr("tutelage.study.own.participants.own_views", watched)
     assert main([*LINE, "--runs", "whole"]) == 0
     (whole,) = Path("whole").glob("own-distill/*/student.safetensors")
     shutil.copytree("whole/plans", "runs/plans")  # the clock decides in a plan, so both keep to one

@@ -10,7 +10,7 @@ import pytest
 from tutelage import distill, load
 from tutelage.cli.command import main
 from tutelage.data.synthetic_sentences import spoken
-from tutelage.study.own_settings import DataSettings
+from tutelage.study.own.settings import DataSettings
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("texts")]
 SHORT = ["--epochs", "1", "--minutes", "0.05", "--quiet"]

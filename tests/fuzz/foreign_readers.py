@@ -24,7 +24,7 @@ from tutelage.foreign.table_file import read_table
 from tutelage.own_data.decode import Decoded
 from tutelage.own_data.decoded_file import Kept, describe, opened_pictures, sum_of_pictures
 from tutelage.own_data.read import read
-from tutelage.study.timed_plan import read_plan
+from tutelage.study.planning.timed_plan import read_plan
 
 ANSWERS = numpy.random.default_rng(0).normal(size=(6, 3)).astype(numpy.float32)
 NAMES = [f"a/{n}.png" for n in range(6)]
@@ -76,8 +76,8 @@ def plan(folder: Path) -> None:
     from dataclasses import asdict
 
     from tutelage.study.budget import Pace
-    from tutelage.study.pilot import Found
-    from tutelage.study.timed_plan import TimedPlan
+    from tutelage.study.planning.pilot import Found
+    from tutelage.study.planning.timed_plan import TimedPlan
 
     found = Found(32, "nesterov", 0.1, 0.2, "kd", "why", 0.1, 1000, Pace(1, 0.1, 0.2), None)
     write_json(folder / "plan.json", summed(asdict(TimedPlan(found, 3, 1.0, 2.0))))

@@ -15,9 +15,9 @@ from fuzz.reader import Reader, same
 from onnx_texts import write_encoder
 from tutelage.checkpoint import read_json, read_tensors, write_json, write_tensors
 from tutelage.compress.architecture import describe, read_back
-from tutelage.compress.channels import channels_of
-from tutelage.compress.graph import Closed
 from tutelage.compress.masks import prune_
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.graph import Closed
 from tutelage.data.glue import read_glue
 from tutelage.data.wordpiece import read_pieces, token_ids
 from tutelage.foreign.bert_files import dequantised_sentences, encoder_in_folder

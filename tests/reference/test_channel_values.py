@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import nn
 
-from tutelage.compress.alive import settled
-from tutelage.compress.channels import channels_of
-from tutelage.compress.costs import cost, macs, macs_and_elements, parameters, saved, sizes
-from tutelage.compress.graph import Closed
-from tutelage.compress.removal import without
+from tutelage.compress.structure.alive import settled
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.costs import cost, macs, macs_and_elements, parameters, saved, sizes
+from tutelage.compress.structure.graph import Closed
+from tutelage.compress.structure.removal import without
 from tutelage.measures import cost as measured
 from tutelage.models.densenet import densenet_bc_100_12
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from tutelage.compress.channels import channels_of
-from tutelage.compress.costs import channels_made, cost, parameters
 from tutelage.compress.importance import activity, filters, first_order, loud, loudness, scales, taylor
 from tutelage.compress.masks import by_deviation, of_all
 from tutelage.compress.ranked import evenly, least_important
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.costs import channels_made, cost, parameters
 from tutelage.optimizers.magnitude import cubic
 
 W = torch.tensor([[0.05, -0.40, 0.90, -0.02], [0.30, -0.10, 0.00, 0.70], [-0.60, 0.20, -0.03, 0.11]])

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from channel_networks import found, network, some
-from tutelage.compress.alive import settled
-from tutelage.compress.channels import channels_of
-from tutelage.compress.costs import cost, macs, macs_and_elements, parameters, saved, sizes
-from tutelage.compress.graph import Closed
+from tutelage.compress.structure.alive import settled
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.costs import cost, macs, macs_and_elements, parameters, saved, sizes
+from tutelage.compress.structure.graph import Closed
 
 pytestmark = pytest.mark.slow
 

@@ -16,12 +16,12 @@ import tutelage
 from channel_networks import answers, found, network, some
 from examples import SGD, images, label
 from exporting import PETS, pictures
-from tutelage.compress.alive import settled
 from tutelage.compress.architecture import describe, fresh, read_back, slim
-from tutelage.compress.channels import channels_of
-from tutelage.compress.costs import cost, parameters
-from tutelage.compress.graph import Closed
-from tutelage.compress.removal import without
+from tutelage.compress.structure.alive import settled
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.costs import cost, parameters
+from tutelage.compress.structure.graph import Closed
+from tutelage.compress.structure.removal import without
 from tutelage.deployment.onnx import export_onnx
 from tutelage.deployment.program import export_program
 from tutelage.learner import Learner

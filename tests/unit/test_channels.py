@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from channel_networks import found, network
-from tutelage.compress.channels import channels_of
+from tutelage.compress.structure.channels import channels_of
 from tutelage.models.densenet import densenet_bc
 from tutelage.models.mlp import mlp
 from tutelage.models.mobilenet import InvertedResidual

@@ -20,7 +20,7 @@ from tutelage.schemes.by_method import Teaching, by_method
 from tutelage.schemes.supervised import supervised
 from tutelage.stages import code
 from tutelage.stages.code import code_of
-from tutelage.study.networks import teacher_builder
+from tutelage.study.own.networks import teacher_builder
 from tutelage.tasks.classification import CLASSIFICATION
 
 pytestmark = pytest.mark.slow

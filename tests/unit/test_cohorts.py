@@ -20,8 +20,8 @@ from tutelage.results import Network, Score
 from tutelage.run import Run
 from tutelage.schemes.mutual import from_each, mutual
 from tutelage.schemes.plan import Plan
-from tutelage.study import cohorts
-from tutelage.study.cohorts import Member, Taught, cohorts_of, publish_cohorts, refuse_unfit, train_cohorts
+from tutelage.study.experiments import cohorts
+from tutelage.study.experiments.cohorts import Member, Taught, cohorts_of, publish_cohorts, refuse_unfit, train_cohorts
 from tutelage.study.sets import parted
 from tutelage.tasks.classification import ERRORS
 

@@ -5,8 +5,8 @@ import re
 import pytest
 import torch
 
-from tutelage.compress.channels import channels_of
-from tutelage.compress.graph import Closed
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.graph import Closed
 from tutelage.models.mlp import mlp
 from tutelage.models.named import named
 from tutelage.report.maps import table_map

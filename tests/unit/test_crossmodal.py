@@ -37,8 +37,8 @@ from tutelage.schemes.distill import distilled
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.stages.storage import Finished
+from tutelage.study.experiments.transfer import Transfer, _in_words, judged
 from tutelage.study.sets import Sets
-from tutelage.study.transfer import Transfer, _in_words, judged
 from tutelage.study.trials import Outcome, Trained, Trial
 from tutelage.teachers.frozen import frozen, on
 from tutelage.teachers.stores import in_folder

@@ -20,13 +20,13 @@ from tutelage.objective import Objective, Term
 from tutelage.progress import Silence
 from tutelage.recipes.own.distill import distill
 from tutelage.study.budget import Pace, epochs_within, refuse_too_short, seconds_of
-from tutelage.study.distillation import refuse_readers
-from tutelage.study.own_settings import DataSettings
-from tutelage.study.pilot import Found
-from tutelage.study.range_test import LOWEST, RISEN, SAFE, picked_rate, ramp
+from tutelage.study.own.settings import DataSettings
+from tutelage.study.own.unlabelled import joined, where_labelled
+from tutelage.study.planning.distillation import refuse_readers
+from tutelage.study.planning.pilot import Found
+from tutelage.study.planning.range_test import LOWEST, RISEN, SAFE, picked_rate, ramp
+from tutelage.study.planning.timed_plan import TimedPlan, read_plan, slower_or_faster
 from tutelage.study.spread import spread
-from tutelage.study.timed_plan import TimedPlan, read_plan, slower_or_faster
-from tutelage.study.unlabelled import joined, where_labelled
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.regression import BOUNDED, REGRESSION
 from tutelage.tasks.segmentation import SEGMENTATION

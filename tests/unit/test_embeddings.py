@@ -11,8 +11,8 @@ from tutelage.data.synthetic_sentences import known_pieces, spoken
 from tutelage.measures.predict import predict
 from tutelage.models.small_texts import static_texts
 from tutelage.own_data.tokenisation import Tokenisation
+from tutelage.study.own.teacher_inputs import told_by
 from tutelage.study.sets import Sets
-from tutelage.study.teacher_inputs import told_by
 from tutelage.tasks.embeddings import EMBEDDINGS, cosine_and_order, cosine_of_the_mean
 from tutelage.tasks.texts import of_texts, predict_by_length
 

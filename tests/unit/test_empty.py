@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from tutelage.compress.architecture import fresh
-from tutelage.compress.channels import channels_of
 from tutelage.compress.compact import compacted
 from tutelage.compress.empty import architecture_of_filled, filled, fold_constants_
+from tutelage.compress.structure.channels import channels_of
 from tutelage.compress.variational import variational_, variational_layers
 from tutelage.measures.cost import macs, parameters
 from tutelage.models.lenet import lenet5

@@ -22,7 +22,7 @@ from tutelage.recipes.cifar100.settings import Images, Members
 from tutelage.results import Network, Score
 from tutelage.run import Run
 from tutelage.schemes.plan import Plan
-from tutelage.study.ensembles import curve_of, refuse_too_few, refuse_unfit, student_of, together, trials_of
+from tutelage.study.experiments.ensembles import curve_of, refuse_too_few, refuse_unfit, student_of, together, trials_of
 from tutelage.study.sets import Sets
 from tutelage.study.settings import NetworkSettings
 from tutelage.tasks.classification import ACCURACY

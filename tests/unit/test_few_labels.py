@@ -12,10 +12,10 @@ from tutelage.models.mlp import mlp
 from tutelage.optimizers.usual import adam
 from tutelage.run import Run
 from tutelage.schemes.plan import Plan
-from tutelage.study.few_labels import few_in_words, few_labels_table, with_few
+from tutelage.study.experiments.few_labels import few_in_words, few_labels_table, with_few
+from tutelage.study.experiments.sparse_settings import SPARSE
+from tutelage.study.experiments.sparse_students import ways_of
 from tutelage.study.sets import Sets
-from tutelage.study.sparse_settings import SPARSE
-from tutelage.study.sparse_students import ways_of
 
 
 def drawn(count, seed):

@@ -13,7 +13,7 @@ from tutelage.report.groups import Group
 from tutelage.report.read import FinishedRun
 from tutelage.report.story import run_headline
 from tutelage.results import Arguments, Network, Results, Score
-from tutelage.study.headline import headline
+from tutelage.study.planning.headline import headline
 from tutelage.tasks.classification import CLASSIFICATION
 
 ACCURACY = CLASSIFICATION.told

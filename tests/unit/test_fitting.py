@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from tutelage.compress.channels import channels_of
-from tutelage.compress.costs import cost, macs, sizes
 from tutelage.compress.fitting import ENOUGH, fitting
 from tutelage.compress.gates import gate_, gates_of
-from tutelage.compress.smallest import smallest
 from tutelage.compress.spending import Measure
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.costs import cost, macs, sizes
+from tutelage.compress.structure.smallest import smallest
 
 
 def net():

@@ -36,11 +36,11 @@ from tutelage.progress import Silence
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching, by_method, pair_of
 from tutelage.schemes.plan import Plan
-from tutelage.study.answered import answers_of
-from tutelage.study.own_teacher import own_teacher
-from tutelage.study.teacher_builds import teacher_fitted
-from tutelage.study.teacher_inputs import sees, shown_to
-from tutelage.study.teacher_settings import OwnTeacherSettings
+from tutelage.study.diagnosis.answered import answers_of
+from tutelage.study.own.teacher import own_teacher
+from tutelage.study.own.teacher_builds import teacher_fitted
+from tutelage.study.own.teacher_inputs import sees, shown_to
+from tutelage.study.own.teacher_settings import OwnTeacherSettings
 
 pytestmark = pytest.mark.slow
 

@@ -8,11 +8,11 @@ import torch
 
 from examples import bits, same
 from tutelage.compress.architecture import describe, fresh
-from tutelage.compress.channels import channels_of
-from tutelage.compress.costs import cost, macs, parameters
 from tutelage.compress.found import architecture_of, found
 from tutelage.compress.gates import gated, gates_of
 from tutelage.compress.handmade import drawn, uniform
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.costs import cost, macs, parameters
 from tutelage.data.lesson import Lesson
 from tutelage.data.synthetic import digits
 from tutelage.delivery import load

@@ -28,7 +28,7 @@ from tutelage.schemes.distill import distilled_from_many
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.study.evaluated import Evaluated, publish_networks
-from tutelage.study.speech import corpus, refuse_speakers
+from tutelage.study.experiments.speech import corpus, refuse_speakers
 from tutelage.tasks.frames import FRAMES, WORDS, Spoken, chance_of_gain, frames, recognised
 
 TAKES = 6

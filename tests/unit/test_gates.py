@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from tutelage.checkpoint import load_weights, save_weights
-from tutelage.compress.channels import channels_of
-from tutelage.compress.costs import macs_and_elements, saved
 from tutelage.compress.found import architecture_of, found
 from tutelage.compress.gates import closed, everywhere, fill_, fold_gates_, gate_, gated, gates_of, layer_of, named
-from tutelage.compress.plain import Select, Selecting
 from tutelage.compress.scaled import all_alike, by_cost
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.costs import macs_and_elements, saved
+from tutelage.compress.structure.plain import Select, Selecting
 from tutelage.models.densenet import densenet, densenet_bc
 from tutelage.models.lenet import lenet5
 from tutelage.models.mlp import mlp

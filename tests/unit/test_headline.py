@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tutelage.results import Latency, Metric, Network, Score
-from tutelage.study.headline import headline
+from tutelage.study.planning.headline import headline
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.regression import REGRESSION
 

@@ -24,7 +24,7 @@ from tutelage.run import Run
 from tutelage.schemes.hints import attended, faded, hint_terms, hinted, regressed
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
-from tutelage.study.hints import depth_of, guidance, in_words, layers_of
+from tutelage.study.experiments.hints import depth_of, guidance, in_words, layers_of
 
 pytestmark = pytest.mark.slow
 

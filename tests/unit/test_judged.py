@@ -5,7 +5,7 @@ import torch
 
 from task_networks import CASES
 from tutelage.data.labelled import labelled
-from tutelage.study.answered import judged
+from tutelage.study.diagnosis.answered import judged
 from tutelage.tasks.segmentation import SEGMENTATION
 
 

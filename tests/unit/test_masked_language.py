@@ -23,7 +23,7 @@ from tutelage.recipes.text.judged import claim_share, mean_score, spread_of_mean
 from tutelage.recipes.text.settings import Distilled, Read, Reads, Tasks
 from tutelage.run import Run
 from tutelage.schemes.masked_language import Reading, distilled_language, with_a_head
-from tutelage.study.language import Lines, hidden_token_sets
+from tutelage.study.experiments.language import Lines, hidden_token_sets
 
 SIZES = {"width": 16, "heads": 2, "inner": 24, "vocabulary": 40, "positions": 16, "separator": 3, "dropout": 0.0}
 

@@ -11,8 +11,8 @@ from torch import nn
 from stripes import Net, sets
 from tutelage.cli.command import main
 from tutelage.data.labelled import labelled
-from tutelage.study import measured as measuring
-from tutelage.study.measured import measured_network
+from tutelage.study.own import measured as measuring
+from tutelage.study.own.measured import measured_network
 from tutelage.study.sets import Sets
 from tutelage.tasks.regression import REGRESSION
 

@@ -21,11 +21,11 @@ from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
 from tutelage.schemes.plan import Plan
 from tutelage.stages.storage import Finished
-from tutelage.study import mixed_tables
 from tutelage.study.evaluated import Evaluated, evaluate
-from tutelage.study.mix_settings import TOOLS, MixSettings
-from tutelage.study.mixed_tables import Mixed, headline
-from tutelage.study.mixing import Mixture, Plans, arms_of, mixed, whole
+from tutelage.study.experiments import mixed_tables
+from tutelage.study.experiments.mix_settings import TOOLS, MixSettings
+from tutelage.study.experiments.mixed_tables import Mixed, headline
+from tutelage.study.experiments.mixing import Mixture, Plans, arms_of, mixed, whole
 from tutelage.study.sets import Sets
 from tutelage.tasks.classification import ACCURACY, ERRORS
 

@@ -18,7 +18,7 @@ from tutelage.models.causal_language import CausalLanguageModel, Decoder, Writer
 from tutelage.recipes.text.lm import TEXT, lm, lm_smoke
 from tutelage.run import Run
 from tutelage.schemes import own_texts
-from tutelage.study.language import Lines, next_token_sets
+from tutelage.study.experiments.language import Lines, next_token_sets
 from tutelage.tasks.language import LANGUAGE, perplexity, token_cross_entropy, token_targets
 
 PIECES = WordPieces((*SPECIAL, *"abcdef"))

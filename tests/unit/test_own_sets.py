@@ -18,8 +18,8 @@ from tutelage.own_data.prepared import How, decoded_parts
 from tutelage.own_data.read import read
 from tutelage.own_data.split import set_apart
 from tutelage.own_data.twins import twins
-from tutelage.study.own_sets import moments, own_sets
-from tutelage.study.own_settings import DataSettings
+from tutelage.study.own.sets import moments, own_sets
+from tutelage.study.own.settings import DataSettings
 from unit.test_picture_forms import encoded
 
 pytestmark = pytest.mark.slow

@@ -15,8 +15,8 @@ from tutelage.own_data.check import look
 from tutelage.own_data.read import read
 from tutelage.own_data.tokenisation import Tokenisation, read_tokenisation
 from tutelage.own_data.wanted import Wanted
-from tutelage.study.own_sets import own_sets
-from tutelage.study.own_settings import DataSettings
+from tutelage.study.own.sets import own_sets
+from tutelage.study.own.settings import DataSettings
 
 pytestmark = pytest.mark.usefixtures("here")
 

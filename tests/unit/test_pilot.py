@@ -18,14 +18,14 @@ from tutelage.data.labelled import labelled
 from tutelage.keys import described
 from tutelage.run import Run
 from tutelage.study.budget import Pace
-from tutelage.study.instances import build_of, instance_of, stage_of
-from tutelage.study.participants import DistillationSettings, Participants
-from tutelage.study.pilot import Found, bytes_of, fitting_batch, held_bytes, pilot, steps_within
-from tutelage.study.range_test import FEWEST
+from tutelage.study.own.instances import build_of, instance_of, stage_of
+from tutelage.study.own.participants import DistillationSettings, Participants
+from tutelage.study.planning.pilot import Found, bytes_of, fitting_batch, held_bytes, pilot, steps_within
+from tutelage.study.planning.range_test import FEWEST
+from tutelage.study.planning.short_training import FEWEST_STEPS, train_briefly
+from tutelage.study.planning.short_trials import MOST_STEPS, OPTIMIZERS, ShortTrials
+from tutelage.study.planning.timed_plan import followed, place_of, plan_in_words, read_plan, timed_plan
 from tutelage.study.sets import Sets
-from tutelage.study.short_training import FEWEST_STEPS, train_briefly
-from tutelage.study.short_trials import MOST_STEPS, OPTIMIZERS, ShortTrials
-from tutelage.study.timed_plan import followed, place_of, plan_in_words, read_plan, timed_plan
 
 pytestmark = pytest.mark.slow
 
@@ -106,7 +106,7 @@ class TestPilot:
         assert found.lr == found.lr_alone == trials(run, people, found.batch_size).usual_rate
 
     def test_with_time_it_looks_for_rates(self, run, people, monkeypatch):
-        monkeypatch.setattr("tutelage.study.short_trials.LAYERS", ())
+        monkeypatch.setattr("tutelage.study.planning.short_trials.LAYERS", ())
         Counting.asked = 0
         found = pilot(run, people, DistillationSettings(minutes=100))
         assert Counting.asked > 2 * MOST_STEPS
@@ -144,14 +144,16 @@ class TestPilot:
     @pytest.mark.parametrize("learnt", [False, True])
     def test_no_usual_rate_is_the_least_for_a_student_that_has_learnt(self, run, people, monkeypatch, learnt):
         floors = []
-        monkeypatch.setattr("tutelage.study.short_trials.ranged", lambda *given: floors.append(given[-1]) or 0.1)
+        monkeypatch.setattr(
+            "tutelage.study.planning.short_trials.ranged", lambda *given: floors.append(given[-1]) or 0.1
+        )
         network = has_seen_a_batch(small()) if learnt else small()
         one = trials(run, replace(people, build_student=build_of(instance_of(network))))
         one.rate(None, 0.0, inf)
         assert floors == [0.0 if learnt else one.usual_rate]
 
     def test_a_look_at_some_validation_samples_stands_for_all(self, run, people, monkeypatch):
-        monkeypatch.setattr("tutelage.study.short_trials.LOOKED_AT", 5)
+        monkeypatch.setattr("tutelage.study.planning.short_trials.LOOKED_AT", 5)
         assert trials(run, people).validating(counting().eval()) > 0
 
     def test_a_batch_that_fits_is_smaller_where_there_is_less_memory(self, run, people, monkeypatch):
@@ -167,7 +169,7 @@ class TestPilot:
     def test_batches_are_halved_for_more_steps_while_a_sample_takes_no_longer_and_there_is_time(
         self, run, people, monkeypatch, slower, minutes, size
     ):
-        monkeypatch.setattr("tutelage.study.pilot.fitting_batch", lambda *_: 256)
+        monkeypatch.setattr("tutelage.study.planning.pilot.fitting_batch", lambda *_: 256)
         monkeypatch.setattr(ShortTrials, "step", lambda self, *_: self.batch_size * slower ** (self.batch_size < 256))
         monkeypatch.setattr(ShortTrials, "rate", lambda self, *_: self.usual_rate)
         found = pilot(run, people, DistillationSettings(minutes=minutes, method="kd", epochs=10))
@@ -187,7 +189,7 @@ class TestPlan:
             timed_plan(run, people, DistillationSettings(minutes=1))
 
     def test_it_tells_of_memory_and_disk_and_of_the_minutes_of_each_part(self, run, people, monkeypatch):
-        monkeypatch.setattr("tutelage.study.short_trials.LAYERS", ())
+        monkeypatch.setattr("tutelage.study.planning.short_trials.LAYERS", ())
         asked = DistillationSettings(minutes=0.5, epochs=3)
         timed = timed_plan(run, people, asked)
         words = "\n".join(plan_in_words(people, asked, timed, 10**7))
@@ -199,7 +201,7 @@ class TestPlan:
 def planned(run, people, monkeypatch):
     """Plans of five minutes, on starts that took so long, by a pilot that finds that an epoch takes a second."""
     found = Found(32, "nesterov", 0.1, 0.1, "kd", "why", 0.0, 1000, Pace(10, 0.1, 0.0), None)
-    monkeypatch.setattr("tutelage.study.timed_plan.pilot", lambda *_: found)
+    monkeypatch.setattr("tutelage.study.planning.timed_plan.pilot", lambda *_: found)
 
     def plan(start, **more):
         run.begun = perf_counter() - start

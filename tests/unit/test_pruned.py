@@ -13,11 +13,11 @@ from torch import nn
 from tutelage.checkpoint import save_state
 from tutelage.compress.architecture import read_back
 from tutelage.compress.budget import budget
-from tutelage.compress.channels import channels_of
-from tutelage.compress.costs import cost, macs
 from tutelage.compress.importance import scales, taylor
 from tutelage.compress.masks import in_shares, of_each, weights_of, zeros_of
-from tutelage.compress.removal import zeroed
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.costs import cost, macs
+from tutelage.compress.structure.removal import zeroed
 from tutelage.data.labelled import labelled
 from tutelage.data.lesson import Lesson
 from tutelage.measures.cost import macs as macs_of

@@ -28,8 +28,8 @@ from tutelage.deployment.quantised import OBSERVERS, WITHOUT_SAMPLES, dynamic, s
 from tutelage.deployment.verdict import FILE, FLOAT32, TORCH, points_lost, verdict
 from tutelage.own_data.preprocessing import Preprocessing
 from tutelage.results import Latency, Metric, Network, Score
-from tutelage.study.quantised import quantised
-from tutelage.study.run_data import data_of_run
+from tutelage.study.own.run_data import data_of_run
+from tutelage.study.planning.quantised import quantised
 
 pytestmark = pytest.mark.slow
 ACCURACY = Metric("accuracy", "%", "higher")
@@ -186,7 +186,7 @@ def test_what_is_measured_is_what_the_file_answers_to_whatever_it_takes(run, tmp
 
 
 def test_a_file_that_lost_too_much_is_not_written_and_what_helps_is_said(run, tmp_path, monkeypatch):
-    from tutelage.study import quantised as study
+    from tutelage.study.planning import quantised as study
 
     wrong = float32(of_a_stage(), made_up(4, (3, 12, 12)), About(preprocessing=Preprocessing(3, (12, 12))))
     monkeypatch.setitem(study.WITHOUT_SAMPLES, "int8-dynamic", lambda _: wrong)
@@ -200,7 +200,7 @@ def test_a_file_that_lost_too_much_is_not_written_and_what_helps_is_said(run, tm
 def test_a_network_that_has_scales_of_its_own_is_not_given_others(run, tmp_path, monkeypatch):
     model = perceptron()
     fake_quantised_(model, vectors(2))
-    monkeypatch.setattr("tutelage.study.quantised.load", lambda *_, **__: model)
+    monkeypatch.setattr("tutelage.study.planning.quantised.load", lambda *_, **__: model)
     with pytest.raises(ValueError, match="has its own scales; export it without --precision"):
         quantised(run, tmp_path / "small.onnx")
 

@@ -45,8 +45,8 @@ def nothing_is_read(tmp_path, monkeypatch):
     (tmp_path / "my_nets.py").write_text(MODULE)
     (tmp_path / "net.pt").write_bytes(b"not looked at, either")
     for place in ("participants", "measured"):
-        monkeypatch.setattr(f"tutelage.study.{place}.own_sets", read)
-    monkeypatch.setattr("tutelage.study.handed_in.own_sets", read)
+        monkeypatch.setattr(f"tutelage.study.own.{place}.own_sets", read)
+    monkeypatch.setattr("tutelage.study.own.handed_in.own_sets", read)
     with away(monkeypatch, tmp_path):
         yield
 

@@ -8,10 +8,10 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from channel_networks import NETWORKS, answers, assert_removed_exactly, found, gated, network, some
-from tutelage.compress.alive import settled
-from tutelage.compress.graph import Closed
-from tutelage.compress.plain import Blank, Select, Zero
-from tutelage.compress.removal import without, zeroed
+from tutelage.compress.structure.alive import settled
+from tutelage.compress.structure.graph import Closed
+from tutelage.compress.structure.plain import Blank, Select, Zero
+from tutelage.compress.structure.removal import without, zeroed
 from tutelage.measures import cost as measured
 from tutelage.models.mlp import mlp
 

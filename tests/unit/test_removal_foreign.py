@@ -8,14 +8,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from channel_networks import assert_removed_exactly, found, gated, some, trained
-from tutelage.compress.channels import channels_of
-from tutelage.compress.costs import cost, macs
-from tutelage.compress.graph import Closed
 from tutelage.compress.importance import filters
-from tutelage.compress.plain import Blank, Select, Zero
 from tutelage.compress.ranked import least_important
-from tutelage.compress.removal import without
-from tutelage.compress.widths import unread, widths
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.costs import cost, macs
+from tutelage.compress.structure.graph import Closed
+from tutelage.compress.structure.plain import Blank, Select, Zero
+from tutelage.compress.structure.removal import without
+from tutelage.compress.structure.widths import unread, widths
 
 pytestmark = pytest.mark.slow
 

@@ -12,13 +12,13 @@ from torch import nn
 import tutelage
 from same_bits import same_bits
 from tutelage.compress.architecture import describe, fresh
-from tutelage.compress.channels import channels_of
-from tutelage.compress.costs import cost, macs
 from tutelage.compress.fake_quantised import fake_quantised
 from tutelage.compress.importance import filters
 from tutelage.compress.masks import prune_, zeros_of
 from tutelage.compress.ranked import least_important
-from tutelage.compress.removal import without
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.costs import cost, macs
+from tutelage.compress.structure.removal import without
 from tutelage.models.mlp import mlp
 from tutelage.models.resnet import resnet
 

@@ -14,14 +14,14 @@ from stopping import LEFT, stopping
 from tutelage.combine.by_name import Given, pcgrad
 from tutelage.compress import spending
 from tutelage.compress.budget import Budget, budget, in_words
-from tutelage.compress.channels import channels_of
-from tutelage.compress.costs import cost, macs, macs_and_elements, parameters, saved
 from tutelage.compress.fitting import fitting, settle_
 from tutelage.compress.gates import closed, fill_, fold_gates_, gate_, gated, gates_of
-from tutelage.compress.removal import without
 from tutelage.compress.scaled import all_alike, by_cost
-from tutelage.compress.smallest import smallest
 from tutelage.compress.spending import Measure
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.costs import cost, macs, macs_and_elements, parameters, saved
+from tutelage.compress.structure.removal import without
+from tutelage.compress.structure.smallest import smallest
 from tutelage.data.labelled import labelled
 from tutelage.data.lesson import Lesson
 from tutelage.data.views import plain

@@ -11,9 +11,9 @@ from tutelage.models.mlp import mlp
 from tutelage.recipes.search import claim_kl0, claim_losses, claim_strength
 from tutelage.results import Metric, Network, Score
 from tutelage.run import Run
-from tutelage.study.one_cost import distilled
-from tutelage.study.searches import Searched, errors_by, pearson
-from tutelage.study.untrained import rank_correlation, ranked_untrained
+from tutelage.study.experiments.one_cost import distilled
+from tutelage.study.experiments.searches import Searched, errors_by, pearson
+from tutelage.study.experiments.untrained import rank_correlation, ranked_untrained
 
 ERRORS = Metric("errors")
 

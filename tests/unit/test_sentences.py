@@ -12,7 +12,7 @@ from tutelage.recipes.text.glue import HALF, Given, glue, glue_smoke
 from tutelage.recipes.text.published import other_file
 from tutelage.recipes.text.settings import DRAWN, TEXTS, Deep
 from tutelage.run import Run
-from tutelage.study.sentences import TEACHERS, corpus
+from tutelage.study.experiments.sentences import TEACHERS, corpus
 
 
 @pytest.fixture

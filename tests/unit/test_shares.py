@@ -4,7 +4,7 @@ from math import nan
 
 import pytest
 
-from tutelage.study.shares import share_of_gain
+from tutelage.study.experiments.shares import share_of_gain
 
 
 def test_the_share_is_what_the_student_has_of_the_gain():

@@ -12,9 +12,9 @@ from tutelage.api import Distilled
 from tutelage.deployment.about import About
 from tutelage.deployment.card import Made, model_card
 from tutelage.results import Metric, Network, Results, Score
-from tutelage.study.given_sets import given_sets
-from tutelage.study.measured import Measured
-from tutelage.study.own_sets import own_sets
+from tutelage.study.own.given_sets import given_sets
+from tutelage.study.own.measured import Measured
+from tutelage.study.own.sets import own_sets
 
 WIDE = nn.Sequential(*[nn.Linear(9, 9) for _ in range(60)])
 

@@ -10,8 +10,8 @@ from tutelage.compress.budget import budget
 from tutelage.data.lesson import Lesson
 from tutelage.data.synthetic import digits
 from tutelage.study.budget import Pace
-from tutelage.study.sought import LONGEST, Sought, cautious
-from tutelage.study.timed_plan import _search_in_words
+from tutelage.study.own.sought import LONGEST, Sought, cautious
+from tutelage.study.planning.timed_plan import _search_in_words
 from tutelage.tasks.classification import CLASSIFICATION
 
 

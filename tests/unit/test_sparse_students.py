@@ -20,11 +20,11 @@ from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
-from tutelage.study.certainty_tables import asked, certainty_table, reliability_table, strangers_tables
+from tutelage.study.experiments.certainty_tables import asked, certainty_table, reliability_table, strangers_tables
+from tutelage.study.experiments.sparse_comparison import headline, leader_of, rival_of, strangers, train_students, words
+from tutelage.study.experiments.sparse_students import Ways, counted, pruned_by_magnitude, student
+from tutelage.study.experiments.sparse_tables import layers_table, removal_table, sizes_table
 from tutelage.study.sets import Sets
-from tutelage.study.sparse_comparison import headline, leader_of, rival_of, strangers, train_students, words
-from tutelage.study.sparse_students import Ways, counted, pruned_by_magnitude, student
-from tutelage.study.sparse_tables import layers_table, removal_table, sizes_table
 from tutelage.tasks.classification import ERRORS
 
 

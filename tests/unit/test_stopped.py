@@ -14,9 +14,9 @@ from tutelage.own_data.function import read_function
 from tutelage.own_data.wanted import Wanted
 from tutelage.stages.signals import obey
 from tutelage.stopped import Stopped
-from tutelage.study.pictures_tried import Way
+from tutelage.study.diagnosis.pictures_tried import Way
+from tutelage.study.own.teacher_builds import as_logits
 from tutelage.study.sets import Sets
-from tutelage.study.teacher_builds import as_logits
 
 MODULE = """
 import signal

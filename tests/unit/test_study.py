@@ -36,10 +36,10 @@ from tutelage.stages.storage import Finished
 from tutelage.study.claims import cannot_decide
 from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish_comparison
 from tutelage.study.costs import costs_of
+from tutelage.study.diagnosis.measured_first import measured_first
+from tutelage.study.diagnosis.pictures_tried import Way
 from tutelage.study.evaluated import Evaluated, evaluate, publish_networks, validated
-from tutelage.study.measured_first import measured_first
-from tutelage.study.networks import PairOfNetworks, teacher_builder, teacher_of
-from tutelage.study.pictures_tried import Way
+from tutelage.study.own.networks import PairOfNetworks, teacher_builder, teacher_of
 from tutelage.study.sets import Sets, parted
 from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
 from tutelage.study.trials import Outcome, Trial, run_trial, run_trials

@@ -7,7 +7,7 @@ from tutelage.combine.base import Combine
 from tutelage.combine.by_name import Given, rule, rules
 from tutelage.keys import key_of
 from tutelage.models.named import named
-from tutelage.study.conflicts import SUM, question, shallowest, where_losses_pull
+from tutelage.study.experiments.conflicts import SUM, question, shallowest, where_losses_pull
 from tutelage.watched import watching
 
 GIVEN = Given(("label", "soft", "hint"), 3, "student.output", 5e-4)

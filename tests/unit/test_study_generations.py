@@ -27,8 +27,8 @@ from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
 from tutelage.schemes.plan import Plan
 from tutelage.stages.storage import Finished
-from tutelage.study import generations as study
-from tutelage.study.generations import (
+from tutelage.study.experiments import generations as study
+from tutelage.study.experiments.generations import (
     best_of,
     generations_of,
     losses_of,

@@ -27,7 +27,7 @@ from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.study import evaluated
 from tutelage.study.evaluated import Evaluated, publish_networks
-from tutelage.study.networks import refuse_stranger
+from tutelage.study.own.networks import refuse_stranger
 from tutelage.study.sets import Sets
 from tutelage.tasks.binary import BINARY
 from tutelage.tasks.classification import CLASSIFICATION

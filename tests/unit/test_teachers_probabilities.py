@@ -14,10 +14,10 @@ from tutelage.foreign.forms import own_network
 from tutelage.foreign.log_answers import ends_in, logits_of
 from tutelage.foreign.table_answers import Named, looked_up
 from tutelage.foreign.table_file import Table
-from tutelage.study.measured import measured_network
-from tutelage.study.pictures_tried import Way
+from tutelage.study.diagnosis.pictures_tried import Way
+from tutelage.study.own.measured import measured_network
+from tutelage.study.own.teacher_builds import as_logits, kind_of
 from tutelage.study.sets import Sets
-from tutelage.study.teacher_builds import as_logits, kind_of
 from tutelage.tasks.by_name import tasks
 from tutelage.tasks.segmentation import SEGMENTATION
 

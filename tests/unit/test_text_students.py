@@ -10,11 +10,11 @@ from tutelage.data.synthetic_sentences import known_pieces, spoken
 from tutelage.models.small_texts import TextAnswers
 from tutelage.models.text_classifier import text_classifier
 from tutelage.own_data.tokenisation import Tokenisation
-from tutelage.study.own_settings import DataSettings
-from tutelage.study.participants import refuse_unknown_text_student
+from tutelage.study.own.participants import refuse_unknown_text_student
+from tutelage.study.own.settings import DataSettings
+from tutelage.study.own.text_students import fewer_layers, fresh_text_network
+from tutelage.study.own.text_teachers import as_cut, as_long_as, refuse_smaller_vocabulary
 from tutelage.study.sets import Sets
-from tutelage.study.text_students import fewer_layers, fresh_text_network
-from tutelage.study.text_teachers import as_cut, as_long_as, refuse_smaller_vocabulary
 
 HOW = Tokenisation(known_pieces(), 16)
 TOKENS = HOW.tokens([(x,) for x in spoken(12)])

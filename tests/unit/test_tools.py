@@ -12,14 +12,14 @@ from torch import nn
 from tutelage.checkpoint import write_json
 from tutelage.checksums import summed
 from tutelage.compress.budget import Budget
-from tutelage.compress.channels import channels_of
 from tutelage.compress.importance import filters
+from tutelage.compress.structure.channels import channels_of
 from tutelage.compress.target import target
 from tutelage.results import Metric, Network, Score
-from tutelage.study.compressed_words import _as_target, sentence_of
-from tutelage.study.layers_tried import LayerTried, by_layer, layers_tried, worths
-from tutelage.study.tools import FLOAT32, INT8, Choice, Tried, best_within, choices, not_chosen, whole_of
-from tutelage.study.tools_tried import Tools, read_tools
+from tutelage.study.planning.compressed_words import _as_target, sentence_of
+from tutelage.study.planning.layers_tried import LayerTried, by_layer, layers_tried, worths
+from tutelage.study.planning.tools import FLOAT32, INT8, Choice, Tried, best_within, choices, not_chosen, whole_of
+from tutelage.study.planning.tools_tried import Tools, read_tools
 
 ACCURACY = Metric("accuracy", "%", "higher")
 

@@ -17,10 +17,10 @@ from tutelage.recipes.efficacy import claim_size, claim_stops
 from tutelage.results import Claim, Network, Score
 from tutelage.run import Run
 from tutelage.schemes.plan import Plan
-from tutelage.study.assistants import refuse_disorder, refuse_no_growth, sizes_of
-from tutelage.study.capacity import best_teachers_in_words
-from tutelage.study.choice import beside_alone, picked, refuse_no_choice
-from tutelage.study.efficacy import (
+from tutelage.study.experiments.assistants import refuse_disorder, refuse_no_growth, sizes_of
+from tutelage.study.experiments.capacity import best_teachers_in_words
+from tutelage.study.experiments.choice import beside_alone, picked, refuse_no_choice
+from tutelage.study.experiments.efficacy import (
     COMPLETE,
     CUT_OFF,
     early_teachers,
@@ -28,10 +28,10 @@ from tutelage.study.efficacy import (
     stopped_early,
     switched_off,
 )
-from tutelage.study.efficacy import (
+from tutelage.study.experiments.efficacy import (
     in_words as efficacy_in_words,
 )
-from tutelage.study.ways import Ways, in_words, tables_of
+from tutelage.study.experiments.ways import Ways, in_words, tables_of
 from tutelage.tasks.classification import ACCURACY, ERRORS
 
 PLAN = Plan(Lesson(digits(10, seed=0)), partial(sgd, lr=0.1), 40)

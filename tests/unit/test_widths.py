@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from channel_networks import NETWORKS, assert_removed_exactly, found, network
-from tutelage.compress.costs import channels_made, cost, macs, parameters
 from tutelage.compress.importance import activity, filters, loudness, scales, taylor
-from tutelage.compress.plain import Blank, Select, Zero
 from tutelage.compress.ranked import evenly, least_important
-from tutelage.compress.widths import unread, widths
+from tutelage.compress.structure.costs import channels_made, cost, macs, parameters
+from tutelage.compress.structure.plain import Blank, Select, Zero
+from tutelage.compress.structure.widths import unread, widths
 from tutelage.models.mlp import mlp
 
 pytestmark = pytest.mark.slow

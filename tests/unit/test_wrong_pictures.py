@@ -8,9 +8,9 @@ from torch import nn
 
 from task_networks import CASES
 from tutelage.data.views import plain
-from tutelage.study.diagnosis import diagnosed
-from tutelage.study.measured_first import measured_first
-from tutelage.study.pictures_tried import Way
+from tutelage.study.diagnosis.causes import diagnosed
+from tutelage.study.diagnosis.measured_first import measured_first
+from tutelage.study.diagnosis.pictures_tried import Way
 from tutelage.study.sets import Sets
 
 pytestmark = pytest.mark.slow
@@ -123,7 +123,7 @@ class Sized(nn.Module):
 
 
 def test_what_helps_by_itself_is_not_told_with_a_size_that_adds_little_to_it(monkeypatch):
-    monkeypatch.setattr("tutelage.study.pictures_tried.SIZES", (8, 12, 24))
+    monkeypatch.setattr("tutelage.study.diagnosis.pictures_tried.SIZES", (8, 12, 24))
     found = diagnosed(Sized(), sets("multi-label"), Way(), "--teacher-")
     assert found.causes[0].remedy == "--teacher-mean 0 0 0 --teacher-std 0.00392157 0.00392157 0.00392157", str(found)
     assert not any("size" in cause.remedy for cause in found.causes)

@@ -8,12 +8,12 @@ import torch
 from stripes import CLASSES, MEAN, STD, ImageNets, Large, Levels, Net, of_another, sets, trained, with_background
 from tutelage.progress import Silence
 from tutelage.run import Run
-from tutelage.study.diagnosis import chosen, diagnosed
-from tutelage.study.fresh import looks_fresh
-from tutelage.study.gains import is_clear
-from tutelage.study.own_teacher import own_teacher
-from tutelage.study.pictures_tried import Way
-from tutelage.study.teacher_settings import OwnTeacherSettings
+from tutelage.study.diagnosis.causes import chosen, diagnosed
+from tutelage.study.diagnosis.fresh import looks_fresh
+from tutelage.study.diagnosis.gains import is_clear
+from tutelage.study.diagnosis.pictures_tried import Way
+from tutelage.study.own.teacher import own_teacher
+from tutelage.study.own.teacher_settings import OwnTeacherSettings
 
 pytestmark = pytest.mark.slow  # one network is trained, and asked some thousand times
 

@@ -14,7 +14,7 @@ from tutelage.cli.flags import Flag, flags_of_settings, refuse_unknown, typed
 from tutelage.plurals import counted
 from tutelage.printable import printable, printable_in
 from tutelage.study.bounds import refuse_fields
-from tutelage.study.own_settings import DataSettings
+from tutelage.study.own.settings import DataSettings
 
 if TYPE_CHECKING:
     from tutelage.own_data.check import Findings
@@ -54,7 +54,7 @@ def check(words: Sequence[str]) -> int:
         raise Usage("which data? tutelage check WHERE, such as photos/, labels.csv or my_lab.data:make.")
     refuse_fields(asked.data)
     from tutelage.own_data.check import look
-    from tutelage.study.own_sets import how_of, wanted_of
+    from tutelage.study.own.sets import how_of, wanted_of
 
     found = look(asked.where[0], wanted_of(asked.data), how_of(asked.data))
     print(json.dumps(printable_in(found.as_json()), indent=1) if asked.json else printable(said(found)))

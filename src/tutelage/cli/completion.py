@@ -95,7 +95,7 @@ def _possible(before: Sequence[str], commands: list[str]) -> list[str]:
             )
         case [_, "measure", *_]:
             from tutelage.cli.measure import Measuring
-            from tutelage.study.own_settings import DataSettings
+            from tutelage.study.own.settings import DataSettings
 
             mine = [spelling for flag in flags_of_settings(DataSettings) for spelling in flag.spellings]
             return [*(flag.spelled for flag in flags_of_bundle(Measuring)), *mine, "--help"]

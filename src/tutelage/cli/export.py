@@ -122,7 +122,7 @@ def _float32(run: Path, to: Path, asked: Exporting) -> str:
 
 
 def _quantised(asked: Exporting) -> str:
-    from tutelage.study.quantised import quantised
+    from tutelage.study.planning.quantised import quantised
 
     if asked.shape:
         raise Usage("--shape is for made-up inputs; a quantised file is measured on the run's data.")

@@ -16,7 +16,7 @@ from tutelage.cli.flags import flags_of_settings, parse
 from tutelage.plurals import counted
 from tutelage.printable import printable
 from tutelage.study.bounds import refuse_fields
-from tutelage.study.own_settings import DataSettings
+from tutelage.study.own.settings import DataSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def measure(words: Sequence[str]) -> int:
     refuse_fields(settings)
     if not 0 <= asked.expect <= 100:
         raise Usage(f"--expect must be between 0 and 100, 0.93 or 93; got {asked.expect:g}.")
-    from tutelage.study.measured import measured_network
+    from tutelage.study.own.measured import measured_network
 
     if asked.threads is not None:
         import torch

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tutelage.compress.alive import settled
-from tutelage.compress.channels import channels_of
-from tutelage.compress.graph import Channels, Closed
-from tutelage.compress.removal import narrowed
+from tutelage.compress.structure.alive import settled
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.graph import Channels, Closed
+from tutelage.compress.structure.removal import narrowed
 
 LARGEST = 10**7
 """Numbers of a sample: a file that asks for more is no architecture."""

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from tutelage.compress.architecture import channels_like, describe, read_back
-from tutelage.compress.channels import channels_of
 from tutelage.compress.compact import closed
-from tutelage.compress.graph import Channels, Closed, Reader
-from tutelage.compress.layers import axis_of, weight_axis
-from tutelage.compress.links import links
-from tutelage.compress.removal import narrowed, without
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.graph import Channels, Closed, Reader
+from tutelage.compress.structure.layers import axis_of, weight_axis
+from tutelage.compress.structure.links import links
+from tutelage.compress.structure.removal import narrowed, without
 from tutelage.measures.predict import device_of
 from tutelage.models.watch import tensors_in
 

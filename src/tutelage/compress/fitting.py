@@ -6,11 +6,11 @@ from statistics import fmean, linear_regression, median
 import torch
 from torch import Tensor, nn
 
-from tutelage.compress.alive import alive
 from tutelage.compress.gates import InputGates, closed, gates_of, layer_of
-from tutelage.compress.graph import Channels, Closed
-from tutelage.compress.smallest import is_fed
 from tutelage.compress.spending import Measure
+from tutelage.compress.structure.alive import alive
+from tutelage.compress.structure.graph import Channels, Closed
+from tutelage.compress.structure.smallest import is_fed
 
 TRIES = 12
 """How often a network is measured whose cost no count tells."""

@@ -7,9 +7,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from tutelage.compress.architecture import describe, slim
-from tutelage.compress.channels import channels_of
 from tutelage.compress.gates import closed, fold_gates_
-from tutelage.compress.removal import without
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.removal import without
 
 
 def architecture_of(network: nn.Module, example: Tensor) -> dict[str, Any]:

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from tutelage.compress.channels import channels_of
-from tutelage.compress.graph import Channels, Closed, Reader
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.graph import Channels, Closed, Reader
 from tutelage.keys import Build
 
 _ORIGINAL = re.compile(r"\.parametrizations\.(\w+)\.original$")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 from torch import Tensor
 
-from tutelage.compress.graph import Channels, Closed
+from tutelage.compress.structure.graph import Channels, Closed
 
 STEPS = 24
 """Halvings of what is tried: a share is found to seven digits."""

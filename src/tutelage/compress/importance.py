@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from tutelage.compress.graph import Channels, Reader
-from tutelage.compress.layers import axis_of, weight_axis
+from tutelage.compress.structure.graph import Channels, Reader
+from tutelage.compress.structure.layers import axis_of, weight_axis
 from tutelage.measures.predict import evaluating
 
 Importance: TypeAlias = Callable[[nn.Module, Channels], Tensor]

@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from tutelage.compress.layers import groups_of, mixes, obstacle
+from tutelage.compress.structure.layers import groups_of, mixes, obstacle
 
 Form: TypeAlias = Literal["channels", "rows"]
 """How a convolution is a matrix."""

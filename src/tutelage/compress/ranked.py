@@ -7,8 +7,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from tutelage.compress.graph import Channels, Closed
-from tutelage.compress.widths import Width, unread, widths
+from tutelage.compress.structure.graph import Channels, Closed
+from tutelage.compress.structure.widths import Width, unread, widths
 
 Across: TypeAlias = Callable[[Tensor], Tensor]
 """The scores of the groups of one width -> scores that can be compared with those of others."""

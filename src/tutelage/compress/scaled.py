@@ -6,8 +6,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from tutelage.compress.costs import Saved
 from tutelage.compress.gates import Gates, InputGates, fits, gates_of, layer_of
+from tutelage.compress.structure.costs import Saved
 
 Scaling: TypeAlias = Callable[[nn.Module, Saved], None]
 """Sets ``scale`` of a network's gates, given what each of them saves."""

@@ -10,9 +10,9 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from tutelage.compress.costs import Price, channels_made, cost, macs, macs_and_elements, parameters
-from tutelage.compress.graph import Channels, Closed, Part
-from tutelage.compress.removal import narrowed
+from tutelage.compress.structure.costs import Price, channels_made, cost, macs, macs_and_elements, parameters
+from tutelage.compress.structure.graph import Channels, Closed, Part
+from tutelage.compress.structure.removal import narrowed
 from tutelage.measures.latency import latency, wait
 from tutelage.measures.predict import device_of, evaluating
 

@@ -6,7 +6,7 @@ from functools import partial
 from tutelage.results import Claim
 from tutelage.run import Run
 from tutelage.study.comparison import BASELINE
-from tutelage.study.ways import Ways
+from tutelage.study.experiments.ways import Ways
 
 PAPER = "Mirzadeh et al. 2020, arXiv:1902.03393, tables 1 and 2"
 

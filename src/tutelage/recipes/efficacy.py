@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from tutelage.results import Claim, Metric, Network
 from tutelage.run import Run
-from tutelage.study.efficacy import kd_for, method_for
+from tutelage.study.experiments.efficacy import kd_for, method_for
 
 PAPER = "Cho & Hariharan 2019, arXiv:1910.01348"
 

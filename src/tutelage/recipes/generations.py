@@ -23,7 +23,7 @@ from tutelage.schemes.static_labels import can_be_static, with_static_labels
 from tutelage.stages.storage import Finished
 from tutelage.study.comparison import BASELINE
 from tutelage.study.evaluated import Evaluated, publish_networks
-from tutelage.study.generations import (
+from tutelage.study.experiments.generations import (
     best_of,
     generations_of,
     losses_of,

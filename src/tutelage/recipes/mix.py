@@ -2,7 +2,7 @@
 
 from tutelage.results import Claim
 from tutelage.run import Run
-from tutelage.study.mixed_tables import Mixed
+from tutelage.study.experiments.mixed_tables import Mixed
 
 PAPER = "Han, Mao & Dally 2016, arXiv:1510.00149"
 SHARE, ALONE = 3.0, 8.0

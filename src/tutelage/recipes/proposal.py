@@ -7,8 +7,8 @@ from tutelage.methods.sums import members
 from tutelage.results import Claim, Network
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching
-from tutelage.study.conflicts import SUM
 from tutelage.study.evaluated import validated
+from tutelage.study.experiments.conflicts import SUM
 from tutelage.study.sets import Sets
 from tutelage.study.trials import Trained
 

@@ -6,9 +6,9 @@ from math import isfinite
 
 from tutelage.results import Claim, Metric, Network
 from tutelage.run import Run
-from tutelage.study.one_cost import FOUND, UNIFORM, distilled
-from tutelage.study.searches import Searched, pearson
-from tutelage.study.untrained import rank_correlation
+from tutelage.study.experiments.one_cost import FOUND, UNIFORM, distilled
+from tutelage.study.experiments.searches import Searched, pearson
+from tutelage.study.experiments.untrained import rank_correlation
 
 PAPER = "Gu & Tresp 2020, arXiv:2001.11612"
 

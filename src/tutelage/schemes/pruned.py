@@ -13,13 +13,13 @@ from torch.optim import Optimizer
 from tutelage.checkpoint import filled
 from tutelage.compress.architecture import composed, describe, fresh, slim
 from tutelage.compress.budget import Budget
-from tutelage.compress.channels import channels_of
-from tutelage.compress.graph import Closed
 from tutelage.compress.importance import Importance, filters
 from tutelage.compress.masks import Choice, Masks, Weights, of_all, prune_, weights_of, zeros_of
 from tutelage.compress.ranked import Across, as_they_are, least_important
-from tutelage.compress.removal import without
 from tutelage.compress.spending import MEASURES
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.graph import Closed
+from tutelage.compress.structure.removal import without
 from tutelage.data.batches import on_device
 from tutelage.keys import Build
 from tutelage.measures.predict import device_of

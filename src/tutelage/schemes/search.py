@@ -11,16 +11,16 @@ from functools import partial
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from tutelage.compress.alive import alive
 from tutelage.compress.budget import Budget, in_words
-from tutelage.compress.channels import channels_of
-from tutelage.compress.costs import saved
 from tutelage.compress.fitting import fitting, settle_
 from tutelage.compress.gates import InputGates, closed, fill_, fold_gates_, gates_of, layer_of
-from tutelage.compress.graph import Closed
 from tutelage.compress.scaled import Scaling, by_cost
-from tutelage.compress.smallest import is_fed, smallest
 from tutelage.compress.spending import MEASURES
+from tutelage.compress.structure.alive import alive
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.costs import saved
+from tutelage.compress.structure.graph import Closed
+from tutelage.compress.structure.smallest import is_fed, smallest
 from tutelage.data.lesson import Lesson
 from tutelage.losses.held import GU_AND_TRESP
 from tutelage.optimizers.accelerated_proximal import Momentum, accelerated_proximal, lasting, sparse, steady

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from tutelage.compress.alive import settled
-from tutelage.compress.graph import Channels, Closed
+from tutelage.compress.structure.alive import settled
+from tutelage.compress.structure.graph import Channels, Closed
 from tutelage.results import Table
 
 INPUT = "the input"

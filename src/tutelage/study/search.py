@@ -9,13 +9,13 @@ from torch import nn
 
 from tutelage.compress.architecture import describe, fresh
 from tutelage.compress.budget import budget, in_words
-from tutelage.compress.channels import channels_of
 from tutelage.compress.found import architecture_of, found
 from tutelage.compress.gates import closed, gated
-from tutelage.compress.graph import Channels, Closed
 from tutelage.compress.handmade import drawn, uniform
 from tutelage.compress.scaled import Scaling, all_alike, by_cost
 from tutelage.compress.spending import MEASURES
+from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.graph import Channels, Closed
 from tutelage.keys import Build
 from tutelage.methods.by_name import method
 from tutelage.methods.pair import Method

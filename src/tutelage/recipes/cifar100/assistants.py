@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tutelage.run import Run
     from tutelage.stages.stage import Fit
-    from tutelage.study.ways import Ways
+    from tutelage.study.experiments.ways import Ways
 
 PAPER = "Mirzadeh et al. 2020, arXiv:1902.03393, tables 1 and 2"
 WIDE = ("wide_cnn(10)", "wide_cnn(8)", "wide_cnn(6)", "wide_cnn(4)", "wide_cnn(2)")
@@ -75,11 +75,11 @@ def assistants(
     from tutelage.schemes.by_method import by_method
     from tutelage.schemes.chain import Link
     from tutelage.schemes.paths import Path, taught_along_paths, trainings
-    from tutelage.study.assistants import Cast, alone, publish_ways, refuse_alone, refuse_disorder, sizes_of
-    from tutelage.study.choice import refuse_no_choice
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.networks import PairOfNetworks, teacher_of
-    from tutelage.study.ways import ARROW
+    from tutelage.study.experiments.assistants import Cast, alone, publish_ways, refuse_alone, refuse_disorder, sizes_of
+    from tutelage.study.experiments.choice import refuse_no_choice
+    from tutelage.study.experiments.ways import ARROW
+    from tutelage.study.own.networks import PairOfNetworks, teacher_of
     from tutelage.tasks.classification import ACCURACY
 
     refuse_nonsense(assistants, locals())

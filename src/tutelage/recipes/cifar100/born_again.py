@@ -39,7 +39,7 @@ def born_again(
     from tutelage.recipes.generation_claims import claim_table
     from tutelage.recipes.generations import born_again_of
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.generations import refuse_blind
+    from tutelage.study.experiments.generations import refuse_blind
 
     refuse_nonsense(born_again, locals())
     exact = cannot_decide(run, born_again, locals(), free=("images.cache_views",))

@@ -55,10 +55,10 @@ def capacity(
     from tutelage.methods.by_name import expanded, family, method
     from tutelage.recipes.cifar100.images import INPUT, pictures_of, plan_for
     from tutelage.recipes.proposal import claim_layers, claim_size
-    from tutelage.study.capacity import best_teachers_in_words, students_by_teacher
     from tutelage.study.claims import cannot_decide
     from tutelage.study.comparison import BASELINE, Compared, publish_comparison
-    from tutelage.study.networks import PairOfNetworks, teacher_of
+    from tutelage.study.experiments.capacity import best_teachers_in_words, students_by_teacher
+    from tutelage.study.own.networks import PairOfNetworks, teacher_of
     from tutelage.study.trials import Trial, run_trial, run_trials
     from tutelage.tasks.classification import ACCURACY
 

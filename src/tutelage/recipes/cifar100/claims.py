@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from tutelage.recipes.cifar100 import published
 from tutelage.results import Claim, Network
 from tutelage.run import Run
-from tutelage.study.networks import PairOfNetworks
+from tutelage.study.own.networks import PairOfNetworks
 from tutelage.study.settings import NetworkSettings
 
 SOURCE = "Tian, Krishnan & Isola 2020, arXiv:1910.10699, and the methods' own papers: CIFAR-100"

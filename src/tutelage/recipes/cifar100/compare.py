@@ -42,7 +42,7 @@ def compare(
     from tutelage.recipes.proposal import claim_layers
     from tutelage.study.claims import cannot_decide
     from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish_comparison
-    from tutelage.study.networks import PairOfNetworks, teacher_of
+    from tutelage.study.own.networks import PairOfNetworks, teacher_of
     from tutelage.study.trials import Trial, run_trial, run_trials
     from tutelage.tasks.classification import ACCURACY
 

@@ -39,8 +39,8 @@ def conflicts(
     from tutelage.recipes.proposal import claim_conflicts
     from tutelage.study.claims import cannot_decide
     from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish_comparison
-    from tutelage.study.conflicts import SUM, question, rule_trials, where_losses_pull
-    from tutelage.study.networks import PairOfNetworks, teacher_of
+    from tutelage.study.experiments.conflicts import SUM, question, rule_trials, where_losses_pull
+    from tutelage.study.own.networks import PairOfNetworks, teacher_of
     from tutelage.study.trials import Trial, run_trial, run_trials
     from tutelage.tasks.classification import ACCURACY
 

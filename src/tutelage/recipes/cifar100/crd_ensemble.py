@@ -54,7 +54,7 @@ def crd_ensemble(
     from tutelage.recipes.cifar100.images import pictures_of
     from tutelage.recipes.cifar100.members import taught
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.ensembles import student_of
+    from tutelage.study.experiments.ensembles import student_of
 
     refuse_nonsense(crd_ensemble, locals())
     free = ("methods", "numbers", "members.name", "student.name", "members.seed", "images.cache_views")
@@ -94,7 +94,7 @@ def claim_contrast(
 ) -> None:
     """The published errors from eight teachers, and that a contrast makes fewer than soft targets from any number."""
     from tutelage.results import Claim
-    from tutelage.study.ensembles import student_of
+    from tutelage.study.experiments.ensembles import student_of
 
     claim = partial(Claim, source=f"{PAPER}, figure 4", unit="points")
     contrasts = [name for name in ("crd", "crd_shared") if name in methods]

@@ -62,8 +62,8 @@ def crossmodal(
     from tutelage.schemes.supervised import supervised
     from tutelage.study.claims import cannot_decide
     from tutelage.study.evaluated import Evaluated
-    from tutelage.study.networks import PairOfNetworks, teacher_of
-    from tutelage.study.transfer import ALL, Transfer, judged, publish_transfer
+    from tutelage.study.experiments.transfer import ALL, Transfer, judged, publish_transfer
+    from tutelage.study.own.networks import PairOfNetworks, teacher_of
     from tutelage.study.trials import Trial, run_trials
 
     refuse_nonsense(crossmodal, locals())
@@ -140,7 +140,7 @@ crossmodal_subset = partial(
 def claim_directions(run: "Run", networks: "dict[str, Network]", reason: str) -> None:
     """Who comes before whom, of linear layers on the students' features and of tuned students."""
     from tutelage.results import Claim
-    from tutelage.study.transfer import WAYS
+    from tutelage.study.experiments.transfer import WAYS
 
     claim = partial(Claim, unit="points", source=PAPER, reason=reason, note=ELSEWHERE, paired=True)
     for way in WAYS:

@@ -50,12 +50,12 @@ def efficacy(
     from tutelage.recipes.cifar100.images import INPUT, pictures_of, plan_for
     from tutelage.recipes.efficacy import claim_size, claim_stops
     from tutelage.schemes.supervised import supervised
-    from tutelage.study.assistants import refuse_no_growth, sizes_of
-    from tutelage.study.capacity import students_by_teacher
-    from tutelage.study.choice import refuse_no_choice
     from tutelage.study.claims import cannot_decide
     from tutelage.study.comparison import BASELINE, Compared, publish_comparison
-    from tutelage.study.efficacy import (
+    from tutelage.study.experiments.assistants import refuse_no_growth, sizes_of
+    from tutelage.study.experiments.capacity import students_by_teacher
+    from tutelage.study.experiments.choice import refuse_no_choice
+    from tutelage.study.experiments.efficacy import (
         COMPLETE,
         early_teachers,
         in_words,
@@ -64,7 +64,7 @@ def efficacy(
         stopped_early,
         switched_off,
     )
-    from tutelage.study.networks import PairOfNetworks, teacher_of
+    from tutelage.study.own.networks import PairOfNetworks, teacher_of
     from tutelage.study.trials import Trial, run_trial, run_trials
     from tutelage.tasks.classification import ACCURACY
 

@@ -52,8 +52,8 @@ def ensemble(
     from tutelage.recipes.cifar100.images import pictures_of
     from tutelage.recipes.cifar100.members import taught
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.ensembles import student_of
-    from tutelage.study.shares import share_of_gain
+    from tutelage.study.experiments.ensembles import student_of
+    from tutelage.study.experiments.shares import share_of_gain
 
     refuse_nonsense(ensemble, locals())
     free = ("targets", "numbers", "members.seed", "images.cache_views")
@@ -93,8 +93,8 @@ def claim_ensemble(
     from statistics import fmean
 
     from tutelage.results import Claim
-    from tutelage.study.ensembles import student_of
-    from tutelage.study.shares import share_of_gain
+    from tutelage.study.experiments.ensembles import student_of
+    from tutelage.study.experiments.shares import share_of_gain
 
     hinton = "Hinton, Vinyals & Dean 2015, arXiv:1503.02531, table 1"
     points = partial(Claim, unit="points", low=0.01, reason=directions, paired=True)

@@ -81,8 +81,8 @@ def fitnets(
     from tutelage.study.comparison import BASELINE
     from tutelage.study.costs import stepping
     from tutelage.study.evaluated import Evaluated, publish_networks
-    from tutelage.study.hints import CITED, LOSSES, depth_of, guidance, in_words, layers_of
-    from tutelage.study.networks import PairOfNetworks, teacher_of
+    from tutelage.study.experiments.hints import CITED, LOSSES, depth_of, guidance, in_words, layers_of
+    from tutelage.study.own.networks import PairOfNetworks, teacher_of
     from tutelage.study.trials import Trial, run_trial
 
     refuse_nonsense(fitnets, locals())

@@ -26,7 +26,7 @@ from tutelage.recipes.cifar100.settings import Images
 from tutelage.recipes.generations import Kind
 from tutelage.run import Run
 from tutelage.schemes.plan import Plan
-from tutelage.study.networks import PairOfNetworks
+from tutelage.study.own.networks import PairOfNetworks
 from tutelage.study.sets import Sets, parted
 from tutelage.study.settings import NetworkSettings, TeacherSettings
 from tutelage.study.training import plan_of

@@ -10,8 +10,8 @@ from tutelage.recipes.cifar100.settings import Images, Members
 from tutelage.results import Network
 from tutelage.run import Run
 from tutelage.study.comparison import BASELINE, Compared, publish_comparison
-from tutelage.study.ensembles import Ways, curve_of, refuse_too_few, refuse_unfit, together, trials_of
-from tutelage.study.networks import PairOfNetworks, teacher_of
+from tutelage.study.experiments.ensembles import Ways, curve_of, refuse_too_few, refuse_unfit, together, trials_of
+from tutelage.study.own.networks import PairOfNetworks, teacher_of
 from tutelage.study.sets import Sets
 from tutelage.study.settings import NetworkSettings
 from tutelage.study.trials import Trial, run_trial, run_trials

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tutelage.recipes.cifar100.settings import BRIEF, IMAGES, SMALL, SMOKE, SUBSET, Images
 from tutelage.study.bounds import Seed, refuse_nonsense
-from tutelage.study.mix_settings import MIX, MixSettings
+from tutelage.study.experiments.mix_settings import MIX, MixSettings
 from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ def mix(
     from tutelage.recipes.cifar100.images import INPUT, pictures_of, plan_for
     from tutelage.recipes.mix import claim_mixed
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.mixed_tables import publish_mixed
-    from tutelage.study.mixing import Made, Mixture, Plans, mixed
-    from tutelage.study.networks import PairOfNetworks, teacher_of
+    from tutelage.study.experiments.mixed_tables import publish_mixed
+    from tutelage.study.experiments.mixing import Made, Mixture, Plans, mixed
+    from tutelage.study.own.networks import PairOfNetworks, teacher_of
     from tutelage.tasks.classification import ACCURACY
 
     refuse_nonsense(mix, locals())

@@ -11,7 +11,7 @@ from tutelage.study.settings import NetworkSettings, TrainingSettings
 if TYPE_CHECKING:
     from tutelage.results import Network
     from tutelage.run import Run
-    from tutelage.study.cohorts import Taught
+    from tutelage.study.experiments.cohorts import Taught
 
 PAPER = "Zhang, Xiang, Hospedales & Lu 2018, arXiv:1706.00384, table 2"
 PUBLISHED = {
@@ -51,7 +51,7 @@ def mutual(
     from tutelage.models.named import named
     from tutelage.recipes.cifar100.images import INPUT, pictures_of, plan_for
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.cohorts import Member, cohorts_of, publish_cohorts, refuse_unfit, train_cohorts
+    from tutelage.study.experiments.cohorts import Member, cohorts_of, publish_cohorts, refuse_unfit, train_cohorts
     from tutelage.tasks.classification import ACCURACY
 
     refuse_nonsense(mutual, locals())
@@ -103,7 +103,7 @@ def claim_table(
 ) -> None:
     """The paper's pairs, in turns: every accuracy, and that each network gains. Other pairs stand for the nearest."""
     from tutelage.results import Claim
-    from tutelage.study.cohorts import gains_of
+    from tutelage.study.experiments.cohorts import gains_of
     from tutelage.tasks.classification import ACCURACY
 
     gains = gains_of(taught, networks, ACCURACY)

@@ -38,8 +38,8 @@ def refinery(
     from tutelage.recipes.cifar100.images import kind_of, plan_for
     from tutelage.recipes.generations import refinery_of, refuse_own_kind
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.generations import refuse_blind
-    from tutelage.study.networks import PairOfNetworks, teacher_of
+    from tutelage.study.experiments.generations import refuse_blind
+    from tutelage.study.own.networks import PairOfNetworks, teacher_of
 
     refuse_nonsense(refinery, locals())
     free = ("images.cache_views", "stronger.seed")

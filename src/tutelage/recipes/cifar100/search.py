@@ -56,8 +56,8 @@ def search(
     from tutelage.recipes.cifar100.images import INPUT, pictures_of, plan_for
     from tutelage.recipes.search import claim_directions
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.networks import PairOfNetworks, teacher_of
-    from tutelage.study.one_cost import Lineup, compare_students
+    from tutelage.study.experiments.one_cost import Lineup, compare_students
+    from tutelage.study.own.networks import PairOfNetworks, teacher_of
     from tutelage.study.search import builds_of, find, of_its_cost
     from tutelage.tasks.classification import ACCURACY
 

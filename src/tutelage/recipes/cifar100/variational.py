@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from tutelage.recipes.cifar100.settings import BRIEF, IMAGES, SMALL, SMOKE, SUBSET, Images
 from tutelage.study.bounds import Distinct, NotEmpty, Seed, refuse_nonsense
+from tutelage.study.experiments.sparse_settings import SPARSE, Row, SparseSettings
 from tutelage.study.settings import NetworkSettings, TeacherSettings, TrainingSettings
-from tutelage.study.sparse_settings import SPARSE, Row, SparseSettings
 
 if TYPE_CHECKING:
     from tutelage.run import Run
@@ -47,9 +47,9 @@ def variational(
     from tutelage.methods.response import kd
     from tutelage.recipes.cifar100.images import INPUT, pictures_of, plan_for
     from tutelage.study.evaluated import Evaluated
-    from tutelage.study.networks import PairOfNetworks, teacher_of
-    from tutelage.study.sparse_comparison import delivered, publish_students, train_students
-    from tutelage.study.sparse_students import ways_of
+    from tutelage.study.experiments.sparse_comparison import delivered, publish_students, train_students
+    from tutelage.study.experiments.sparse_students import ways_of
+    from tutelage.study.own.networks import PairOfNetworks, teacher_of
     from tutelage.tasks.classification import ACCURACY
 
     refuse_nonsense(variational, locals())

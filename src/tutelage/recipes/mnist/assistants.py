@@ -44,10 +44,10 @@ def assistants(
     from tutelage.recipes.mnist import nets
     from tutelage.schemes.chain import Link
     from tutelage.schemes.paths import Path, taught_along_paths, trainings
-    from tutelage.study.assistants import Cast, alone, publish_ways, refuse_disorder
-    from tutelage.study.choice import refuse_no_choice
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.ways import ARROW
+    from tutelage.study.experiments.assistants import Cast, alone, publish_ways, refuse_disorder
+    from tutelage.study.experiments.choice import refuse_no_choice
+    from tutelage.study.experiments.ways import ARROW
     from tutelage.tasks.classification import ERRORS
 
     refuse_nonsense(assistants, locals())

@@ -40,7 +40,7 @@ def born_again(
     from tutelage.recipes.generations import born_again_of
     from tutelage.recipes.mnist import nets
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.generations import refuse_blind
+    from tutelage.study.experiments.generations import refuse_blind
 
     refuse_nonsense(born_again, locals())
     reason = cannot_decide(run, born_again, locals())

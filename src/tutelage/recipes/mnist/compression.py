@@ -82,9 +82,10 @@ def compression(
     from tutelage.recipes.mnist.sparse_nets import build_student
     from tutelage.schemes.by_method import Teaching
     from tutelage.schemes.supervised import supervised
-    from tutelage.study import deep_compression, memory
+    from tutelage.study import memory
     from tutelage.study.claims import cannot_decide
     from tutelage.study.evaluated import Evaluated, publish_networks
+    from tutelage.study.experiments import deep_compression
 
     refuse_nonsense(compression, locals())
     reason = cannot_decide(run, compression, locals(), free=("ways",), deciding={"lenet5": compression_lenet5})

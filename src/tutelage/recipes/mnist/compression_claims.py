@@ -8,7 +8,7 @@ from tutelage.compress.masks import pruned, weights_of
 from tutelage.results import Claim, Network
 from tutelage.run import Run
 from tutelage.stages.storage import Finished
-from tutelage.study.deep_compression import Size, Steps
+from tutelage.study.experiments.deep_compression import Size, Steps
 
 METHODS = (
     "tutelage.losses.kd:soft_targets",

@@ -60,7 +60,7 @@ def conflicts(
     from tutelage.schemes.by_method import Teaching
     from tutelage.study.claims import cannot_decide
     from tutelage.study.comparison import BASELINE, Compared, best_in_words, publish_comparison
-    from tutelage.study.conflicts import SUM, question, rule_trials, where_losses_pull
+    from tutelage.study.experiments.conflicts import SUM, question, rule_trials, where_losses_pull
     from tutelage.study.trials import Trial, run_trial, run_trials
     from tutelage.tasks.classification import ERRORS
 

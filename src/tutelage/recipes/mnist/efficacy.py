@@ -61,12 +61,13 @@ def efficacy(
     from tutelage.methods.weights import until
     from tutelage.recipes.efficacy import claim_size, claim_stops
     from tutelage.recipes.mnist import nets
-    from tutelage.study.assistants import refuse_no_growth
-    from tutelage.study.capacity import students_by_teacher
-    from tutelage.study.choice import refuse_no_choice
     from tutelage.study.claims import cannot_decide
     from tutelage.study.comparison import BASELINE
-    from tutelage.study.efficacy import (
+    from tutelage.study.evaluated import Evaluated, validated
+    from tutelage.study.experiments.assistants import refuse_no_growth
+    from tutelage.study.experiments.capacity import students_by_teacher
+    from tutelage.study.experiments.choice import refuse_no_choice
+    from tutelage.study.experiments.efficacy import (
         COMPLETE,
         early_teachers,
         in_words,
@@ -75,7 +76,6 @@ def efficacy(
         stopped_early,
         switched_off,
     )
-    from tutelage.study.evaluated import Evaluated, validated
     from tutelage.tasks.classification import ERRORS
 
     refuse_nonsense(efficacy, locals())

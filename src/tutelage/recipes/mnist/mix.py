@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tutelage.recipes.mnist.settings import DIGITS, DRAWN, PLAIN, TAUGHT, Digits
 from tutelage.study.bounds import Above, AtMost, Seed, refuse_nonsense
-from tutelage.study.mix_settings import MIX, MixSettings
+from tutelage.study.experiments.mix_settings import MIX, MixSettings
 from tutelage.study.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def mix(
     from tutelage.schemes.by_method import Teaching
     from tutelage.study import memory
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.mixed_tables import publish_mixed
-    from tutelage.study.mixing import Mixture, Plans, mixed, whole
+    from tutelage.study.experiments.mixed_tables import publish_mixed
+    from tutelage.study.experiments.mixing import Mixture, Plans, mixed, whole
     from tutelage.tasks.classification import ERRORS
 
     refuse_nonsense(mix, locals())

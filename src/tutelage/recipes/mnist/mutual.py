@@ -13,7 +13,7 @@ from tutelage.study.settings import TrainingSettings
 if TYPE_CHECKING:
     from tutelage.results import Network
     from tutelage.run import Run
-    from tutelage.study.cohorts import Taught
+    from tutelage.study.experiments.cohorts import Taught
 
 PAPER = "Zhang, Xiang, Hospedales & Lu 2018, arXiv:1706.00384, table 2"
 PUBLISHED = 100 * (1 - (200 - 71.19 - 70.75) / 2 / (100 - 68.99))
@@ -45,7 +45,7 @@ def mutual(
     """
     from tutelage.recipes.mnist import nets
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.cohorts import Member, cohorts_of, publish_cohorts, refuse_unfit, train_cohorts
+    from tutelage.study.experiments.cohorts import Member, cohorts_of, publish_cohorts, refuse_unfit, train_cohorts
     from tutelage.tasks.classification import ERRORS
 
     refuse_nonsense(mutual, locals())

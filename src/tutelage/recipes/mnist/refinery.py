@@ -40,7 +40,7 @@ def refinery(
     from tutelage.recipes.generations import refinery_of, refuse_own_kind
     from tutelage.recipes.mnist import nets
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.generations import refuse_blind
+    from tutelage.study.experiments.generations import refuse_blind
 
     refuse_nonsense(refinery, locals())
     reason = cannot_decide(run, refinery, locals())

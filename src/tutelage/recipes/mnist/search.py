@@ -49,7 +49,7 @@ def search(
     from tutelage.schemes.supervised import supervised
     from tutelage.study import memory
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.one_cost import Lineup, compare_students
+    from tutelage.study.experiments.one_cost import Lineup, compare_students
     from tutelage.study.search import builds_of, find, of_its_cost
     from tutelage.tasks.classification import ERRORS
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tutelage.run import Run
-    from tutelage.study.searches import Searched
+    from tutelage.study.experiments.searches import Searched
     from tutelage.study.sets import Sets
 
 __all__ = ["PAPER"]
@@ -44,8 +44,8 @@ def search_losses(
     """
     from tutelage.recipes.search import claim_losses
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.one_cost import distilled
-    from tutelage.study.searches import errors_by
+    from tutelage.study.experiments.one_cost import distilled
+    from tutelage.study.experiments.searches import errors_by
 
     refuse_nonsense(search_losses, locals())
     reason = cannot_decide(run, search_losses, locals(), free=("network",))
@@ -88,8 +88,8 @@ def search_kl0(
     """
     from tutelage.recipes.search import claim_kl0
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.one_cost import distilled
-    from tutelage.study.searches import errors_by
+    from tutelage.study.experiments.one_cost import distilled
+    from tutelage.study.experiments.searches import errors_by
 
     refuse_nonsense(search_kl0, locals())
     reason = cannot_decide(run, search_kl0, locals(), free=("network",))
@@ -129,8 +129,8 @@ def search_strength(
     """
     from tutelage.recipes.search import claim_strength
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.one_cost import distilled
-    from tutelage.study.searches import errors_by
+    from tutelage.study.experiments.one_cost import distilled
+    from tutelage.study.experiments.searches import errors_by
 
     refuse_nonsense(search_strength, locals())
     reason = cannot_decide(run, search_strength, locals(), free=("network",))
@@ -162,8 +162,8 @@ def _students(
     from tutelage.schemes.by_method import Teaching
     from tutelage.schemes.supervised import supervised
     from tutelage.study import memory
-    from tutelage.study.one_cost import Lineup
-    from tutelage.study.searches import searched
+    from tutelage.study.experiments.one_cost import Lineup
+    from tutelage.study.experiments.searches import searched
     from tutelage.tasks.classification import ERRORS
 
     build = nets.SEARCHED[network]

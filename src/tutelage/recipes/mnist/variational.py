@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tutelage.recipes.mnist.settings import DIGITS, DRAWN, PLAIN, QUICK_TEACHER, TEACHER, Digits, Net, with_training
 from tutelage.study.bounds import Distinct, NotEmpty, Seed, refuse_nonsense
+from tutelage.study.experiments.sparse_settings import ROWS, SPARSE, Row, SparseSettings
 from tutelage.study.settings import TrainingSettings
-from tutelage.study.sparse_settings import ROWS, SPARSE, Row, SparseSettings
 
 if TYPE_CHECKING:
     from tutelage.run import Run
@@ -44,8 +44,8 @@ def variational(
     from tutelage.recipes.mnist import nets, sparse_nets
     from tutelage.study.claims import cannot_decide
     from tutelage.study.evaluated import Evaluated
-    from tutelage.study.sparse_comparison import delivered, publish_students, train_students
-    from tutelage.study.sparse_students import ways_of
+    from tutelage.study.experiments.sparse_comparison import delivered, publish_students, train_students
+    from tutelage.study.experiments.sparse_students import ways_of
     from tutelage.tasks.classification import ERRORS
 
     refuse_nonsense(variational, locals())

@@ -8,8 +8,8 @@ from tutelage.recipes.mnist.settings import DIGITS, DRAWN, QUICK_TEACHER, TEACHE
 from tutelage.recipes.mnist.variational import PAPER as PAPER
 from tutelage.recipes.mnist.variational import STUDENT
 from tutelage.study.bounds import Above, AtMost, Distinct, NotEmpty, Seed, Within, refuse_nonsense
+from tutelage.study.experiments.sparse_settings import SPARSE, Row, SparseSettings
 from tutelage.study.settings import TrainingSettings
-from tutelage.study.sparse_settings import SPARSE, Row, SparseSettings
 
 if TYPE_CHECKING:
     from tutelage.run import Run
@@ -47,10 +47,10 @@ def variational_few(
     """
     from tutelage.recipes.mnist import nets, sparse_nets
     from tutelage.study.evaluated import Evaluated, publish_networks
-    from tutelage.study.few_labels import few_in_words, few_labels_table, with_few
+    from tutelage.study.experiments.few_labels import few_in_words, few_labels_table, with_few
+    from tutelage.study.experiments.sparse_comparison import METHODS, delivered, leader_of, words
+    from tutelage.study.experiments.sparse_students import Ways, ways_of
     from tutelage.study.sets import Sets
-    from tutelage.study.sparse_comparison import METHODS, delivered, leader_of, words
-    from tutelage.study.sparse_students import Ways, ways_of
 
     refuse_nonsense(variational_few, locals())
     data = nets.digits_of(run, digits)

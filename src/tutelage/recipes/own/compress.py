@@ -4,9 +4,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tutelage.study.bounds import Above, AtLeast, AtMost, Seed, refuse_nonsense
-from tutelage.study.own_settings import DataSettings
+from tutelage.study.own.settings import DataSettings
+from tutelage.study.own.teacher_settings import OwnTeacherSettings
 from tutelage.study.spread import spread
-from tutelage.study.teacher_settings import OwnTeacherSettings
 
 if TYPE_CHECKING:
     from tutelage.run import Run
@@ -45,9 +45,9 @@ def compress(
         dry_run: only try the tools, make the plan, and tell it
         seed: of the order and the views of samples
     """
-    from tutelage.study.compression import CompressionSettings, compressed
-    from tutelage.study.original import original_of
-    from tutelage.study.participants import DistillationSettings
+    from tutelage.study.own.original import original_of
+    from tutelage.study.own.participants import DistillationSettings
+    from tutelage.study.planning.compression import CompressionSettings, compressed
 
     refuse_nonsense(compress, {**locals(), **vars(samples), **vars(own)})
     learning = DistillationSettings("kd", minutes, epochs, augment, False, dry_run, seed)

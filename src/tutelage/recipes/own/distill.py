@@ -4,9 +4,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tutelage.study.bounds import Above, AtLeast, AtMost, Seed, refuse_nonsense
-from tutelage.study.own_settings import DataSettings
+from tutelage.study.own.settings import DataSettings
+from tutelage.study.own.teacher_settings import OwnTeacherSettings
 from tutelage.study.spread import spread
-from tutelage.study.teacher_settings import OwnTeacherSettings
 
 if TYPE_CHECKING:
     from tutelage.run import Run
@@ -48,8 +48,8 @@ def distill(
         dry_run: only make the plan, and tell it
         seed: of the student's weights, the order and the views of samples
     """
-    from tutelage.study.distillation import distilled
-    from tutelage.study.participants import DistillationSettings, participants_of
+    from tutelage.study.own.participants import DistillationSettings, participants_of
+    from tutelage.study.planning.distillation import distilled
 
     refuse_nonsense(distill, {**locals(), **vars(samples), **vars(own)})
     asked = DistillationSettings(method, minutes, epochs, augment, baseline, dry_run, seed)

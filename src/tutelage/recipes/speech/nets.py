@@ -21,8 +21,8 @@ from tutelage.schemes.supervised import supervised as supervised  # how nets are
 from tutelage.stages.storage import Finished
 from tutelage.study import memory
 from tutelage.study.evaluated import Evaluated, publish_networks
+from tutelage.study.experiments.speech import Corpus, corpus
 from tutelage.study.sets import Sets
-from tutelage.study.speech import Corpus, corpus
 from tutelage.study.training import plan_of
 from tutelage.tasks import frames
 from tutelage.tasks.frames import FRAMES

@@ -11,9 +11,9 @@ from tutelage.recipes.speech import nets
 from tutelage.results import Claim, Curve, Network, Table
 from tutelage.run import Run
 from tutelage.study.evaluated import Evaluated
+from tutelage.study.experiments.shares import share_of_gain
+from tutelage.study.experiments.speech import Corpus
 from tutelage.study.sets import Sets
-from tutelage.study.shares import share_of_gain
-from tutelage.study.speech import Corpus
 from tutelage.tasks.frames import FRAMES, WORDS
 
 SOURCE = "Hinton, Vinyals & Dean 2015, arXiv:1503.02531, table"

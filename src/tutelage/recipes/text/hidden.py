@@ -20,9 +20,9 @@ from tutelage.results import Table
 from tutelage.run import Run
 from tutelage.schemes.masked_language import Reading, distilled_language, with_a_head
 from tutelage.stages.storage import Finished
-from tutelage.study.language import Hidden, Lines, hidden_token_sets
+from tutelage.study.experiments.language import Hidden, Lines, hidden_token_sets
+from tutelage.study.experiments.sentences import bert_pieces
 from tutelage.study.memory import refuse_too_large
-from tutelage.study.sentences import bert_pieces
 from tutelage.study.sets import Sets
 from tutelage.tasks.language import LANGUAGE, PERPLEXITY
 

@@ -36,7 +36,7 @@ from tutelage.schemes.by_method import Teaching, by_method
 from tutelage.schemes.plan import Plan
 from tutelage.stages.stage import Stage
 from tutelage.stages.storage import Finished
-from tutelage.study.sentences import TEACHERS, Corpus, bert_pieces, corpus, unlabelled_texts
+from tutelage.study.experiments.sentences import TEACHERS, Corpus, bert_pieces, corpus, unlabelled_texts
 from tutelage.study.sets import Sets
 from tutelage.study.settings import TrainingSettings
 from tutelage.study.training import plan_of

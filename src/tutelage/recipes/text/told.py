@@ -24,9 +24,9 @@ from tutelage.schemes.by_method import Teaching, by_method
 from tutelage.schemes.own_texts import on_own_texts
 from tutelage.schemes.plan import Plan
 from tutelage.stages.storage import Finished
-from tutelage.study.language import Lines, next_token_sets
+from tutelage.study.experiments.language import Lines, next_token_sets
+from tutelage.study.experiments.sentences import bert_pieces
 from tutelage.study.memory import refuse_too_large
-from tutelage.study.sentences import bert_pieces
 from tutelage.study.sets import Sets
 from tutelage.study.training import plan_of
 from tutelage.tasks.language import LANGUAGE, PERPLEXITY

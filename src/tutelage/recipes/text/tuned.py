@@ -25,8 +25,8 @@ from tutelage.schemes.plan import Plan
 from tutelage.schemes.supervised import supervised
 from tutelage.stages.stage import Stage
 from tutelage.stages.storage import Finished
+from tutelage.study.experiments.sentences import bert_pieces, labelled_texts
 from tutelage.study.memory import refuse_too_large
-from tutelage.study.sentences import bert_pieces, labelled_texts
 from tutelage.study.sets import Sets
 from tutelage.study.settings import TrainingSettings
 from tutelage.study.training import plan_of

@@ -1,0 +1,250 @@
+"""What a distillation is going to do: epochs, rates, method, and how long each part takes; in words, and kept.
+
+The clock decides in it, so it is made once: whoever asks for the same distillation again reads it, and trains the same
+networks to the same bits.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from time import perf_counter
+
+import torch
+
+from tutelage.checkpoint import read_json, write_json
+from tutelage.checksums import summed, unsummed
+from tutelage.data.labelled import Labelled
+from tutelage.data.lesson import Lesson
+from tutelage.files import made_folder
+from tutelage.keys import described, key_of
+from tutelage.methods.by_name import method as method_named
+from tutelage.plurals import counted, megabytes
+from tutelage.progress import Progress
+from tutelage.run import Run
+from tutelage.stages.code import code_of
+from tutelage.study.budget import Pace, epochs_within, in_words, refuse_too_short
+from tutelage.study.own.participants import DistillationSettings, Participants
+from tutelage.study.own.sought import plan_of
+from tutelage.study.own.views import views_in_words
+from tutelage.study.planning.handover import load_writers
+from tutelage.study.planning.pilot import Found, pilot
+
+PLANS = "plans"
+"""The folder beside the stages in which plans lie, each by what it was made for."""
+REVISION = 2
+"""Raised when the same question would get another plan."""
+FILES = 6.0
+"""Seconds for what comes out, files that are written and checked, and the page, on a machine that is not slow."""
+LATER = {"pilot": 0.0, "under_way": False}
+"""What plans did not say at first."""
+COPIES = 14
+"""Of the student's weights, on disk: a checkpoint with two moments, the last and the best of both trainings, files."""
+MANY = 2
+"""How many times as many epochs have to fit for a plan of a cold start to be made anew."""
+CLOCKED = 3600
+"""Samples that each network is shown where its latency is measured."""
+
+
+@dataclass(frozen=True)
+class TimedPlan:
+    """What a pilot ``found``, the epochs that follow, and the seconds of what comes before and after the trainings.
+
+    ``pilot`` seconds of those before were its own. While a training is ``under_way`` nobody makes another plan.
+    """
+
+    found: Found
+    epochs: int
+    before: float
+    after: float
+    pilot: float = 0.0
+    under_way: bool = False
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """What each part is expected to take."""
+        trainings = {name: pace.seconds(self.epochs) for name, pace in self.paces.items()}
+        search = {} if self.found.search is None else {"search": self.found.search.seconds(self.found.rounds)}
+        before, after = {"reading, the teacher and the pilot": self.before}, {"measuring and files": self.after}
+        return {**before, **search, **trainings, **after}
+
+    def keeps_answers(self, lesson: Lesson) -> bool:
+        """Whether the teacher's answers are written down: the only training that asks for them asks a second time."""
+        return bool(self.found.taught.views) and lesson.repeats(self.epochs)
+
+    @property
+    def paces(self) -> dict[str, Pace]:
+        own = {"student": self.found.taught}
+        return own if self.found.alone is None else {**own, "baseline": self.found.alone}
+
+
+def timed_plan(run: Run, participants: Participants, asked: DistillationSettings, *, files: float = 0.0) -> TimedPlan:
+    """The plan for what is ``asked`` of ``participants``: the one that was made before, or by a pilot.
+
+    ``files`` are seconds of what else is written at the end. The minutes count from when the run was asked for
+    (``run.begun``), the start of a command included. A plan that was made on a cold start is made anew where ``MANY``
+    times its epochs fit now, unless a training by it is under way. Raises ``ValueError`` where the minutes do not hold
+    an epoch, and for a plan on disk that is damaged.
+    """
+    place = place_of(run, participants, asked)
+    begun = perf_counter()
+    load_writers()
+    loading = files + max(FILES, perf_counter() - begun)  # both are Python's work: slow here, slow there
+    if place.is_file():
+        known = read_plan(place)
+        elsewhere = known.pilot + known.seconds.get("search", 0.0) + loading
+        left = 60 * asked.minutes - (perf_counter() - run.begun) - elsewhere
+        fitting = epochs_within(left - _measuring(participants, known.found), list(known.paces.values()))
+        if asked.epochs or known.under_way or fitting < MANY * known.epochs:
+            run.progress.note(f"the plan is the one in {place}")
+            return known
+        run.progress.note(
+            f"the plan in {place} was made on a slower start, {counted(known.epochs, 'epoch')} where {fitting} fit "
+            "now: it is made anew"
+        )
+    begun = perf_counter()
+    found = pilot(run, participants, asked)
+    took, before = perf_counter() - begun, perf_counter() - run.begun
+    after = loading + _measuring(participants, found)
+    paces = [found.taught, *([] if found.alone is None else [found.alone])]
+    epochs, search = asked.epochs, 0.0 if found.search is None else found.search.seconds(found.rounds)
+    if not epochs:
+        refuse_too_short(asked.minutes, before + search + after, paces)
+        epochs = epochs_within(60 * asked.minutes - before - search - after, paces)
+    timed = TimedPlan(found, epochs, round(before, 3), round(after, 3), round(took, 3))
+    _write(run, place, timed)
+    return timed
+
+
+@contextmanager
+def followed(run: Run, participants: Participants, asked: DistillationSettings, timed: TimedPlan) -> Iterator[None]:
+    """While it lasts, and until a start of the same that is not stopped has ended, the plan stays what it is."""
+    place = place_of(run, participants, asked)
+    _write(run, place, replace(timed, under_way=True))
+    yield
+    _write(run, place, replace(timed, under_way=False))
+
+
+def _write(run: Run, place: Path, timed: TimedPlan) -> None:
+    if run.leads:
+        made_folder(place.parent)
+        write_json(place, summed(asdict(timed)))
+
+
+def read_plan(place: Path) -> TimedPlan:
+    """The plan in a file. Raises ``ValueError`` for one that is damaged."""
+    cure = "remove it, and a new plan is made: its networks are trained anew"
+    content = unsummed(read_json(place, cure), place, cure)
+    try:
+        found = content["found"]
+        alone = None if found["alone"] is None else Pace(**found["alone"])
+        search = Pace(**found["search"]) if found.get("search") else None
+        whole = Found(**{**found, "taught": Pace(**found["taught"]), "alone": alone, "search": search})
+        content = {**LATER, **content, "found": {"search": None, "rounds": 0, **found}}
+        before, after, own = (float(content[name]) for name in ("before", "after", "pilot"))
+        timed = TimedPlan(whole, int(content["epochs"]), before, after, own, bool(content["under_way"]))
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{place} is no plan of a distillation ({type(error).__name__}); {cure}.") from None
+    if asdict(timed) != content or timed.epochs < 1:
+        raise ValueError(f"{place} is no plan of a distillation; {cure}.")
+    return timed
+
+
+def plan_in_words(
+    participants: Participants, asked: DistillationSettings, timed: TimedPlan, cached_bytes: int
+) -> list[str]:
+    """The plan, a sentence a line. The answers that are kept take ``cached_bytes``."""
+    found, (teacher, student) = timed.found, participants.names
+    lesson = participants.lesson(found.batch_size, asked)
+    seconds = timed.seconds
+    parts = ", ".join(f"{name} {in_words(value)}" for name, value in seconds.items())
+    rate = f"{found.lr:g}" + (f" ({found.lr_alone:g} alone)" if found.lr_alone != found.lr else "")
+    views = views_in_words(lesson.num_views)
+    kept = timed.keeps_answers(lesson)
+    answers = f"{teacher} is asked once about each view, and its answers are kept"
+    if not kept:
+        why = "" if lesson.repeats(timed.epochs) else ": no view comes twice, so that nothing is kept"
+        answers = f"{teacher} is asked at every step{why}"
+    cached = cached_bytes if kept else 0
+    held = sum(part.inputs.nbytes for part in parts_of(participants)) + found.step_bytes
+    with torch.random.fork_rng():
+        weights = participants.build_student().state_dict().values()
+    written = cached + COPIES * sum(x.nbytes for x in weights if isinstance(x, torch.Tensor))
+    return [
+        *_search_in_words(participants, asked, found),
+        f"{student} learns from {teacher} for {counted(timed.epochs, 'epoch')} of "
+        f"{counted(len(lesson.train), 'sample')}, {views}, "
+        f"{found.batch_size} a step, by {found.optimizer} at a rate of up to {rate}, up for a fifth of the "
+        "steps and then down to 0",
+        f"method {found.method}: {found.why}",
+        answers,
+        f"about {megabytes(held)} of memory for samples and a step, up to {megabytes(written)} on disk",
+        f"{in_words(sum(seconds.values()))} in all: {parts}",
+    ]
+
+
+def _search_in_words(participants: Participants, asked: DistillationSettings, found: Found) -> list[str]:
+    """Of a student that is sought, how."""
+    sought, pace, (teacher, student) = participants.sought, found.search, participants.names
+    if sought is None or pace is None:
+        return []
+    plan = plan_of(participants.lesson(found.batch_size, asked), participants.task, pace, found.rounds)
+    begins = "what is left begins with the weights that it then has"
+    if participants.student_of(method_named(found.method)) is not participants.build_student:
+        begins += f" where no teacher helps; {found.method} makes a student of its own from it, which begins anew"
+    return [
+        f"{student} is sought: {sought.in_words}; channels of {teacher} close while it still says the same, within "
+        f"{counted(found.rounds, 'round')} of {counted(len(plan.lesson.train), 'sample')}, "
+        f"{in_words(pace.seconds(found.rounds))} at most; {begins}"
+    ]
+
+
+def parts_of(participants: Participants) -> list[Labelled]:
+    """All sets that lie in memory, once each."""
+    data = participants.data
+    held = {id(part): part for part in (data.train, data.validation, data.test, data.unlabelled) if part is not None}
+    return list(held.values())
+
+
+def slower_or_faster(
+    progress: Progress, timed: TimedPlan, took: Mapping[str, float], here: Mapping[str, float]
+) -> None:
+    """Tell of trainings that ``took`` more than 15 % more, or less, than was planned.
+
+    Of those alone that all happened ``here``, in so many seconds: not of what another start trained, and this loaded.
+    """
+    for name, pace in timed.paces.items():
+        planned, real = pace.seconds(timed.epochs), took.get(name, 0.0)
+        if 1.0 < real <= here.get(name, 0.0) and not 0.85 <= real / planned <= 1.15:
+            word = "longer" if real > planned else "less long"
+            progress.note(f"{name}: took {word} than planned, {in_words(real)} where {in_words(planned)} were expected")
+
+
+def place_of(run: Run, participants: Participants, asked: DistillationSettings) -> Path:
+    """The file of the plan for that."""
+    data = participants.data
+    wanted = replace(asked, dry_run=False)
+    key = key_of(
+        {
+            "asked": described(wanted),
+            "student": described(participants.sought.asked if participants.sought else participants.build_student),
+            "teacher": described(participants.teacher.last),
+            "sees": participants.teacher_sees,
+            "data": [described(x) for x in (data.train, data.validation, data.unlabelled)],
+            "shown": described(participants.lesson(1, wanted).transform),
+            "task": described(data.task),
+            "conditions": [str(run.precision), run.exact, run.device.type],
+            "revision": REVISION,
+            **code_of(participants.sought.build if participants.sought else participants.build_student, data.task),
+        }
+    )
+    return run.root / PLANS / f"{key}.json"
+
+
+def _measuring(participants: Participants, found: Found) -> float:
+    """Seconds of measuring on the test samples and on the clock."""
+    data, samples = participants.data, len(participants.data.test) + CLOCKED
+    known = 1 if data.validation is None else len(data.validation)
+    student = found.taught.validation / known
+    teacher = found.asking / found.batch_size
+    return samples * (teacher + student * (1 if found.alone is None else 2))
