@@ -24,6 +24,7 @@ Found: TypeAlias = Callable[[str], Any]
 STAGE_KEY = "_tutelage_stage_key"
 DEEPEST = 20  # functions within the arguments of functions; a run nests three or four
 MOVED = {
+    "tutelage.compress.removal:": "tutelage.compress.structure.removal:",
     "tutelage.measure.": "tutelage.measures.",
     "tutelage.recipes.methods.": "tutelage.methods.",
     "tutelage.recipes.methods.find:": "tutelage.methods.by_name:",
@@ -34,6 +35,8 @@ MOVED = {
     "tutelage.recipes.parts.rules:proposal_in_turn": "tutelage.combine.by_name:sequential",
     "tutelage.schemes.hints:falling": "tutelage.methods.weights:falling",
     "tutelage.speakers.": "tutelage.teachers.",
+    "tutelage.study.instances:": "tutelage.study.own.instances:",
+    "tutelage.study.original:": "tutelage.study.own.original:",
 }
 """Where files of earlier versions say that a function is, and where it is now: names, and how they begin."""
 
