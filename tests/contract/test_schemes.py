@@ -48,6 +48,7 @@ from tutelage.schemes.chain import Link
 from tutelage.schemes.distill import distilled, distilled_from_many
 from tutelage.schemes.generations import first, generations
 from tutelage.schemes.hints import faded, hinted
+from tutelage.schemes.imitated import imitated
 from tutelage.schemes.masked_language import Reading, distilled_language, with_a_head
 from tutelage.schemes.mutual import from_mean, mutual
 from tutelage.schemes.own_texts import on_own_texts
@@ -153,6 +154,12 @@ def pruned(run: Run, scheme: Callable[..., None], settings: dict[str, Any], **by
     return {"student": run.stage("student", LARGE, fit, seed=7)}
 
 
+def block_by_block(run: Run, **by: Any) -> dict[str, Finished]:
+    start, original = teachers(run, 2)
+    fit = partial(imitated, plan=PLAN, start=start, original=original, blocks=["middle"], **by)
+    return {"student": run.stage("student", LARGE, fit, seed=7)}
+
+
 def clustered(run: Run, **by: Any) -> dict[str, Finished]:
     (teacher,) = teachers(run)
     fit = partial(with_shared_weights, plan=PLAN, start=teacher, teaching=Teaching(kd, teacher, ("net", "net"), **by))
@@ -236,6 +243,7 @@ SCHEMES: dict[str, Callable[..., dict[str, Finished]]] = {
     "thinned, at once": partial(pruned, scheme=thinned, settings={"thinning": Thinning(0.6, rise=0.0)}),
     "with_small_norms": partial(pruned, scheme=with_small_norms, settings={"strength": 0.1}),
     "with_shared_weights": clustered,
+    "imitated": block_by_block,
     "on_own_texts": on_policy,
     "with_a_head": with_head,
     "distilled_language": distilled_from_language,

@@ -50,7 +50,7 @@ def budget(text: str) -> Budget:
     (Budget(amount=90000000.0, unit='MACs', is_share=False), Budget(amount=0.25, unit='MACs', is_share=True))
     """
     share, rest = _share(text.strip().lower())
-    words = re.fullmatch(r"((?:\d+\.?\d*|\.\d+)(?:e\d+)?)?\s*(%?)(?:\s*of(?:\s+the)?\b)?\s*([a-z ]*)", rest)
+    words = re.fullmatch(r"((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)?\s*(%?)(?:\s*of(?:\s+the)?\b)?\s*([a-z ]*)", rest)
     number, percent, unit = words.groups() if words else ("", "", "")
     is_share = share > 0 or bool(percent)
     scale, name = _unit(unit or "macs" * is_share)

@@ -7,6 +7,8 @@ from functools import partial
 from torch import Tensor, nn
 
 from tutelage.checkpoint import filled
+from tutelage.combine.base import Combine
+from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.compress.changed import changed
 from tutelage.keys import Build
 from tutelage.losses.hint import mean_squares
@@ -23,7 +25,14 @@ from tutelage.teachers.frozen import frozen
 
 
 def imitated(
-    stage: Stage, model: nn.Module, *, plan: Plan, start: nn.Module, original: nn.Module, blocks: Sequence[str]
+    stage: Stage,
+    model: nn.Module,
+    *,
+    plan: Plan,
+    start: nn.Module,
+    original: nn.Module,
+    blocks: Sequence[str],
+    combine: Callable[[], Combine] = WeightedSum,
 ) -> None:
     r"""Fit each of ``blocks`` of ``model`` to that of the same name in ``original``: ``mean (b'(x_b) − b(x_b))²``.
 
@@ -44,7 +53,7 @@ def imitated(
         place: Term(Imitation(parts[place], name), f"teacher.{name}:input", f"teacher.{name}")
         for place, name in places.items()
     }
-    learner = plan.learner(parts, Objective(**terms), {"teacher": frozen(original, plan.task.call)})
+    learner = plan.learner(parts, Objective(**terms), {"teacher": frozen(original, plan.task.call)}, combine())
     stage.train({"student": learner}, plan.lesson.batches(), plan.epochs, model=model)
 
 
