@@ -75,7 +75,7 @@ def mix(
 FEW = replace(BRIEF, epochs=1, lr=0.02)
 mix_smoke = partial(
     mix,
-    settings=replace(SEPARABLE, tools=("distilled", "replaced", "int8")),
+    settings=replace(SEPARABLE, tools=("distilled", "pruned")),
     original=SMOKE["teacher"],
     student=replace(SMOKE["student"], name="narrow_cnn(2)"),
     recovering=FEW,

@@ -79,7 +79,7 @@ def mix(
 BRIEF = replace(TAUGHT, epochs=1, batch_size=25, lr=1e-3)
 mix_smoke = partial(
     mix,
-    settings=replace(MIX, tools=("replaced", "pruned", "int8")),
+    settings=replace(MIX, tools=("replaced", "int8")),
     original=replace(BRIEF, epochs=2),
     student=BRIEF,
     recovering=BRIEF,
