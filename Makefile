@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: setup demo tour test test-everywhere units unit e2e lint docs bench drill clean
+.PHONY: setup demo tour test everything test-everywhere units unit e2e lint docs bench drill clean
 
 setup: $(READY)  ## the environment, and nothing else
 
@@ -29,14 +29,17 @@ UNITS := tests/unit tests/contract tests/reference src
 # Bytecode is kept, whatever PYTHONDONTWRITEBYTECODE says: else every process of a test compiles the package anew.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto
 
-test: lint  ## every test, in one session: each worker loads and collects once
+test: lint  ## all kinds of tests, in one session: each worker loads and collects once
+	$(PYTEST) -m "not long" $(UNITS) tests/e2e
+
+everything: lint  ## those too that do what others do on larger networks or other data
 	$(PYTEST) $(UNITS) tests/e2e
 
 units: $(READY)
 	$(PYTEST) $(UNITS)
 
 unit: $(READY)  ## without those that take long: between two edits
-	$(PYTEST) -m "not slow" $(UNITS)
+	$(PYTEST) -m "not slow and not long" $(UNITS)
 
 test-everywhere: $(READY)  ## the unit tests with other instructions, threads and seeds: many minutes, before a release
 	$(BIN)/python tests/everywhere.py

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SENTENCE = "tutelage: the disk is full; make room and start again."
 
 
+@pytest.mark.long  # of `make drill`, which is longer still
 def test_a_few_of_all_trials_end_in_the_same_bits_or_in_a_sentence(tmp_path):
     words = ["benchmarks/drill.py", "--trials", "1", "--reader", "json", "--out", str(tmp_path)]
     done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True)

@@ -55,7 +55,20 @@ def results(run: Run) -> dict:
     return found
 
 
-@pytest.mark.parametrize("recipe", WRITTEN, ids=lambda recipe: recipe.name)
+TWINS = {
+    "cifar10:search",
+    *(f"cifar100:{name}" for name in ("kd", "response", "feature", "relation", "contrastive", "combined")),
+    *(f"cifar100:{name}" for name in ("born_again", "refinery", "mutual", "assistants", "efficacy", "ensemble", "mix")),
+    *("mnist:search_losses", "mnist:search_kl0"),
+}
+"""Recipes of which another's smoke preset runs the same code, on other data or with other settings."""
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [pytest.param(x, marks=pytest.mark.long if x.name in TWINS else ()) for x in WRITTEN],
+    ids=lambda recipe: recipe.name,
+)
 def test_the_smoke_preset_leaves_a_student_and_started_again_the_same_results(recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     first = performed(recipe, tmp_path)
@@ -71,3 +84,7 @@ def test_the_smoke_preset_leaves_a_student_and_started_again_the_same_results(re
     log = (first.folder / "log.jsonl").read_bytes()
     again = performed(recipe, tmp_path)
     assert results(again) == found and (again.folder / "log.jsonl").read_bytes() == log
+
+
+def test_twins_are_recipes():
+    assert {x.name for x in WRITTEN} > TWINS

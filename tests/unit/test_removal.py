@@ -20,7 +20,12 @@ pytestmark = pytest.mark.slow
 SHARES = [(0.1, 0.2), (0.5, 0.5), (0.9, 0.3), (1.0, 0.0), (0.0, 1.0)]
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+LARGE = {"mobilenet", "vgg", "densenet", "wide resnet"}  # the others hold each kind of their layers
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(x, marks=pytest.mark.long if x in LARGE else ()) for x in NETWORKS]
+)
 def case(request):
     model, sample = network(request.param)
     return model, sample, found(model, sample)
