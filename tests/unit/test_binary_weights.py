@@ -1,4 +1,4 @@
-"""Binary weights: the nearest there are, a gradient as published, whole numbers in a file, a bit each when packed."""
+"""Binary weights: the nearest there are, their gradient, whole numbers in a file, a bit each when packed."""
 
 from collections import OrderedDict
 from copy import deepcopy
@@ -50,13 +50,12 @@ class TestWeight:
             other.view(-1)[place] *= -1
             assert (W - other).square().sum() >= own
 
-    def test_the_gradient_is_the_published_one(self):
-        """1/n + α where |w| ≤ 1, and 1/n beyond."""
+    def test_the_gradient_is_that_of_the_scale_and_of_the_signs_within_their_bounds(self):
+        """Σ g sign(w) = −4.5, a quarter of it with the sign of each, and 1.5 g where |w| ≤ 1."""
         w = torch.tensor([[0.5, -1.0, 3.0, -1.5]], dtype=torch.float64, requires_grad=True)
         g = torch.tensor([[1.0, 2.0, -3.0, 0.5]], dtype=torch.float64)
         (BinaryWeight()(w) * g).sum().backward()
-        alpha = 1.5
-        expected = g * torch.tensor([[0.25 + alpha, 0.25 + alpha, 0.25, 0.25]], dtype=torch.float64)
+        expected = torch.tensor([[-1.125 + 1.5, 1.125 + 3.0, -1.125, 1.125]], dtype=torch.float64)
         assert torch.allclose(w.grad, expected, atol=1e-12)
 
     @pytest.mark.parametrize("shape", [(4, 7), (4, 3, 3, 3), (4, 2, 5)])

@@ -35,8 +35,10 @@ class BinaryWeight(nn.Module):
     r"""A parametrisation: signs, of which that of 0 is +1, times a scale for each output channel, ``α_c sign(w)``.
 
     ``α_c = mean|w_c|``: no other scale, and no other signs, are nearer to ``w_c``. A channel of zeros stays 0. In the
-    backward pass ``∂L/∂w = ∂L/∂w̃ (1/n + α_c 1[|w| ≤ 1])``, ``n`` the weights of a channel: the sign lets pass what
-    would not leave [−1, 1]. The float weights learn on; the first and the last layer are better left at more bits.
+    backward pass the sign lets pass what stands within [−1, 1], and the scale depends on all ``n`` weights of its
+    channel: ``∂L/∂w_i = α_c g_i 1[|w_i| ≤ 1] + sign(w_i)/n Σ_j g_j sign(w_j)`` with ``g = ∂L/∂w̃``. The paper has
+    ``g_i/n`` for the second part, as if no weight had a share in the others' scale. The float weights learn on; the
+    first and the last layer are better left at more bits.
 
     Rastegari, Ordonez, Redmon & Farhadi, "XNOR-Net: ImageNet Classification Using Binary Convolutional Neural
     Networks", ECCV 2016, arXiv:1603.05279, §3.1; Courbariaux, Bengio & David, "BinaryConnect", NeurIPS 2015,
@@ -46,12 +48,11 @@ class BinaryWeight(nn.Module):
     bits = 1
 
     def forward(self, weight: Tensor) -> Tensor:
-        channels = weight.detach().flatten(1)
-        scale = channels.abs().mean(1).view(-1, *[1] * (weight.ndim - 1))
+        scale = weight.flatten(1).abs().mean(1).view(-1, *[1] * (weight.ndim - 1))
         signs = torch.where(weight.detach() >= 0, 1.0, -1.0).to(weight.dtype)
         through = weight.clamp(-1, 1)
         through = through - through.detach()  # 0, with the gradient of the sign
-        return scale * (signs + through) + (weight - weight.detach()) / channels.shape[1]
+        return scale * (signs + through)
 
     def scale(self, weight: Tensor) -> Tensor:
         """``mean|w_c|`` (C,), float32."""
