@@ -57,7 +57,6 @@ def results(run: Run) -> dict:
 
 TWINS = {
     "cifar10:search",
-    *(f"cifar100:{name}" for name in ("kd", "response", "feature", "relation", "contrastive", "combined")),
     *(f"cifar100:{name}" for name in ("born_again", "refinery", "mutual", "assistants", "efficacy", "ensemble", "mix")),
     *("mnist:search_losses", "mnist:search_kl0"),
 }
