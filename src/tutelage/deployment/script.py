@@ -53,7 +53,7 @@ pixels = np.asarray(picture).reshape(1, {height}, {width}, {channels}).transpose
 model = onnxruntime.InferenceSession(Path(__file__).with_name("{model}"), providers=["CPUExecutionProvider"])
 answer = np.atleast_1d(model.run(None, {{"input": pixels}})[0][0].astype(np.float64))
 """
-_SAID = {
+SAID = {
     "classification": """\
 share = np.exp(answer - answer.max()) / np.exp(answer - answer.max()).sum()
 for place in np.argsort(-share)[:3]:
@@ -82,6 +82,7 @@ Image.fromarray(mask).save(file)
 print(f"{file}: {mask.shape[1]} x {mask.shape[0]} pixels of what the network sees, grey levels are classes from 0 on")
 """,
 }
+"""What a script says of an ``answer``, by the task: of a picture, and of a text."""
 
 
 def script(about: About, outputs: int, model: str = "student.onnx", name: str = SCRIPT, precision: str = "") -> str:
@@ -105,7 +106,7 @@ def script(about: About, outputs: int, model: str = "student.onnx", name: str = 
     binary = about.task == "classification" and outputs == 1
     sized = (_OPENED, _DRAFTED, _PICTURE, _CROPPED) if how.resize else (_OPENED, _PICTURE, _RESIZED)
     lines = [part.format(**facts, width=width, resize=how.resize) for part in (_HEAD, *sized, _ASKED)]
-    said = _SAID["one logit" if binary else about.task]
+    said = SAID["one logit" if binary else about.task]
     return "".join([lines[0], f"CLASSES = {class_list(about.classes, 2 if binary else outputs)}\n", *lines[1:], said])
 
 

@@ -5,7 +5,7 @@ How texts are cut stands in the script, and the pieces in the file's metadata, s
 
 from tutelage.data.wordpiece import IDEOGRAPHS, LONGEST_WORD
 from tutelage.deployment.about import About
-from tutelage.deployment.script import SCRIPT, class_list
+from tutelage.deployment.script import SAID, SCRIPT, class_list
 
 _HEAD = '''\
 """Written by tutelage. What {model} says of {what}: python {script} {usage}; needs onnxruntime, numpy."""
@@ -81,22 +81,6 @@ if len(sys.argv) < {count}:
     sys.exit(__doc__)
 answer = answer_to({texts})
 """
-_SAID = {
-    "classification": """\
-share = np.exp(answer - answer.max()) / np.exp(answer - answer.max()).sum()
-for place in np.argsort(-share)[:3]:
-    print(f"{share[place]:6.1%}  {CLASSES[place]}")
-""",
-    "multi-label": """\
-share = 1 / (1 + np.exp(-answer))
-for place in np.argsort(-share):
-    print(f"{share[place]:6.1%}  {'yes' if share[place] >= 0.5 else 'no ':3}  {CLASSES[place]}")
-""",
-    "regression": """\
-for name, value in zip(CLASSES, answer, strict=True):
-    print(f"{name}: {value:g}")
-""",
-}
 _VECTORS = """\
 if len(sys.argv) < 2:
     sys.exit(__doc__)
@@ -134,4 +118,4 @@ def text_script(about: About, outputs: int, model: str = "student.onnx", name: s
     if vectors:
         return "".join([head, cut, asked, _VECTORS])
     classes = f"CLASSES = {class_list(about.classes, outputs)}\n"
-    return "".join([head, classes, cut, asked, one, _SAID[about.task]])
+    return "".join([head, classes, cut, asked, one, SAID[about.task]])
