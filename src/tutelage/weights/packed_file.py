@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tutelage.checkpoint import bytes_of_weights, save_weights, uncompiled, write_tensors
+from tutelage.checkpoint import save_weights, uncompiled, write_tensors
 from tutelage.tensors import read_tensors, stated_sum
 from tutelage.weights.codebook import to_codes
 from tutelage.weights.signs import to_signs
@@ -36,7 +36,8 @@ def save_smallest(path: Path | str, model: nn.Module) -> str:
     that a few bytes are not worth another form.
     """
     tensors, about = _coded(model)
-    if 2 * _bytes(tensors) > bytes_of_weights(model):
+    plain = encoded(uncompiled(model.state_dict()), lambda x: ("", {"": x}))[0]  # which copies and writes nothing
+    if 2 * _bytes(tensors) > _bytes(plain):
         return save_weights(path, model)
     return write_tensors(path, tensors, about)
 
