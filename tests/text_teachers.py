@@ -9,8 +9,8 @@ from torch.nn.functional import cross_entropy
 from bert_folders import save_classifier
 from onnx_texts import write_encoder
 from text_files import CLASSES, labelled, write_lines, write_pairs, write_table, write_vocabulary
+from tutelage.data.pieces import token_ids
 from tutelage.data.synthetic_sentences import known_pieces
-from tutelage.data.wordpiece import token_ids
 from tutelage.models.text_classifier import text_classifier
 
 

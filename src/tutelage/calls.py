@@ -115,6 +115,12 @@ def reason(failure: BaseException) -> str:
     return f"{type(failure).__name__}{': ' if words else ''}{words}{'' if isinstance(failure, SyntaxError) else where}"
 
 
+def lacking(failure: BaseException) -> str:
+    """Why an import failed, in a few words: which module is missing, or what it ends in."""
+    name = failure.name if isinstance(failure, ModuleNotFoundError) else None
+    return f"{name} is missing" if name else reason(failure)
+
+
 def _path(name: ast.expr) -> str:
     if isinstance(name, ast.Attribute):
         return f"{_path(name.value)}.{name.attr}"

@@ -19,7 +19,8 @@ from tutelage.compress.masks import prune_
 from tutelage.compress.structure.channels import channels_of
 from tutelage.compress.structure.graph import Closed
 from tutelage.data.glue import read_glue
-from tutelage.data.wordpiece import read_pieces, token_ids
+from tutelage.data.pieces import token_ids
+from tutelage.data.wordpiece import read_pieces
 from tutelage.foreign.bert_files import dequantised_sentences, encoder_in_folder
 from tutelage.foreign.onnx_encoder import onnx_sentences
 from tutelage.models.encoder import Encoder

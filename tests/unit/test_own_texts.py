@@ -8,9 +8,9 @@ import torch
 
 from text_files import labelled, write_lines, write_pairs, write_table, write_vocabulary
 from tutelage.cli.check import said
+from tutelage.data.pieces import token_ids
 from tutelage.data.synthetic_sentences import known_pieces
 from tutelage.data.tokenizer_file import read_vocabulary
-from tutelage.data.wordpiece import token_ids
 from tutelage.own_data.check import look
 from tutelage.own_data.read import read
 from tutelage.own_data.tokenisation import Tokenisation, read_tokenisation
@@ -163,7 +163,7 @@ class TestCutting:
 
     def test_without_a_vocabulary_the_flag_is_named(self):
         write_table()
-        with pytest.raises(ValueError, match=r"name its vocab.txt or tokenizer.json with --vocabulary"):
+        with pytest.raises(ValueError, match=r"name its tokenizer.json or vocab.txt with --vocabulary"):
             own_sets("cpu", "texts.tsv")
 
     def test_the_same_text_in_two_parts_is_said(self):
@@ -188,26 +188,41 @@ class TestVocabulary:
     @pytest.mark.parametrize(
         ("said", "words"),
         [
-            ({"model": {"type": "BPE", "vocab": {}}}, "of the kind 'BPE'"),
+            ({"model": {"type": "WordPiece"}}, "no tokenizer with a vocabulary"),
             ({"model": {"type": "WordPiece", "vocab": {"[PAD]": 0, "a": 2}}}, "number its pieces from 0"),
             ({"model": {"type": "WordPiece", "vocab": {"a": 0}}}, "lacks"),
-            ({"normalizer": {"type": "BertNormalizer", "lowercase": False}, "model": {"vocab": {}}}, "capital"),
             ([], "no tokenizer"),
         ],
     )
-    def test_other_tokenizers_are_refused(self, said, words):
+    def test_damaged_tokenizers_are_refused(self, said, words):
         Path("tokenizer.json").write_text(json.dumps(said))
         with pytest.raises(ValueError, match=words):
             read_vocabulary(Path("tokenizer.json"))
 
-    def test_a_vocabulary_with_capital_letters_is_refused(self):
+    @pytest.mark.parametrize("file", ["vocab.txt", "tokenizer.json"])
+    @pytest.mark.parametrize(
+        ("said", "lowercase", "accents"),
+        [
+            ({"do_lower_case": False}, False, True),
+            ({"do_lower_case": True, "strip_accents": False}, True, True),
+            ({"do_lower_case": False, "strip_accents": True}, False, False),
+            ({"strip_accents": None}, True, False),
+        ],
+    )
+    def test_what_lies_beside_says_how_words_are_written(self, file, said, lowercase, accents):
+        write_vocabulary(file)
+        Path("tokenizer_config.json").write_text(json.dumps(said))
+        pieces = read_vocabulary(Path())
+        assert (pieces.lowercase, pieces.accents, pieces.pieces) == (lowercase, accents, known_pieces().pieces)
+
+    def test_a_list_of_pieces_with_other_names_for_the_special_ones_is_refused(self):
         write_vocabulary()
-        Path("tokenizer_config.json").write_text(json.dumps({"do_lower_case": False}))
-        with pytest.raises(ValueError, match="capital letters are told apart"):
+        Path("tokenizer_config.json").write_text(json.dumps({"cls_token": "<s>"}))
+        with pytest.raises(ValueError, match=r"calls \[CLS\] '<s>'.*save the tokenizer as tokenizer.json"):
             read_vocabulary(Path())
 
     def test_a_folder_without_one_is_refused(self):
-        with pytest.raises(FileNotFoundError, match=r"has no vocab.txt or tokenizer.json"):
+        with pytest.raises(FileNotFoundError, match=r"has no tokenizer.json or vocab.txt"):
             read_vocabulary(Path())
 
     def test_how_texts_are_cut_comes_back_from_json(self):

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tutelage.data.synthetic_sentences import known_pieces, spoken
-from tutelage.data.wordpiece import SPECIAL, WordPieces
+from tutelage.data.wordpiece import SPECIAL, WordPieces, words
 from tutelage.deployment.about import About, read_about
 from tutelage.deployment.card import Made
 from tutelage.deployment.deploy import deploy
@@ -106,6 +107,13 @@ def test_a_script_cuts_any_text_as_we_do(text, longest):
     found = ODD.of_text(text)
     wanted = [2, *found[: longest - 2], 3]
     assert OF_ODD["tokens_of"]([text], ODD.numbers, longest) == wanted
+
+
+@given(st.text(alphabet="abcdefgAÉé漢字 !?.,-'[]\u0301\u200b\u3000ßİ\t\n"), st.booleans(), st.booleans())
+def test_a_script_writes_words_as_we_do(text, lowercase, accents):
+    how = Tokenisation(replace(ODD, lowercase=lowercase, accents=accents), 12)
+    script_of = functions_of(text_script(About("regression", ("score",), None, "tiny", how), 1))
+    assert script_of["words"](text) == words(text, lowercase=lowercase, accents=accents)
 
 
 @given(st.text(alphabet="abc ", min_size=1), st.text(alphabet="abc ", min_size=1))

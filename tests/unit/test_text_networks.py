@@ -125,6 +125,37 @@ def test_another_family_is_run_by_transformers(monkeypatch):
     assert seen["types"].tolist() == [[0, 0, 0, 1, 1], [0, 0, 0, 0, 0]]
 
 
+def test_a_family_without_types_of_tokens_is_given_none(monkeypatch):
+    """RoBERTa takes ``token_type_ids``, of which it knows one: the second text of a pair would be out of its table."""
+    save_classifier(classifier(), Path("net"))
+    reconfigured(model_type="roberta")
+    seen = []
+
+    class Theirs(nn.Module):
+        config = SimpleNamespace(type_vocab_size=1)
+
+        def forward(self, input_ids=None, attention_mask=None, token_type_ids=None):
+            seen.append(token_type_ids)
+            return SimpleNamespace(logits=input_ids * attention_mask)
+
+    module = ModuleType("transformers")
+    module.AutoModelForSequenceClassification = SimpleNamespace(from_pretrained=lambda *_, **_how: Theirs())
+    monkeypatch.setattr("tutelage.foreign.text_folders.imported", lambda _: module)
+    texts_in_folder("net", *SPECIAL, vectors=False)(TOKENS)
+    assert seen == [None]
+
+
+def test_why_transformers_cannot_be_imported_is_told(monkeypatch):
+    def failing(_):
+        raise ImportError("huggingface-hub>=1.0 is required")
+
+    save_classifier(classifier(), Path("net"))
+    reconfigured(model_type="electra")
+    monkeypatch.setattr("tutelage.foreign.text_folders.imported", failing)
+    with pytest.raises(ImportError, match=r"runs \(ImportError: huggingface-hub>=1.0 is required.*pip install transf"):
+        built("hf:net")
+
+
 def test_an_encoder_in_a_file_gives_the_mean_over_its_tokens():
     encoder = Encoder(**SIZES, types=2, separator=3).eval()
     write_encoder(encoder, Path("net.onnx"))

@@ -1,8 +1,11 @@
 """Texts to numbers of word pieces: as the library does it, and refused where there is nothing to cut."""
 
+from dataclasses import replace
+
 import pytest
 
-from tutelage.data.wordpiece import SPECIAL, WordPieces, fewer, read_pieces, refuse_unknown, token_ids, words
+from tutelage.data.pieces import refuse_unknown, token_ids
+from tutelage.data.wordpiece import SPECIAL, WordPieces, fewer, kept_pieces, read_pieces, words
 
 PIECES = WordPieces(
     ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "un", "##aff", "##able", "run", "##ning", "cafe", "naive",
@@ -30,6 +33,27 @@ def test_pieces_are_those_of_the_library(text, pieces):
     With BERT's own vocabulary all 83,767 different sentences and lines of GLUE and WikiText-2 were cut alike as well.
     """
     assert [PIECES.pieces[number] for number in PIECES.of_text(text)] == pieces.split()
+
+
+SPELT = WordPieces((*PIECES.pieces, "The", "CAFÉ", "café", "Un", "##Aff", "İ", "##stanbul"))
+
+
+@pytest.mark.parametrize(
+    ("lowercase", "accents", "text", "pieces"),
+    [
+        (False, True, "The unaffable CAFÉ café Is", "The un ##aff ##able CAFÉ café [UNK]"),
+        (False, True, "İstanbul the ﬁn", "İ ##stanbul the ﬁ ##n"),
+        (False, True, "UnAff\u200b cafe 中x", "Un ##Aff cafe 中 x"),
+        (True, True, "The unaffable CAFÉ café Is", "the un ##aff ##able café café is"),
+        (True, True, "İstanbul the ﬁn", "i ##̇ ##stanbul the ﬁ ##n"),
+        (False, False, "The unaffable CAFÉ café Is", "The un ##aff ##able [UNK] cafe [UNK]"),
+    ],
+)
+def test_capital_letters_and_accents_are_kept_where_a_vocabulary_has_them(lowercase, accents, text, pieces):
+    """tokenizers 0.23.3, BertNormalizer(lowercase=…, strip_accents=…) with this vocabulary."""
+    how = replace(SPELT, lowercase=lowercase, accents=accents)
+    assert [how.pieces[number] for number in how.of_text(text)] == pieces.split()
+    assert how.checksum != SPELT.checksum and kept_pieces(how.as_json()) == how
 
 
 def test_a_text_cannot_write_special_pieces():

@@ -1,19 +1,24 @@
-"""The vocabulary that somebody's network was trained with, from ``vocab.txt`` or ``tokenizer.json``, as they are saved.
+"""The vocabulary that somebody's network was trained with, from ``tokenizer.json`` or ``vocab.txt``, as they are saved.
 
-Neither ``transformers`` nor ``tokenizers`` is needed. What cuts texts otherwise than ``wordpiece`` does is refused:
+BERT's word pieces are cut by ``wordpiece``, with no library; what cuts texts otherwise is left to ``tokenizers``:
 another network's numbers would mean other pieces, and nothing but a bad score would tell.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tutelage import plain_json
-from tutelage.data.wordpiece import SPECIAL, UNKNOWN, WordPieces, read_pieces
+from tutelage.data.library_pieces import LibraryPieces, library_pieces
+from tutelage.data.wordpiece import LONGEST_WORD, SPECIAL, UNKNOWN, WordPieces, read_pieces
 
 VOCABULARY, TOKENIZER, CONFIG = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
-FILES = (VOCABULARY, TOKENIZER)
-CURE = "those of BERT in lower case (WordPiece) are read; take a teacher that has such a one"
+FILES = (TOKENIZER, VOCABULARY)
+"""The first says more than the second."""
+MAP, NETWORK = "special_tokens_map.json", "config.json"
+LONGEST = "model_max_length"
+_KEYS = dict(zip(SPECIAL, ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), strict=True))
 
 
 def vocabulary_file(folder: Path) -> Path | None:
@@ -21,31 +26,75 @@ def vocabulary_file(folder: Path) -> Path | None:
     return next((folder / name for name in FILES if (folder / name).is_file()), None)
 
 
-def read_vocabulary(path: Path) -> WordPieces:
-    """The vocabulary in a ``vocab.txt``, a ``tokenizer.json``, or a folder that holds one of them.
+def read_vocabulary(path: Path) -> WordPieces | LibraryPieces:
+    """The vocabulary in a ``tokenizer.json``, a ``vocab.txt``, or a folder that holds one of them.
 
-    Raises ``FileNotFoundError``, and ``ValueError`` for what is damaged, no WordPiece, or not in lower case.
+    What the ``tokenizer_config.json`` beside it says of capital letters and accents holds before what it says itself,
+    as in ``transformers``. Raises ``FileNotFoundError``, ``ValueError`` for what is damaged, and as ``library_pieces``
+    for what is not BERT's.
     """
     file = vocabulary_file(path) if path.is_dir() else path
     if file is None:
         raise FileNotFoundError(f"{path} has no {' or '.join(FILES)}; save the teacher's tokenizer there.")
     if not file.is_file():
         raise FileNotFoundError(f"There is no vocabulary {file}; name the teacher's {' or '.join(FILES)}.")
-    pieces = _of_tokenizer(file) if file.suffix == ".json" else read_pieces(file)
-    _refuse_cased(file.parent / CONFIG)
-    return pieces
-
-
-def _of_tokenizer(file: Path) -> WordPieces:
+    config = _beside(file, CONFIG)
+    if file.suffix != ".json":
+        return _of_list(file, config)
     said = _object(file)
-    model, normalizer = _part(said, "model"), _part(said, "normalizer")
-    kind, known = model.get("type", "WordPiece"), model.get("vocab")
-    if kind != "WordPiece" or not isinstance(known, Mapping):
-        raise ValueError(f"{file} is a tokenizer of the kind {str(kind)[:40]!r}; {CURE}.")
-    if normalizer.get("type") == "BertNormalizer" and normalizer.get("lowercase") is False:
-        raise ValueError(f"{file} tells capital letters apart; {CURE}.")
-    if model.get("unk_token", UNKNOWN) != UNKNOWN or model.get("continuing_subword_prefix", "##") != "##":
-        raise ValueError(f"{file} marks pieces otherwise than BERT; {CURE}.")
+    if not _is_berts(said, config):
+        return library_pieces(file, said, _padding(file, said, config))
+    return _spelt(_of_tokenizer(file, said), _part(said, "normalizer"), config)
+
+
+def longest_text(folder: Path) -> int:
+    """The most tokens of a text, as the tokenizer in ``folder`` says; 0 where it says none."""
+    said = _beside(folder / TOKENIZER, CONFIG).get(LONGEST)
+    return said if type(said) is int and 0 < said < 2**20 else 0  # where there is no limit, 10**30 stands there
+
+
+def _of_list(file: Path, config: Mapping[str, Any]) -> WordPieces:
+    renamed = [x for x in SPECIAL if _text(config.get(_KEYS[x])) not in (None, x)]
+    if renamed or config.get("tokenize_chinese_chars") is False:
+        what = f"calls {renamed[0]} {_text(config[_KEYS[renamed[0]]])!r}" if renamed else "leaves ideographs together"
+        raise ValueError(
+            f"{file.parent / CONFIG} {what}, of which {file.name} says nothing; save the tokenizer as {TOKENIZER}."
+        )
+    return _spelt(read_pieces(file), {}, config)
+
+
+def _spelt(pieces: WordPieces, normalizer: Mapping[str, Any], config: Mapping[str, Any]) -> WordPieces:
+    """``pieces`` with what the files say of capital letters, and of accents, which go with these unless they say so."""
+    said = (config.get("do_lower_case"), normalizer.get("lowercase"))
+    lowercase = next((x for x in said if isinstance(x, bool)), True)
+    said = (config.get("strip_accents"), normalizer.get("strip_accents"))
+    strips = next((x for x in said if isinstance(x, bool)), lowercase)
+    return replace(pieces, lowercase=lowercase, accents=not strips)
+
+
+def _is_berts(said: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    """Whether ``wordpiece`` cuts as this tokenizer does: BERT's rules and names, and no more tokens than BERT's."""
+    model, normalizer, before = (_part(said, name) for name in ("model", "normalizer", "pre_tokenizer"))
+    rules = (
+        model.get("type", "WordPiece") == "WordPiece"
+        and model.get("unk_token", UNKNOWN) == UNKNOWN
+        and model.get("continuing_subword_prefix", "##") == "##"
+        and model.get("max_input_chars_per_word", LONGEST_WORD) == LONGEST_WORD
+        and normalizer.get("type", "BertNormalizer") == "BertNormalizer"
+        and before.get("type", "BertPreTokenizer") == "BertPreTokenizer"
+        and normalizer.get("clean_text") is not False
+    )
+    whole = False in (normalizer.get("handle_chinese_chars"), config.get("tokenize_chinese_chars"))
+    added = said.get("added_tokens")
+    names = [x.get("content") for x in added if isinstance(x, Mapping)] if isinstance(added, list) else []
+    renamed = any(_text(config.get(_KEYS[x])) not in (None, x) for x in SPECIAL)
+    return rules and not whole and not renamed and {*names} <= {*SPECIAL}
+
+
+def _of_tokenizer(file: Path, said: Mapping[str, Any]) -> WordPieces:
+    known = _part(said, "model").get("vocab")
+    if not isinstance(known, Mapping):
+        raise ValueError(f"{file} is no tokenizer with a vocabulary; save the tokenizer again.")
     if any(type(x) is not int for x in known.values()) or {*known.values()} != {*range(len(known))}:
         raise ValueError(f"{file} does not number its pieces from 0 on; save the tokenizer again.")
     try:
@@ -54,19 +103,17 @@ def _of_tokenizer(file: Path) -> WordPieces:
         raise ValueError(f"{file} is no vocabulary of word pieces: {str(error).rstrip('.')}.") from None
 
 
-def _refuse_cased(config: Path) -> None:
-    """Raise ``ValueError`` where the file beside a vocabulary says that words keep their capital letters."""
-    if not config.is_file():
-        return
-    said = _object(config)
-    if said.get("do_lower_case") is False:
-        raise ValueError(f"{config} says that capital letters are told apart (do_lower_case); {CURE}.")
-    renamed = [x for x in SPECIAL if (key := _KEYS[x]) in said and _text(said[key]) not in (None, x)]
-    if renamed:
-        raise ValueError(f"{config} calls {renamed[0]} {_text(said[_KEYS[renamed[0]]])!r}; {CURE}.")
+def _padding(file: Path, said: Mapping[str, Any], config: Mapping[str, Any]) -> str | int | None:
+    """What stands behind short texts: a name, as the files beside say, or a number, as the network's does."""
+    names = (_text(found.get("pad_token")) for found in (config, _beside(file, MAP), _part(said, "padding")))
+    if name := next(filter(None, names), None):
+        return name
+    number = _beside(file, NETWORK).get("pad_token_id")
+    return number if type(number) is int and number >= 0 else None
 
 
-_KEYS = dict(zip(SPECIAL, ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), strict=True))
+def _beside(file: Path, name: str) -> Mapping[str, Any]:
+    return _object(file.parent / name) if (file.parent / name).is_file() else {}
 
 
 def _text(value: Any) -> str | None:

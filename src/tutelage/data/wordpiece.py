@@ -1,21 +1,24 @@
-"""BERT's way from a text to the numbers of its pieces: words in lower case without accents, cut by a vocabulary.
+"""BERT's way from a text to the numbers of its pieces: words, in lower case without accents or as they are, cut by a
+vocabulary.
 
-The pieces of ``transformers``' uncased ``BertTokenizer``, without it: Devlin et al., "BERT", 2019, arXiv:1810.04805,
-and github.com/google-research/bert, tokenization.py. Text is text: ``[SEP]`` in it is a bracket and a word.
+The pieces of ``transformers``' ``BertTokenizer``, without it: Devlin et al., "BERT", 2019, arXiv:1810.04805, and
+github.com/google-research/bert, tokenization.py. Text is text: ``[SEP]`` in it is a bracket and a word.
 """
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from tutelage.data.contents import content_of
+from tutelage.data.pieces import Frame
 
 PAD, UNKNOWN, START, END, HIDDEN = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL = (PAD, UNKNOWN, START, END, HIDDEN)
@@ -28,7 +31,7 @@ IDEOGRAPHS = (
     (0x2B740, 0x2B81F), (0x2B820, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),
 )  # fmt: skip
 """Each of which is a word: Chinese is written without spaces."""
-ASCII = re.compile(r"[a-z0-9]+|[^a-z0-9\s]")
+ASCII = re.compile(r"[A-Za-z0-9]+|[^A-Za-z0-9\s]")
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -36,10 +39,13 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 class WordPieces:
     """A vocabulary: the number of a piece is its place in ``pieces``; ``##`` marks one that continues a word.
 
-    Raises ``ValueError`` for a piece that is there twice, and without one of ``SPECIAL``.
+    Words are cut in ``lowercase``, and without ``accents``, unless it says otherwise. Raises ``ValueError`` for a piece
+    that is there twice, and without one of ``SPECIAL``.
     """
 
     pieces: tuple[str, ...]
+    lowercase: bool = True
+    accents: bool = False
 
     def __post_init__(self) -> None:
         if len(self.numbers) < len(self.pieces):
@@ -58,13 +64,37 @@ class WordPieces:
 
     @property
     def checksum(self) -> str:
-        """The sha-256 of the pieces in their order."""
-        return sha256("\n".join(self.pieces).encode()).hexdigest()
+        """The sha-256 of the pieces in their order, and of how words are written where that is not the usual way."""
+        spelt = "" if self.lowercase and not self.accents else f"\n\n{self.lowercase} {self.accents}"
+        return sha256(("\n".join(self.pieces) + spelt).encode()).hexdigest()
+
+    @property
+    def padding(self) -> int:
+        return self.numbers[PAD]
+
+    @property
+    def unknown(self) -> int:
+        return self.numbers[UNKNOWN]
+
+    @property
+    def frame(self) -> Frame:
+        """``[CLS] text [SEP]`` and ``[CLS] text [SEP] second [SEP]``."""
+        end = (self.numbers[END],)
+        return (self.numbers[START],), end, end
 
     @property
     def special(self) -> tuple[int, ...]:
         """The numbers of ``SPECIAL``: padding, unknown, start, end, hidden."""
         return tuple(self.numbers[x] for x in SPECIAL)
+
+    def name(self, number: int) -> str:
+        """The piece that has the number."""
+        return self.pieces[number]
+
+    def as_json(self) -> dict[str, object]:
+        """For the files of a student; how words are written stands there where that is not the usual way."""
+        usual = self.lowercase and not self.accents
+        return {"pieces": [*self.pieces], **({} if usual else {"lowercase": self.lowercase, "accents": self.accents})}
 
     def of_text(self, text: str) -> list[int]:
         """The numbers of the pieces of ``text``, without start and end.
@@ -72,7 +102,8 @@ class WordPieces:
         >>> WordPieces((*SPECIAL, "un", "##know", "##n", "!")).of_text("Unknown!")
         [5, 6, 7, 8]
         """
-        return [number for word in words(text) for number in self._of_word(word)]
+        spelt = words(text, lowercase=self.lowercase, accents=self.accents)
+        return [number for word in spelt for number in self._of_word(word)]
 
     def _of_word(self, word: str) -> tuple[int, ...]:
         known: dict[str, tuple[int, ...]] = self._known
@@ -118,7 +149,7 @@ def fewer(pieces: WordPieces, ids: Tensor, size: int) -> WordPieces:
         raise ValueError(f"{len(kept)} pieces are needed to spell every word; got {size}: take more.")
     counts[list(kept)] = -1
     kept |= {*counts.argsort(descending=True, stable=True)[: size - len(kept)].tolist()}
-    return WordPieces(tuple(x for number, x in enumerate(pieces.pieces) if number in kept))
+    return replace(pieces, pieces=tuple(x for number, x in enumerate(pieces.pieces) if number in kept))
 
 
 def read_pieces(path: Path) -> WordPieces:
@@ -137,78 +168,31 @@ def read_pieces(path: Path) -> WordPieces:
         raise ValueError(f"{path} is no vocabulary of word pieces: {str(error).rstrip('.')}.") from None
 
 
-def token_ids(
-    texts: Sequence[str], pieces: WordPieces, longest: int = 128, seconds: Sequence[str] | None = None
-) -> Tensor:
-    """Each text as ``[CLS] text [SEP]``, with padding behind it, int64 (N, T); T is the longest one's.
-
-    With ``seconds``, ``[CLS] text [SEP] second [SEP]``. What is longer than ``longest`` tokens is cut at its end; of
-    pairs, always the longer of both. Raises ``ValueError`` for no texts, for a ``longest`` that leaves no room for a
-    token of each, and for a text without any piece.
-
-    >>> pieces = WordPieces((*SPECIAL, "a", "b"))
-    >>> token_ids(["a b", "b"], pieces).tolist()
-    [[2, 5, 6, 3], [2, 6, 3, 0]]
-    """
-    parts = [texts] if seconds is None else [texts, seconds]
-    if not len(texts) or {len(part) for part in parts} != {len(texts)}:
-        raise ValueError(f"There is one text or more, and a second one for each; got {[len(part) for part in parts]}.")
-    if longest < 1 + 2 * len(parts):
-        raise ValueError(f"{1 + 2 * len(parts)} tokens are the fewest that a text can be cut to; got {longest}.")
-    rows = []
-    for number, together in enumerate(zip(*parts, strict=True)):
-        found = [pieces.of_text(text) for text in together]
-        if not all(found):
-            raise ValueError(f"Text {number + 1} of {len(texts)} has no word in it, {together!r}; leave it out.")
-        rows.append(row_of(found, pieces, longest))
-    return padded(rows, max(map(len, rows)), pieces.numbers[PAD])
+def kept_pieces(said: Mapping[str, Any]) -> WordPieces | None:
+    """What ``as_json`` gave; ``None`` for what it never gives. Raises as ``WordPieces``."""
+    pieces, lowercase, accents = said.get("pieces"), said.get("lowercase", True), said.get("accents", False)
+    if not isinstance(pieces, list) or not all(isinstance(x, str) for x in pieces):
+        return None
+    if not isinstance(lowercase, bool) or not isinstance(accents, bool):
+        return None
+    return WordPieces(tuple(pieces), lowercase, accents)
 
 
-def row_of(parts: Sequence[Sequence[int]], pieces: WordPieces, longest: int) -> list[int]:
-    """The numbers of a text, or of a pair, as a network gets them: cut to ``longest``, with start and ends."""
-    cut = _cut_to([[*part] for part in parts], longest - 1 - len(parts))
-    end = pieces.numbers[END]
-    return [pieces.numbers[START], *(number for part in cut for number in (*part, end))]
-
-
-def padded(rows: Sequence[Sequence[int]], width: int, padding: int) -> Tensor:
-    """Rows of any length as int64 (N, ``width``), with ``padding`` behind each.
-
-    >>> padded([[5], [6, 7]], 3, 0).tolist()
-    [[5, 0, 0], [6, 7, 0]]
-    """
-    ids = torch.full((len(rows), width), padding)
-    for place, row in enumerate(rows):
-        ids[place, : len(row)] = torch.tensor(row)
-    return ids
-
-
-def refuse_unknown(ids: Tensor, pieces: WordPieces, most: float = 0.5, name: str = "The corpus") -> None:
-    """Raise ``ValueError`` for a corpus of which more than the share ``most`` of the pieces is unknown.
-
-    So it is for a corpus in another alphabet than the vocabulary's, or one that was cut for another vocabulary.
-    """
-    padding, unknown, start, end, _ = pieces.special
-    said = ~torch.isin(ids, torch.tensor([padding, start, end]))
-    share = float((ids == unknown).sum() / said.sum().clamp_min(1))
-    if share > most:
-        raise ValueError(
-            f"{name} is to {100 * share:.0f} % of pieces that the vocabulary does not know, and at most "
-            f"{100 * most:.0f} % may be; take the vocabulary that is made for this language and spelling."
-        )
-
-
-def words(text: str) -> list[str]:
+def words(text: str, *, lowercase: bool = True, accents: bool = False) -> list[str]:
     """The words of ``text`` in lower case, without accents and control characters; a mark or ideograph is a word.
 
     >>> words("Ça va, déjà?")
     ['ca', 'va', ',', 'deja', '?']
+    >>> words("Ça va, déjà?", lowercase=False, accents=True)
+    ['Ça', 'va', ',', 'déjà', '?']
     """
     if text.isascii():
-        return ASCII.findall(CONTROL.sub("", text.lower()))
+        return ASCII.findall(CONTROL.sub("", text.lower() if lowercase else text))
     cleaned = "".join(" " if _is_space(x) else x for x in text if not _is_control(x))
-    plain = (x for x in unicodedata.normalize("NFD", cleaned.lower()) if unicodedata.category(x) != "Mn")
-    return "".join(f" {x} " if _alone(x) else x for x in plain).split()
+    cleaned = cleaned.lower() if lowercase else cleaned
+    if not accents:
+        cleaned = "".join(x for x in unicodedata.normalize("NFD", cleaned) if unicodedata.category(x) != "Mn")
+    return "".join(f" {x} " if _alone(x) else x for x in cleaned).split()
 
 
 def _is_space(character: str) -> bool:
@@ -226,10 +210,3 @@ def _alone(character: str) -> bool:
     if code < 128:
         return not character.isalnum() and not character.isspace()
     return any(low <= code <= high for low, high in IDEOGRAPHS) or unicodedata.category(character).startswith("P")
-
-
-def _cut_to(parts: list[list[int]], most: int) -> list[list[int]]:
-    """Without the last pieces of the longer part, one by one, until all are ``most`` or fewer."""
-    while sum(map(len, parts)) > most:
-        max(reversed(parts), key=len).pop()
-    return parts

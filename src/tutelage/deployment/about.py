@@ -48,8 +48,9 @@ class About:
     def input_words(self) -> str:
         """What the network itself sees, for whoever calls it in PyTorch; nothing is known of other numbers."""
         if (how := self.tokenisation) is not None:
-            form = "[CLS] text [SEP]" + " second [SEP]" * (how.texts == 2)
-            return f"int64 (N, {how.longest}): numbers of pieces, {form}, at most so many, {how.padding} behind them"
+            return (
+                f"int64 (N, {how.longest}): numbers of pieces, {how.words}, at most so many, {how.padding} behind them"
+            )
         if self.preprocessing is None:
             return ""
         shape = ", ".join(map(str, (self.preprocessing.channels, *self.preprocessing.size)))

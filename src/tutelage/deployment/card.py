@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tutelage.data.wordpiece import WordPieces
 from tutelage.deployment.about import OUTPUTS, About
 from tutelage.deployment.compared import Checked
 from tutelage.measures.chance import left_open
@@ -116,12 +117,22 @@ def _input(about: About, checked: Checked | None) -> str:
 
 
 def _texts(how: Tokenisation) -> str:
-    form = "[CLS] text [SEP]" if how.texts == 1 else "[CLS] text [SEP] second [SEP]"
+    kept = "`tokenisation`, and `predict.py` reads them there."
+    if isinstance(how.pieces, WordPieces):
+        case = "in lower case" if how.pieces.lowercase else "with their capital letters"
+        accents = "with" if how.pieces.accents else "without"
+        cut = (
+            f"Texts are {case} {accents} accents and cut into word pieces as BERT's, {in_markdown(how.words)}; the "
+            f"{len(how.pieces):,} pieces are in the file's metadata under {kept}"
+        )
+    else:
+        cut = (
+            f"The library tokenizers cuts texts, {in_markdown(how.words)}; the tokenizer, of {len(how.pieces):,} "
+            f"pieces, and its frame are in the file's metadata under {kept}"
+        )
     return (
         "The ONNX file takes `input_ids` and `attention_mask`: int64 (N, T), any number N of texts, T of up to "
-        f"{how.longest} tokens, the mask 1 for each and 0 for padding. Texts are in lower case without accents and cut "
-        f"into word pieces as BERT's, {in_markdown(form)}; the {len(how.pieces):,} pieces are in the file's metadata "
-        "under `tokenisation`, and `predict.py` reads them there."
+        f"{how.longest} tokens, the mask 1 for each and 0 for padding. {cut}"
     )
 
 

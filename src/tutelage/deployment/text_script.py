@@ -1,26 +1,27 @@
 """``predict.py`` for texts: the lines that ask the ONNX file about a text, with onnxruntime and numpy alone.
 
-How texts are cut stands in the script, and the pieces in the file's metadata, so that the file is enough.
+How texts are cut into word pieces stands in the script, and the pieces in the file's metadata, so that the file is
+enough; what the library ``tokenizers`` cut in training, it cuts here as well, by what the metadata say.
 """
 
-from tutelage.data.wordpiece import IDEOGRAPHS, LONGEST_WORD
+from tutelage.data.wordpiece import IDEOGRAPHS, LONGEST_WORD, WordPieces
 from tutelage.deployment.about import About
 from tutelage.deployment.script import SAID, SCRIPT, class_list
 
 _HEAD = '''\
-"""Written by tutelage. What {model} says of {what}: python {script} {usage}; needs onnxruntime, numpy."""
+"""Written by tutelage. What {model} says of {what}: python {script} {usage}; needs {needs}."""
 
 import json
 import sys
-import unicodedata
-from pathlib import Path
+{standard}from pathlib import Path
 
 import numpy as np
 import onnxruntime
-
+{imports}
 '''
 _CUT = '''\
 IDEOGRAPHS = {ideographs}
+LOWERCASE, ACCENTS = {lowercase}, {accents}
 
 
 def is_control(x):
@@ -34,10 +35,12 @@ def stands_alone(x):
 
 
 def words(text):
-    """Its words in lower case without accents; a mark or ideograph is a word."""
+    """Its words, in lower case and without accents or as they are; a mark or ideograph is a word."""
     spaced = (" " if x in "\\t\\n\\r" or unicodedata.category(x) == "Zs" else x for x in text if not is_control(x))
-    plain = (x for x in unicodedata.normalize("NFD", "".join(spaced).lower()) if unicodedata.category(x) != "Mn")
-    return "".join(f" {{x}} " if stands_alone(x) else x for x in plain).split()
+    text = "".join(spaced).lower() if LOWERCASE else "".join(spaced)
+    if not ACCENTS:
+        text = "".join(x for x in unicodedata.normalize("NFD", text) if unicodedata.category(x) != "Mn")
+    return "".join(f" {{x}} " if stands_alone(x) else x for x in text).split()
 
 
 def pieces_of(word, numbers):
@@ -63,14 +66,26 @@ def tokens_of(texts, numbers, longest):
 
 
 '''
+_LIBRARY = '''\
+def tokens_of(texts, tokenizer, cut):
+    """What the tokenizer makes of each text, in its frame; cut at the end of the longer one."""
+    before, between, behind = cut["frame"]
+    parts = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
+    while sum(map(len, parts)) > cut["longest"] - len(before) - len(between) * (len(texts) - 1) - len(behind):
+        max(reversed(parts), key=len).pop()
+    first, *second = parts
+    return [*before, *first, *(number for part in second for number in (*between, *part)), *behind]
+
+
+'''
 _ASKED = """\
 model = onnxruntime.InferenceSession(Path(__file__).with_name("{model}"), providers=["CPUExecutionProvider"])
 cut = json.loads(model.get_modelmeta().custom_metadata_map["tokenisation"])
-numbers = {{piece: number for number, piece in enumerate(cut["pieces"])}}
+{cutter}
 
 
 def answer_to(*texts):
-    ids = np.array([tokens_of(texts, numbers, cut["longest"])])
+    ids = np.array([tokens_of(texts, {cutting})])
     given = {{"input_ids": ids, "attention_mask": np.ones_like(ids)}}
     return np.atleast_1d(model.run(None, given)[0][0].astype(np.float64))
 
@@ -91,12 +106,26 @@ for text, vector in zip(sys.argv[2:], vectors[1:], strict=True):
 if len(vectors) == 1:
     print(json.dumps(vectors[0].tolist()))
 """
+_WORDS = {
+    "needs": "onnxruntime, numpy",
+    "standard": "import unicodedata\n",
+    "imports": "",
+    "cutter": 'numbers = {piece: number for number, piece in enumerate(cut["pieces"])}',
+    "cutting": 'numbers, cut["longest"]',
+}
+_TOKENIZERS = {
+    "needs": "onnxruntime, numpy, tokenizers",
+    "standard": "",
+    "imports": "from tokenizers import Tokenizer\n",
+    "cutter": 'tokenizer = Tokenizer.from_str(cut["tokenizer"])',
+    "cutting": "tokenizer, cut",
+}
 
 
 def text_script(about: About, outputs: int, model: str = "student.onnx", name: str = SCRIPT) -> str:
     """The source of ``predict.py`` for a file ``model`` of texts beside it that gives ``outputs`` numbers a text.
 
-    The script is called ``name``. Texts are cut to the bit as ours are. Of one text in an embedding it prints the
+    The script is called ``name``. Texts are cut as ours are, to the bit. Of one text in an embedding it prints the
     vector, of more how alike each is to the first. Raises ``ValueError`` for a student whose inputs are no texts.
     """
     how = about.tokenisation
@@ -108,13 +137,17 @@ def text_script(about: About, outputs: int, model: str = "student.onnx", name: s
         "model": model,
         "script": name,
         "usage": usage,
+        **(_WORDS if isinstance(how.pieces, WordPieces) else _TOKENIZERS),
+        "lowercase": getattr(how.pieces, "lowercase", None),
+        "accents": getattr(how.pieces, "accents", None),
         "what": "a text" if how.texts == 1 else "a pair of texts",
         "ideographs": IDEOGRAPHS,
         "longest_word": LONGEST_WORD,
         "count": how.texts + 1,
         "texts": ", ".join(f"sys.argv[{n + 1}]" for n in range(how.texts)),
     }
-    head, cut, asked, one = (part.format(**facts) for part in (_HEAD, _CUT, _ASKED, _ONE))
+    head, words, asked, one = (part.format(**facts) for part in (_HEAD, _CUT, _ASKED, _ONE))
+    cut = words if isinstance(how.pieces, WordPieces) else _LIBRARY
     if vectors:
         return "".join([head, cut, asked, _VECTORS])
     classes = f"CLASSES = {class_list(about.classes, outputs)}\n"

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from tutelage.calls import reason
+from tutelage.calls import lacking, reason
 from tutelage.machine import usable_memory
 from tutelage.outputs import TensorOutput
 from tutelage.trust import Refused, imported
@@ -127,10 +127,8 @@ def _library(name: str) -> ModuleType:
     except Refused:
         raise
     except Exception as failure:  # a torchvision of another torch ends in a RuntimeError
-        lacking = failure.name if isinstance(failure, ImportError) else None
-        words = f"{lacking} is missing" if lacking else reason(failure)
         install = INSTALL[name].format(torch=version("torch").partition("+")[0])
-        raise ImportError(f"Networks of {name} need it to be installed ({words}): {install}") from None
+        raise ImportError(f"Networks of {name} need it to be installed ({lacking(failure)}): {install}") from None
 
 
 def _made(make: Callable[[], nn.Module], called: str, fetched: bool) -> nn.Module:

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from tutelage import plain_json
+from tutelage.calls import lacking
 from tutelage.foreign.bert_files import CONFIG, FAMILIES, config_in, encoder_in_folder, weights_in
 from tutelage.models.encoder import SEPARATOR
 from tutelage.models.sentences import SentenceEncoder, counting, mean_of_tokens, trimmed
@@ -76,7 +77,8 @@ class TransformersTexts(nn.Module):
     def __init__(self, network: nn.Module, padding: int, separator: int, vectors: bool) -> None:
         super().__init__()
         self.network, self.padding, self.separator, self.vectors = network, padding, separator, vectors
-        self.has_types = "token_type_ids" in signature(network.forward).parameters
+        types = getattr(getattr(network, "config", None), "type_vocab_size", 2)
+        self.has_types = types > 1 and "token_type_ids" in signature(network.forward).parameters
 
     def forward(self, tokens: Tensor) -> Tensor:
         tokens = trimmed(tokens, self.padding)
@@ -95,11 +97,12 @@ def _by_transformers(folder: Path, padding: int, separator: int, vectors: bool) 
         library: Any = imported("transformers")
     except Refused:
         raise
-    except Exception:
+    except Exception as failure:
         torch_version = version("torch").partition("+")[0]
         raise ImportError(
-            f"{folder} holds a network of the family {config_in(folder).get('model_type')!r}, which transformers runs: "
-            f"pip install transformers torch=={torch_version}; {' and '.join(FAMILIES)} need no more than tutelage."
+            f"{folder} holds a network of the family {config_in(folder).get('model_type')!r}, which transformers runs "
+            f"({lacking(failure)}): pip install transformers torch=={torch_version}; {' and '.join(FAMILIES)} need no "
+            "more than tutelage."
         ) from None
     kind = library.AutoModel if vectors else library.AutoModelForSequenceClassification
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import nn
 
-from tutelage.data.tokenizer_file import vocabulary_file
+from tutelage.data.tokenizer_file import longest_text, vocabulary_file
 from tutelage.foreign.bert_files import config_in
 from tutelage.foreign.forms import own_network
 from tutelage.foreign.onnx_encoder import OnnxAnswers, OnnxEncoder, outputs_of
@@ -22,6 +22,8 @@ from tutelage.models.sentences import SentenceEncoder
 FOLDER = "hf:"
 FEWEST = 8
 """Tokens that a network of texts takes at least."""
+COUNTED_FROM_PADDING = ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "ibert", "data2vec-text")
+"""Families whose places are numbered from the padding's number on, which leaves so many fewer."""
 WHOLE = "sentence_embedding"
 """What exporters of sentence encoders call a text's vector; ``pooler_output`` of a plain BERT is none."""
 
@@ -63,15 +65,19 @@ def vocabulary_of(text: str) -> Path | None:
 
 
 def longest_of(text: str) -> int:
-    """The most tokens that the network in a folder takes, as its ``config.json`` says; 0 where nothing does."""
+    """The most tokens that the network in a folder takes, as its files say; 0 where nothing does."""
     if not text.startswith(FOLDER):
         return 0
+    folder = Path(text.removeprefix(FOLDER))
     try:
-        said = config_in(Path(text.removeprefix(FOLDER)))
+        said, told = config_in(folder), longest_text(folder)
     except (OSError, ValueError):  # which is said where the network is built
         return 0
-    longest = said.get("max_position_embeddings")
-    return longest if isinstance(longest, int) and longest >= FEWEST else 0
+    places, padding = said.get("max_position_embeddings"), said.get("pad_token_id")
+    if type(places) is int and type(padding) is int and said.get("model_type") in COUNTED_FROM_PADDING:
+        places -= padding + 1
+    known = [x for x in (places, told) if type(x) is int and x >= FEWEST]
+    return min(known, default=0)
 
 
 def texts_in_onnx(file: Path, padding: int, separator: int, *, vectors: bool) -> nn.Module:

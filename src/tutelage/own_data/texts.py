@@ -7,8 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from tutelage.data.pieces import padded, refuse_unknown, row_of
 from tutelage.data.tokenizer_file import FILES, read_vocabulary
-from tutelage.data.wordpiece import padded, refuse_unknown, row_of
 from tutelage.own_data.source import Part, Samples, Source
 from tutelage.own_data.split import chosen
 from tutelage.own_data.tokenisation import Tokenisation

@@ -9,9 +9,10 @@ from torch import Tensor
 from tutelage.data.labelled import Labelled, labelled
 from tutelage.data.masked_texts import text_windows
 from tutelage.data.masked_tokens import masked_tokens, token_weights
+from tutelage.data.pieces import refuse_unknown
 from tutelage.data.split import HELD_OUT_SEED, sample
 from tutelage.data.token_windows import token_row, token_windows
-from tutelage.data.wordpiece import WordPieces, fewer, refuse_unknown
+from tutelage.data.wordpiece import WordPieces, fewer
 from tutelage.profiling import clocked
 from tutelage.run import Run
 from tutelage.study.sets import Sets

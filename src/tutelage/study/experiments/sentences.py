@@ -9,9 +9,10 @@ import torch
 from tutelage.data.find import find_data
 from tutelage.data.glue import COLUMNS, Sentences, glue
 from tutelage.data.labelled import Labelled, labelled
+from tutelage.data.pieces import refuse_unknown, token_ids
 from tutelage.data.split import held_out, sample
 from tutelage.data.wikitext import sentences_of, wikitext2
-from tutelage.data.wordpiece import WordPieces, read_pieces, refuse_unknown, token_ids
+from tutelage.data.wordpiece import WordPieces, read_pieces
 from tutelage.profiling import clocked
 from tutelage.run import Run
 from tutelage.study.sets import Sets, parted

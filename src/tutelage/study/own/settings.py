@@ -21,7 +21,7 @@ class DataSettings:
     text_columns: tuple[str, ...] = ()
     """the columns of a table that hold its texts, one or two; found out if not given"""
     vocabulary: Path | None = None
-    """vocab.txt or tokenizer.json by which texts are cut, of BERT's kind; what lies beside the teacher if not given"""
+    """tokenizer.json or vocab.txt by which texts are cut; what lies beside the teacher if not given"""
     longest: Annotated[int, AtLeast(8), AtMost(2**16)] = 128
     """tokens of a text, or of a pair; a longer one is cut"""
     size: Annotated[int, AtLeast(0), AtMost(4096)] = 0

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from tutelage.data.pieces import separator
 from tutelage.foreign.bert_files import dequantised_sentences
 from tutelage.foreign.forms import fresh_network, only_answers
 from tutelage.keys import Build
@@ -59,10 +60,13 @@ def fresh_text_network(student: str, data: Sets) -> Build:
 
 
 def _sizes(how: Tokenisation) -> dict[str, int]:
-    padding, _, _, separator, _ = how.pieces.special
-    types = 2 if how.texts == 2 else 0
-    sizes = {"vocabulary": len(how.pieces), "positions": how.longest, "padding": padding, "separator": separator}
-    return {**sizes, "types": types}
+    return {
+        "vocabulary": len(how.pieces),
+        "positions": how.longest,
+        "padding": how.padding,
+        "separator": separator(how.pieces),
+        "types": 2 if how.texts == 2 else 0,
+    }
 
 
 def _open(run: Run, data: Sets, teacher: Finished, called: str) -> Finished:

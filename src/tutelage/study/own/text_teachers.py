@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from torch import nn
 
+from tutelage.data.pieces import separator
 from tutelage.data.tokenizer_file import read_vocabulary
 from tutelage.foreign.table_answers import Named
 from tutelage.foreign.text_networks import longest_of, text_network, vocabulary_of
@@ -37,13 +38,12 @@ def text_teacher(data: Sets, asked: OwnTeacherSettings, num_answers: int, sample
             f"{own} is the vocabulary of {asked.teacher}, and texts were cut by another one: its numbers mean other "
             "pieces; leave out --vocabulary."
         )
-    padding, _, _, separator, _ = how.pieces.special
     return text_network(
         asked.teacher,
         asked.weights,
         vectors=data.task.of_teacher,
         num_answers=num_answers,
-        special=(padding, separator),
+        special=(how.padding, separator(how.pieces)),
         samples=samples,
     )
 
