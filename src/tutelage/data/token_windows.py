@@ -5,31 +5,38 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from tutelage.data.pieces import Pieces
 from tutelage.data.wikitext import STRUCK_OUT
-from tutelage.data.wordpiece import END, UNKNOWN, WordPieces
 
 IGNORED = -100
 """The target of a place after which nothing comes."""
 
 
-def token_row(lines: Iterable[str], pieces: WordPieces) -> Tensor:
-    """The pieces of all ``lines`` one behind the other, int64 (M,), with ``[SEP]`` where a line ends.
+def token_row(lines: Iterable[str], pieces: Pieces) -> Tensor:
+    """The pieces of all ``lines`` one behind the other, int64 (M,), each line as ``pieces_of_line`` cuts it.
 
-    A word that was struck out (``<unk>``) is ``[UNK]``. Raises ``ValueError`` where no line has a word.
+    Raises ``ValueError`` where no line has a word.
 
-    >>> from tutelage.data.wordpiece import SPECIAL
+    >>> from tutelage.data.wordpiece import SPECIAL, WordPieces
     >>> token_row(["a b", "b <unk>"], WordPieces((*SPECIAL, "a", "b"))).tolist()
     [5, 6, 3, 6, 1, 3]
     """
-    end, unknown = pieces.numbers[END], pieces.numbers[UNKNOWN]
-    row: list[int] = []
-    for line in lines:
-        for number, part in enumerate(line.split(STRUCK_OUT)):
-            row += [unknown] * (number > 0) + pieces.of_text(part)
-        row.append(end)
-    if all(token == end for token in row):
+    row = [token for line in lines for token in pieces_of_line(line, pieces)]
+    if {*row} <= {*pieces.frame[2]}:
         raise ValueError("There is no word in the text; give lines with words.")
     return torch.tensor(row)
+
+
+def pieces_of_line(line: str, pieces: Pieces) -> list[int]:
+    """The pieces of a ``line``, and what stands where a text ends, such as ``[SEP]``.
+
+    A word that was struck out (``<unk>``) is the unknown piece, where there is one.
+    """
+    first, *others = line.split(STRUCK_OUT) if pieces.unknown >= 0 else [line]
+    row = pieces.of_text(first)
+    for part in others:
+        row += [pieces.unknown, *pieces.of_text(part)]
+    return [*row, *pieces.frame[2]]
 
 
 def token_windows(row: Tensor, length: int) -> tuple[Tensor, Tensor]:
