@@ -62,6 +62,7 @@ from tutelage.schemes.search import search
 from tutelage.schemes.shared import with_shared_weights
 from tutelage.schemes.static_labels import with_static_labels
 from tutelage.schemes.supervised import supervised
+from tutelage.schemes.written_texts import nearest, on_written_texts
 from tutelage.stages.storage import Finished
 from tutelage.tasks.language import LANGUAGE
 
@@ -182,6 +183,15 @@ def on_policy(run: Run, **by: Any) -> dict[str, Finished]:
     return {"student": run.stage("student", small, fit, seed=7)}
 
 
+def on_texts_of_the_teacher(run: Run, **by: Any) -> dict[str, Finished]:
+    teacher = run.given("a teacher that writes", partial(CausalLanguageModel, 1, 16, 2, 0, 12, 8)).last
+    lesson = Lesson(texts(40, 0), texts(20, 1), batch_size=40 // BATCHES, seed=3)
+    plan = Plan(lesson, partial(interrupted, lr=0.1), EPOCHS, task=LANGUAGE)
+    writes = partial(on_written_texts, plan=plan, teacher=teacher, writer=Writer, prompt=3, beams=2, choose=nearest)
+    fit = partial(writes, fit=partial(supervised, **by)) if by else writes
+    return {"student": run.stage("student", partial(CausalLanguageModel, 1, 8, 2, 0, 12, 8), fit, seed=7)}
+
+
 def interrupted(named: Any, *, lr: float) -> torch.optim.Optimizer:
     """An optimizer in whose steps the signal comes that views send elsewhere: texts have no views."""
     optimizer = sgd(named, lr=lr)
@@ -245,6 +255,7 @@ SCHEMES: dict[str, Callable[..., dict[str, Finished]]] = {
     "with_shared_weights": clustered,
     "imitated": block_by_block,
     "on_own_texts": on_policy,
+    "on_written_texts": on_texts_of_the_teacher,
     "with_a_head": with_head,
     "distilled_language": distilled_from_language,
     "hinted": lambda run, **by: of_one(run, hinted, guided="middle", hint="middle", **by),

@@ -1,6 +1,7 @@
 """Texts that the student wrote itself: a teacher then judges it where it will be, mistakes included."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -69,11 +70,18 @@ def continued(
             f"Texts (N, T), each with its number (N,), go on for 1 token or more; got {tuple(tokens.shape)}, "
             f"{tuple(index.shape)} and {length}."
         )
+    with evaluating(logits):
+        return _continued(logits, tokens, length, (seed, epoch, index), temperature, end)
+
+
+@contextmanager
+def evaluating(logits: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Within, ``logits`` is in eval mode, all modules of it, if it is a network; afterwards each is as it was."""
     modes = [(module, module.training) for module in logits.modules()] if isinstance(logits, nn.Module) else []
     for module, _ in modes:
         module.training = False
     try:
-        return _continued(logits, tokens, length, (seed, epoch, index), temperature, end)
+        yield
     finally:
         for module, mode in modes:
             module.training = mode

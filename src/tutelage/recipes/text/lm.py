@@ -10,9 +10,12 @@ from tutelage.study.bounds import Above, AtMost, Distinct, NotEmpty, Seed, refus
 if TYPE_CHECKING:
     from tutelage.run import Run
 
-PAPER = "Agarwal et al. 2024, arXiv:2306.13649 (GKD); Gu et al. 2024, arXiv:2306.08543 (MiniLLM)"
+PAPER = (
+    "Agarwal et al. 2024, arXiv:2306.13649 (GKD); Gu et al. 2024, arXiv:2306.08543 (MiniLLM); Kim & Rush 2016, "
+    "arXiv:1606.07947 (sequence level)"
+)
 
-Way: TypeAlias = Literal["forward", "reverse", "jensen-shannon", "on-policy"]
+Way: TypeAlias = Literal["forward", "reverse", "jensen-shannon", "on-policy", "sequence", "interpolated"]
 EVERY: tuple[Way, ...] = ("forward", "reverse", "jensen-shannon", "on-policy")
 TEXT = Told()
 TEACHER = Teller(layers=4, width=256, training=replace(TELLS, epochs=8))
@@ -29,13 +32,15 @@ def lm(
     beta: Annotated[float, Above(0), AtMost(1)] = 0.5,
     share: Annotated[float, Above(0), AtMost(1)] = 0.5,
     prompt: Annotated[int, Above(0), AtMost(512)] = 32,
+    beams: Annotated[int, Above(0), AtMost(64)] = 5,
     seed: Seed = 0,
 ) -> None:
     """By which divergence does a small language model learn best from a large one?
 
     The teacher learns WikiText-2. Students of one size learn from it alone: by its divergence, by the reverse, by the
-    one between the two, on the text that it learnt from or, in part, on what they write themselves. Beside them stands
-    such a student that learns from the text alone. What counts is the perplexity of the test part.
+    one between the two, on the text that it learnt from or, in part, on what they write themselves; or from texts that
+    the teacher writes, its likeliest or, of several, those nearest to the text. Beside them stands such a student that
+    learns from the text alone. What counts is the perplexity of the test part.
 
     Args:
         students: what students of the teacher learn by
@@ -44,7 +49,8 @@ def lm(
         text: what is read
         beta: share of the teacher in the mixture that both are compared with, jensen-shannon and on-policy
         share: part of the batches that the student writes, on-policy
-        prompt: tokens of a window that it goes on from, on-policy
+        prompt: tokens of a window that are gone on from, on-policy, sequence and interpolated
+        beams: texts that the teacher keeps at a time while it writes, sequence and interpolated
         seed: of weights, order and what is written
     """
     from tutelage.recipes.text import told
@@ -58,7 +64,7 @@ def lm(
     told.refuse_unfit(data, {"The teacher": (large, teacher), "A student": (small, student)})
     plans = [told.plan_for(data, one, seed) for one in (teacher, student)]
     whole = run.stage("teacher", partial(large, dropout=told.DROPOUT), partial(supervised, plan=plans[0]), seed=seed)
-    taught = told.ways(whole, beta, prompt=prompt, share=share, seed=seed)
+    taught = told.ways(whole, beta, prompt=prompt, share=share, beams=beams, seed=seed)
     alone = run.stage("alone", small, partial(supervised, plan=plans[1]), seed=seed)
     learnt = {name: run.stage(name, small, partial(taught[name], plan=plans[1]), seed=seed) for name in students}
     networks = {"teacher": Evaluated("teacher", "the large model", whole)}

@@ -23,6 +23,7 @@ from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching, by_method
 from tutelage.schemes.own_texts import on_own_texts
 from tutelage.schemes.plan import Plan
+from tutelage.schemes.written_texts import nearest, on_written_texts
 from tutelage.stages.storage import Finished
 from tutelage.study.experiments.language import Lines, next_token_sets
 from tutelage.study.experiments.sentences import bert_pieces
@@ -39,6 +40,8 @@ WORDS = {
     "reverse": "the reverse divergence",
     "jensen-shannon": "the divergence from a mixture of both",
     "on-policy": "the same, in part on texts of its own",
+    "sequence": "texts that the teacher writes",
+    "interpolated": "of these, the nearest to the data's",
 }
 DROPOUT = 0.1
 """Of the teacher, which sees the text more often than the students."""
@@ -77,8 +80,11 @@ def plan_for(data: Sets, one: Teller, seed: int) -> Plan:
     return plan_of(lesson, one.training, LANGUAGE)
 
 
-def ways(teacher: Finished, beta: float, *, prompt: int, share: float, seed: int) -> dict[str, Callable[..., None]]:
-    """How a student learns from ``teacher``: by each divergence, of all tokens of the text; or on its own texts.
+def ways(
+    teacher: Finished, beta: float, *, prompt: int, share: float, beams: int, seed: int
+) -> dict[str, Callable[..., None]]:
+    """How a student learns from ``teacher``: by each divergence, of all tokens of the text; on its own texts; or on
+    those that the teacher writes.
 
     The teacher is asked in each step, as its answers to a text fill no cache.
     """
@@ -92,7 +98,10 @@ def ways(teacher: Finished, beta: float, *, prompt: int, share: float, seed: int
         for name, loss in losses.items()
     }
     own = partial(on_own_texts, teaching=teachings["jensen-shannon"], writer=Writer, prompt=prompt)
+    writes = partial(on_written_texts, teacher=teacher.last, writer=Writer, prompt=prompt, beams=beams)
     return {
+        "sequence": writes,
+        "interpolated": partial(writes, choose=nearest),
         **{name: partial(by_method, teaching=one) for name, one in teachings.items()},
         "on-policy": partial(own, share=share, seed=seed),
     }
