@@ -1,5 +1,6 @@
 """A quantised file computes what was asked for, is measured beside float32, and is kept if it lost little."""
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -51,6 +52,33 @@ def perceptron():
 
 def vectors(count=64):
     return torch.randn(count, 8, generator=torch.Generator().manual_seed(1))
+
+
+class UpAndAside(nn.Module):
+    """Channels that are split and upsampled by a transposed convolution."""
+
+    def __init__(self):
+        super().__init__()
+        self.down, self.up = nn.Conv2d(3, 8, 3, 2, 1), nn.ConvTranspose2d(8, 6, 2, 2)
+        self.read, self.head = nn.Conv2d(9, 8, 3), nn.Linear(14, 5)
+
+    def forward(self, x):
+        y = torch.relu(self.read(torch.cat([self.up(torch.relu(self.down(x))), x], 1)))
+        _, a, b = y.split((2, 3, 3), 1)
+        y = torch.cat([y, y.amax(1, keepdim=True), torch.cat([b, a, a], 1)[:, :5]], 1)
+        return self.head(y.mean((2, 3)))
+
+
+class OfTorch(nn.Module):
+    """Torch's own encoder layer over places."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.head = nn.Conv2d(3, 16, 4, 4), nn.Linear(16, 5)
+        self.encode = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+
+    def forward(self, x):
+        return self.head(self.encode(self.embed(x).flatten(2).transpose(1, 2)).mean(1))
 
 
 def spread(x):
@@ -267,6 +295,16 @@ class TestVerdict:
         assert points_lost(metric, *pair) == lost and points_lost(metric, *pair[::-1]) == -lost
 
 
+@pytest.mark.parametrize("kind", [UpAndAside, OfTorch])
+def test_networks_of_other_peoples_code_are_quantised_too(kind):
+    torch.manual_seed(0)
+    network = kind().eval()
+    x = torch.randn(32, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    content, expected = float32(network, x, About()), network(x).detach()
+    for way in (lambda c: static(c, x), *WITHOUT_SAMPLES.values()):
+        assert float((asked(way(content), x) - expected).abs().max()) < 0.2 * float(spread(expected))
+
+
 @pytest.mark.usefixtures("elsewhere")
 class TestCommand:
     def test_it_says_what_came_out(self, run, capsys):
@@ -299,3 +337,15 @@ class TestCommand:
         monkeypatch.setitem(sys.modules, "onnxruntime", None)
         assert main(["export", str(run), "--to", "a.onnx", "--precision", "int8"]) != 0
         assert "pip install 'tutelage[onnx]'" in capsys.readouterr().err
+
+
+def test_what_the_runtimes_tools_fail_at_is_said(monkeypatch):
+    shapes = importlib.import_module("onnxruntime.quantization.shape_inference")
+
+    def fails(*_args, **_named):
+        raise AssertionError
+
+    content = float32(perceptron(), vectors(), About())
+    monkeypatch.setattr(shapes, "quant_pre_process", fails)
+    with pytest.raises(ValueError, match="tools cannot quantise this network: AssertionError"):
+        dynamic(content)

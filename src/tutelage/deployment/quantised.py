@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from torch import Tensor
 
+from tutelage.calls import reason
 from tutelage.deployment.onnx import INPUT, onnx_module
 from tutelage.deployment.traced import quiet
 
@@ -103,18 +104,25 @@ WITHOUT_SAMPLES: Mapping[str, Quantise] = {
 def _preprocessed(content: bytes, wanted: tuple[str, ...], words: str) -> Iterator[tuple[Path, Path]]:
     """The file after ONNX Runtime's pre-processing, with shapes and folded norms, and a place for what is made of it.
 
-    Raises ``ValueError`` where it has no node of the kinds that are ``wanted``.
+    Shapes are inferred by ONNX: the runtime's own symbolic inference fails on splits, transposed convolutions and
+    torch's attention. Raises ``ValueError`` where the file has no node of the kinds that are ``wanted``, and where its
+    tools fail.
     """
     onnx = onnx_module("onnx")
     shapes = import_module("onnxruntime.quantization.shape_inference")
     with TemporaryDirectory(prefix="tutelage-") as folder:
         float32, before, after = (Path(folder, name) for name in ("float32.onnx", "before.onnx", "after.onnx"))
         float32.write_bytes(content)
-        with quiet():
-            shapes.quant_pre_process(str(float32), str(before))
-        if not any(node.op_type in wanted for node in onnx.load(before).graph.node):
-            raise ValueError(f"The network has no {words}, so there is nothing that could be quantised so.")
-        yield before, after
+        try:
+            with quiet():
+                shapes.quant_pre_process(str(float32), str(before), skip_symbolic_shape=True)
+            if not any(node.op_type in wanted for node in onnx.load(before).graph.node):
+                raise ValueError(f"The network has no {words}, so there is nothing that could be quantised so.")
+            yield before, after
+        except (ValueError, OSError, MemoryError):
+            raise
+        except Exception as error:  # of the runtime's own, without a common class
+            raise ValueError(f"ONNX Runtime's tools cannot quantise this network: {reason(error)}.") from None
 
 
 def _reader(samples: Tensor) -> Any:
