@@ -124,7 +124,10 @@ def gated(model, channels, closed):
         reader, layer = channels.readers[name], copy.get_submodule(name)
         shape = (-1,) if isinstance(layer, nn.Linear) else (-1, *[1] * (layer.weight.ndim - 2))
         factor = (~shut[reader.slots]).double().repeat(getattr(layer, "groups", 1)).view(shape)
-        layer.register_forward_pre_hook(lambda _layer, args, factor=factor: (args[0] * factor,))
+        layer.register_forward_pre_hook(
+            lambda _layer, args, named, factor=factor: ((next(iter((*args, *named.values()))) * factor,), {}),
+            with_kwargs=True,
+        )
     for name in settled(channels, closed).branches:
         copy.get_submodule(name).register_forward_hook(lambda _layer, _args, out: out * 0.0)
     return copy

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from channel_networks import assert_removed_exactly, found, gated, some, trained
-from tutelage.compress.importance import filters
+from tutelage.compress.importance import activity, filters, loudness, taylor
 from tutelage.compress.ranked import least_important
 from tutelage.compress.structure.channels import channels_of
 from tutelage.compress.structure.costs import cost, macs
@@ -16,6 +16,7 @@ from tutelage.compress.structure.graph import Closed
 from tutelage.compress.structure.plain import Blank, Select, Zero
 from tutelage.compress.structure.removal import without
 from tutelage.compress.structure.widths import unread, widths
+from tutelage.models.watch import tensors_in
 
 pytestmark = pytest.mark.slow
 
@@ -296,6 +297,32 @@ class Looking(nn.Module):
         return self.head(x.mean((2, 3)) + torch.zeros(1))
 
 
+class Coordinates(nn.Module):
+    """Two maps of constants beside the channels, as in CoordConv."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2, self.head = nn.Conv2d(5, 8, 3), nn.Conv2d(10, 6, 3), nn.Linear(6, 5)
+
+    def forward(self, x):
+        for conv in (self.conv1, self.conv2):
+            rows = torch.linspace(-1, 1, x.shape[2], dtype=x.dtype).view(1, 1, -1, 1).expand(len(x), 1, *x.shape[2:])
+            x = F.relu(conv(torch.cat([x, rows, rows.mT], 1)))
+        return self.head(x.mean((2, 3)))
+
+
+class Frames(nn.Module):
+    """Frames are samples until the last layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.each, self.then, self.head = nn.Linear(12, 8), nn.Linear(8, 6), nn.Linear(6, 5)
+
+    def forward(self, x):
+        y = F.relu(self.each(input=x.flatten(0, 1))).unflatten(0, x.shape[:2]).mean(1)
+        return self.head(F.relu(self.then(y)))
+
+
 class Embedded(nn.Module):
     """Words in, their classes out; convolutions over time."""
 
@@ -332,6 +359,8 @@ CASES = {
     Auxiliary: (IMAGE, {"aux": "it does not run"}, {"norm1", "head"}),
     RowByRow: (VECTOR, {"each": "it runs more than once"}, {"head"}),
     Looking: (IMAGE, {}, {"conv1", "head"}),
+    Coordinates: (IMAGE, {}, {"head"}),
+    Frames: (SEQUENCE, {}, {"head"}),
 }
 
 
@@ -370,6 +399,37 @@ def test_what_is_removed_counts_as_zero(case, share, branches):
     model, sample, channels, _, _ = case
     closed = some(channels, share, branches, seed=int(10 * share))
     assert_removed_exactly(model, sample, channels, closed)
+
+
+def test_every_importance_looks_at_frozen_layers_too_and_leaves_all_as_it_was(case):
+    model, sample, channels, _, _ = case
+    for p in model.parameters():
+        p.requires_grad_(False)
+
+    def shown(model):
+        for seed in (1, 2):
+            x = torch.randn((3, *sample), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+            yield sum(y.square().sum() for y in tensors_in(model(x)))
+
+    made = [channel for layer in channels.layers.values() if layer.mixing for channel in layer.makes]
+    read = [channel for layer in channels.layers.values() if layer.mixing for channel in layer.gates]
+    assert bool((taylor(model, channels, shown=shown)[made] >= 0).all())
+    assert not any(p.requires_grad for p in model.parameters())
+    shares = activity(model, channels, shown=shown)[read]
+    assert bool(((shares >= 0) & (shares <= 1)).all())
+    assert bool((loudness(model, channels, shown=shown)[read] >= 0).all())
+
+
+def test_a_reader_has_samples_of_its_own():
+    model = trained(Frames())
+    channels = found(model, SEQUENCE)
+    nn.init.ones_(model.each.bias)
+    nn.init.zeros_(model.each.weight)
+
+    def shown(model):
+        yield model(torch.ones(3, *SEQUENCE, dtype=torch.float64)).sum()
+
+    assert bool((activity(model, channels, shown=shown)[list(channels.layers["then"].gates)] == 1).all())
 
 
 def test_what_is_read_in_train_mode_alone_is_left_for_training():

@@ -4,7 +4,8 @@ An importance is a function of a network and its channels; larger matters more. 
 some: ``shown`` runs a network on a few batches and yields the loss of each.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -15,6 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from tutelage.compress.structure.graph import Channels, Reader
 from tutelage.compress.structure.layers import axis_of, weight_axis
 from tutelage.measures.predict import evaluating
+from tutelage.models.watch import tensors_in
 
 Importance: TypeAlias = Callable[[nn.Module, Channels], Tensor]
 """-> (channels,) in float64, NaN for channels that nothing is known of."""
@@ -59,18 +61,27 @@ def taylor(model: nn.Module, channels: Channels, *, shown: Shown) -> Tensor:
     """
     weights = {name: w.detach() for name, w in _filters(model, channels).items()}
     sums = {name: torch.zeros(len(w), dtype=torch.float64, device=w.device) for name, w in weights.items()}
-    modes = [module for module in model.modules() if module.training]
-    model.eval()
     layers = [model.get_submodule(name).get_parameter("weight") for name in weights]
-    with torch.enable_grad():
+    with evaluating(model), _learning(layers), torch.enable_grad():
         for loss in shown(model):
             gradients = torch.autograd.grad(loss, layers, allow_unused=True)
             for name, g in zip(weights, gradients, strict=True):
                 if g is not None:
                     sums[name] += first_order(weights[name], _rows(model.get_submodule(name), g)).double()
-    for module in modes:
-        module.training = True
     return made(channels, sums)
+
+
+@contextmanager
+def _learning(weights: Iterable[Tensor]) -> Iterator[None]:
+    """With gradients of all ``weights``: what is frozen matters as well."""
+    frozen = [w for w in weights if not w.requires_grad]
+    try:
+        for w in frozen:
+            w.requires_grad_(True)
+        yield
+    finally:
+        for w in frozen:
+            w.requires_grad_(False)
 
 
 def first_order(weight: Tensor, gradient: Tensor) -> Tensor:
@@ -88,8 +99,7 @@ def activity(model: nn.Module, channels: Channels, *, shown: Shown) -> Tensor:
     Hu, Peng, Tai & Tang, "Network Trimming: A Data-Driven Neuron Pruning Approach towards Efficient Deep
     Architectures", 2016, arXiv:1607.03250.
     """
-    found, samples = _observed(model, channels, shown, lambda x: (x != 0).double().mean(1))
-    return found / samples
+    return _observed(model, channels, shown, lambda x: (x != 0).double(), lambda share: share)[0]
 
 
 def loudness(model: nn.Module, channels: Channels, *, shown: Shown) -> Tensor:
@@ -98,16 +108,8 @@ def loudness(model: nn.Module, channels: Channels, *, shown: Shown) -> Tensor:
     Muralidharan et al., "Compact Language Models via Pruning and Knowledge Distillation", NeurIPS 2024,
     arXiv:2407.14679, §2.2, which needs no gradient.
     """
-    return _observed(model, channels, shown, lambda x: loud(x).double())[0].sqrt()
-
-
-def loud(x: Tensor) -> Tensor:
-    """``(mean_p |x_npc|)²`` of (N, positions, channels): (N, channels).
-
-    >>> loud(torch.tensor([[[1.0, -2.0], [3.0, 0.0]], [[-1.0, 1.0], [1.0, 1.0]]])).sum(0).sqrt()
-    tensor([2.2361, 1.4142])
-    """
-    return x.abs().mean(1).square()
+    found, samples = _observed(model, channels, shown, lambda x: x.abs().double(), torch.square)
+    return (found * samples).sqrt()
 
 
 def made(channels: Channels, scores: Mapping[str, Tensor]) -> Tensor:
@@ -135,24 +137,32 @@ def _rows(layer: nn.Module, weight: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _observed(model: nn.Module, channels: Channels, shown: Shown, of: Callable[[Tensor], Tensor]) -> tuple[Tensor, int]:
-    """The sum over samples of ``of`` what each reader reads, (N, positions, gates) -> (N, gates), and their number."""
+def _observed(
+    model: nn.Module,
+    channels: Channels,
+    shown: Shown,
+    of_each: Callable[[Tensor], Tensor],
+    of_mean: Callable[[Tensor], Tensor],
+) -> tuple[Tensor, int]:
+    """By channel what ``of_mean`` makes of a sample's mean of ``of_each``, averaged over samples; and how many they are.
+
+    A sample's mean is over all positions and slots of the channel that a reader reads. A reader has samples of its own:
+    more than the network where code before it puts time into the batch.
+    """
     sums: dict[str, Tensor] = {}
     samples = dict.fromkeys(channels.readers, 0)
 
-    def note(reader: Reader, layer: nn.Module, args: tuple[Any, ...]) -> None:
-        x = args[0].movedim(axis_of(layer), -1)  # (N, …, slots)
-        each, rest = divmod(x.shape[-1], reader.gates)
-        slots = reader.slots.repeat(x.shape[-1] // len(reader.slots))  # once for each group of a layer in groups
-        order = slots.argsort(stable=True).to(x.device)
-        assert not rest
-        x = x.reshape(len(x), -1, x.shape[-1])[..., order].unflatten(2, (reader.gates, each))
-        found = of(x.transpose(2, 3).flatten(1, 2)).sum(0)
+    def note(reader: Reader, layer: nn.Module, args: Any, kwargs: Any) -> None:
+        x = of_each(next(tensors_in([*args, *kwargs.values()])).movedim(axis_of(layer), -1))  # (N, …, slots)
+        x = x.reshape(len(x), -1, x.shape[-1]).mean(1)
+        slots = reader.slots.repeat(x.shape[1] // len(reader.slots)).to(x.device)  # once for each group of a layer
+        total = x.new_zeros(len(x), reader.gates).index_add_(1, slots, x)
+        found = of_mean(total / torch.bincount(slots, minlength=reader.gates)).sum(0)
         sums[reader.name] = sums[reader.name] + found if reader.name in sums else found
         samples[reader.name] += len(x)
 
     handles = [
-        model.get_submodule(name).register_forward_pre_hook(partial(note, reader))
+        model.get_submodule(name).register_forward_pre_hook(partial(note, reader), with_kwargs=True)
         for name, reader in channels.readers.items()
     ]
     try:
@@ -162,5 +172,5 @@ def _observed(model: nn.Module, channels: Channels, shown: Shown, of: Callable[[
     finally:
         for handle in handles:
             handle.remove()
-    found = _by_channel(channels, {name: (channels.layers[name].gates, x) for name, x in sums.items()})
-    return found, max(samples.values())
+    means = {name: (channels.layers[name].gates, x / samples[name]) for name, x in sums.items()}
+    return _by_channel(channels, means), max(samples.values())

@@ -70,8 +70,8 @@ class Zero(nn.Module):
         super().__init__()
         self.register_forward_pre_hook(_runs)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x.new_zeros((1,) * x.ndim)
+    def forward(self, input: Tensor) -> Tensor:  # as layers call it, whom it stands for
+        return input.new_zeros((1,) * input.ndim)
 
 
 class Blank(nn.Module):
@@ -85,11 +85,11 @@ class Blank(nn.Module):
         self.channels, self.axis, self.sizes, self.bias = channels, axis, sizes, bias
         self.register_forward_pre_hook(_runs)
 
-    def forward(self, x: Tensor) -> Tensor:
-        axis = self.axis % x.ndim
-        places = self.sizes(x.shape[axis + 1 :])
-        shape = [*x.shape[:axis], self.channels, *places]
-        zeros = x.new_zeros(shape)
+    def forward(self, input: Tensor) -> Tensor:  # as layers call it, whom it stands for
+        axis = self.axis % input.ndim
+        places = self.sizes(input.shape[axis + 1 :])
+        shape = [*input.shape[:axis], self.channels, *places]
+        zeros = input.new_zeros(shape)
         return zeros if self.bias is None else zeros + self.bias.view(-1, *[1] * len(places))
 
     def extra_repr(self) -> str:

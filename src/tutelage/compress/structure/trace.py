@@ -87,7 +87,7 @@ class Trace(TorchDispatchMode):
                     stack.callback(module.register_forward_hook(self._layer_ran, with_kwargs=True).remove)
                 elif isinstance(module, Select | Zero | Blank):
                     stack.callback(module.register_forward_pre_hook(self._enter).remove)
-                    stack.callback(module.register_forward_hook(self._plain_ran).remove)
+                    stack.callback(module.register_forward_hook(self._plain_ran, with_kwargs=True).remove)
                 else:
                     stack.callback(module.register_forward_pre_hook(self._begins, with_kwargs=True).remove)
                     stack.callback(module.register_forward_hook(self._ends, with_kwargs=True).remove)
@@ -146,9 +146,9 @@ class Trace(TorchDispatchMode):
         self.watch.step(name, [seen.whole or seen.ids], [ids])
         self.watch.remember(out, ids, seen.depth + mixes(layer), chain=Chain(name))
 
-    def _plain_ran(self, module: nn.Module, args: Any, out: Tensor) -> None:
+    def _plain_ran(self, module: nn.Module, args: Any, kwargs: Any, out: Tensor) -> None:
         """What was put in where something was taken out: for this trace, or before."""
-        seen = self.watch.find(args[0])
+        seen = self.watch.find(next(tensors_in([*args, *kwargs.values()])))
         if seen is None:
             self.watch.remember(out, None)
             self._inside -= 1
