@@ -144,7 +144,7 @@ def _observed(
     of_each: Callable[[Tensor], Tensor],
     of_mean: Callable[[Tensor], Tensor],
 ) -> tuple[Tensor, int]:
-    """By channel what ``of_mean`` makes of a sample's mean of ``of_each``, averaged over samples; and how many they are.
+    """By channel what ``of_mean`` makes of a sample's mean of ``of_each``, a mean over samples; and how many they are.
 
     A sample's mean is over all positions and slots of the channel that a reader reads. A reader has samples of its own:
     more than the network where code before it puts time into the batch.
