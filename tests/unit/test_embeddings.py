@@ -7,8 +7,11 @@ import torch
 from torch import nn
 
 from tutelage.data.labelled import labelled
+from tutelage.data.lesson import Lesson
 from tutelage.data.synthetic_sentences import known_pieces, spoken
 from tutelage.measures.predict import predict
+from tutelage.methods.by_name import method
+from tutelage.methods.pair import Pair
 from tutelage.models.small_texts import static_texts
 from tutelage.own_data.tokenisation import Tokenisation
 from tutelage.study.own.teacher_inputs import told_by
@@ -55,6 +58,36 @@ def test_samples_are_answered_in_their_order_whatever_is_asked_together():
     assert task.name == "embeddings" and torch.equal(
         task.predict(network, data), predict_by_length(network, data, padding=0)
     )
+
+
+RELATIONS = ["rkd", "cosines", "cc", "pkt", "direction", "kd + 0.5*cosines"]
+
+
+@pytest.mark.parametrize("name", RELATIONS)
+def test_methods_of_embeddings_are_about_the_vectors_themselves(name):
+    """A teacher that only answers, as a file does, shows no layer; what it answers is what such methods are about."""
+    vector, student = static_texts(6, len(HOW.pieces), 8).double().eval(), static_texts(6, len(HOW.pieces), 4).double()
+    data = replace(texts(), targets=vector(texts().inputs).detach())
+    given = Pair(Answering(vector), student, Lesson(data, batch_size=8), 1, task=EMBEDDINGS)
+    objective = method(name)(given)
+    assert objective.reads(list(objective.terms)) == {("student", "output"), ("teacher", "output"), ("batch", "target")}
+    tokens, wanted = data.inputs[:8], data.targets[:8]
+    scene = {"student": {"output": student(tokens)}, "teacher": {"output": wanted}, "batch": {"target": wanted}}
+    losses = objective(scene, list(objective.terms))
+    perfect = objective({**scene, "student": {"output": wanted}}, list(objective.terms))
+    assert all(loss > 0 for loss in losses.values())
+    assert all(perfect[term].abs() < 1e-9 for term in perfect)
+
+
+class Answering(nn.Module):
+    """What answers and shows nothing else, as an ONNX file."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.answer = [network]  # no module of this one
+
+    def forward(self, tokens):
+        return self.answer[0](tokens)
 
 
 def test_what_a_teacher_answers_is_what_is_chosen_and_measured_by():

@@ -21,7 +21,7 @@ IMAGES = labelled(
     "small", torch.randint(0, 256, (20, 3, 32, 32), dtype=torch.uint8), torch.arange(20) % 5, tuple("abcde")
 )
 LOGITS = [name for name, function in methods().items() if family(function) == "response"]
-EMBEDDINGS = ["rkd", "cosines", "cc", "pkt", "crd", "crd_shared", "crd_kd"]
+EMBEDDINGS = ["rkd", "cosines", "cc", "pkt", "crd", "crd_shared", "crd_kd", "direction"]
 MAPS_ALONE = ["at", "sp", "hint", "vid", "attend_dot", "semckd"]
 SQUEEZED = MAPS["torchvision SqueezeNet"].build
 PEOPLE = [MAPS["torchvision ResNet"].build, MAPS["torchvision MobileNetV3"].build, MAPS["timm ConvNeXt"].build]

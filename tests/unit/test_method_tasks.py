@@ -34,7 +34,7 @@ OTHERS = [name for name in CASES if name != "classification"]
 OF_CLASSES = ["dkd", "dist", "nkd", "wsl", "standardized", "multi_level"]
 OF_CLASSES += ["ban", "ban_labels", "cwtm", "dkpp", "refinery_both_ways"]
 OF_MAPS = ["hint", "at", "sp", "vid", "ofd", "hint_last", "attend_dot", "semckd", "from_last"]
-OF_EMBEDDINGS = ["rkd", "cosines", "cc", "pkt", "crd", "crd_kd", "srrl", "review"]
+OF_EMBEDDINGS = ["rkd", "cosines", "cc", "pkt", "crd", "crd_kd", "srrl", "review", "direction"]
 
 
 def pair(name):
@@ -59,9 +59,7 @@ def test_what_compares_the_tasks_own_answers_or_maps_is_for_all(name):
 @pytest.mark.parametrize("name", [name for name in OTHERS if name != "segmentation"])
 def test_what_compares_embeddings_is_for_all_that_have_a_linear_head(name):
     given = pair(name)
-    check_methods(
-        given, {one: method(one) for one in ("rkd", "cosines", "cc", "pkt", "crd", "crd_kd", "srrl", "review")}
-    )
+    check_methods(given, {one: method(one) for one in OF_EMBEDDINGS})
 
 
 def test_no_method_is_left_out_above():

@@ -107,6 +107,7 @@ def test_the_families_are_the_files():
         ("sp", {}, {"label": 1.0, "similarity": 3000.0}),
         ("rkd", {}, {"label": 1.0, "distances": 25.0, "angles": 50.0}),
         ("pkt", {}, {"label": 1.0, "neighbours": 3e4}),
+        ("direction", {}, {"label": 1.0, "direction": 1.0}),
         ("crd", {}, {"label": 1.0, "contrast": 0.8}),
         ("crd_kd", {}, {"label": 1.0, "soft": 1.0, "contrast": 0.8}),
         ("standardized", {}, {"label": 0.1, "standardized": 9.0}),

@@ -102,7 +102,9 @@ class Pair:
         return f"student.{self.outlines[1].last}", f"teacher.{self.outlines[0].last}"
 
     def embeddings(self) -> tuple[str, str]:
-        """Addresses of what the last layers are fed, the student's first."""
+        """Addresses of what the last layers are fed, the student's first; where answers are vectors, of these."""
+        if self.task.of_teacher:
+            return "student.output", "teacher.output"
         return f"student.{self.outlines[1].embedding}", f"teacher.{self.outlines[0].embedding}"
 
     def head(self) -> nn.Linear:

@@ -113,7 +113,7 @@ def refuse_misfits(run: Run, participants: Participants, asked: DistillationSett
     student = run.laid_out(student)
     refuse_stranger(participants.names[1], student, participants.data)
     sizes = parameters(participants.teacher.last), parameters(student)
-    if sizes[1] >= sizes[0]:
+    if 0 < sizes[0] <= sizes[1]:  # a file or a table shows no weights
         run.progress.note(
             "{1} is not smaller than {0}".format(*participants.names) + f": {sizes[1]:,} and {sizes[0]:,} weights"
         )
