@@ -14,7 +14,7 @@ from tutelage.data.wordpiece import SPECIAL, WordPieces
 from tutelage.losses.reverse_kl import reverse_kl
 from tutelage.methods.language import tokens_in_slabs
 from tutelage.methods.pair import Pair
-from tutelage.models.causal_language import CausalLanguageModel, Decoder, Writer
+from tutelage.models.causal_language import CausalLanguageModel, Decoder, MixedWriter, Writer
 from tutelage.recipes.text.lm import TEXT, lm, lm_smoke
 from tutelage.run import Run
 from tutelage.schemes import own_texts
@@ -74,6 +74,16 @@ class TestModel:
         network = model().eval()
         tokens = torch.tensor([[1, 2, 3], [4, 5, 6]])
         torch.testing.assert_close(Writer(network)(tokens), network(tokens)[:, -1:])
+
+    @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+    def test_what_two_write_together_is_the_mixture_of_their_probabilities(self, share):
+        student, teacher = model(8, 0).eval(), model(16, 1).eval()
+        tokens = torch.tensor([[1, 2, 3], [4, 5, 6]])
+        ours, theirs = (network(tokens)[:, -1:].double().softmax(-1) for network in (student, teacher))
+        found = MixedWriter(student, teacher, share)(tokens).softmax(-1)  # as whoever draws takes them
+        torch.testing.assert_close(found, (1 - share) * ours + share * theirs)
+        with pytest.raises(ValueError, match="The share of the teacher in what is written"):
+            MixedWriter(student, teacher, 1.5)
 
     @pytest.mark.parametrize(
         ("sizes", "said"),

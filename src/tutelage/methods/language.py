@@ -13,6 +13,7 @@ from tutelage.losses.cosine_distance import cosine_distance
 from tutelage.losses.hint import mean_squares
 from tutelage.losses.kd import soft_targets
 from tutelage.losses.masked import masked
+from tutelage.losses.policy_gradient import sequence_reverse_kl
 from tutelage.losses.token_relations import token_relations
 from tutelage.matching.one_to_one import one_to_one
 from tutelage.matching.projected import projected
@@ -136,6 +137,14 @@ def tokens_in_slabs(pair: Pair, loss: Loss, hidden: str = "decoder", head: str =
     heads = [network.get_submodule(head) for network in (pair.student, pair.teacher)]
     slabs = masked(chunked(loss, *heads), ignore_index=IGNORED)  # type: ignore[arg-type]  # refused if they are others
     return Objective(soft=Term(slabs, f"student.{hidden}", f"teacher.{hidden}", "batch.target"))
+
+
+def policy_gradient(_pair: Pair, *, share: float = 0.2) -> Objective:
+    """MiniLLM's: the reverse divergence of the texts of ``batch.target``, which were written by the student and, in
+    ``share``, by the teacher (``tutelage.losses.policy_gradient``). Its loss on a further corpus is a term to be added.
+    """
+    loss = partial(sequence_reverse_kl, share=share)
+    return Objective(policy=Term(loss, "student.output", "teacher.output", "batch.target"))
 
 
 def _refuse_unequal(student: Sequence[str], teacher: Sequence[str], least: int = 1) -> None:

@@ -7,6 +7,7 @@ that tokens come from.
 import torch
 from torch import Tensor, nn
 
+from tutelage.limits import refuse_outside
 from tutelage.models.counts import refuse_counts, refuse_dropout
 from tutelage.models.encoder import Embeddings, Layer, drawn_
 
@@ -95,3 +96,21 @@ class Writer(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         logits: Tensor = self.model.head(self.model.decoder(tokens)[:, -1:])
         return logits
+
+
+class MixedWriter(nn.Module):
+    """The same of a mixture: the logarithms of ``(1 − share)`` of the ``model``'s probabilities and ``share`` of the
+    ``teacher``'s, (N, 1, vocabulary).
+
+    Raises as ``Writer``, and ``ValueError`` for a share outside 0 … 1.
+    """
+
+    def __init__(self, model: nn.Module, teacher: nn.Module, share: float = 0.2) -> None:
+        super().__init__()
+        refuse_outside("The share of the teacher in what is written", share, 0, 1)
+        self.model, self.teacher, self.share = Writer(model), Writer(teacher), share
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        own, known = (writer(tokens).double().softmax(-1) for writer in (self.model, self.teacher))
+        mixture: Tensor = ((1 - self.share) * own + self.share * known).log()
+        return mixture

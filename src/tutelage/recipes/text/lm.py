@@ -15,7 +15,7 @@ PAPER = (
     "arXiv:1606.07947 (sequence level)"
 )
 
-Way: TypeAlias = Literal["forward", "reverse", "jensen-shannon", "on-policy", "sequence", "interpolated"]
+Way: TypeAlias = Literal["forward", "reverse", "jensen-shannon", "on-policy", "policy", "sequence", "interpolated"]
 EVERY: tuple[Way, ...] = ("forward", "reverse", "jensen-shannon", "on-policy")
 TEXT = Told()
 TEACHER = Teller(layers=4, width=256, training=replace(TELLS, epochs=8))
@@ -39,7 +39,8 @@ def lm(
 
     The teacher learns WikiText-2. Students of one size learn from it alone: by its divergence, by the reverse, by the
     one between the two, on the text that it learnt from or, in part, on what they write themselves; or from texts that
-    the teacher writes, its likeliest or, of several, those nearest to the text. Beside them stands such a student that
+    the teacher writes, its likeliest or, of several, those nearest to the text; or by the reverse divergence of whole
+    texts, which they write themselves with some help of the teacher. Beside them stands such a student that
     learns from the text alone. What counts is the perplexity of the test part.
 
     Args:
@@ -49,7 +50,7 @@ def lm(
         text: what is read
         beta: share of the teacher in the mixture that both are compared with, jensen-shannon and on-policy
         share: part of the batches that the student writes, on-policy
-        prompt: tokens of a window that are gone on from, on-policy, sequence and interpolated
+        prompt: tokens of a window that are gone on from, by those who write
         beams: texts that the teacher keeps at a time while it writes, sequence and interpolated
         seed: of weights, order and what is written
     """

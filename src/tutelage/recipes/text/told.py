@@ -14,8 +14,8 @@ from tutelage.data.wordpiece import WordPieces
 from tutelage.losses.jensen_shannon import jensen_shannon
 from tutelage.losses.kd import soft_targets
 from tutelage.losses.reverse_kl import reverse_kl
-from tutelage.methods.language import tokens_in_slabs
-from tutelage.models.causal_language import CausalLanguageModel, Writer
+from tutelage.methods.language import policy_gradient, tokens_in_slabs
+from tutelage.models.causal_language import CausalLanguageModel, MixedWriter, Writer
 from tutelage.objective import Loss
 from tutelage.recipes.text.settings import Teller, Told
 from tutelage.results import Network, Table
@@ -40,9 +40,12 @@ WORDS = {
     "reverse": "the reverse divergence",
     "jensen-shannon": "the divergence from a mixture of both",
     "on-policy": "the same, in part on texts of its own",
+    "policy": "the reverse divergence of texts of its own",
     "sequence": "texts that the teacher writes",
     "interpolated": "of these, the nearest to the data's",
 }
+HELP = 0.2
+"""The teacher's share in what a student writes, as published for policy gradients."""
 DROPOUT = 0.1
 """Of the teacher, which sees the text more often than the students."""
 
@@ -99,7 +102,10 @@ def ways(
     }
     own = partial(on_own_texts, teaching=teachings["jensen-shannon"], writer=Writer, prompt=prompt)
     writes = partial(on_written_texts, teacher=teacher.last, writer=Writer, prompt=prompt, beams=beams)
+    mixed = partial(MixedWriter, teacher=teacher.last, share=HELP)
+    judged = Teaching(partial(policy_gradient, share=HELP), teacher.last, ("teacher", "student"), cache_views=0)
     return {
+        "policy": partial(on_own_texts, teaching=judged, writer=mixed, prompt=prompt, share=1.0, seed=seed),
         "sequence": writes,
         "interpolated": partial(writes, choose=nearest),
         **{name: partial(by_method, teaching=one) for name, one in teachings.items()},
