@@ -236,6 +236,18 @@ class TestCost:
         assert loose - parameters(network) == 2500 and loose_bytes - bytes_of_weights(network) >= 4 * 2500
         assert macs(network, torch.zeros(1, 50)) == 2 * 2500
 
+    @pytest.mark.parametrize("looks", [False, True])
+    def test_a_parameter_that_is_given_to_a_module_is_counted_too(self, looks):
+        class Queries(nn.Linear):
+            def forward(self, x):
+                read = self.ask(self.queries.expand(len(x), -1, -1)) @ x.mT
+                return super().forward(read if not looks or bool(x.isfinite().all()) else x)
+
+        network = Queries(5, 2)
+        network.queries, network.ask = nn.Parameter(torch.ones(4, 3)), nn.Linear(3, 6)
+        assert macs(network, torch.zeros(1, 5, 6)) == 4 * 3 * 6 + 4 * 6 * 5 + 4 * 5 * 2
+        assert all(p.requires_grad for p in network.parameters())
+
     def test_frozen_weights_count(self):
         network = mlp().requires_grad_(False)
         assert parameters(network) == parameters(mlp())

@@ -82,7 +82,10 @@ def _nothing_fused() -> Iterator[None]:
 
 def _counted(network: nn.Module, example: Tensor) -> int:
     counter, handles = FlopCounterMode(display=False), []
+    learn = [p for p in network.parameters() if p.requires_grad]
     try:
+        for p in learn:  # the counter wants the gradient of a parameter that is given to a module, as of queries
+            p.requires_grad_(False)
         for name, module in network.named_modules():
             if isinstance(module, MULTIPLIES):
                 handles += _refuse_nothing(name, module, counter)
@@ -91,6 +94,8 @@ def _counted(network: nn.Module, example: Tensor) -> int:
     finally:
         for handle in handles:
             handle.remove()
+        for p in learn:
+            p.requires_grad_(True)
     return counter.get_total_flops() // 2  # a multiplication and an addition each
 
 
