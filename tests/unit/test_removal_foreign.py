@@ -323,6 +323,45 @@ class Frames(nn.Module):
         return self.head(F.relu(self.then(y)))
 
 
+class NormFirst(nn.Module):
+    """What comes in is normalised by a batch norm, and read a second time further on, as tables are."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.widen, self.mix = nn.BatchNorm1d(12), nn.Linear(12, 8), nn.Linear(20, 8)
+        self.gate, self.head = nn.Linear(12, 8), nn.Linear(8, 5)
+
+    def forward(self, x):
+        x = self.norm(x)
+        return self.head(F.relu(self.mix(torch.cat([x, F.relu(self.widen(x))], 1))) * self.gate(x).sigmoid())
+
+
+class ByItsSize(nn.Module):
+    """One width is divided by its root."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.scaled, self.then, self.head = (nn.Linear(*n) for n in ((12, 8), (8, 9), (9, 7), (7, 5)))
+
+    def forward(self, x):
+        x = self.scaled(F.relu(self.first(x)))
+        return self.head(F.relu(self.then(x / x.shape[1] ** 0.5)))
+
+
+class Skipping(nn.Module):
+    """A layer is left out for some values, another one runs for these alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.most, self.few = nn.Linear(12, 8), nn.Linear(8, 8), nn.Linear(8, 8)
+        self.then, self.head = nn.Linear(8, 6), nn.Linear(6, 5)
+
+    def forward(self, x):
+        y = F.relu(self.first(x))
+        y = y + self.few(y) if bool(x.abs().amax() > 0) else self.most(y)
+        return self.head(F.relu(self.then(y)))
+
+
 class Embedded(nn.Module):
     """Words in, their classes out; convolutions over time."""
 
@@ -361,6 +400,9 @@ CASES = {
     Looking: (IMAGE, {}, {"conv1", "head"}),
     Coordinates: (IMAGE, {}, {"head"}),
     Frames: (SEQUENCE, {}, {"head"}),
+    NormFirst: (VECTOR, {}, {"head"}),
+    ByItsSize: (VECTOR, {}, {"scaled", "head"}),
+    Skipping: (VECTOR, {"few": "it does not run"}, {"first", "most", "head"}),
 }
 
 

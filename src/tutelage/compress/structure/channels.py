@@ -15,8 +15,9 @@ from tutelage.compress.structure.cutting import cut_
 from tutelage.compress.structure.graph import Channels, Layer, Part, Reader
 from tutelage.compress.structure.ids import NONE, Groups, division
 from tutelage.compress.structure.layers import KINDS, weight_axis
-from tutelage.compress.structure.seen import Narrowed, Ran, Step, Traced
-from tutelage.compress.structure.trace import IDLE, Trace
+from tutelage.compress.structure.otherwise import heed_training, heed_values
+from tutelage.compress.structure.seen import DiffersError, Narrowed, Ran, Step, Traced
+from tutelage.compress.structure.trace import Trace
 from tutelage.measures.cost import macs as macs_of
 from tutelage.measures.cost import parameters as parameters_of
 from tutelage.measures.predict import device_of
@@ -29,11 +30,12 @@ TRIALS = 4
 def channels_of(model: nn.Module, example: Tensor) -> Channels:
     """The channels of ``model``, found by passes over samples of the size of ``example``, (N, …).
 
-    Copies run, in eval mode; the model is not changed. First a pass shows who makes which channel, who reads it and
-    which ones meet; then narrower copies must pass, and do the same with the channels that they have left. Where one
-    does not, and channels were cut into equal parts, the first of each part go together, and so on; else, because a
-    size stands in its code, the channels concerned stay. What layers read that run in train mode alone, as auxiliary
-    heads do, stays. All follows from shapes, not from weights.
+    Copies run, in eval mode; the model is not changed. First a pass over zeros shows who makes which channel, who reads
+    it and which ones meet, and one over noise whether other values go another way. Then narrower copies must pass, and
+    do the same with the channels that they have left. Where one does not, and channels were cut into equal parts, the
+    first of each part go together, and so on; else, because a size stands in its code, the channels concerned stay.
+    What layers read that run in train mode alone, as auxiliary heads do, or for other values alone, stays. All follows
+    from shapes, not from weights.
     Raises ``ValueError`` for a network that cannot run on ``example``, and where nothing can be gated.
 
     >>> channels = channels_of(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), torch.zeros(1, 3))
@@ -50,7 +52,8 @@ def channels_of(model: nn.Module, example: Tensor) -> Channels:
     except Exception as error:
         name = type(model).__name__
         raise ValueError(f"{name} cannot run on an example {tuple(example.shape)}: {reason(error)}.") from error
-    _heed_training(_copied(model).train(), example, traced)
+    heed_training(_copied(model).train(), example, traced)
+    heed_values(_copied(model), example, traced)
     for trial in range(TRIALS):
         while not _is_narrowed_well(_copied(model), example, traced, trial):
             pass
@@ -70,27 +73,6 @@ def _copied(model: nn.Module) -> nn.Module:
     return copy.eval()
 
 
-def _heed_training(model: nn.Module, example: Tensor, traced: Traced) -> None:
-    """Where layers run in train mode alone: fix what they read, and what stays or goes together then does so always."""
-    idle = [name for name, why in traced.refused.items() if why == IDLE]
-    try:
-        with torch.random.fork_rng(devices=[]):  # for dropout
-            training = Trace(model).run(example) if idle else traced
-    except Exception:  # it cannot be trained on samples alone
-        return
-    late = [name for name in idle if training.refused.get(name) != IDLE]
-    runs = [(name, ran) for name, ran in training.layers.items() if late]
-    read = {training.groups.of(slot): name for name, ran in runs if name in late for slot in ran.slots}
-    first: dict[int, int] = {}  # channels by their group in train mode
-    for name, ran in [(name, ran) for name, ran in runs if name in traced.layers]:
-        for then, channel in zip(ran.made, traced.layers[name].made, strict=True):
-            group = training.groups.of(then)
-            traced.groups.couple(first.setdefault(group, channel), channel)
-            why = f"{read[group]} reads it in train mode" if group in read else training.groups.reason(then)
-            if why:
-                traced.groups.fix([channel], why)
-
-
 def _is_narrowed_well(model: nn.Module, example: Tensor, traced: Traced, trial: int) -> bool:
     """Whether the network does the same when it is narrowed; where not, channels are fixed that were not before."""
     channels = _graph(model, example, traced)
@@ -105,15 +87,17 @@ def _is_narrowed_well(model: nn.Module, example: Tensor, traced: Traced, trial: 
         for name, layer in channels.layers.items()
     }
     cut_(model, state)
-    tracer = Trace(model, Narrowed(traced, dead, made))
+    tracer, how = Trace(model, Narrowed(traced, dead, made)), "keeps its size"
     try:
         tracer.run(example)
         if len(tracer.traced.steps) == len(traced.steps):
             return True
-    except Exception:  # ``DiffersError``, and whatever a network does with sizes that it did not expect
+    except DiffersError as differs:
+        how = str(differs) or how
+    except Exception:  # whatever a network does with sizes that it did not expect
         pass
     step = traced.steps[min(len(tracer.traced.steps), len(traced.steps) - 1)]
-    words = f"{step.operation} in {step.where} keeps its size"
+    words = f"{step.operation} in {step.where} {how}"
     if _is_divided_alike(traced, step, words):
         return False
     taken = [channel for ids in step.taken if ids is not None for channel in ids.per_element()]

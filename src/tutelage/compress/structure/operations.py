@@ -36,7 +36,7 @@ def note(watch: Watch, func: Any, args: Sequence[Any], named: Mapping[str, Any],
     constants = [x for x in given if watch.find(x) is None]
     call = Call(func, [seen.ids for seen in found], constants, args, named, made)
     ids = _ids_of(watch, call)
-    watch.step(call.name, call.found, ids)
+    watch.step(call.name, call.found, ids, _numbers(call))
     _keep(watch, call, found, ids)
 
 
@@ -56,6 +56,15 @@ def _ids_of(watch: Watch, call: Call) -> list[Ids | None]:
             if x is not None:
                 groups.fix(x.per_element(), f"{reason} in {watch.place()}")
         return [None for _ in call.out]
+
+
+def _numbers(call: Call) -> list[float]:
+    """The numbers by which each element is changed: one that follows from a size is another in a narrower network."""
+    if rule_for(call.operation).__name__ != "pointwise":
+        return []
+    given = tree_leaves((call.args, dict(call.named)))
+    constants = [x.item() for x in call.constants if x.numel() == 1 and not x.is_meta and not x.is_complex()]
+    return [*(float(x) for x in given if isinstance(x, int | float)), *constants]
 
 
 def _name_unknown(watch: Watch, found: Sequence[Seen], axis: int) -> None:

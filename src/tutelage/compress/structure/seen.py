@@ -27,7 +27,8 @@ class Chain:
 class Seen:
     """An activation, and its channels, if anybody knows them. Two of one ``value`` hold the same numbers.
 
-    ``whole`` are the channels of what it was selected from, in a narrowed network.
+    ``whole`` are the channels of what it was selected from, in a narrowed network; of what nobody knows, ``chosen`` are
+    the places.
     """
 
     tensor: "ref[Tensor]"  # not held: memory is freed as it is without a trace
@@ -37,6 +38,7 @@ class Seen:
     chain: Chain | None = None
     value: object = field(default_factory=object)
     whole: Ids | None = None
+    chosen: Sequence[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,13 @@ class Ran:
 
 @dataclass(frozen=True)
 class Step:
-    """An operation, or a layer, with what it took and answered."""
+    """An operation, or a layer, with what it took and answered, and ``numbers`` by which it changed each element."""
 
     operation: str
     where: str
     taken: Sequence[Ids | None]
     made: Sequence[Ids | None]
+    numbers: Sequence[float] = ()
 
 
 @dataclass(eq=False)
@@ -92,7 +95,7 @@ class Traced:
 
 
 class DiffersError(Exception):
-    """A narrower network does something else than the channels that it has left account for."""
+    """A narrower network does something else than the channels that it has left account for; perhaps in what way."""
 
 
 @dataclass(frozen=True)

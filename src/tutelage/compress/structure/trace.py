@@ -136,7 +136,7 @@ class Trace(TorchDispatchMode):
             self.watch.remember(out, None, seen.depth)
             self.watch.step(name, [seen.ids], [None])
             return
-        made = self.watch.new(outputs, name)
+        made = self.watch.new(outputs, self.watch.left_to_make(name))
         for side in (slots, made) if groups > 1 else ():
             self.traced.groups.couple_alike(side, groups)
         macs = macs_each(layer, seen.shape, out.shape) // self.traced.samples
@@ -161,8 +161,10 @@ class Trace(TorchDispatchMode):
             ids = None if seen.ids is None else compact(seen.ids.full().index_select(module.axis, module.places()))
         else:
             ids = along([NONE] * out.shape[1], 1, out.shape) if out.ndim > 1 else None
-        whole = seen.ids if module in self.watch.put_in else None
-        self.watch.remember(out, ids, seen.depth, value=ZERO if isinstance(module, Zero) else object(), whole=whole)
+        selects = isinstance(module, Select) and module in self.watch.put_in
+        whole, chosen = (seen.ids, module.kept) if selects else (None, None)
+        value = ZERO if isinstance(module, Zero) else object()
+        self.watch.remember(out, ids, seen.depth, value=value, whole=whole, chosen=chosen)
         self._inside -= 1
 
     def _begins(self, module: nn.Module, args: Any, kwargs: Any) -> None:

@@ -46,7 +46,7 @@ class Watch:
     def slots(self, seen: Seen, axis: int, count: int) -> list[int] | None:
         """The channel of each slot of an input axis; those that nobody knows stay."""
         if seen.ids is None:
-            fresh = self.new(count)
+            fresh = self.new(count, seen.chosen)
             self.traced.groups.fix(fresh, "nobody knows where it comes from")
             return fresh
         numbers = seen.ids.along(axis % len(seen.ids.shape))
@@ -59,32 +59,44 @@ class Watch:
             slots = [blank if x == NONE else x for x in slots]
         return slots
 
-    def new(self, count: int, layer: str = "") -> list[int]:
-        """Channels that were not there before; of a narrowed network, those that it had."""
+    def new(self, count: int, places: Sequence[int] | None = None) -> list[int]:
+        """Channels that were not there before; of a narrowed network, those that it had in these ``places``, or all."""
         key = (len(self.traced.steps), self.fresh)
         self.fresh += 1
         if self.narrowed is None:
             self.traced.born[key] = self.traced.groups.new(count)
             return self.traced.born[key]
         made = self.narrowed.before.born.get(key, [])
-        if layer:
-            made = [made[place] for place in self.narrowed.made.get(layer, range(len(made)))]
+        if places is not None:
+            made = [made[place] for place in places if place < len(made)]
         if len(made) != count:
             raise DiffersError
         return made
 
-    def step(self, operation: str, taken: Sequence[Ids | None], made: Sequence[Ids | None]) -> None:
-        """Something ran: of a narrowed network, with what is left of the channels that it had."""
+    def left_to_make(self, layer: str) -> Sequence[int] | None:
+        """The places of the channels that a layer still makes, of a network that was narrowed."""
+        return None if self.narrowed is None else self.narrowed.made.get(layer)
+
+    def step(
+        self,
+        operation: str,
+        taken: Sequence[Ids | None],
+        made: Sequence[Ids | None],
+        numbers: Sequence[float] = (),
+    ) -> None:
+        """Something ran: of a narrowed network, with what is left of the channels that it had, and the same numbers."""
         if self.narrowed is not None:
             place = len(self.traced.steps)
             before = self.narrowed.before.steps
             if place >= len(before) or before[place].operation != operation:
                 raise DiffersError
+            if before[place].numbers != numbers:
+                raise DiffersError("is by a number that follows from sizes")
             for now, then in ((taken, before[place].taken), (made, before[place].made)):
                 if len(now) != len(then) or not all(map(self._is_rest, now, then)):
                     raise DiffersError
         self.fresh = 0
-        self.traced.steps.append(Step(operation, self.place(), list(taken), list(made)))
+        self.traced.steps.append(Step(operation, self.place(), list(taken), list(made), numbers))
 
     def _is_rest(self, now: Ids | None, then: Ids | None) -> bool:
         assert self.narrowed is not None
