@@ -12,11 +12,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tutelage.compress import posterior
+from tutelage.compress import reparameterisation
 from tutelage.compress.block_sparse import block_sparse
 from tutelage.compress.dropout_kl import bayesian, sparse
 from tutelage.compress.footprint import csr_bits, footprint
-from tutelage.compress.posterior import drawn
+from tutelage.compress.reparameterisation import drawn
 from tutelage.compress.variational import kl, variational_
 from tutelage.losses.kd import soft_targets
 from tutelage.methods.weights import rising
@@ -91,7 +91,7 @@ def test_b2_a_layer_answers_by_mean_and_variance():
 
 
 def test_b2_a_sample_with_given_noise(monkeypatch):
-    monkeypatch.setattr(posterior, "_noise", lambda _x: float64([0.3, -1], [0, 2]))
+    monkeypatch.setattr(reparameterisation, "_noise", lambda _x, deviation: deviation * float64([0.3, -1], [0, 2]))
     mean, variance = float64([0.19, 2.2], [0.38, -1.7]), F.linear(X.square(), LOG_VARIANCE.exp())
     assert torch.allclose(drawn(mean, variance), float64([0.296290, 0.394545], [0.38, 8.192330]), atol=1e-6)
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from tutelage.compress.compact import closed, compacted, emptied, unread
 from tutelage.compress.dropout_kl import K1, K2, K3, bayesian, sparse
-from tutelage.compress.posterior import drawn
+from tutelage.compress.reparameterisation import drawn, variance
 from tutelage.compress.variational import (
     channelwise_,
     group_normal_jeffreys_,
@@ -127,6 +127,38 @@ def test_noise_is_normal_in_any_layout_and_type(dtype, layout):
     )
     flat = noise.flatten()
     assert abs((flat[1:] * flat[:-1]).mean()) < 0.02 and len(flat.unique()) > 100
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Linear(3, 2), (4, 5, 3)),
+        (nn.Conv1d(4, 6, 3, groups=2, padding=1, padding_mode="circular"), (2, 4, 7)),
+        (nn.Conv2d(2, 3, 2, stride=2, dilation=2), (2, 2, 6, 6)),
+    ],
+)
+def test_an_answer_and_its_gradients_are_those_of_the_formula(layer, shape):
+    net = variational_(nn.Sequential(layer), log_variance=-1.0).double().train()
+    x, q, learnt = torch.randn(shape).double().requires_grad_(), layer.posterior, [*net.parameters()]
+    product = F.linear if isinstance(layer, nn.Linear) else layer._conv_forward
+    torch.manual_seed(5)
+    answer = net(x)
+    torch.manual_seed(5)
+    noise = torch.randn_like(answer)
+    spread = product(x.square(), q.log_variance.exp(), None) + 1e-8
+    formula = product(x, layer.weight, layer.bias) + spread.sqrt() * noise
+    torch.testing.assert_close(answer, formula)
+    upstream = torch.randn_like(answer)
+    expected = torch.autograd.grad(formula, [x, *learnt], upstream)
+    torch.testing.assert_close(torch.autograd.grad(answer, [x, *learnt], upstream), expected)
+
+
+@pytest.mark.parametrize("shape", [(6, 1, 5, 5), (6, 4, 1, 1), (6, 4, 3, 3)])
+def test_a_variance_is_laid_out_as_its_logarithm(shape):
+    log_variance = torch.randn(shape).to(memory_format=torch.channels_last)
+    found = variance(log_variance)
+    assert found.stride() == log_variance.stride()
+    torch.testing.assert_close(found, log_variance.exp())
 
 
 def test_a_factor_is_one_for_all_places_of_a_channel():

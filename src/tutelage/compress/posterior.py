@@ -5,15 +5,13 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from tutelage.compress.dropout_kl import CLIP, Divergence, log_alpha, standard_normal
+from tutelage.compress.reparameterisation import drawn, variance
 from tutelage.limits import refuse_outside
 
 Product: TypeAlias = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 """``(x, weight, bias) -> what the layer answers``: the matrix product, or the convolution."""
-SMALL = 1e-8
-"""Added to the variance of an answer, so that its root has a gradient."""
 LOWEST, HIGHEST = -40.0, 10.0
 """log σ² that a layer may begin with."""
 
@@ -80,7 +78,7 @@ class OfWeights(Posterior):
         return torch.where(self.log_alpha(weight) >= self.threshold, 0, weight)
 
     def answer(self, x: Tensor, weight: Tensor, bias: Tensor | None, product: Product) -> Tensor:
-        return drawn(product(x, weight, bias), product(x.square(), self.log_variance.exp(), None))
+        return drawn(product(x, weight, bias), product(x.square(), variance(self.log_variance), None))
 
     def divergence(self, weight: Tensor, bias: Tensor | None, of: Divergence) -> Tensor:  # noqa: ARG002
         return of(weight, self.log_variance)
@@ -151,7 +149,7 @@ class OfGroups(Posterior):
     def answer(self, x: Tensor, weight: Tensor, bias: Tensor | None, product: Product) -> Tensor:
         x = self.channels.scaled(x, weight)
         of_bias = None if self.bias_log_variance is None else self.bias_log_variance.exp()
-        return drawn(product(x, weight, bias), product(x.square(), self.log_variance.exp(), of_bias))
+        return drawn(product(x, weight, bias), product(x.square(), variance(self.log_variance), of_bias))
 
     def divergence(self, weight: Tensor, bias: Tensor | None, of: Divergence) -> Tensor:
         total = self.channels.divergence(weight, bias, of) + standard_normal(weight, self.log_variance)
@@ -160,40 +158,8 @@ class OfGroups(Posterior):
         return total + standard_normal(bias, self.bias_log_variance)
 
 
-class _Drawn(torch.autograd.Function):
-    """``mean + √(variance + 1e-8) ε``, ε ~ N(0, 1) each; rounding may leave a variance a little below 0."""
-
-    @staticmethod
-    def forward(ctx: Any, mean: Tensor, variance: Tensor) -> Tensor:
-        least = variance.new_tensor(4 * SMALL)
-        twice = torch.add(least, variance, alpha=4).clamp_min_(4 * SMALL).sqrt_()  # 2 √(variance + 1e-8)
-        noise = _noise(mean)
-        answer = torch.addcmul(mean, twice, noise, value=0.5)
-        ctx.save_for_backward(noise.div_(twice))
-        return answer
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
-        (slope,) = ctx.saved_tensors
-        return grad, slope * grad
-
-
 def _asked(_module: nn.Module, _args: Any) -> None:
     """A hook that says: ask the layer. Torch's encoder layers compute with the plain weights unless there is one."""
-
-
-def drawn(mean: Tensor, variance: Tensor) -> Tensor:
-    """One draw of N(mean, variance) each, from the default generator of the device."""
-    answer: Tensor = _Drawn.apply(mean, variance)  # type: ignore[no-untyped-call]
-    return answer
-
-
-def _noise(like: Tensor) -> Tensor:
-    """ε ~ N(0, 1) in the layout of ``like``. Drawn in a row, and in float32 or wider: anything else takes ten times."""
-    noise = torch.empty_like(like, dtype=torch.promote_types(like.dtype, torch.float32))
-    noise.as_strided((noise.numel(),), (1,)).normal_()
-    return noise.to(like.dtype)
 
 
 def _over(channels: Tensor, weight: Tensor) -> Tensor:
