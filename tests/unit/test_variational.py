@@ -1,5 +1,6 @@
 """Layers with a posterior: what they answer, what they cost, what is left of them, and what is refused."""
 
+from copy import deepcopy
 from itertools import pairwise
 
 import pytest
@@ -159,6 +160,18 @@ def test_a_variance_is_laid_out_as_its_logarithm(shape):
     found = variance(log_variance)
     assert found.stride() == log_variance.stride()
     torch.testing.assert_close(found, log_variance.exp())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_loses_neither_small_variances_nor_the_divergence(dtype):
+    net = variational_(nn.Sequential(nn.Linear(40, 40))).to(dtype).train()
+    x = torch.zeros(3, 40, dtype=dtype)
+    answer = net(x)
+    assert answer.dtype == dtype and bool(answer.isfinite().all())
+    total = kl(net)
+    torch.testing.assert_close(total, kl(deepcopy(net).float()), rtol=1e-6, atol=0.0)
+    (answer.sum() + total).backward()
+    assert all(bool(p.grad.isfinite().all()) for p in net.parameters())
 
 
 def test_a_factor_is_one_for_all_places_of_a_channel():
