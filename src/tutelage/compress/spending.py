@@ -19,7 +19,7 @@ from tutelage.measures.predict import device_of, evaluating
 ROUNDS = 30
 """Passes in which the time of each layer is measured."""
 FEWEST, MOST, LONG = 9, 200, 500.0
-"""Passes of which a quartile is a latency: as many as take ``LONG`` milliseconds, but for the fewest and the most."""
+"""Passes of which the median is a latency: as many as take ``LONG`` milliseconds, but for the fewest and the most."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def timed(model: nn.Module, channels: Channels) -> Measure:
     """By the clock, on the device of ``model`` and for batches of one: the removed network's pass, each layer's part.
 
     The median of the whole network is measured once. It takes turns with what is left of it, and the quotient of their
-    lower quartiles is the cost, in its milliseconds: what else the machine does then hits both alike. A layer's share
+    medians is the cost, in its milliseconds: what else the machine does then hits both alike. A layer's share
     of the time is taken to shrink as its multiplications do, which is what ``estimate`` adds up.
     """
     example = channels.example(1)
@@ -67,7 +67,7 @@ def timed(model: nn.Module, channels: Channels) -> Measure:
     def measured(closed: Closed) -> float:
         both = {"whole": model, "found": narrowed(model, channels, closed)}
         clocks = latency(both, example, batch_sizes=(1,), rounds=rounds)
-        return whole * clocks["found"]["1"]["q1"] / clocks["whole"]["1"]["q1"]
+        return whole * clocks["found"]["1"]["median"] / clocks["whole"]["1"]["median"]
 
     return Measure(price, measured, partial(cost, channels, price))
 

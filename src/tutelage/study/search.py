@@ -40,6 +40,8 @@ SCALINGS: dict[str, Callable[[SearchSettings], Scaling]] = {
     "cost": lambda settings: partial(by_cost, among=settings.largest_of),
     "nothing": lambda _settings: all_alike,
 }
+FAR = 0.9
+"""Of a budget: what costs less is far from it."""
 Start: TypeAlias = Callable[[nn.Module], nn.Module]
 
 
@@ -99,7 +101,7 @@ def find(
         penalty=Penalty(settings.strength, SCALINGS[settings.scaled_by](settings)),
         start=teacher if settings.start == "teacher" else None,
     )
-    searched = run.stage(name, with_gates, fit, seed=plan.lesson.seed, version=2)
+    searched = run.stage(name, with_gates, fit, seed=plan.lesson.seed, version=3)
     channels = channels_of(teacher, example)
     cost = MEASURES[wanted.unit](teacher, channels).cost
     whole, limit = cost(Closed()), float(searched.records[-1]["validation"][LIMIT])
@@ -156,14 +158,17 @@ def _course(one: Found) -> Table:
 
 def _settled(one: Found) -> str:
     """How the last epoch and what was found are one."""
+    spent, words = in_words(one.cost, one.unit), []
     if not one.reached:
-        return (
-            f"None did: of the gates that were still open the smallest were closed, to {in_words(one.cost, one.unit)}. "
-            "A stronger penalty or more epochs would close them by themselves."
-        )
-    if one.cost > one.ended:
-        return f"What closed last opened again as far as that holds it, to {in_words(one.cost, one.unit)}."
-    return ""
+        words = [
+            f"None did: of the gates that were still open the smallest were closed, to {spent}.",
+            "A stronger penalty or more epochs would close them by themselves.",
+        ]
+    elif one.cost > one.ended:
+        words = [f"What closed last opened again as far as that holds it, to {spent}."]
+    if one.cost < FAR * one.limit:
+        words += ["Nothing nearer to it was found: one channel or layer more, any, is a step beyond it."]
+    return " ".join(words)
 
 
 def _layers(one: Found) -> Table:

@@ -58,8 +58,12 @@ def cost(channels: Channels, price: Price, closed: Closed = NOTHING_CLOSED) -> f
     >>> cost(channels, macs), cost(channels, macs, Closed({"1": torch.tensor([True, False, False, False])}))
     (20, 15)
     """
-    state = alive(channels, closed)
-    return sum(_price(state, key, price) for key in state.outputs) + price(channels.elsewhere, 1, 1)
+    return price_of(alive(channels, closed), price)
+
+
+def price_of(state: Alive, price: Price) -> float:
+    """The price of a sample, of what is alive."""
+    return sum(_price(state, key, price) for key in state.outputs) + price(state.channels.elsewhere, 1, 1)
 
 
 def saved(channels: Channels, price: Price, closed: Closed = NOTHING_CLOSED) -> Saved:
