@@ -56,6 +56,11 @@ class LibraryPieces:
         found: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return found
 
+    def placed(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """The same numbers, and of each where it stands in ``text``."""
+        found = self._tokenizer.encode(text, add_special_tokens=False)
+        return found.ids, found.offsets
+
     @cached_property
     def _tokenizer(self) -> Any:
         return _opened(self.said, "The tokenizer")

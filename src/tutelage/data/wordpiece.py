@@ -103,9 +103,10 @@ class WordPieces:
         [5, 6, 7, 8]
         """
         spelt = words(text, lowercase=self.lowercase, accents=self.accents)
-        return [number for word in spelt for number in self._of_word(word)]
+        return [number for word in spelt for number in self.of_word(word)]
 
-    def _of_word(self, word: str) -> tuple[int, ...]:
+    def of_word(self, word: str) -> tuple[int, ...]:
+        """The numbers of the pieces of one of ``words``."""
         known: dict[str, tuple[int, ...]] = self._known
         if (found := known.get(word)) is None:
             found = known[word] = self._cut(word)
@@ -188,24 +189,27 @@ def words(text: str, *, lowercase: bool = True, accents: bool = False) -> list[s
     """
     if text.isascii():
         return ASCII.findall(CONTROL.sub("", text.lower() if lowercase else text))
-    cleaned = "".join(" " if _is_space(x) else x for x in text if not _is_control(x))
+    cleaned = "".join(" " if is_space(x) else x for x in text if not is_control(x))
     cleaned = cleaned.lower() if lowercase else cleaned
     if not accents:
         cleaned = "".join(x for x in unicodedata.normalize("NFD", cleaned) if unicodedata.category(x) != "Mn")
-    return "".join(f" {x} " if _alone(x) else x for x in cleaned).split()
+    return "".join(f" {x} " if is_alone(x) else x for x in cleaned).split()
 
 
-def _is_space(character: str) -> bool:
+def is_space(character: str) -> bool:
+    """Whether words end at it."""
     return character in " \t\n\r" or unicodedata.category(character) == "Zs"
 
 
-def _is_control(character: str) -> bool:
+def is_control(character: str) -> bool:
+    """Whether it is left out."""
     if character in "\t\n\r":
         return False
     return character in "\0\ufffd" or unicodedata.category(character) in ("Cc", "Cf", "Co")
 
 
-def _alone(character: str) -> bool:
+def is_alone(character: str) -> bool:
+    """Whether it is a word by itself: a mark, or an ideograph."""
     code = ord(character)
     if code < 128:
         return not character.isalnum() and not character.isspace()

@@ -116,6 +116,24 @@ class Given:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Asks:
+    """Questions about texts, and how these are cut."""
+
+    name: Literal["squad", "synthetic"] = "squad"
+    """those of two files in SQuAD's form, or drawn ones for a run of seconds"""
+    train: Number = 0
+    """how many questions are trained on, the same ones in every run; 0 takes them all"""
+    validation: Number = 500
+    """questions of the first file that choose an epoch, a quarter at most; 0 trains on all of them"""
+    longest: Annotated[int, AtLeast(16), AtMost(512)] = 384
+    """tokens of a question with a part of its text"""
+    stride: Annotated[int, Above(0), AtMost(512)] = 128
+    """tokens from where one part of a text begins to where the next does"""
+    longest_question: Annotated[int, Above(0), AtMost(256)] = 64
+    """tokens of a question; a longer one is cut"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Deep:
     """A student that has some of the teacher's layers, and how it is trained."""
 

@@ -15,6 +15,7 @@ from tutelage.foreign.bert_files import dequantised_sentences
 from tutelage.models.masked_language import MaskedLanguageModel
 from tutelage.models.sentences import SentenceEncoder, sentence_encoder
 from tutelage.models.shortened import begin_with_, spread_out
+from tutelage.models.span_network import SpanNetwork
 from tutelage.models.text_classifier import TextClassifier, text_classifier
 from tutelage.plurals import counted
 from tutelage.recipes.text.settings import Given
@@ -66,6 +67,11 @@ def pretrained(run: Run, file: Path | None, pieces: WordPieces) -> Finished:
     return run.given("pretrained", partial(sentence_encoder, **sizes, separator=pieces.numbers[END]))
 
 
+def classifier(data: Sets) -> Callable[..., nn.Module]:
+    """What makes a network of an encoder's sizes that answers with the classes of ``data``."""
+    return partial(text_classifier, len(data.train.classes))
+
+
 def tune(
     run: Run,
     data: Sets,
@@ -75,13 +81,14 @@ def tune(
     training: TrainingSettings,
     seed: int,
     how: Callable[..., None] = supervised,
+    make: Callable[[Sets], Callable[..., nn.Module]] = classifier,
 ) -> Finished:
     """A network with ``layers`` of the encoder in ``begin``, trained on the task; with all of them it has its types."""
     assert isinstance(begin.last, SentenceEncoder | MaskedLanguageModel)
     sizes = dict(begin.last.encoder.sizes)  # type: ignore[arg-type]
     types = sizes["types"] if layers == sizes["layers"] else 0
     sizes |= {"layers": layers, "types": types, "dropout": DROPOUT}
-    build = partial(text_classifier, len(data.train.classes), **sizes)
+    build = partial(make(data), **sizes)
     refuse_too_large(f"An encoder of {counted(layers, 'layer')}", build, data, training.batch_size)
     lesson = Lesson(data.train, data.validation, batch_size=training.batch_size, seed=seed)
     plan = plan_of(lesson, training, data.task)
@@ -90,7 +97,7 @@ def tune(
 
 def begun(stage: Stage, model: nn.Module, *, plan: Plan, begin: nn.Module, how: Callable[..., None]) -> None:
     """Trained by ``how``, beginning with layers of ``begin``, spread from the first to the last."""
-    assert isinstance(model, TextClassifier) and isinstance(begin, SentenceEncoder | MaskedLanguageModel)
+    assert isinstance(model, TextClassifier | SpanNetwork) and isinstance(begin, SentenceEncoder | MaskedLanguageModel)
     layers = spread_out(begin.encoder.depth, model.encoder.depth)  # type: ignore[arg-type]
     begin_with_(model.encoder, begin.encoder, layers)  # type: ignore[arg-type]
     how(stage, model, plan=plan)
