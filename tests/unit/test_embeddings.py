@@ -12,6 +12,7 @@ from tutelage.data.synthetic_sentences import known_pieces, spoken
 from tutelage.measures.predict import predict
 from tutelage.methods.by_name import method
 from tutelage.methods.pair import Pair
+from tutelage.methods.transfer import as_labels_allow
 from tutelage.models.small_texts import static_texts
 from tutelage.own_data.tokenisation import Tokenisation
 from tutelage.study.own.teacher_inputs import told_by
@@ -60,7 +61,7 @@ def test_samples_are_answered_in_their_order_whatever_is_asked_together():
     )
 
 
-RELATIONS = ["rkd", "cosines", "cc", "pkt", "direction", "kd + 0.5*cosines"]
+RELATIONS = ["rkd", "cosines", "cc", "pkt", "direction", "kd + 0.5*cosines", "cosines + rkd"]
 
 
 @pytest.mark.parametrize("name", RELATIONS)
@@ -69,8 +70,10 @@ def test_methods_of_embeddings_are_about_the_vectors_themselves(name):
     vector, student = static_texts(6, len(HOW.pieces), 8).double().eval(), static_texts(6, len(HOW.pieces), 4).double()
     data = replace(texts(), targets=vector(texts().inputs).detach())
     given = Pair(Answering(vector), student, Lesson(data, batch_size=8), 1, task=EMBEDDINGS)
+    unlabelled = as_labels_allow(method(name)(given), texts())
+    assert unlabelled.reads(list(unlabelled.terms)) == {("student", "output"), ("teacher", "output")}
+    assert {"label", "soft"} & unlabelled.terms.keys()  # where a vector is, no relation says
     objective = method(name)(given)
-    assert objective.reads(list(objective.terms)) == {("student", "output"), ("teacher", "output"), ("batch", "target")}
     tokens, wanted = data.inputs[:8], data.targets[:8]
     scene = {"student": {"output": student(tokens)}, "teacher": {"output": wanted}, "batch": {"target": wanted}}
     losses = objective(scene, list(objective.terms))

@@ -43,6 +43,12 @@ class Pair:
         """The term of the true labels: the loss of the task."""
         return self.task.labels(weight)
 
+    def truth(self, weight: Weight = 1.0) -> Term:
+        """``labels``; where nobody knows any but the teacher, the same loss of what it answers."""
+        if self.task.of_teacher:
+            return Term(self.task.loss, "student.output", "teacher.output", weight=weight)
+        return self.labels(weight)
+
     def soft(self, weight: Weight = 1.0, temperature: float = 4.0) -> Term:
         """The term of the teacher's answers: the soft loss of the task."""
         return self.task.taught(self.lesson.train, temperature, weight)

@@ -39,6 +39,8 @@ def sum_of_methods(pair: Pair, *, methods: tuple[Method, ...], strengths: tuple[
         for name, term in stronger(method(pair), strength).terms.items():
             if name != "label":
                 terms[name if name not in terms else f"{name}_{len(terms)}"] = term
+    if "soft" not in terms:  # how vectors stand to each other does not say where they are
+        terms["label"] = pair.truth()
     return Objective(**terms)
 
 

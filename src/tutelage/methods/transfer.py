@@ -22,13 +22,14 @@ def hint_last(pair: Pair) -> Objective:
 
 
 def as_labels_allow(objective: Objective, data: Labelled) -> Objective:
-    """``objective`` itself where ``data`` has labels, else without its term ``label``.
+    """``objective`` itself where ``data`` has labels, else without its term ``label``, if that reads them.
 
     Raises ``NoLabelsError``, where it has none, for other terms that read them and for an objective without any.
     """
     if data.has_targets:
         return objective
-    rest = {name: term for name, term in objective.terms.items() if name != "label"}
+    told = ("batch", "target")
+    rest = {x: term for x, term in objective.terms.items() if x != "label" or told not in objective.reads([x])}
     if not rest:
         refuse_unlabelled(objective, data)
     refuse_unlabelled(without := Objective(**rest), data)

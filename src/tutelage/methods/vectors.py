@@ -14,4 +14,4 @@ def direction(pair: Pair) -> Objective:
     """
     alike = pair.task.of_teacher or len({*pair.widths()}) == 1
     loss = cosine_distance if alike else projected(cosine_distance)
-    return Objective(label=pair.labels(), direction=Term(loss, *pair.embeddings()))
+    return Objective(label=pair.truth(), direction=Term(loss, *pair.embeddings()))
