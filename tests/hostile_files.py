@@ -31,10 +31,12 @@ from tutelage.checksums import summed
 from tutelage.cli.command import main
 from tutelage.cli.completion import candidates
 from tutelage.data.cifar import cifar10
+from tutelage.data.corpus import lines_of
 from tutelage.data.folder import image_folder
 from tutelage.data.glue import glue
 from tutelage.data.image_files import image_files
 from tutelage.data.mnist import CHECKSUMS, mnist
+from tutelage.data.questions import read_questions
 from tutelage.data.recordings import fsdd
 from tutelage.data.safe_pickle import unpickled
 from tutelage.data.tokenizer_file import read_vocabulary
@@ -251,6 +253,10 @@ def data(root: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
     yield "answers", answers, partial(asked, answers, evil)
 
 
+def lines_in(file: Path) -> list[str]:
+    return list(lines_of(file)(0))
+
+
 def brought(root: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
     """What people bring for a distillation, and what one leaves: networks, answers, plans, students to be exported."""
     for kind, file in weights(fresh(root / "brought")).items():
@@ -261,6 +267,8 @@ def brought(root: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
             ("encoder", "onnx", onnx_weights),
             ("vocabulary", "txt", read_pieces),
             ("tokenizer", "json", read_vocabulary),
+            ("questions", "json", read_questions),
+            ("corpus", "txt", lines_in),
         ):
             place = fresh(root / f"{name}-{file.name}")
             (place / f"x.{ending}").write_bytes(file.read_bytes())

@@ -1,5 +1,6 @@
 """Readers of compressed weights, and of texts and their encoders."""
 
+import gzip
 import json
 from functools import partial
 from pathlib import Path
@@ -18,8 +19,10 @@ from tutelage.compress.architecture import describe, read_back
 from tutelage.compress.masks import prune_
 from tutelage.compress.structure.channels import channels_of
 from tutelage.compress.structure.graph import Closed
+from tutelage.data.corpus import lines_of
 from tutelage.data.glue import read_glue
 from tutelage.data.pieces import token_ids
+from tutelage.data.questions import read_questions
 from tutelage.data.wordpiece import read_pieces
 from tutelage.foreign.bert_files import dequantised_sentences, encoder_in_folder
 from tutelage.foreign.onnx_encoder import onnx_sentences
@@ -109,6 +112,25 @@ def paired(folder: Path) -> Any:
     return found.firsts, found.seconds, found.targets.tolist()
 
 
+def questions(folder: Path) -> None:
+    answers = [{"text": "man", "answer_start": 2}]
+    asked = [{"id": "1", "question": "who?", "answers": answers}, {"id": "2", "question": "?", "is_impossible": True}]
+    paragraphs = [{"context": "a man is singing", "qas": asked}]
+    write_json(folder / "train.json", {"version": "2.0", "data": [{"paragraphs": paragraphs}]})
+
+
+def answers(folder: Path) -> Any:
+    return [(x.question, x.context, x.answers) for x in read_questions(folder / "train.json")]
+
+
+def corpus(folder: Path) -> None:
+    (folder / "lines.txt.gz").write_bytes(gzip.compress(b"a man is singing.\nmans\n" * 9, mtime=0))
+
+
+def lines(folder: Path) -> Any:
+    return list(lines_of(folder / "lines.txt.gz")(0))
+
+
 def encoder() -> Encoder:
     torch.manual_seed(0)
     return Encoder(**SIZES, types=2).eval()
@@ -135,6 +157,8 @@ LATER = (
     Reader("architecture of what is left", narrow, narrowed),
     Reader("vocabulary", vocabulary, cut),
     Reader("pairs of sentences", pairs, paired),
+    Reader("questions", questions, answers),
+    Reader("lines of a corpus", corpus, lines),
     Reader("folder of an encoder", in_folder, partial(asked, encoder_in_folder)),
     Reader(
         "encoder in x.onnx",

@@ -99,7 +99,7 @@ def library_pieces(file: Path, said: Mapping[str, Any], padding: str | int | Non
             f"{file} has no padding token, and neither has a file beside it; set pad_token and save it again."
         )
     unknown = _unknown(tokenizer, model if isinstance(model, Mapping) else {})
-    size = max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1
+    size = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0) + 1
     return LibraryPieces(text, size, number, unknown, _framed(tokenizer, file))
 
 

@@ -86,7 +86,7 @@ def _is_berts(said: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     )
     whole = False in (normalizer.get("handle_chinese_chars"), config.get("tokenize_chinese_chars"))
     added = said.get("added_tokens")
-    names = [x.get("content") for x in added if isinstance(x, Mapping)] if isinstance(added, list) else []
+    names = [str(x.get("content")) for x in added if isinstance(x, Mapping)] if isinstance(added, list) else []
     renamed = any(_text(config.get(_KEYS[x])) not in (None, x) for x in SPECIAL)
     return rules and not whole and not renamed and {*names} <= {*SPECIAL}
 
