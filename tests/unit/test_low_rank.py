@@ -1,5 +1,6 @@
 """Layers as products of two: the nearest of their rank, exact at full rank, and the same network in another process."""
 
+from copy import deepcopy
 from functools import partial
 
 import pytest
@@ -73,6 +74,15 @@ class TestForms:
         assert isinstance(factorised(model, ranks={"0": len(s) - 1}, form=form)[0], nn.Sequential)
         assert torch.allclose(model(x), own, atol=1e-10)
 
+    @pytest.mark.parametrize("build", [*CONVOLUTIONS, partial(nn.Linear, 6, 8)])
+    def test_code_that_reads_the_weight_and_the_bias_reads_what_the_two_come_to(self, form, build):
+        model, layer = wrapped(build()), wrapped(build())[0]
+        both = factorised(model, ranks={"0": 2}, form=form)[0]
+        x = torch.randn(2, 6, 9, 9).double() if isinstance(layer, nn.Conv2d) else torch.randn(2, 6).double()
+        layer.weight = nn.Parameter(both.weight)
+        layer.bias = None if both.bias is None else nn.Parameter(both.bias)
+        assert torch.allclose(both(x), layer(x), atol=1e-10)
+
     def fill(self, layer, matrix, form):
         if isinstance(layer, nn.Conv2d) and form == "rows":
             out, into, height, width = layer.weight.shape
@@ -141,6 +151,21 @@ class TestRanks:
         hooked.register_forward_hook(lambda *_: None)
         model = nn.Sequential(tied, other, hooked, nn.Conv2d(4, 4, 3, groups=2), nn.Linear(4, 4))
         assert list(factorisable(model)) == ["4"]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_torchs_own_attention_reads_factorised_layers(training):
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+    whole, x = nn.TransformerEncoder(layer, 2).double().train(training), torch.randn(3, 5, 8).double()
+    small, plain = deepcopy(whole), deepcopy(whole)
+    ranks = dict.fromkeys(factorisable(whole), 3)
+    assert {"layers.0.linear1", "layers.1.self_attn.out_proj"} <= ranks.keys()
+    factorised(small, ranks=ranks)
+    for name in ranks:
+        plain.get_submodule(name).weight = nn.Parameter(small.get_submodule(name).weight.detach())
+    assert torch.allclose(small(x), plain(x), atol=1e-10)
+    assert not torch.allclose(small(x), whole(x), atol=1e-3)
 
 
 @pytest.mark.slow

@@ -20,11 +20,42 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.compress.structure.layers import groups_of, mixes, obstacle
+from tutelage.compress.structure.plain import is_run
 
 Form: TypeAlias = Literal["channels", "rows"]
 """How a convolution is a matrix."""
 HALVINGS = 50
 """Of the energies between which that is looked for which meets a budget: float64 knows no more."""
+
+
+class Product(nn.Sequential):
+    """Two layers in the place of one, for code that reads ``weight`` or ``bias`` of that, as torch's attention does.
+
+    >>> both = Product(OrderedDict(first=nn.Linear(4, 2, bias=False), second=nn.Linear(2, 3)))
+    >>> torch.allclose(nn.functional.linear(torch.ones(1, 4), both.weight, both.bias), both(torch.ones(1, 4)))
+    True
+    """
+
+    first: nn.Linear | nn.Conv2d
+    second: nn.Linear | nn.Conv2d
+
+    def __init__(self, layers: "OrderedDict[str, nn.Module]") -> None:
+        super().__init__(layers)
+        self.register_forward_pre_hook(is_run)
+
+    @property
+    def weight(self) -> Tensor:
+        """What the two come to: of convolutions a kernel of the size that there was."""
+        left, right = self.second.weight, self.first.weight  # (o, r, 1, w) and (r, i, h, 1), or w and h together
+        if left.ndim == 2:
+            return left @ right
+        return torch.einsum("orw,rih->oihw", left.flatten(2), right.flatten(2)).view(
+            len(left), right.shape[1], *(max(n) for n in zip(left.shape[2:], right.shape[2:], strict=True))
+        )
+
+    @property
+    def bias(self) -> Tensor | None:
+        return self.second.bias
 
 
 def factorised(network: nn.Module, *, ranks: Mapping[str, int], form: Form = "channels") -> nn.Module:
@@ -139,7 +170,7 @@ def _product(layer: nn.Linear | nn.Conv2d, rank: int, form: Form) -> nn.Module:
     if layer.bias is not None:
         assert second.bias is not None
         second.bias.copy_(layer.bias)
-    return nn.Sequential(OrderedDict(first=first, second=second)).train(layer.training)
+    return Product(OrderedDict(first=first, second=second)).train(layer.training)
 
 
 def _pair(layer: nn.Linear | nn.Conv2d, rank: int, form: Form) -> tuple[nn.Linear | nn.Conv2d, nn.Linear | nn.Conv2d]:

@@ -47,7 +47,7 @@ class Selecting(nn.Sequential):
 
     def __init__(self, *layers: Any) -> None:
         super().__init__(*layers)
-        self.register_forward_pre_hook(_runs)
+        self.register_forward_pre_hook(is_run)
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -68,7 +68,7 @@ class Zero(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_forward_pre_hook(_runs)
+        self.register_forward_pre_hook(is_run)
 
     def forward(self, input: Tensor) -> Tensor:  # as layers call it, whom it stands for
         return input.new_zeros((1,) * input.ndim)
@@ -83,7 +83,7 @@ class Blank(nn.Module):
     def __init__(self, channels: int, axis: int = 1, sizes: Sizes = list, bias: nn.Parameter | None = None) -> None:
         super().__init__()
         self.channels, self.axis, self.sizes, self.bias = channels, axis, sizes, bias
-        self.register_forward_pre_hook(_runs)
+        self.register_forward_pre_hook(is_run)
 
     def forward(self, input: Tensor) -> Tensor:  # as layers call it, whom it stands for
         axis = self.axis % input.ndim
@@ -96,7 +96,7 @@ class Blank(nn.Module):
         return f"{self.channels} channels along {self.axis}"
 
 
-def _runs(_module: nn.Module, _args: Any) -> None:
+def is_run(_module: nn.Module, _args: Any) -> None:
     """A hook that says: run me. Torch's own encoder layers compute with the weights of their layers unless one asks."""
 
 
