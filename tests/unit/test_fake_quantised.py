@@ -179,6 +179,14 @@ class TestNetwork:
         with pytest.raises(ValueError, match="already"):
             fake_quantised_(calibrated(small()), seen(2))
 
+    @pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated")
+    @pytest.mark.parametrize("norm", [nn.utils.parametrizations.weight_norm, nn.utils.weight_norm])
+    def test_a_weight_that_is_computed_already_is_refused_with_what_makes_it_plain(self, norm):
+        model = nn.Sequential(norm(nn.Linear(9, 8)), nn.ReLU(), nn.Linear(8, 3))
+        with pytest.raises(ValueError, match="'0' is computed from others already; make it plain"):
+            fake_quantised_(model, torch.zeros(2, 9))
+        assert not is_fake_quantised(model)
+
     def test_frozen_statistics_stay_while_weights_learn(self):
         model = calibrated(small())
         before = deepcopy(model.state_dict())
@@ -254,6 +262,12 @@ class TestFile:
             with pytest.raises(ValueError, match=words):
                 export_onnx(model, pictures(), tmp_path / "net.onnx", PETS)
         assert not list(tmp_path.iterdir())
+
+    def test_a_layer_with_a_computed_weight_stays_where_others_are_named(self, tmp_path):
+        first = nn.utils.parametrizations.weight_norm(nn.Linear(4, 8))
+        model = nn.Sequential(first, nn.ReLU(), nn.Linear(8, 3))
+        fake_quantised_(model, torch.zeros(2, 4), weights={"2": 8}, activations=32)
+        assert export_onnx(model, torch.randn(9, 4), tmp_path / "net.onnx", About()).difference < 1e-5
 
     def test_layers_alone_are_rounded_where_activations_are_not(self, tmp_path):
         model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from tutelage.compress.chains import INPUT, NORMS, OUTPUT, Chains, chains_of
+from tutelage.compress.computed_weight import refuse_computed_weight
 from tutelage.compress.rounded_weight import FULL, SMALLEST, BinaryWeight, RoundedWeight, rounding
 from tutelage.keys import Build
 
@@ -85,8 +86,9 @@ def fake_quantised_(network: nn.Module, example: Tensor, *, weights: Bits = 8, a
     What follows what is seen in one pass on ``example`` (a sample or more): a range stands behind the batch norm and
     the ReLU that follow a layer, where the file computes them together. A layer with fewer than 8 bits that is the
     first or the last is given 8, unless ``weights`` names it. What the network puts out is not rounded. 32 bits change
-    nothing. Raises ``ValueError`` for a network that is fake-quantised already, that has no such layer, and for layers
-    in ``weights`` that it does not have, or bits that are none of 1 to 8, 32.
+    nothing. Raises ``ValueError`` for a network that is fake-quantised already, that has no such layer, or one whose
+    weight is computed from others; and for layers in ``weights`` that it does not have, or bits that are none of 1 to
+    8, 32.
     """
     if is_fake_quantised(network):
         raise ValueError(f"{type(network).__name__} is fake-quantised already.")
@@ -94,11 +96,11 @@ def fake_quantised_(network: nn.Module, example: Tensor, *, weights: Bits = 8, a
     chosen = _bits_of(chains, weights, type(network).__name__)
     if activations not in (*range(2, 9), FULL):
         raise ValueError(f"Activations have 2 to 8 bits, or 32; got {activations}.")
-    names = {module: name for name, module in network.named_modules()}
-    for layer in chains.layers:
-        if (bits := chosen[names[layer]]) == FULL:
-            continue
-        parametrize.register_parametrization(layer, "weight", rounding(bits), unsafe=True)
+    layers = {name: layer for name, layer in zip(chains.names, chains.layers, strict=True) if chosen[name] != FULL}
+    for name, layer in layers.items():
+        refuse_computed_weight(name, layer)
+    for name, layer in layers.items():
+        parametrize.register_parametrization(layer, "weight", rounding(chosen[name]), unsafe=True)
         for reader in chains.unrounded_inputs(layer) if activations != FULL else ():
             if reader is layer:
                 _add(layer, INPUT, activations)

@@ -1,11 +1,10 @@
 """A network whose weights were rounded while it learnt, as a plain one that has them: for packed files."""
 
 from torch import nn
-from torch.nn.utils import parametrize
 
 from tutelage.compress.fake_quantised import RoundedActivation
 from tutelage.compress.gates import unparametrised_
-from tutelage.compress.rounded_weight import BinaryWeight, RoundedWeight
+from tutelage.compress.rounded_weight import rounds
 
 
 def plain_rounded(network: nn.Module) -> nn.Module:
@@ -20,15 +19,9 @@ def plain_rounded(network: nn.Module) -> nn.Module:
             f"{type(network).__name__} rounds activations, too, and a plain network does not: export it as ONNX, or "
             "fake-quantise it with activations=32."
         )
-    layers = [layer for layer in network.modules() if _rounds(layer)]
+    layers = [layer for layer in network.modules() if rounds(layer)]
     if not layers:
         raise ValueError(f"{type(network).__name__} has no weights that are rounded.")
     for layer in layers:
         unparametrised_(layer)
     return network
-
-
-def _rounds(layer: nn.Module) -> bool:
-    if not parametrize.is_parametrized(layer, "weight"):
-        return False
-    return isinstance(layer.parametrizations["weight"][0], RoundedWeight | BinaryWeight)  # type: ignore[index]

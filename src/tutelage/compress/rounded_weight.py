@@ -4,6 +4,7 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 SMALLEST = 2.0**-23
 """Of a scale: what is 0 throughout has one, too."""
@@ -67,3 +68,10 @@ def rounding(bits: int) -> AnyRounding:
     if bits not in range(1, 9):
         raise ValueError(f"Weights have 1 to 8 bits; got {bits}.")
     return BinaryWeight() if bits == 1 else RoundedWeight(bits)
+
+
+def rounds(layer: nn.Module) -> bool:
+    """Whether the weight of ``layer`` is rounded by one of these."""
+    if not parametrize.is_parametrized(layer, "weight"):
+        return False
+    return isinstance(layer.parametrizations["weight"][0], RoundedWeight | BinaryWeight)  # type: ignore[index]

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList, register_parametrization
 
 from tutelage.compress.clusters import clustered
+from tutelage.compress.computed_weight import refuse_computed_weight
 from tutelage.compress.footprint import KINDS
 from tutelage.compress.gates import fits, unparametrised_
 from tutelage.keys import Build
@@ -109,8 +110,7 @@ def _chosen(model: nn.Module, bits: Mapping[str, int]) -> list[tuple[nn.Module, 
             f"Weights are shared with 1 to 8 bits in one layer or more of {', '.join(layers)}; got {dict(bits)}."
         )
     for name in chosen:
-        if "weight" not in layers[name]._parameters:
-            raise ValueError(f"The weight of {name!r} is computed from others already; fold its gates before.")
+        refuse_computed_weight(name, layers[name])
     return [(layers[name], 2**b - 1) for name, b in chosen.items()]
 
 

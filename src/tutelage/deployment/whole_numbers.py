@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from tutelage.compress.chains import INPUT, NORMS, OUTPUT, Chains, chains_of
 from tutelage.compress.fake_quantised import RoundedActivation, unhook_
-from tutelage.compress.rounded_weight import BinaryWeight, RoundedWeight
+from tutelage.compress.rounded_weight import BinaryWeight, RoundedWeight, rounds
 
 OPSET = 18
 """The version of ``QuantizeLinear`` and ``DequantizeLinear`` that is meant; since 13 they know scales by channel."""
@@ -109,7 +109,7 @@ def in_whole_numbers(network: nn.Module, example: Tensor) -> nn.Module:
     chains = chains_of(copy, example)
     instead: dict[nn.Module, nn.Module] = {}
     for layer in chains.layers:
-        if not hasattr(layer, "parametrizations"):
+        if not rounds(layer):
             continue
         norm = next(iter(chains.tail_of(layer)), None)
         norm = norm if isinstance(norm, NORMS) and not hasattr(layer, OUTPUT) else None
