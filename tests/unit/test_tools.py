@@ -87,6 +87,17 @@ class TestChoice:
         said = not_chosen(tried, first, others, wanted, ACCURACY)
         assert said == ["int8 is smaller but slower here: 1.9 ms against 1.2 ms"]
 
+    def test_what_int8_would_lose_is_said_where_it_counts_and_is_called_more_only_where_it_is(self):
+        chosen, even, worse = Choice(FLOAT32, 0.5, 0.0), Choice(INT8, 0.4, 0.0), Choice(INT8, 0.4, 2.0)
+        tried = [*PRUNED, *SMALLER]
+        assert not_chosen(tried, chosen, [even], target("2x smaller"), ACCURACY)[-1].endswith(
+            "0 points before any recovery, which is as much, and have less left"
+        )
+        assert not_chosen(tried, chosen, [worse], target("2x smaller"), ACCURACY)[-1].endswith(
+            "recovery, which is more"
+        )
+        assert len(not_chosen(tried, chosen, [even], target("90 %"), ACCURACY)) == 1
+
     @pytest.mark.parametrize("better", ["higher", "lower"])
     def test_a_figure_of_either_direction(self, better):
         metric = Metric("figure", "", better)

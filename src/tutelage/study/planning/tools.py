@@ -130,8 +130,9 @@ def not_chosen(
                 f"pruning alone would have to leave {100 * other.share:.0f} %, at a loss of {other.lost:.3g} "
                 f"{points_or} before any recovery"
             )
-        elif other.precision == INT8 and chosen.precision == FLOAT32:
-            said.append(f"with int8 it would lose {other.lost:.3g} {points_or} before any recovery, which is more")
+        elif other.precision == INT8 and chosen.precision == FLOAT32 and unit in ("bytes", "ms"):
+            more = "which is more" if other.lost > chosen.lost else "which is as much, and have less left"
+            said.append(f"with int8 it would lose {other.lost:.3g} {points_or} before any recovery, {more}")
     return said
 
 
