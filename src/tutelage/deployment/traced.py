@@ -5,7 +5,7 @@ import re
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 BATCH, TOKENS = "batch", "tokens"
+FIXED = "specialized it to be a constant"
+"""What torch says where a size that is to stay open came out as a number."""
 _MACHINE = ("stack_trace", "from_node", "source_fn_stack")  # where the code lies on this machine
 
 
@@ -37,15 +39,29 @@ def traced_texts(network: nn.Module, longest: int, name: str) -> ExportedProgram
 
 def _traced(network: nn.Module, rows: tuple[Tensor, ...], sizes: tuple[Any, ...], name: str) -> ExportedProgram:
     try:
-        with quiet(), torch.no_grad():
-            program = torch.export.export(network, rows, dynamic_shapes=sizes, strict=False)
+        program = _program(network, rows, sizes, strict=False)
     except Exception as error:
-        raise ValueError(f"{name} cannot be exported: {_reason(error)}.") from None
+        found = _program_of_code(network, rows, sizes) if FIXED in str(error) else None
+        if found is None:
+            raise ValueError(f"{name} cannot be exported: {_reason(error)}.") from None
+        program = found
     for module in program.graph_module.modules():
         for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
             for key in _MACHINE:
                 node.meta.pop(key, None)
     return program
+
+
+def _program(network: nn.Module, rows: tuple[Tensor, ...], sizes: tuple[Any, ...], *, strict: bool) -> ExportedProgram:
+    with quiet(), torch.no_grad():
+        return torch.export.export(network, rows, dynamic_shapes=sizes, strict=strict)
+
+
+def _program_of_code(network: nn.Module, rows: tuple[Tensor, ...], sizes: tuple[Any, ...]) -> ExportedProgram | None:
+    """What the compiler makes of the code, which takes seconds more: ``len(x)`` is a size to it, to a trace a number."""
+    with suppress(Exception):
+        return _program(network, rows, sizes, strict=True)
+    return None
 
 
 @contextmanager
@@ -63,7 +79,7 @@ def quiet() -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     said, where = str(error), _place(error)
-    if "specialized it to be a constant" in said:
+    if FIXED in said:
         constant = re.search(r"constant \((\d+)\)", said)
         return (
             f"it works for batches of {constant[1] if constant else 'one size'} alone, because a line of its forward "
