@@ -130,6 +130,21 @@ class TestShared:
         with pytest.raises(ValueError, match="Weights are shared with 1 to 8 bits in one layer or more"):
             share_(mlp((3, 4, 2)), bits)
 
+    def test_a_layer_of_two_names_is_shared_once(self):
+        def twice():
+            layer = nn.Linear(4, 4)
+            return nn.Sequential(nn.Linear(3, 4), layer, nn.ReLU(), layer)
+
+        start = twice()
+        net, x = shared(twice, bits={"*": 5}), torch.randn(2, 3)
+        cluster_(net, start)  # as many values as weights
+        assert torch.equal(net(x), start(x)) and torch.equal(unshared(net)(x), start(x))
+
+    def test_a_network_without_layers(self):
+        for ask in (partial(share_, bits={"*": 3}), partial(prune_, share=0.5)):
+            with pytest.raises(ValueError, match="Identity has no linear layer and no convolution whose weights could"):
+                ask(nn.Identity())
+
     def test_other_architectures(self):
         net = share_(mlp((3, 4, 2)), {"*": 3})
         for other in (mlp((3, 5, 2)), mlp((3, 4, 4, 2))):

@@ -83,8 +83,11 @@ def n_of_m(weights: Weights, share: float, *, m: int = 4) -> Masks:
 
 @torch.no_grad()
 def prune_(model: nn.Module, share: float, choose: Choice = of_all) -> nn.Module:
-    """``model`` with ``share`` of the weights of its linear layers and convolutions 0, as ``choose`` says."""
-    weights = weights_of(model)
+    """``model`` with ``share`` of the weights of its linear layers and convolutions 0, as ``choose`` says.
+
+    Raises ``ValueError`` where it has none.
+    """
+    weights = _weights_there(model)
     for name, kept in choose(weights, share).items():
         weights[name].masked_fill_(~kept, 0)
     return model
@@ -93,9 +96,9 @@ def prune_(model: nn.Module, share: float, choose: Choice = of_all) -> nn.Module
 def pruned(network: nn.Module, *, shares: Mapping[str, float]) -> nn.Module:
     """``network`` with its own share of each weight 0: for ``run.derive("pruned", pruned, of=…, shares=…)``.
 
-    ``shares`` go by the weights' names. Raises ``ValueError`` as ``in_shares`` does.
+    ``shares`` go by the weights' names. Raises ``ValueError`` as ``in_shares`` and ``prune_`` do.
     """
-    weights = weights_of(network)
+    weights = _weights_there(network)
     whole = sum(shares.get(name, 0.0) * w.numel() for name, w in weights.items())
     return prune_(network, whole / sum(w.numel() for w in weights.values()), partial(in_shares, shares=shares))
 
@@ -120,6 +123,13 @@ def smallest(sizes: Tensor, count: int) -> Tensor:
     equal = (flat == limit).nonzero().flatten()
     found[equal[: count - int(found.sum())]] = True
     return found.view(sizes.shape)
+
+
+def _weights_there(model: nn.Module) -> dict[str, nn.Parameter]:
+    weights = weights_of(model)
+    if not weights:
+        raise ValueError(f"{type(model).__name__} has no linear layer and no convolution whose weights could be 0.")
+    return weights
 
 
 def _ranked(sizes: Weights, share: float) -> Masks:

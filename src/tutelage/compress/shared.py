@@ -93,10 +93,10 @@ def unshared(network: nn.Module) -> nn.Module:
     For ``run.derive("plain", unshared, of=…)``; ``weights.packed_file.save_packed`` stores it in few bytes. Raises
     ``ValueError`` where nothing is shared.
     """
-    layers = [layer for _, layer, *_ in _sharing(network)]
+    layers = {id(layer): layer for _, layer, *_ in _sharing(network)}  # under whatever names
     if not layers:
         raise ValueError(f"{type(network).__name__} has no weights that share values.")
-    for layer in layers:
+    for layer in layers.values():
         unparametrised_(layer)
     return network
 
@@ -104,6 +104,10 @@ def unshared(network: nn.Module) -> nn.Module:
 def _chosen(model: nn.Module, bits: Mapping[str, int]) -> list[tuple[nn.Module, int]]:
     """Layers, and the values that each may have beside 0."""
     layers = {name: x for name, x in model.named_modules() if isinstance(x, KINDS)}
+    if not layers:
+        raise ValueError(
+            f"{type(model).__name__} has no linear layer and no convolution whose weights could be shared."
+        )
     chosen = {name: b for name in layers for b in [next((b for p, b in bits.items() if fits(name, [p])), 0)] if b}
     if not chosen or not all(1 <= b <= 8 for b in bits.values()):
         raise ValueError(
@@ -122,8 +126,8 @@ def _share_(layer: nn.Module, codes: Tensor, values: Tensor) -> None:
 
 
 def _sharing(model: nn.Module) -> Iterator[tuple[str, nn.Module, Shared, nn.Parameter]]:
-    """By name, the layers whose weights are shared, how, and their codebooks."""
-    for name, layer in model.named_modules():
+    """By name, all that a layer has, the layers whose weights are shared, how, and their codebooks."""
+    for name, layer in model.named_modules(remove_duplicate=False):
         made = layer._modules.get("parametrizations")
         weight = made["weight"] if isinstance(made, nn.ModuleDict) and "weight" in made else None
         if isinstance(weight, ParametrizationList) and isinstance(weight[0], Shared):
