@@ -105,7 +105,8 @@ def test_int8_and_pruning_reach_a_size_together_and_the_plan_told_first_is_kept_
     file = folder() / "student.int8.onnx"
     chosen = json.loads((folder() / "plan.json").read_text())["tools"]["chosen"]
     assert (file if chosen["precision"] == "int8" else folder() / "student.onnx").stat().st_size <= 12_000
-    assert (folder() / "model_card.md").is_file()
+    card = (folder() / "model_card.md").read_text()
+    assert ("of int8 (student.int8.onnx) in ONNX Runtime" in card) == (chosen["precision"] == "int8")
 
 
 @pytest.mark.parametrize(

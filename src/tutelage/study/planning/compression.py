@@ -13,6 +13,7 @@ from tutelage import group
 from tutelage.compress.architecture import fresh
 from tutelage.compress.budget import Budget
 from tutelage.compress.target import target
+from tutelage.deployment.card import Made
 from tutelage.deployment.deploy import strangers
 from tutelage.deployment.verdict import FILE, points
 from tutelage.methods.by_name import method as method_named
@@ -170,7 +171,6 @@ def handed_over(bench: Bench, tools: Tools, small: Finished, had: list[Tried]) -
         people["student"] = Evaluated("student", f"{after}, pruned and recovered", small)
     networks = publish_networks(run, data, people, (METHOD,) if is_pruned else ())
     final = next(x for x in reversed(had) if x.precision == tools.chosen.precision and (is_pruned or x.share == 1))
-    made = None
     if is_int8:
         made = quantised_network(
             small.last.eval(), data, bench.about, run.place / QUANTISED[0], run.request, may_lose=inf
@@ -180,5 +180,8 @@ def handed_over(bench: Bench, tools: Tools, small: Finished, had: list[Tried]) -
         run.publish(networks=[networks["int8"]])
     sentence = sentence_of(bench, tools, networks, final)
     run.publish(headline=sentence, tables=tables_of(bench, tools, had))
-    hand_over(run, small.last, participants, "pruned and recovered" if is_pruned else "as it was")
+    how, timed = "pruned and recovered" if is_pruned else "as it was", Made.timed
+    if is_int8:
+        timed = f"{timed}, and of int8 ({QUANTISED[0]}) in ONNX Runtime"
+    hand_over(run, small.last, participants, how, timed=timed)
     return CompressedNetwork(small.last.eval(), networks, sentence)

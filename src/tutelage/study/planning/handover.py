@@ -32,15 +32,18 @@ def load_writers() -> None:
 
 
 @clocked("files")
-def hand_over(run: Run, student: nn.Module, participants: Participants, method: str) -> None:
+def hand_over(
+    run: Run, student: nn.Module, participants: Participants, method: str, *, timed: str = Made.timed
+) -> None:
     """Write every form that ``student`` has into the run's folder; what cannot be written is said, never raised.
 
-    Raises ``OSError`` in one sentence where the folder cannot be written to.
+    ``timed`` says what the milliseconds in its card are of. Raises ``OSError`` in one sentence where the folder cannot
+    be written to.
     """
     if not run.leads:
         return
     data = participants.data
-    made = Made(run.published, run.request, machine.environment(str(run.precision)[6:]))
+    made = Made(run.published, run.request, machine.environment(str(run.precision)[6:]), timed)
     done = deploy(run.place, student, samples_of(data), about_of(participants), made, {"method": method})
     for note in done.notes:
         run.progress.note(f"student: {note}")
