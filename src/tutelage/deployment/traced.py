@@ -58,7 +58,7 @@ def _program(network: nn.Module, rows: tuple[Tensor, ...], sizes: tuple[Any, ...
 
 
 def _program_of_code(network: nn.Module, rows: tuple[Tensor, ...], sizes: tuple[Any, ...]) -> ExportedProgram | None:
-    """What the compiler makes of the code, which takes seconds more: ``len(x)`` is a size to it, to a trace a number."""
+    """What the compiler makes of the code, which takes seconds: ``len(x)`` is a size to it, to a trace a number."""
     with suppress(Exception):
         return _program(network, rows, sizes, strict=True)
     return None
