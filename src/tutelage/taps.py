@@ -14,8 +14,8 @@ from tutelage.outputs import in_words, sole_tensor
 Activations: TypeAlias = dict[str, Tensor]
 """Layer name -> what it returned, ``layer:input`` -> what it was given, ``OUTPUT`` -> what the network returned."""
 Read: TypeAlias = Callable[[Any], Tensor]
-Caught: TypeAlias = dict[str, tuple[Tensor, int]]
-"""Address -> what it showed, and that tensor's version then."""
+Versions: TypeAlias = dict[str, int]
+"""Address -> which version of a tensor it showed."""
 
 OUTPUT = "output"
 AS_IT_IS: Mapping[str, Read] = MappingProxyType({})
@@ -42,7 +42,7 @@ class Tapped(nn.Module):
         self.model = model
         self.wanted = frozenset(addresses)
         self._read = read
-        self._passes: list[Caught] = []  # our own that is under way; to set an attribute of a module is slow
+        self._passes: list[tuple[Activations, Versions]] = []  # our own, under way; to set an attribute is slow
         self._modes = [(module, module.training) for module in model.modules()]
         self._trainable = [(p, p.requires_grad) for p in model.parameters()]
         self._handles: list[RemovableHandle] = []
@@ -54,16 +54,26 @@ class Tapped(nn.Module):
             raise
 
     def forward(self, *args: Any, **kwargs: Any) -> Activations:
-        caught: Caught = {}
-        self._passes.append(caught)
+        shown: Activations = {}
+        versions: Versions = {}
+        self._passes.append((shown, versions))
         try:
-            self._catch(OUTPUT, self.model(*args, **kwargs))
+            output = self.model(*args, **kwargs)
+            if OUTPUT in self.wanted:
+                shown[OUTPUT] = self._tensor(OUTPUT, output)
         except _NobodyReadsOn:
             pass
         finally:
             self._passes.pop()
-        self._check(caught)
-        return {address: x for address, (x, _) in caught.items()}
+        if len(shown) < len(self.wanted):
+            silent = sorted(self.wanted - shown.keys())
+            raise ValueError(f"Layers {silent} did not run. If the model is compiled, compile the Tapped one instead.")
+        if overwritten := [address for address, version in versions.items() if _version(shown[address]) != version]:
+            raise ValueError(
+                f"{sorted(overwritten)} were overwritten in place after they were read (ReLU(inplace=True) does that); "
+                "tap the layer that overwrites, or make it work out of place."
+            )
+        return shown
 
     def untap(self) -> nn.Module:
         """The model as it was before: no hooks; training mode and ``requires_grad`` of every part put back."""
@@ -92,33 +102,24 @@ class Tapped(nn.Module):
     def _catch(self, address: str, value: Any) -> None:
         if not self._passes or address not in self.wanted:
             return
-        caught = self._passes[-1]
-        if address in caught:
+        shown, versions = self._passes[-1]
+        if address in shown:
             raise ValueError(f"Layer {address!r} ran twice in one forward pass; tap the module that encloses it.")
-        read: Read = self._read.get(address, _unchanged)
-        shown = read(value)
-        if not isinstance(shown, Tensor) and address not in self._read:
-            shown = value if (sole := sole_tensor(value)) is None else sole
-        if not isinstance(shown, Tensor):
-            wrap = "wrap it in tutelage.outputs.TensorOutput(network, at=…), or " if address == OUTPUT else ""
-            raise ValueError(
-                f"{address!r} is {in_words(shown)}, not a tensor, in {type(self.model).__name__}; {wrap}pass "
-                f"read={{{address!r}: a function that gets one}} beside the network: Learner(read=…), frozen(read=…)."
-            )
-        caught[address] = shown, _version(shown)
-        if len(caught) == len(self.wanted) and address != OUTPUT and not torch.compiler.is_compiling():
+        shown[address] = x = self._tensor(address, value)
+        versions[address] = _version(x)
+        if len(shown) == len(self.wanted) and not torch.compiler.is_compiling():
             raise _NobodyReadsOn
 
-    def _check(self, caught: Caught) -> None:
-        if silent := self.wanted - caught.keys():
+    def _tensor(self, address: str, value: Any) -> Tensor:
+        shown = self._read.get(address, sole_tensor)(value)
+        if not isinstance(shown, Tensor):
+            wrap = "wrap it in tutelage.outputs.TensorOutput(network, at=…), or " if address == OUTPUT else ""
+            what = in_words(shown if address in self._read else value)
             raise ValueError(
-                f"Layers {sorted(silent)} did not run. If the model is compiled, compile the Tapped one instead."
+                f"{address!r} is {what}, not a tensor, in {type(self.model).__name__}; {wrap}pass "
+                f"read={{{address!r}: a function that gets one}} beside the network: Learner(read=…), frozen(read=…)."
             )
-        if overwritten := [address for address, (x, version) in caught.items() if _version(x) != version]:
-            raise ValueError(
-                f"{sorted(overwritten)} were overwritten in place after they were read (ReLU(inplace=True) does that); "
-                "tap the layer that overwrites, or make it work out of place."
-            )
+        return shown
 
 
 def find_layer(model: nn.Module, name: str) -> nn.Module:
@@ -134,10 +135,6 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
 
 def _version(x: Tensor) -> int:
     return 0 if torch.compiler.is_compiling() or x.is_inference() else x._version  # neither of these counts them
-
-
-def _unchanged(value: Any) -> Any:
-    return value
 
 
 class _NobodyReadsOn(BaseException):
