@@ -1,7 +1,6 @@
 """A finished network as a teacher."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -94,13 +93,17 @@ def frozen(model: nn.Module, call: Call = on_input, read: Mapping[str, Read] = A
     @torch.no_grad()
     def answer(scene: Scene, wanted: frozenset[str]) -> Activations:
         whole = wanted if wanted in checked else wanted | {OUTPUT}  # once to the end: finds layers that run twice
-        with _evaluating(model):
-            tapped = plain if whole == {OUTPUT} else Tapped(model, whole, read)
-            try:
-                shown = call(tapped, scene)
-            finally:
-                if tapped is not plain:
-                    tapped.untap()
+        training = _in_training(model)  # the only ones touched: setting an attribute of a module is slow
+        tapped = plain if whole == {OUTPUT} else Tapped(model, whole, read)
+        try:
+            for module in training:
+                module.training = False
+            shown = call(tapped, scene)
+        finally:
+            if tapped is not plain:
+                tapped.untap()
+            for module in training:
+                module.training = True
         checked.add(wanted)
         return {what: shown[what] for what in wanted}
 
@@ -161,14 +164,9 @@ def _stamps(weights: list[Tensor]) -> list[tuple[int, int]]:
     return [(x.data_ptr(), x._version) for x in weights]
 
 
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Only modules in train mode are touched: setting an attribute of every module at every step is slow."""
-    training = [module for module in model.modules() if module.training]
-    for module in training:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
+def _in_training(model: nn.Module) -> list[nn.Module]:
+    """The parts of ``model`` in train mode. ``modules()`` gives names as well, which takes three times as long."""
+    modules = [model]
+    for module in modules:
+        modules.extend(filter(None, module._modules.values()))
+    return [module for module in modules if module.training]
