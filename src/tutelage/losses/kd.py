@@ -183,7 +183,9 @@ def not_negative(divergence: Tensor) -> Tensor:
 
 def tempered(logits: Tensor, temperature: float, dim: int) -> Tensor:
     refuse_no_temperature(temperature)
-    return F.log_softmax(at_least_float32(logits) / temperature, dim=dim)  # CPU autocast would stay in bfloat16
+    logits = at_least_float32(logits)  # CPU autocast would stay in bfloat16
+    # A quotient by 1 would be one more kernel, and one more to go back through.
+    return F.log_softmax(logits if temperature == 1 else logits / temperature, dim=dim)
 
 
 def _divergence(log_student: Tensor, log_teacher: Tensor, temperature: float, dim: int) -> Tensor:
