@@ -69,7 +69,7 @@ class Spoilt(NamedTuple):
     step: int
 
 
-def _times(weight: float, loss: Tensor) -> Tensor:
+def _times(weight: float, loss: Any) -> Any:
     return loss if weight == 1 else weight * loss  # a product would be one more node to go back through
 
 
@@ -95,9 +95,10 @@ class LearnerState:
             raise ValueError(f"The rule of learner {name!r} names losses {unknown}; its objective has {sorted(terms)}.")
         self.active = tuple(self.possible)
         self.weights: dict[str, float] = {}
-        self.sums: dict[str, Tensor] = {}
+        self.sums: dict[str, Tensor | float] = {}
         self.counts: dict[str, int] = {}
         self.device = next((p.device for p in learner.student.parameters()), torch.device("cpu"))
+        self._on_cpu = self.device.type == "cpu"  # where to look at a number makes nobody wait
         for part in (learner.objective, learner.combine):  # projectors and memories learn where the student does
             part.to(self.device)
         self._watched = [*terms, "gradient"]
@@ -174,11 +175,10 @@ class LearnerState:
 
     def add(self, losses: Losses, scene: Scene, shares: Mapping[str, float], step: int) -> None:
         for name, loss in losses.items():
-            value = at_least_float32(loss.detach())  # a running sum in bfloat16 would soon stand still
+            # A running sum in bfloat16 would soon stand still.
+            value = loss.item() if self._on_cpu else at_least_float32(loss.detach())
             self._watch(name, value, step)
-            before = self.sums.get(name)
-            share = shares[name]
-            self.sums[name] = share * value if before is None else torch.add(before, value, alpha=share)
+            self.sums[name] = self.sums.get(name, 0.0) + _times(shares[name], value)
         weighted = {n: _times(self.weights[n] * shares[n], loss) for n, loss in losses.items() if loss.requires_grad}
         if weighted:
             self.learns = True
@@ -197,12 +197,12 @@ class LearnerState:
     def settle(self, step: int) -> None:
         """The whole gradient of this step, looked at."""
         self.learner.combine.settle(self.parameters)
-        gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
+        gradients = [gradient for p in self.parameters.values() if (gradient := p.grad) is not None]
         if gradients:
             # Where a part is not finite, the sum is not; and it costs half of a norm.
             sums = [gradient.sum(dtype=torch.float32) for gradient in gradients]
-            on_cpu = self.device.type == "cpu"  # numbers at once: to stack them would be two more kernels
-            self._watch("gradient", sum(x.item() for x in sums) if on_cpu else torch.stack(sums).sum(), step)
+            # On a CPU as numbers: to stack them would be two more kernels.
+            self._watch("gradient", sum([x.item() for x in sums]) if self._on_cpu else torch.stack(sums).sum(), step)
             self.pulled = self.pulled or any(bool(gradient.any()) for gradient in gradients)
         counts = self.counts
         for name, weight in self.weights.items():
@@ -210,13 +210,13 @@ class LearnerState:
 
     def move(self) -> None:
         """The optimizer's step, unless anything has not been finite: then the weights stay as they were before it."""
-        if self.device.type != "cpu":
+        if not self._on_cpu:
             self._step_unless_bad()
         elif self._spoilt is None:
             self.optimizer.step()
 
     def _watch(self, what: str, value: Tensor | float, step: int) -> None:
-        if not isinstance(value, Tensor) or self.device.type == "cpu":  # looking costs nothing here
+        if not isinstance(value, Tensor):
             if self._spoilt is None and not isfinite(value):
                 self._spoilt = Spoilt(what, step)
         else:  # looking would make the host wait: leave a mark on the device
@@ -240,13 +240,13 @@ class LearnerState:
     @property
     def spoilt(self) -> Spoilt | None:
         """The first thing that was not finite, if any. On an accelerator this is where the host waits."""
-        if self.device.type != "cpu" and (code := int(self._bad)) >= 0:
+        if not self._on_cpu and (code := int(self._bad)) >= 0:
             step, place = divmod(code, len(self._watched))
             return Spoilt(self._watched[place], step)
         return self._spoilt
 
     def means(self) -> dict[str, float]:
-        return {name: total.item() / self.counts[name] for name, total in self.sums.items()}
+        return {name: float(total) / self.counts[name] for name, total in self.sums.items()}
 
     def forget_means(self) -> None:
         self.sums, self.counts = {}, {}

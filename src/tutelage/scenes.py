@@ -60,13 +60,13 @@ class States(dict[str, LearnerState]):
         return found
 
 
-@torch.no_grad()
 def ask_teachers(states: States, batch: Batch) -> Taught:
     """What each teacher of each learner shows of ``batch``."""
     answers: dict[Teacher, Activations] = {}
     for teacher, wanted, who, name in states.questions():
         try:
-            answers[teacher] = teacher({"batch": batch}, wanted)
+            with torch.no_grad():
+                answers[teacher] = teacher({"batch": batch}, wanted)
             refuse_no_activations(answers[teacher])
         except ValueError as error:
             raise ValueError(f"Teacher {who!r} of learner {name!r}: {error}") from error

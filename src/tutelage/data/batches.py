@@ -72,9 +72,9 @@ def num_samples(batch: Batch) -> int:
 
     Raises ``ValueError`` where there is none, or where tensors of an input in parts differ in length.
     """
-    rows = [x for x in (batch.get("input"), *batch.values()) if isinstance(x, Tensor) and x.ndim]
-    if rows:
-        return len(rows[0])
+    for x in (batch.get("input"), *batch.values()):
+        if isinstance(x, Tensor) and x.ndim:
+            return x.shape[0]
     parts = [part for x in batch.values() if isinstance(x, Mapping) for part in x.values()]
     lengths = {len(part) for part in parts if isinstance(part, Tensor) and part.ndim}
     if len(lengths) == 1:
