@@ -1,12 +1,14 @@
 """Layers with a posterior: what they answer, what they cost, what is left of them, and what is refused."""
 
 from copy import deepcopy
+from functools import partial
 from itertools import pairwise
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.prune import l1_unstructured
 
 from tutelage.compress.compact import closed, compacted, emptied, unread
 from tutelage.compress.dropout_kl import K1, K2, K3, bayesian, sparse
@@ -298,6 +300,40 @@ class TestRefused:
         net = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)))
         with pytest.raises(ValueError, match=r"'0' is of type ParametrizedLinear"):
             variational_(net)
+
+    @pytest.mark.parametrize("form", FORMS)
+    def test_what_to_leave_out_is_said_of_all_such_layers_at_once(self, form):
+        def net():
+            return nn.ModuleDict(
+                {"tokens": nn.Embedding(9, 4), "attention": nn.MultiheadAttention(4, 2), "mix": nn.Conv1d(4, 4, 3),
+                 "up": nn.ConvTranspose1d(4, 4, 2), "head": nn.Linear(4, 9, bias=False)}
+            )  # fmt: skip
+
+        tied = net()
+        tied["head"].weight = tied["tokens"].weight
+        with pytest.raises(ValueError, match="leave out all of the kind, where=") as refused:
+            form(tied)
+        where = eval(str(refused.value).partition("where=")[2].removesuffix("."))
+        assert [name for name, _ in variational_layers(form(tied, where))] == ["mix"]
+
+    def test_a_layer_without_weights_yet(self):
+        net = nn.Sequential(nn.LazyLinear(3))
+        with pytest.raises(ValueError, match=r"'0' \(LazyLinear\) has no weights before its first batch: show it one"):
+            variational_(net)
+        net(torch.rand(2, 4))
+        assert type(variational_(net)[0].posterior.log_variance) is nn.Parameter
+
+    def test_numbers_that_are_not_real(self):
+        with pytest.raises(ValueError, match=r"weight of layer '0' \(Linear\) is torch.complex64; leave it out"):
+            variational_(nn.Sequential(nn.Linear(2, 2, dtype=torch.complex64)))
+
+    @pytest.mark.parametrize("computed", [nn.utils.parametrizations.weight_norm, partial(l1_unstructured, amount=1)])
+    def test_a_weight_that_came_to_be_computed(self, computed):
+        net = variational_(small()).train()
+        computed(net[4], "weight")
+        net(X)
+        with pytest.raises(ValueError, match=r"weight of layer '4' is computed of others, .* take that off"):
+            compacted(net)
 
     def test_a_second_posterior_and_none_at_all(self):
         with pytest.raises(ValueError, match="has a posterior already"):

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.lazy import LazyModuleMixin
 
 from tutelage.compress.dropout_kl import Divergence, sparse
 from tutelage.compress.posterior import OfChannels, OfGroups, OfWeights, Posterior, Product
@@ -75,8 +76,9 @@ def variational_(
     has learnt. Published beginnings are −10, and −15 for trained networks of VGG's size. In train mode answers are
     random; in eval mode weights of log α ≥ ``threshold`` are 0 and nothing is.
 
-    Raises ``ValueError`` for a layer with weights that is of no such type, or has a weight that is computed or another
-    layer's, too: leave it out by ``where``; for no layer at all; and for what ``Posterior`` refuses.
+    Raises ``ValueError`` for a layer with weights that is of no such type, or has a weight that is computed, another
+    layer's, too, or not of real numbers, or none yet: all such layers are named, to be left out by ``where``; for no
+    layer at all; and for what ``Posterior`` refuses.
 
     >>> variational_(nn.Sequential(nn.Linear(4, 2)))
     Sequential(
@@ -176,32 +178,47 @@ def _answer(layer: Variational, x: Tensor, product: Product) -> Tensor:
 def _with_posteriors(
     model: nn.Module, where: Where, believed: Callable[[Any], Posterior], *, groups: bool = True
 ) -> nn.Module:
-    chosen = [(name, x) for name, x in model.named_modules() if isinstance(x, MULTIPLIES) and where(name)]
-    owners = Counter(id(p) for module in model.modules() for p in module.parameters(recurse=False))
-    for name, layer in chosen:
-        _refuse_untreatable(name, layer, groups, owners)
+    layers = {name: x for name, x in model.named_modules() if isinstance(x, MULTIPLIES)}
+    chosen = {name: x for name, x in layers.items() if where(name)}
     if not chosen:
         raise ValueError(f"{type(model).__name__} has no linear or convolutional layer that is chosen.")
-    made = [(layer, believed(layer)) for _, layer in chosen]
+    owners = Counter(id(p) for module in model.modules() for p in module.parameters(recurse=False))
+    found = {name: _untreatable(name, x, groups, owners) for name, x in layers.items()}
+    reasons = {name: reason for name, reason in found.items() if reason}
+    for name in chosen:
+        if name in reasons:
+            raise ValueError(f"{reasons[name]}; {_leave(list(reasons))}.")
+    made = [(layer, believed(layer)) for layer in chosen.values()]
     for layer, posterior in made:
         layer.__class__ = BECOMES[type(layer)]
         layer.posterior = posterior
     return model
 
 
-def _refuse_untreatable(name: str, layer: nn.Module, groups: bool, owners: Counter[int]) -> None:
+def _untreatable(name: str, layer: nn.Module, groups: bool, owners: Counter[int]) -> str:
+    """Why ``layer`` cannot have a posterior; empty where it can."""
     kind, which = type(layer).__name__, repr(name) if name else "the network itself"
-    leave = f"leave it out, where=lambda name: name != {name!r}"
     if isinstance(layer, Variational):
-        raise ValueError(f"Layer {which} has a posterior already ({kind}); {leave}.")
+        return f"Layer {which} has a posterior already ({kind})"
+    if isinstance(layer, LazyModuleMixin):
+        return f"Layer {which} ({kind}) has no weights before its first batch: show it one first"
     if type(layer) not in BECOMES:
         known = ", ".join(kind.__name__ for kind in BECOMES)
-        raise ValueError(f"A posterior is of a layer of {known}, and layer {which} is of type {kind}; {leave}.")
-    if "weight" not in layer._parameters:
-        raise ValueError(f"The weight of layer {which} ({kind}) is computed of others; {leave}.")
-    if owners[id(layer._parameters["weight"])] > 1:
-        raise ValueError(
-            f"The weight of layer {which} ({kind}) is another layer's, too, and one weight has one posterior; {leave}."
-        )
+        return f"A posterior is of a layer of {known}, and layer {which} is of type {kind}"
+    weight = layer._parameters.get("weight")
+    if weight is None:
+        return f"The weight of layer {which} ({kind}) is computed of others"
+    if not weight.is_floating_point():
+        return f"A posterior is of real numbers, and the weight of layer {which} ({kind}) is {weight.dtype}"
+    if owners[id(weight)] > 1:
+        return f"The weight of layer {which} ({kind}) is another layer's, too, and one weight has one posterior"
     if not groups and getattr(layer, "groups", 1) > 1:
-        raise ValueError(f"Layer {which} ({kind}) is in groups, none of which reads all channels; {leave}.")
+        return f"Layer {which} ({kind}) is in groups, none of which reads all channels"
+    return ""
+
+
+def _leave(names: list[str]) -> str:
+    """What to do about layers that cannot have a posterior: all of them, or the next one would be refused."""
+    if len(names) == 1:
+        return f"leave it out, where=lambda name: name != {names[0]!r}"
+    return f"leave out all of the kind, where=lambda name: name not in {tuple(names)!r}"
