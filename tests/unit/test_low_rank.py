@@ -137,6 +137,7 @@ class TestRanks:
             (lambda net: ranks_by_energy(net, 0.0), "more than 0 and at most 1; got 0"),
             (lambda net: ranks_by_budget(net, 10), "With rank 1 everywhere"),
             (lambda net: factorised(net, ranks={"x": 1}), "no layer 'x' that can be factorised; it has"),
+            (lambda _net: factorised(nn.Sequential(nn.ReLU()), ranks={"0": 1}), "can be factorised; it has none"),
             (lambda net: factorised(net, ranks={"head": 0}), "A rank is 1 or more"),
         ],
     )

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from tutelage.compress.bottleneck import bottlenecked
 from tutelage.compress.separable import separable, separated
 from tutelage.measures.cost import macs, parameters
 from tutelage.models.resnet import resnet
@@ -57,3 +58,7 @@ def test_it_trains_and_what_cannot_be_separated_is_refused():
     assert all(p.grad is not None for p in small.parameters()) and not {*names} & {*separable(small)}
     with pytest.raises(ValueError, match="no convolution 'head' that could be separated; it has"):
         separated(model, layers=["head"])
+    with pytest.raises(ValueError, match="no convolution '0' that could be separated; it has none"):
+        separated(nn.Sequential(nn.ReLU()), layers=["0"])
+    with pytest.raises(ValueError, match="no convolution '0' that could be made a bottleneck; it has none"):
+        bottlenecked(nn.Sequential(nn.ReLU()), ranks={"0": 1})

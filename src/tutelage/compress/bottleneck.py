@@ -30,7 +30,7 @@ def bottlenecked(network: nn.Module, *, ranks: Mapping[str, int]) -> nn.Module:
     for name, rank in ranks.items():
         if name not in there:
             raise ValueError(f"{type(network).__name__} has no convolution {name!r} that could be made a bottleneck; "
-                             f"it has {', '.join(there)}.")  # fmt: skip
+                             f"it has {', '.join(there) or 'none'}.")  # fmt: skip
         if rank < 1:
             raise ValueError(f"A rank is 1 or more; that of {name!r} is {rank}.")
         parent, _, child = name.rpartition(".")

@@ -68,7 +68,7 @@ def factorised(network: nn.Module, *, ranks: Mapping[str, int], form: Form = "ch
     for name, rank in ranks.items():
         if name not in there:
             raise ValueError(f"{type(network).__name__} has no layer {name!r} that can be factorised; it has "
-                             f"{', '.join(there)}.")  # fmt: skip
+                             f"{', '.join(there) or 'none'}.")  # fmt: skip
         if rank < 1:
             raise ValueError(f"A rank is 1 or more; that of {name!r} is {rank}.")
         if rank < min(matrix_of(there[name], form).shape):

@@ -36,7 +36,7 @@ def separated(network: nn.Module, *, layers: Sequence[str], together: int = 1) -
     for name in layers:
         if name not in there:
             raise ValueError(f"{type(network).__name__} has no convolution {name!r} that could be separated; it has "
-                             f"{', '.join(there)}.")  # fmt: skip
+                             f"{', '.join(there) or 'none'}.")  # fmt: skip
         parent, _, child = name.rpartition(".")
         setattr(network.get_submodule(parent), child, _pair(there[name], together))
     return network
