@@ -289,6 +289,10 @@ class TestRefused:
         assert type(net[0]) is nn.Linear  # nothing was begun
         variational_(net, where=lambda name: name != "1")
 
+    def test_a_network_that_is_one_layer(self):
+        with pytest.raises(ValueError, match=r"and the network itself is of type GRU; leave it out"):
+            variational_(nn.GRU(2, 2))
+
     def test_a_layer_of_somebody_elses_type(self):
         class Own(nn.Linear):
             pass
@@ -318,7 +322,7 @@ class TestRefused:
 
     def test_a_layer_without_weights_yet(self):
         net = nn.Sequential(nn.LazyLinear(3))
-        with pytest.raises(ValueError, match=r"'0' \(LazyLinear\) has no weights before its first batch: show it one"):
+        with pytest.raises(ValueError, match=r"'0' \(LazyLinear\) gets its weights with the first batch: show"):
             variational_(net)
         net(torch.rand(2, 4))
         assert type(variational_(net)[0].posterior.log_variance) is nn.Parameter
@@ -340,6 +344,8 @@ class TestRefused:
             variational_(variational_(small()))
         with pytest.raises(ValueError, match="no linear or convolutional layer that is chosen"):
             variational_(nn.Sequential(nn.ReLU()))
+        with pytest.raises(ValueError, match="that is chosen; its layers with weights: '0', '4', '6'"):
+            variational_(small(), where=lambda name: name == "head")
         with pytest.raises(ValueError, match="has no variational layer"):
             kl(small())
         with pytest.raises(ValueError, match="nothing to be dropped"):

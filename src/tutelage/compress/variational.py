@@ -181,13 +181,21 @@ def _with_posteriors(
     layers = {name: x for name, x in model.named_modules() if isinstance(x, MULTIPLIES)}
     chosen = {name: x for name, x in layers.items() if where(name)}
     if not chosen:
-        raise ValueError(f"{type(model).__name__} has no linear or convolutional layer that is chosen.")
+        names = ", ".join(map(repr, layers)) or "none"
+        raise ValueError(
+            f"{type(model).__name__} has no linear or convolutional layer that is chosen; its layers with weights: "
+            f"{names}."
+        )
+    for name, layer in chosen.items():
+        if isinstance(layer, LazyModuleMixin):
+            kind = type(layer).__name__
+            raise ValueError(f"Layer {name!r} ({kind}) gets its weights with the first batch: show it one first.")
     owners = Counter(id(p) for module in model.modules() for p in module.parameters(recurse=False))
     found = {name: _untreatable(name, x, groups, owners) for name, x in layers.items()}
     reasons = {name: reason for name, reason in found.items() if reason}
     for name in chosen:
         if name in reasons:
-            raise ValueError(f"{reasons[name]}; {_leave(list(reasons))}.")
+            raise ValueError(f"{reasons[name][0].upper()}{reasons[name][1:]}; {_leave(list(reasons))}.")
     made = [(layer, believed(layer)) for layer in chosen.values()]
     for layer, posterior in made:
         layer.__class__ = BECOMES[type(layer)]
@@ -197,23 +205,21 @@ def _with_posteriors(
 
 def _untreatable(name: str, layer: nn.Module, groups: bool, owners: Counter[int]) -> str:
     """Why ``layer`` cannot have a posterior; empty where it can."""
-    kind, which = type(layer).__name__, repr(name) if name else "the network itself"
+    kind, which = type(layer).__name__, f"layer {name!r}" if name else "the network itself"
     if isinstance(layer, Variational):
-        return f"Layer {which} has a posterior already ({kind})"
-    if isinstance(layer, LazyModuleMixin):
-        return f"Layer {which} ({kind}) has no weights before its first batch: show it one first"
+        return f"{which} has a posterior already ({kind})"
     if type(layer) not in BECOMES:
         known = ", ".join(kind.__name__ for kind in BECOMES)
-        return f"A posterior is of a layer of {known}, and layer {which} is of type {kind}"
+        return f"A posterior is of a layer of {known}, and {which} is of type {kind}"
     weight = layer._parameters.get("weight")
     if weight is None:
-        return f"The weight of layer {which} ({kind}) is computed of others"
+        return f"The weight of {which} ({kind}) is computed of others"
     if not weight.is_floating_point():
-        return f"A posterior is of real numbers, and the weight of layer {which} ({kind}) is {weight.dtype}"
+        return f"A posterior is of real numbers, and the weight of {which} ({kind}) is {weight.dtype}"
     if owners[id(weight)] > 1:
-        return f"The weight of layer {which} ({kind}) is another layer's, too, and one weight has one posterior"
+        return f"The weight of {which} ({kind}) is another layer's, too, and one weight has one posterior"
     if not groups and getattr(layer, "groups", 1) > 1:
-        return f"Layer {which} ({kind}) is in groups, none of which reads all channels"
+        return f"{which} ({kind}) is in groups, none of which reads all channels"
     return ""
 
 
