@@ -14,12 +14,14 @@ from tutelage.compress.scaled import all_alike, by_cost
 from tutelage.compress.structure.channels import channels_of
 from tutelage.compress.structure.costs import macs_and_elements, saved
 from tutelage.compress.structure.plain import Select, Selecting
+from tutelage.compress.structure.removal import without
 from tutelage.models.densenet import densenet, densenet_bc
 from tutelage.models.lenet import lenet5
 from tutelage.models.mlp import mlp
 from tutelage.models.mobilenet import mobilenet_v2
 from tutelage.models.resnet import resnet
 from tutelage.models.vgg import vgg8
+from tutelage.schemes.search import Penalty
 
 PICTURE, DIGIT = (3, 16, 16), (1, 28, 28)
 NETWORKS = {
@@ -104,6 +106,43 @@ class TestOnEveryNetwork:
         for parameter_name, p in plain.named_parameters():
             torch.testing.assert_close(folded[parameter_name].grad, p.grad)
         assert all(gates.gate.grad.isfinite().all() for gates in gates_of(model).values())
+
+
+class Coarse(nn.Module):
+    """A network whose weights are of a type of their own, to which it turns what it is given."""
+
+    def __init__(self, inner, dtype):
+        super().__init__()
+        self.inner, self.dtype = inner.to(dtype), dtype
+
+    def forward(self, x):
+        return self.inner(x.to(self.dtype)).float()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", ["resnet", "densenet_bc"])
+def test_gates_on_half_precision_are_float32_take_its_small_steps_and_are_removed(name, dtype):
+    model, _, x = made(name)
+    model = Coarse(model, dtype)
+    channels, plain, before = channels_of(model, x), deepcopy(model), both_modes(model, x)
+    gate_(model, channels)
+    assert same(both_modes(model, x), before)
+    gates = gates_of(model)
+    assert {p.dtype for g in gates.values() for p in (g.gate, g.scale)} == {torch.float32}
+    first, *_ = gates
+    optimizer = Penalty(0.05).optimizer(partial(torch.optim.SGD, lr=0.02), model)(
+        [(f"student.{key}", g.gate) for key, g in gates.items()]
+    )
+    for steps in range(1, 3):
+        for key, g in gates.items():
+            g.gate.grad = torch.zeros_like(g.gate) if key == first else -torch.ones_like(g.gate)
+        optimizer.step()
+        assert 1 - 0.005 * steps < gates[first].gate.max() < 1 - 0.0005 * steps  # by less than what they would round to
+    draw_(model)
+    assert {p.dtype for p in fold_gates_(deepcopy(model)).parameters()} == {dtype}
+    shut = closed(model)
+    smaller = without(fold_gates_(model), channels, shut)
+    assert sum(p.numel() for p in smaller.parameters()) < sum(p.numel() for p in plain.parameters())
 
 
 def test_the_layout_of_the_weights_changes_no_channels():

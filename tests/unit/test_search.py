@@ -64,6 +64,10 @@ SMALLER, STRONG = budget("70 %"), Penalty(1.0)
 BUILD = partial(gated, net, sample=SAMPLE)
 
 
+def in_half_with_its_gates():
+    return BUILD().bfloat16()
+
+
 @pytest.fixture
 def run(tmp_path):
     with Run("toy:search", root=tmp_path, exact=True, device="cpu") as run:
@@ -294,6 +298,7 @@ def test_only_the_chosen_layers_have_gates(run):
     ({"budget": budget("6 kMACs")}, "A search ends below what the whole network costs, 2.234k MACs; the budget is 6k"),
     ({"budget": budget("9 MACs")}, "of 9 MACs cannot be reached by gates on hidden, head; the least that is left is"),
     ({"build": net}, "Sequential has no gates to search with: build it by compress.gates.gated"),
+    ({"build": in_half_with_its_gates}, "gates of Sequential are in bfloat16, which knows no steps as small as theirs"),
     ({"build": partial(gated, partial(net, 7), sample=SAMPLE)}, "'conv.weight' differs; build both alike"),
     ({"wanted": partial(held_divergence, kl0=-1.0)}, "from 0 to 1e\\+18; got -1.0"),
 ])  # fmt: skip

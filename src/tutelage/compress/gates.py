@@ -31,14 +31,18 @@ Where: TypeAlias = Callable[[str, nn.Module], bool]
 
 
 class Gates(nn.Module):
-    """``gate`` (n,), all 1 at first, and ``scale`` (n,), by how much a penalty of each is scaled: 1 until it is set."""
+    """``gate`` (n,), all 1 at first, and ``scale`` (n,), by how much a penalty of each is scaled: 1 until it is set.
+
+    In float32 at least: next to 1, half precision knows no steps as small as theirs, so that none would ever close.
+    """
 
     scale: Tensor
 
     def __init__(self, count: int, like: Tensor) -> None:
         super().__init__()
-        self.gate = nn.Parameter(torch.ones(count, dtype=like.dtype, device=like.device))
-        self.register_buffer("scale", torch.ones(count, dtype=like.dtype, device=like.device))
+        ones = torch.ones(count, dtype=torch.promote_types(like.dtype, torch.float32), device=like.device)
+        self.gate = nn.Parameter(ones)
+        self.register_buffer("scale", ones.clone())
 
 
 class InputGates(Gates):
@@ -55,10 +59,11 @@ class InputGates(Gates):
         self.register_buffer("slots", slots, persistent=False)
 
     def forward(self, weight: Tensor) -> Tensor:
-        if self.slots is None:  # in runs, whose gradient is a sum
-            gate = self.gate if self.each == 1 else self.gate[:, None].expand(-1, self.each).flatten()
-        else:
-            gate = self.gate[self.slots]
+        gate = self.gate.to(weight.dtype)
+        if self.slots is not None:
+            gate = gate[self.slots]
+        elif self.each != 1:  # in runs, whose gradient is a sum
+            gate = gate[:, None].expand(-1, self.each).flatten()
         return weight * (gate.view(self.shape) if self.shape[-1] == 1 else gate)
 
 
@@ -69,7 +74,7 @@ class BranchGate(Gates):
         super().__init__(1, like)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.gate
+        return x * self.gate.to(x.dtype)
 
 
 def everywhere(_name: str, _layer: nn.Module) -> bool:

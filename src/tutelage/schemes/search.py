@@ -89,11 +89,16 @@ def search(
     them, and the smallest close where no epoch ended within the budget. The others are the iterates of the proximal
     steps. ``compress.gates.closed`` reads what to take away.
 
-    Raises ``ValueError`` for a model without gates, for a budget that is not below the cost of the whole network or
-    that its gates cannot reach.
+    Raises ``ValueError`` for a model without gates, or with some in half precision, for a budget that is not below the
+    cost of the whole network or that its gates cannot reach.
     """
     if not gates_of(model):
         raise ValueError(f"{type(model).__name__} has no gates to search with: build it by compress.gates.gated.")
+    if half := next((x.gate.dtype for x in gates_of(model).values() if x.gate.dtype.itemsize < 4), None):
+        raise ValueError(
+            f"The gates of {type(model).__name__} are in {str(half)[6:]}, which knows no steps as small as theirs: "
+            "cast the network before it gets gates, which stay in float32."
+        )
     if start is not None:
         fill_(model, start)
     ledger = Ledger(model, budget, plan.lesson)

@@ -21,8 +21,8 @@ from tutelage.models.watch import tensors_in
 
 CLOSE = 1e-6
 """How far answers in float64 may lie apart, relative to the largest."""
-ROUGHLY = 1e-3
-"""The same for a network that does not run in float64."""
+ROUGHLY, ROUNDINGS = 1e-3, 8
+"""The same for a network that does not run in float64, or so many roundings of the coarsest type of its weights."""
 
 
 def without(model: nn.Module, channels: Channels, closed: Closed) -> nn.Module:
@@ -92,11 +92,13 @@ def _zeroed(model: nn.Module, state: Alive) -> nn.Module:
 def _refuse_other_answers(whole: nn.Module, smaller: nn.Module, state: Alive, example: Tensor) -> None:
     """Raise ``ValueError``, with the first layer that answers otherwise, unless both networks answer alike."""
     precise = _runs_in_float64(whole, example)
+    coarsest = max((torch.finfo(p.dtype).eps for p in whole.parameters() if p.is_floating_point()), default=0.0)
+    tolerance = CLOSE if precise else max(ROUGHLY, ROUNDINGS * coarsest)
     for norms_train in (False, True):
         expected = _answers(whole, example, state, norms_train, precise)
         found = _answers(smaller, example, state, norms_train, precise)
         for name, x in expected.items():
-            if name in found and not _is_close(x, found[name], CLOSE if precise else ROUGHLY):
+            if name in found and not _is_close(x, found[name], tolerance):
                 raise ValueError(
                     f"Channels cannot be taken out of {type(whole).__name__}: without them "
                     f"{repr(name) if name else 'it'} answers otherwise, because code before it depends on sizes; leave "
