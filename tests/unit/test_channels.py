@@ -7,6 +7,8 @@ from torch import nn
 
 from channel_networks import found, network
 from tutelage.compress.structure.channels import channels_of
+from tutelage.compress.structure.graph import Closed
+from tutelage.compress.structure.removal import without
 from tutelage.models.densenet import densenet_bc
 from tutelage.models.mlp import mlp
 from tutelage.models.mobilenet import InvertedResidual
@@ -165,6 +167,15 @@ class TestRefused:
             channels_of(nn.Linear(4, 2), torch.zeros(1, 4))
         with pytest.raises(ValueError, match="it has no layers"):
             channels_of(nn.ReLU(), torch.zeros(1, 4))
+
+    @pytest.mark.parametrize("name", ["mlp", "lenet", "resnet"])
+    def test_a_network_of_which_all_was_taken_out_says_so(self, name):
+        model, sample = network(name)
+        channels = found(model, sample)
+        shut = {name: torch.ones(reader.gates, dtype=torch.bool) for name, reader in channels.readers.items()}
+        empty = without(model, channels, Closed(shut))
+        with pytest.raises(ValueError, match=r"can be gated \(all that its layers read was taken out of it before\)"):
+            channels_of(empty, torch.zeros((1, *sample), dtype=torch.float64))
 
     def test_a_network_that_cannot_run_on_the_example_says_so_in_one_sentence(self):
         with pytest.raises(ValueError, match=r"Sequential cannot run on an example \(2, 7\): RuntimeError.*\.$"):

@@ -66,6 +66,18 @@ def test_what_has_no_gates_was_not_searched():
         architecture_of(NET(), torch.zeros(1, *SAMPLE))
 
 
+@pytest.mark.parametrize(("build", "sample", "layer", "starved"), [
+    (NET, SAMPLE, "output", "output"), (NET, SAMPLE, "hidden2", "output"), (lenet5, SAMPLE, "conv2", "head"),
+    (partial(resnet, 8, num_classes=10), (3, 16, 16), "head", "head"),
+], ids=str)  # fmt: skip
+def test_a_layer_that_reads_nothing_on_every_way_to_the_answer_is_refused_in_a_sentence(build, sample, layer, starved):
+    network = gated(build, sample=sample)
+    with torch.no_grad():
+        network.get_submodule(layer).parametrizations["weight"][0].gate.zero_()
+    with pytest.raises(ValueError, match=f"leave '{starved}' nothing to read, so that it would answer the same to eve"):
+        architecture_of(network, torch.zeros(1, *sample))
+
+
 @pytest.mark.parametrize("price", [macs, parameters])
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.8])
 def test_networks_made_by_hand_cost_as_much_as_they_may_and_no_more(price, share):

@@ -1,6 +1,6 @@
 """Which channels a network has, and which of them may go: found by passes of the network itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from itertools import count
@@ -16,6 +16,7 @@ from tutelage.compress.structure.graph import Channels, Layer, Part, Reader
 from tutelage.compress.structure.ids import NONE, Groups, division
 from tutelage.compress.structure.layers import KINDS, weight_axis
 from tutelage.compress.structure.otherwise import heed_training, heed_values
+from tutelage.compress.structure.plain import Blank
 from tutelage.compress.structure.seen import DiffersError, Narrowed, Ran, Step, Traced
 from tutelage.compress.structure.trace import Trace
 from tutelage.measures.cost import macs as macs_of
@@ -52,6 +53,8 @@ def channels_of(model: nn.Module, example: Tensor) -> Channels:
     except Exception as error:
         name = type(model).__name__
         raise ValueError(f"{name} cannot run on an example {tuple(example.shape)}: {reason(error)}.") from error
+    if not traced.layers:
+        raise _nothing(model, traced.refused)
     heed_training(_copied(model).train(), example, traced)
     heed_values(_copied(model), example, traced)
     for trial in range(TRIALS):
@@ -62,9 +65,16 @@ def channels_of(model: nn.Module, example: Tensor) -> Channels:
             traced.groups.fix(numbers, words)  # none would be left
     channels = _graph(model, example, traced)
     if not channels.readers:
-        words = "; ".join(f"{name}: {why}" for name, why in list(channels.refused.items())[:5])
-        raise ValueError(f"Nothing of {type(model).__name__} can be gated ({words or 'it has no layers'}).")
+        raise _nothing(model, channels.refused)
     return _with_the_rest(channels, model, example, hidden=bool(traced.refused or traced.mixed))
+
+
+def _nothing(model: nn.Module, refused: Mapping[str, str]) -> ValueError:
+    """What is said of a network without a layer that reads channels."""
+    taken_out = any(isinstance(module, Blank) for module in model.modules())
+    words = "; ".join(f"{name}: {why}" for name, why in list(refused.items())[:5])
+    words = words or ("all that its layers read was taken out of it before" if taken_out else "it has no layers")
+    return ValueError(f"Nothing of {type(model).__name__} can be gated ({words}).")
 
 
 def _copied(model: nn.Module) -> nn.Module:

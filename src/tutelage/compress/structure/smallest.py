@@ -8,12 +8,14 @@ from tutelage.compress.structure.graph import Channels, Closed
 
 def is_fed(state: Alive) -> bool:
     """Whether all that must stay, the answer among it, is still made of something."""
+    return not unfed(state)
+
+
+def unfed(state: Alive) -> list[str]:
+    """The layers that must stay, as the answer does, and read nothing any more."""
     layers, stays = state.channels.layers, state.channels.stays
-    return all(
-        state.inputs[name] > 0
-        for name, layer in layers.items()
-        if layer.mixing and any(stays[channel] for channel in layer.makes)
-    )
+    must = (name for name, layer in layers.items() if layer.mixing and any(stays[channel] for channel in layer.makes))
+    return [name for name in must if not state.inputs[name]]
 
 
 def smallest(channels: Channels, readers: Iterable[str], branches: Iterable[str]) -> Closed:
