@@ -218,3 +218,15 @@ def test_a_run_whose_flags_are_not_on_record_is_a_setting_of_its_own(tmp_path):
     assert len(group_runs(runs)) == 2
     with pytest.raises(ValueError, match="has no flag 'units'"):
         group_runs(runs, ["units"])
+
+
+def test_a_run_from_before_there_was_a_flag_did_as_its_default_does(tmp_path):
+    before = made(tmp_path / "before")
+    later = made(tmp_path / "later", 1, defaults={"longest": 128})
+    (group,) = group_runs([before, later])
+    assert (group.name, group.seeds) == ("", (0, 1))
+    other = made(tmp_path / "other", defaults={"longest": 128}, longest=64)
+    assert [(one.name, one.seeds) for one in group_runs([before, later, other])] == [
+        ("longest 64", (0,)),
+        ("longest 128", (0, 1)),
+    ]

@@ -12,7 +12,7 @@ from tutelage.plurals import counted
 from tutelage.report.numbers import exact
 from tutelage.report.paired import mean_interval
 from tutelage.report.read import FinishedRun
-from tutelage.report.settings import setting, settings_of
+from tutelage.report.settings import setting, settings_of, usual_of
 from tutelage.report.spread import Spread
 from tutelage.report.statistics import Means, means
 from tutelage.report.verdicts import Verdict, verdict_on
@@ -162,11 +162,13 @@ def group_runs(runs: Sequence[FinishedRun], by: Sequence[str] = ()) -> tuple[Gro
     recipes = sorted({run.request.recipe for run in runs})
     if len(recipes) > 1:
         raise ValueError(f"A report is about one recipe, but the runs are of {len(recipes)}: {', '.join(recipes)}.")
-    by = settings_of(runs, by)
-    settings: dict[str, list[FinishedRun]] = {}
-    for run in sorted(runs, key=lambda run: [*(sort_key(setting(run, flag)) for flag in by), sort_key(run.seed)]):
-        settings.setdefault(repr([setting(run, flag) for flag in by]), []).append(run)
-    return tuple(Group({flag: setting(some[0], flag) for flag in by}, tuple(some)) for some in settings.values())
+    by, usual = settings_of(runs, by), usual_of(runs)
+    settings: dict[str, tuple[dict[str, Any], list[FinishedRun]]] = {}
+    for run in sorted(runs, key=lambda run: sort_key(run.seed)):
+        values = {flag: setting(run, flag, usual) for flag in by}
+        settings.setdefault(repr(values), (values, []))[1].append(run)
+    ordered = sorted(settings.values(), key=lambda one: [sort_key(value) for value in one[0].values()])
+    return tuple(Group(values, tuple(some)) for values, some in ordered)
 
 
 def sort_key(value: Any) -> tuple[int, float, str]:

@@ -1,12 +1,14 @@
 """In what runs differ: the flags that make a setting, and whether settings can be ranked at all."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 from tutelage.report.read import FinishedRun
 
 PRESET = "preset"
 SAMPLES = "test samples"
+Usual: TypeAlias = Mapping[tuple[str, str], Any]
+"""Preset and flag -> the default there."""
 OTHER_SAMPLES = "these runs were measured on different test samples"
 OTHER_STUDENTS = "their students are different networks"
 
@@ -22,10 +24,10 @@ def settings_of(runs: Sequence[FinishedRun], by: Sequence[str] = ()) -> tuple[st
     for run, flag in ((run, flag) for run in runs for flag in by):
         if flag not in (PRESET, *run.request.arguments):
             raise ValueError(f"{run.request.recipe} has no flag {flag!r}; it has {sorted(run.request.arguments)}.")
-    flags = tuple(by) or _differing(runs)
+    flags, usual = tuple(by) or _differing(runs), usual_of(runs)
     by_flags: dict[str, set[tuple[str, ...]]] = {}
     for run in runs:
-        by_flags.setdefault(repr([setting(run, flag) for flag in flags]), set()).add(run.test_samples)
+        by_flags.setdefault(repr([setting(run, flag, usual) for flag in flags]), set()).add(run.test_samples)
     return (*flags, SAMPLES) if any(len(samples) > 1 for samples in by_flags.values()) else flags
 
 
@@ -49,8 +51,13 @@ def departs(run: FinishedRun, flag: str) -> bool:
     return bool(run.request.arguments.get(flag) != run.request.defaults.get(flag))
 
 
-def setting(run: FinishedRun, name: str) -> Any:
-    """The run's value of a flag, or what else tells settings apart; ``None`` if it has no such flag."""
+def usual_of(runs: Sequence[FinishedRun]) -> Usual:
+    """What flags are if nobody gives them: also for a run that was made before there were such flags."""
+    return {(run.request.preset, flag): value for run in runs for flag, value in run.request.defaults.items()}
+
+
+def setting(run: FinishedRun, name: str, usual: Usual) -> Any:
+    """The run's value of a flag, or what else tells settings apart; of a flag that it has not, what is ``usual``."""
     arguments = run.request.arguments
     if name in arguments:
         return arguments[name]
@@ -58,13 +65,16 @@ def setting(run: FinishedRun, name: str) -> Any:
         return run.request.preset
     if name == SAMPLES:
         return ", ".join(one[:12] for one in run.test_samples)
-    return None
+    return usual.get((run.request.preset, name))
 
 
 def differing_flags(runs: Sequence[FinishedRun], but: Sequence[str] = ("seed",)) -> tuple[str, ...]:
     """The flags, ``but`` for these, that have more than one value among the runs."""
-    flags = dict.fromkeys(flag for run in runs for flag in run.request.arguments if flag not in but)
-    return tuple(flag for flag in flags if len({repr(run.request.arguments.get(flag)) for run in runs}) > 1)
+    flags, usual = (
+        dict.fromkeys(flag for run in runs for flag in run.request.arguments if flag not in but),
+        usual_of(runs),
+    )
+    return tuple(flag for flag in flags if len({repr(setting(run, flag, usual)) for run in runs}) > 1)
 
 
 def student_names(run: FinishedRun) -> frozenset[str]:
