@@ -21,6 +21,8 @@ from tutelage.plurals import counted
 from tutelage.renewal import AGAIN, DEPLOYED, ENVIRONMENT, LOG, OURS, RESULTS, STAGES, current, ours
 from tutelage.report import page
 from tutelage.report.finished import is_record, read_finished
+from tutelage.schemes.written_texts import CURE as ANEW
+from tutelage.schemes.written_texts import TEXTS, WRITTEN
 from tutelage.stages import storage
 from tutelage.study.planning.timed_plan import PLANS, read_plan
 from tutelage.teachers.cache_layout import CacheLayout
@@ -59,7 +61,7 @@ def findings(folder: Path) -> Iterator[Finding]:
         seen.add(found.resolve())
         kind = _kind(found, [*names, *inner])
         others = _other_kinds(found, [*names, *inner]) if kind else []
-        if kind in ("stage", "cache", "plans", "decoded pictures"):
+        if kind in ("stage", "cache", "plans", "decoded pictures", "written texts"):
             inner.clear()
         inner[:] = sorted(name for name in inner if kind != "run" or name != AGAIN)  # a run's own, made once more
         if kind:
@@ -94,6 +96,8 @@ def _kind(folder: Path, names: list[str]) -> str:
         return "decoded pictures"
     if folder.name == PLANS and any(map(PLAN.fullmatch, names)):
         return "plans"
+    if folder.name == WRITTEN and any(name.endswith(TEXTS) for name in names):
+        return "written texts"
     return "student" if DESCRIPTION in had else ""
 
 
@@ -215,8 +219,8 @@ def _pictures(folder: Path) -> tuple[Verdict, list[str]]:
     return "unfinished" if unfinished else "whole", [x for path in paths for x in _problems(opened_pictures, path)]
 
 
-def _plans(folder: Path) -> tuple[Verdict, list[str]]:
-    return "whole", [x for path in sorted(folder.glob("*.json")) for x in _problems(read_plan, path)]
+def _each(folder: Path, pattern: str, read: Callable[..., Any], *more: str) -> tuple[Verdict, list[str]]:
+    return "whole", [x for path in sorted(folder.glob(pattern)) for x in _problems(read, path, *more)]
 
 
 def _problems(read: Callable[..., Any], *arguments: Any) -> list[str]:
@@ -246,6 +250,7 @@ CHECKS: Mapping[str, Callable[[Path], tuple[Verdict, list[str]]]] = {
     "stage": _stage,
     "cache": _cache,
     "decoded pictures": _pictures,
-    "plans": _plans,
+    "plans": lambda folder: _each(folder, "*.json", read_plan),
+    "written texts": lambda folder: _each(folder, f"*{TEXTS}", read_tensors, ANEW),
     "student": _student,
 }

@@ -11,6 +11,7 @@ from tutelage.data.beam_search import beam_search
 from tutelage.data.labelled import labelled
 from tutelage.data.lesson import Lesson
 from tutelage.data.token_windows import token_windows
+from tutelage.integrity import findings
 from tutelage.measures.bleu import sentence_bleu
 from tutelage.models.causal_language import CausalLanguageModel, Writer
 from tutelage.run import Run
@@ -158,7 +159,11 @@ def test_texts_are_written_once_for_all_who_ask_for_the_same(run, monkeypatch):
     taught(run, start=2)
     with pytest.raises(AssertionError, match="asked again"):
         taught(run, beams=2)
+    judged = [x for x in findings(run.root) if x.kind == "written texts"]
+    assert [(x.place, x.verdict) for x in judged] == [(kept.parent, "whole")]
     kept.write_bytes(kept.read_bytes()[:-9])
+    (damaged,) = [x for x in findings(run.root) if x.kind == "written texts"]
+    assert damaged.verdict == "damaged" and "delete it to have the texts written anew" in damaged.problems[0]
     with pytest.raises(ValueError, match=rf"^{kept} is damaged.*delete it to have the texts written anew"):
         taught(run, start=3)
 

@@ -23,6 +23,8 @@ from tutelage.tasks.language import IGNORED
 
 Choose: TypeAlias = Callable[[list[list[int]], list[int]], int]
 """Which of a text's candidates, the likeliest first, is learnt from, given what the data say in their place."""
+WRITTEN, TEXTS, CURE = "written", ".safetensors", "delete it to have the texts written anew"
+"""The folder that the texts of all stages are kept in, its files, and what helps where one of these is damaged."""
 REVISION = 1
 """Of what is kept: raised whenever the same key would hold other texts."""
 TOGETHER = 64
@@ -117,13 +119,12 @@ def _kept(
     own = str(getattr(teacher, STAGE_KEY))
     machine = f"torch {torch.__version__} on {device_of(teacher).type}"
     key = {"teacher": own, "data": data.checksum, "machine": machine, "revision": REVISION, **about}
-    file: Path = stage.shared / "written" / f"{own.replace('/', '-')}-{key_of(key)}.safetensors"
-    cure = "delete it to have the texts written anew"
-    if not is_file(file, cure):
+    file: Path = stage.shared / WRITTEN / f"{own.replace('/', '-')}-{key_of(key)}{TEXTS}"
+    if not is_file(file, CURE):
         stage.progress.note(f"{stage.name}: its teacher writes {len(data)} texts, which are kept in {file}")
         file.parent.mkdir(parents=True, exist_ok=True)
         save_state(file, {"tokens": write(data).cpu()})
-    tokens = load_state(file, cure).get("tokens")
+    tokens = load_state(file, CURE).get("tokens")
     if not isinstance(tokens, Tensor) or tokens.shape != (len(data), data.inputs.shape[1] + 1):
-        raise ValueError(f"{file} holds no texts of this training; {cure}.")
+        raise ValueError(f"{file} holds no texts of this training; {CURE}.")
     return tokens.to(data.inputs.device)
