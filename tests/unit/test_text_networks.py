@@ -116,8 +116,13 @@ def test_another_family_is_run_by_transformers(monkeypatch):
     module.AutoModelForSequenceClassification = SimpleNamespace(from_pretrained=lambda *_, **how: loaded(how))
 
     def loaded(how):
-        assert how == {"use_safetensors": True, "trust_remote_code": False, "local_files_only": True}
-        return Theirs()
+        assert how == {
+            "use_safetensors": True,
+            "trust_remote_code": False,
+            "local_files_only": True,
+            "output_loading_info": True,
+        }
+        return Theirs(), {"missing_keys": set()}
 
     monkeypatch.setattr("tutelage.foreign.text_folders.imported", lambda _: module)
     assert torch.equal(texts_in_folder("net", *SPECIAL, vectors=False)(TOKENS), network(TOKENS))
@@ -139,10 +144,36 @@ def test_a_family_without_types_of_tokens_is_given_none(monkeypatch):
             return SimpleNamespace(logits=input_ids * attention_mask)
 
     module = ModuleType("transformers")
-    module.AutoModelForSequenceClassification = SimpleNamespace(from_pretrained=lambda *_, **_how: Theirs())
+    module.AutoModelForSequenceClassification = SimpleNamespace(from_pretrained=lambda *_, **_how: (Theirs(), {}))
     monkeypatch.setattr("tutelage.foreign.text_folders.imported", lambda _: module)
     texts_in_folder("net", *SPECIAL, vectors=False)(TOKENS)
     assert seen == [None]
+
+
+@pytest.mark.parametrize(
+    ("vectors", "missing", "words"),
+    [
+        (
+            False,
+            {"classifier.out_proj.weight"},
+            "no whole classifier of texts: classifier.out_proj.weight is not there",
+        ),
+        (True, {"pooler.dense.weight", "encoder.layer.0.weight"}, "no whole encoder: encoder.layer.0.weight is not"),
+        (True, {"pooler.dense.weight"}, ""),
+    ],
+)
+def test_what_transformers_would_draw_at_random_is_no_trained_network(monkeypatch, vectors, missing, words):
+    save_classifier(classifier(), Path("net"))
+    reconfigured(model_type="roberta")
+    module = ModuleType("transformers")
+    loaded = SimpleNamespace(from_pretrained=lambda *_, **_how: (nn.Identity(), {"missing_keys": missing}))
+    module.AutoModel = module.AutoModelForSequenceClassification = loaded
+    monkeypatch.setattr("tutelage.foreign.text_folders.imported", lambda _: module)
+    if not words:
+        assert texts_in_folder("net", *SPECIAL, vectors=vectors) is not None
+        return
+    with pytest.raises(ValueError, match=words):
+        texts_in_folder("net", *SPECIAL, vectors=vectors)
 
 
 def test_why_transformers_cannot_be_imported_is_told(monkeypatch):

@@ -106,12 +106,20 @@ def _by_transformers(folder: Path, padding: int, separator: int, vectors: bool) 
         ) from None
     kind = library.AutoModel if vectors else library.AutoModelForSequenceClassification
     try:
-        network: nn.Module = kind.from_pretrained(
-            str(folder), use_safetensors=True, trust_remote_code=False, local_files_only=True
+        network: nn.Module
+        network, told = kind.from_pretrained(
+            str(folder), use_safetensors=True, trust_remote_code=False, local_files_only=True, output_loading_info=True
         )
     except Exception as failure:  # its own kinds of errors, of many lines
         words = str(failure).strip().partition("\n")[0].rstrip(".")
         raise ValueError(f"{folder} is no network that transformers loads ({words}); save it again.") from None
+    lacking_ones = [str(name) for what in ("missing_keys", "mismatched_keys") for name in told.get(what, ())]
+    if drawn := sorted(name for name in lacking_ones if not (vectors and "pooler" in name)):  # which vectors do without
+        kind_of_network = "encoder" if vectors else "classifier of texts"
+        raise ValueError(
+            f"{folder} holds no whole {kind_of_network}: {drawn[0]} is not there, and would be drawn at random; "
+            f"{'save it again' if vectors else 'fine-tune it with a head, or say --task embeddings'}."
+        )
     return TransformersTexts(network, padding, separator, vectors).eval()
 
 
