@@ -1,7 +1,6 @@
 """Small networks of every supported kind, and closed gates, for tests of channels and their removal."""
 
 from collections import OrderedDict
-from copy import deepcopy
 
 import torch
 from torch import nn
@@ -12,6 +11,7 @@ from tutelage.compress.structure.channels import channels_of
 from tutelage.compress.structure.costs import cost, macs, parameters
 from tutelage.compress.structure.graph import Closed
 from tutelage.compress.structure.removal import without
+from tutelage.copies import copy_of
 from tutelage.measures import cost as measured
 from tutelage.models.densenet import densenet, densenet_bc
 from tutelage.models.fitnet import thin_deep
@@ -119,7 +119,7 @@ def some(channels, share, branches=0.0, seed=0):
 
 def gated(model, channels, closed):
     """``model`` with what is closed multiplied by zero where it is read, and where a branch ends: by hooks."""
-    copy = deepcopy(model)
+    copy = copy_of(model)
     for name, shut in settled(channels, closed).inputs.items():
         reader, layer = channels.readers[name], copy.get_submodule(name)
         shape = (-1,) if isinstance(layer, nn.Linear) else (-1, *[1] * (layer.weight.ndim - 2))
@@ -135,7 +135,7 @@ def gated(model, channels, closed):
 
 def answers(model, sample, training, samples=6):
     """What the network answers to noise; of what is random in training, only norms are in train mode."""
-    copy = deepcopy(model).eval()
+    copy = copy_of(model).eval()
     for module in copy.modules():
         module.training = training and isinstance(module, _BatchNorm)
     x = torch.randn((samples, *sample), generator=torch.Generator().manual_seed(1), dtype=torch.float64)

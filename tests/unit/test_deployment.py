@@ -13,7 +13,7 @@ from torch import nn
 from exporting import COLOUR, PETS, pictures, small
 from tutelage.deployment.about import About, read_about
 from tutelage.deployment.compared import TOLERANCE, refuse_difference
-from tutelage.deployment.network import as_seen
+from tutelage.deployment.network import as_seen, plain_copy
 from tutelage.deployment.onnx import OPSET, export_onnx
 from tutelage.deployment.program import export_program
 
@@ -210,6 +210,12 @@ def test_what_cannot_be_exported_is_one_sentence_and_no_file(tmp_path, capfd, fo
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 400
     assert not list(tmp_path.iterdir())
     assert capfd.readouterr() == ("", "")  # torch says much of its own
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.* is deprecated")
+def test_torchscript_is_refused_with_what_to_give():
+    with pytest.raises(ValueError, match="Linear is TorchScript, which no file is made of; give the network"):
+        plain_copy(torch.jit.script(nn.Linear(4, 3)))
 
 
 def test_what_onnx_has_no_operation_for_is_named_and_pt2_has_it(tmp_path):

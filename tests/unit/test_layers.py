@@ -10,7 +10,7 @@ import tutelage
 
 ORDER = [
     *["machine", "printable", "plurals", "progress", "stopped", "profiling", "ranks", "group", "plain_json", "files"],
-    *["tensors", "checksums"],
+    *["tensors", "copies", "checksums"],
     *["checkpoint", "renewal", "weights", "trust", "calls", "keys", "shapes", "limits", "outputs", "taps"],
     *["results", "losses", "models", "data", "own_data", "foreign", "measures", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],

@@ -1,5 +1,6 @@
 """Networks of other people's code: channels are taken out exactly, or the layer is refused with a reason."""
 
+from copy import deepcopy
 from functools import partial
 
 import pytest
@@ -8,7 +9,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from channel_networks import assert_removed_exactly, found, gated, some, trained
+from tutelage.compress.empty import architecture_of_filled, filled
 from tutelage.compress.importance import activity, filters, loudness, taylor
+from tutelage.compress.masks import prune_
 from tutelage.compress.ranked import least_important
 from tutelage.compress.structure.channels import channels_of
 from tutelage.compress.structure.costs import cost, macs
@@ -460,6 +463,28 @@ def test_every_importance_looks_at_frozen_layers_too_and_leaves_all_as_it_was(ca
     shares = activity(model, channels, shown=shown)[read]
     assert bool(((shares >= 0) & (shares <= 1)).all())
     assert bool((loudness(model, channels, shown=shown)[read] >= 0).all())
+
+
+def test_what_zeros_leave_empty_goes_whatever_kind_of_layer_reads_it(case):
+    model, sample, _, _, _ = case
+    model = prune_(deepcopy(model), 0.95)
+    x = torch.randn((4, *sample), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    smaller = filled(deepcopy(model), architecture=architecture_of_filled(model, x[:1]))
+    with torch.no_grad():
+        for own, left in zip(tensors_in(model.eval()(x)), tensors_in(smaller(x)), strict=True):
+            torch.testing.assert_close(left, own, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated")
+def test_weights_that_a_norm_of_the_older_kind_computes_stay_and_others_go():
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.utils.weight_norm(nn.Linear(12, 8)), nn.ReLU(), nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 5)
+    )
+    trained(model)(torch.ones(1, 12, dtype=torch.float64)).sum().backward()
+    channels = found(model, VECTOR)
+    assert channels.refused.keys() == {"0"}
+    assert assert_removed_exactly(model, VECTOR, channels, Closed({"4": torch.arange(6) < 4}))[2].out_features == 2
 
 
 def test_a_reader_has_samples_of_its_own():

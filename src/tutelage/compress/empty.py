@@ -1,7 +1,6 @@
 """Units and channels of a network with zeros that carry nothing: what they add is folded, and they are taken out."""
 
 from collections.abc import Mapping
-from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -10,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from tutelage.compress.architecture import channels_like, describe, read_back
-from tutelage.compress.compact import closed
 from tutelage.compress.structure.channels import channels_of
 from tutelage.compress.structure.graph import Channels, Closed, Reader
-from tutelage.compress.structure.layers import axis_of, weight_axis
+from tutelage.compress.structure.layers import axis_of, groups_of, weight_axis
 from tutelage.compress.structure.links import links
 from tutelage.compress.structure.removal import narrowed, without
+from tutelage.copies import copy_of
 from tutelage.measures.predict import device_of
 from tutelage.models.watch import tensors_in
 
@@ -30,8 +29,8 @@ def architecture_of_filled(model: nn.Module, example: Tensor) -> dict[str, Any]:
     Raises ``ValueError`` as ``channels_of`` and ``without`` do.
     """
     channels = channels_of(model, example)
-    plain = fold_constants_(deepcopy(model), channels)
-    unread = closed(plain, {name: reader.slots for name, reader in channels.readers.items()})
+    plain = fold_constants_(copy_of(model), channels)
+    unread = {name: _unread(plain, reader) for name, reader in channels.readers.items()}
     shut = Closed({name: gates for name, gates in unread.items() if not bool(gates.all())})
     without(plain, channels, shut)  # which holds both against each other
     return describe(channels, shut)
@@ -75,17 +74,17 @@ def _constants_seen(model: nn.Module, channels: Channels) -> dict[str, dict[int,
     """By reader, in their order, and gate: what its slots see, (slots,), where that is one value in all of a batch."""
     found: dict[str, dict[int, Tensor]] = {name: {} for name in channels.readers}
 
-    def note(reader: Reader, layer: nn.Module, args: Any) -> None:
-        x = next(tensors_in(args))
+    def note(reader: Reader, layer: nn.Module, args: Any, kwargs: Any) -> None:
+        x = next(tensors_in([*args, *kwargs.values()]))
         rows = x.movedim(axis_of(layer), 0).flatten(1)  # (slots, samples and places)
-        alike, slots = (rows == rows[:, :1]).all(1).cpu(), reader.slots
+        alike, slots = (rows == rows[:, :1]).all(1).cpu(), reader.slots.repeat(groups_of(layer))
         for gate in range(reader.gates):
             own = slots == gate
             if bool(alike[own].all()):
                 found[reader.name][gate] = rows[own.to(rows.device), 0]
 
     hooks = [
-        model.get_submodule(name).register_forward_pre_hook(partial(note, reader))
+        model.get_submodule(name).register_forward_pre_hook(partial(note, reader), with_kwargs=True)
         for name, reader in channels.readers.items()
     ]
     try:
@@ -94,6 +93,15 @@ def _constants_seen(model: nn.Module, channels: Channels) -> dict[str, dict[int,
         for hook in hooks:
             hook.remove()
     return found
+
+
+def _unread(model: nn.Module, reader: Reader) -> Tensor:
+    """Which of its gates all weights that read them are 0 for, bool (gates,)."""
+    weight = model.get_submodule(reader.name).get_parameter("weight").detach()
+    zero = (weight.movedim(reader.axis, 0).flatten(1) == 0).all(1).cpu()
+    read = torch.zeros(reader.gates, dtype=torch.bool, device="cpu")
+    read[reader.slots[~zero]] = True
+    return ~read
 
 
 def _is_made_of_nothing(model: nn.Module, channels: Channels, channel: int) -> bool:
@@ -111,7 +119,7 @@ def _is_made_of_nothing(model: nn.Module, channels: Channels, channel: int) -> b
 
 def _adds_alike(layer: nn.Module) -> bool:
     """Whether a constant adds the same to each place of what it answers, and there is a bias to hold that."""
-    if layer.bias is None or isinstance(layer, _ConvTransposeNd):
+    if layer.bias is None or isinstance(layer, _ConvTransposeNd) or groups_of(layer) > 1:
         return False
     if not isinstance(layer, _ConvNd) or layer.padding_mode != "zeros":
         return True

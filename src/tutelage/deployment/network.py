@@ -1,11 +1,11 @@
 """What is exported: the network by itself, with what stands before it and behind it in the file."""
 
-from copy import deepcopy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from tutelage.copies import copy_of
 from tutelage.deployment.about import OUTPUTS, About, Input
 from tutelage.measures.predict import evaluating
 from tutelage.models.sentences import trimmed
@@ -63,11 +63,15 @@ def ids_and_mask(tokens: Tensor, padding: int) -> tuple[Tensor, Tensor]:
 def plain_copy(model: nn.Module) -> nn.Module:
     """A copy of ``model`` on the CPU, in float32 and eval mode, laid out and compiled in no way of its own.
 
-    The model itself stays as it is.
+    The model itself stays as it is. Raises ``ValueError`` for TorchScript, which exporters cannot follow.
     """
     plain = getattr(model, "_orig_mod", model)
-    copy: nn.Module = deepcopy(plain)
-    return copy.to("cpu", torch.float32).to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload, no-any-return]
+    if script := next((x for x in plain.modules() if isinstance(x, torch.jit.ScriptModule)), None):
+        name = getattr(script, "original_name", type(script).__name__)
+        raise ValueError(
+            f"{name} is TorchScript, which no file is made of; give the network that it was scripted or traced from."
+        )
+    return copy_of(plain).to("cpu", torch.float32).to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload, no-any-return]
 
 
 def output_name(about: About, probabilities: bool) -> str:

@@ -1,13 +1,12 @@
 """A fake-quantised network as ONNX computes it: whole numbers with exactly the scales that it was trained with."""
 
-from copy import deepcopy
-
 import torch
 from torch import Tensor, nn
 
 from tutelage.compress.chains import INPUT, NORMS, OUTPUT, Chains, chains_of
 from tutelage.compress.fake_quantised import RoundedActivation, unhook_
 from tutelage.compress.rounded_weight import BinaryWeight, RoundedWeight, rounds
+from tutelage.copies import copy_of
 
 OPSET = 18
 """The version of ``QuantizeLinear`` and ``DequantizeLinear`` that is meant; since 13 they know scales by channel."""
@@ -105,7 +104,7 @@ def in_whole_numbers(network: nn.Module, example: Tensor) -> nn.Module:
     more) is run once, to see what follows what. Raises ``ValueError`` for activations of other than 8 bits, and for
     ranges that no batch has shown yet.
     """
-    copy = deepcopy(network).eval()
+    copy = copy_of(network).eval()
     chains = chains_of(copy, example)
     instead: dict[nn.Module, nn.Module] = {}
     for layer in chains.layers:

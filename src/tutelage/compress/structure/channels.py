@@ -1,7 +1,6 @@
 """Which channels a network has, and which of them may go: found by passes of the network itself."""
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import replace
 from itertools import count
 
@@ -19,6 +18,7 @@ from tutelage.compress.structure.otherwise import heed_training, heed_values
 from tutelage.compress.structure.plain import Blank
 from tutelage.compress.structure.seen import DiffersError, Narrowed, Ran, Step, Traced
 from tutelage.compress.structure.trace import Trace
+from tutelage.copies import copy_of
 from tutelage.measures.cost import macs as macs_of
 from tutelage.measures.cost import parameters as parameters_of
 from tutelage.measures.predict import device_of
@@ -79,7 +79,7 @@ def _nothing(model: nn.Module, refused: Mapping[str, str]) -> ValueError:
 
 def _copied(model: nn.Module) -> nn.Module:
     """A copy in eval mode, in the usual layout: in another one, a pooling is made of operations that say less."""
-    copy: nn.Module = deepcopy(model).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    copy: nn.Module = copy_of(model).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return copy.eval()
 
 

@@ -54,8 +54,8 @@ class Selecting(nn.Sequential):
             return super().__getattr__(name)
         except AttributeError:
             layers = [*self.__dict__.get("_modules", {}).values()]  # none yet where it is being made or copied
-            if len(layers) < 2 or name.startswith("__"):  # a parametrised layer knows how to copy itself, not this
-                raise
+            if len(layers) < 2 or name.startswith("__") or name == "parametrizations":
+                raise  # a parametrised layer knows how to copy itself, and is made plain; this is not
             return getattr(layers[-1], name)
 
 

@@ -1,6 +1,5 @@
 """A plain smaller network without the channels that nobody reads, which answers as the larger one does without them."""
 
-from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -16,6 +15,7 @@ from tutelage.compress.structure.ids import places
 from tutelage.compress.structure.layers import axis_of, weight_axis
 from tutelage.compress.structure.plain import Blank, Zero
 from tutelage.compress.structure.trace import Trace
+from tutelage.copies import copy_of
 from tutelage.measures.predict import device_of
 from tutelage.models.watch import tensors_in
 
@@ -66,7 +66,7 @@ def zeroed(model: nn.Module, channels: Channels, closed: Closed) -> nn.Module:
 
 
 def _cut(model: nn.Module, state: Alive) -> nn.Module:
-    smaller = deepcopy(model)
+    smaller = copy_of(model)
     for name in [name for name in vars(smaller) if name.startswith("_tutelage")]:
         delattr(smaller, name)  # where a stage made it: this is another network
     cut_(smaller, state)
@@ -76,7 +76,7 @@ def _cut(model: nn.Module, state: Alive) -> nn.Module:
 
 @torch.no_grad()
 def _zeroed(model: nn.Module, state: Alive) -> nn.Module:
-    copy, blanks = deepcopy(model), {}
+    copy, blanks = copy_of(model), {}
     for name, layer in state.channels.layers.items():
         module = copy.get_submodule(name)
         if state.closed[name]:
@@ -112,7 +112,7 @@ def _answers(model: nn.Module, example: Tensor, state: Alive, norms_train: bool,
 
     Dropout is off: it would draw other numbers for other sizes.
     """
-    copy, example = _in_float64(model, example) if precise else (deepcopy(model).eval(), example)
+    copy, example = _in_float64(model, example) if precise else (copy_of(model).eval(), example)
     for module in copy.modules():
         module.training = norms_train and isinstance(module, _NormBase)
         if isinstance(module, _NormBase) and norms_train:
@@ -145,7 +145,7 @@ def _answers(model: nn.Module, example: Tensor, state: Alive, norms_train: bool,
 
 
 def _in_float64(model: nn.Module, example: Tensor) -> tuple[nn.Module, Tensor]:
-    return deepcopy(model).double().eval(), example.double() if example.is_floating_point() else example
+    return copy_of(model).double().eval(), example.double() if example.is_floating_point() else example
 
 
 @torch.no_grad()
@@ -171,6 +171,6 @@ def _skip_idle_(model: nn.Module, example: Tensor) -> None:
     idle = {n for n, m in model.named_modules() if any(isinstance(x, Blank | Zero) for x in m.modules())} - {""}
     with torch.random.fork_rng(devices=[]):  # for dropout
         for training in (False, True) if idle else ():
-            idle &= {*Trace(deepcopy(model).train(training)).run(example).passed}
+            idle &= {*Trace(copy_of(model).train(training)).run(example).passed}
     outermost = [name for name in idle if not any(name.startswith(f"{other}.") for other in idle)]
     replace_(model, {model.get_submodule(name): nn.Identity() for name in outermost})

@@ -1,6 +1,5 @@
 """Networks that somebody hands over as objects: known by what they hold, and copied, never touched."""
 
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property, partial
 from hashlib import sha256
@@ -11,6 +10,7 @@ import torch
 from torch import nn
 
 from tutelage.checkpoint import save_weights
+from tutelage.copies import copy_of
 from tutelage.keys import Build
 from tutelage.run import Run
 from tutelage.stages.storage import Finished
@@ -59,5 +59,5 @@ def stage_of(run: Run, instance: Instance, build: Build) -> Finished:
 
 
 def _copied(instance: Instance) -> nn.Module:
-    network = deepcopy(instance.network)
+    network = copy_of(instance.network)
     return network.requires_grad_()

@@ -1,12 +1,12 @@
 """A trained network that is to become smaller itself: who takes part where no other student is given."""
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 
 from torch import nn
 
+from tutelage.copies import copy_of
 from tutelage.foreign.forms import only_answers
 from tutelage.keys import already_imported, described, restored
 from tutelage.run import Run
@@ -61,4 +61,4 @@ def as_it_is(participants: Participants) -> Participants:
 
 def copied(network: nn.Module) -> nn.Module:
     """A copy that can be trained."""
-    return deepcopy(network).requires_grad_()
+    return copy_of(network).requires_grad_()
