@@ -1,7 +1,6 @@
 """What a search has found: which channels are left, and the plain network of them."""
 
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 from torch import Tensor, nn
@@ -12,6 +11,7 @@ from tutelage.compress.structure.alive import alive
 from tutelage.compress.structure.channels import channels_of
 from tutelage.compress.structure.removal import without
 from tutelage.compress.structure.smallest import unfed
+from tutelage.copies import copy_of
 
 
 def architecture_of(network: nn.Module, example: Tensor) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def architecture_of(network: nn.Module, example: Tensor) -> dict[str, Any]:
     gates, and for one of which so much is closed that an answer depends on nothing.
     """
     shut = closed(network)
-    folded = fold_gates_(deepcopy(network))
+    folded = fold_gates_(copy_of(network))
     channels = channels_of(folded, example)
     if starved := unfed(alive(channels, shut)):
         raise ValueError(

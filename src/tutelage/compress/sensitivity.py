@@ -1,12 +1,12 @@
 """What each layer alone suffers when weights of it become 0, and how many of each may, so that all suffer alike."""
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 
 import torch
 from torch import nn
 
 from tutelage.compress.masks import of_all, weights_of
+from tutelage.copies import copy_of
 
 Curves = Mapping[str, Sequence[float]]
 """By the name of a weight, the damage at each of the shares that were tried."""
@@ -26,7 +26,7 @@ def sensitivities(
     Han, Pool, Tran & Dally, "Learning both Weights and Connections for Efficient Neural Networks", NeurIPS 2015,
     arXiv:1506.02626, §4.1 and figure 6.
     """
-    copy, found = deepcopy(model), {}
+    copy, found = copy_of(model), {}
     for name, w in weights_of(copy).items():
         whole, row = w.clone(), []
         for share in shares:

@@ -1,11 +1,12 @@
 """How much a network's layers let through, of its structure and the size of its weights alone: no data, no labels."""
 
-from copy import deepcopy
 from math import log10
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+
+from tutelage.copies import copy_of
 
 CITATIONS = {
     "synaptic_flow": r"""@inproceedings{tanaka2020pruning,
@@ -36,7 +37,7 @@ def synaptic_flow(model: nn.Module, example: Tensor) -> float:
     """
     if not len(example):
         raise ValueError("The synaptic flow is that of a sample of some shape; got 0 of them.")
-    copy = _linear(deepcopy(model)).double().eval()
+    copy = _linear(copy_of(model)).double().eval()
     weights = []
     for name, p in copy.named_parameters():
         if p.ndim > 1:

@@ -4,7 +4,6 @@ Gu & Tresp, "Search for Better Students to Learn Distilled Knowledge", 2020, arX
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -21,6 +20,7 @@ from tutelage.compress.structure.channels import channels_of
 from tutelage.compress.structure.costs import saved
 from tutelage.compress.structure.graph import Closed
 from tutelage.compress.structure.smallest import is_fed, smallest
+from tutelage.copies import copy_of
 from tutelage.data.lesson import Lesson
 from tutelage.losses.held import GU_AND_TRESP
 from tutelage.optimizers.accelerated_proximal import Momentum, accelerated_proximal, lasting, sparse, steady
@@ -128,7 +128,7 @@ class Ledger:
 
     def __init__(self, model: nn.Module, budget: Budget, lesson: Lesson) -> None:
         self.model, self.unit = model, budget.unit
-        plain = fold_gates_(deepcopy(model))
+        plain = fold_gates_(copy_of(model))
         self.channels = channels_of(plain, lesson.example)
         self.measure = MEASURES[budget.unit](plain, self.channels)
         whole = self.measure.cost(Closed())

@@ -4,7 +4,6 @@ import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property, partial
 from hashlib import sha256
@@ -16,6 +15,7 @@ from torch import nn
 
 from tutelage import group, results
 from tutelage.checkpoint import file_hash, load_weights
+from tutelage.copies import copy_of
 from tutelage.delivery import ORIGIN, Origin
 from tutelage.keys import STAGE_KEY, Build, already_imported, described, key_of, maker
 from tutelage.progress import Progress
@@ -149,7 +149,7 @@ def derived(
         raise ValueError(f"{name!r} is derived from what a stage of a run made; {of.name!r} comes from elsewhere.")
 
     def build() -> nn.Module:
-        source = load_weights(weights, deepcopy(of.last), cure(stages / of.key.partition("/")[0])).eval()
+        source = load_weights(weights, copy_of(of.last), cure(stages / of.key.partition("/")[0])).eval()
         return laid_out(_seeded(partial(function, source)))
 
     description = {"derive": step, "of": {"stage": of.key}, "version": version, **code_of(function)}
