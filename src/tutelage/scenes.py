@@ -105,7 +105,8 @@ def play(
         except ValueError as error:
             raise ValueError(f"Learner {name!r}: {error}") from error
         activations[name] = shown
-        peers[name] = {what: x.detach() for what, x in shown.items()}
+        if name != "student":  # by that name everybody sees itself
+            peers[name] = {what: x.detach() for what, x in shown.items()}
     return {me: {"batch": batch, **taught[me], **peers, "student": activations.get(me, {})} for me in movers}
 
 
