@@ -10,7 +10,7 @@ from tutelage.compress.budget import budget
 from tutelage.data.lesson import Lesson
 from tutelage.data.synthetic import digits
 from tutelage.study.budget import Pace
-from tutelage.study.own.sought import LONGEST, Sought, cautious
+from tutelage.study.own.sought import LONGEST, LOOKS, SHARE, Sought, cautious, pace_of
 from tutelage.study.planning.timed_plan import _search_in_words
 from tutelage.tasks.classification import CLASSIFICATION
 
@@ -25,6 +25,14 @@ def test_no_gradient_moves_the_weights_by_more_than_a_step(size):
     moved = float(model.weight.detach().norm())
     longest = 0.02 * 1.9 * min(LONGEST, size * 15**0.5)  # Nesterov's first step is (1 + momentum) of the gradient
     assert moved == pytest.approx(longest, rel=1e-6)
+
+
+@pytest.mark.parametrize("looking", [0.0, 0.5, 2.0])
+def test_a_search_ends_in_its_part_of_the_time_with_all_that_a_clock_measures(looking):
+    sought = Sought(budget("5 ms"), nn.Identity, 9.0, 5.0, looking=looking)
+    pace, rounds = pace_of(sought, Lesson(digits(640, seed=0), batch_size=32), 0.1, 10.0)
+    assert rounds > 1 and pace.seconds(rounds) <= SHARE * 600
+    assert pace.seconds(rounds) > (rounds + LOOKS) * looking
 
 
 @pytest.mark.parametrize(("method", "anew"), [("kd", False), ("simkd", True)])

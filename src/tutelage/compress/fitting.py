@@ -21,7 +21,7 @@ WRONG = 0.1
 """By what share a clock may be wrong for once: what would be enough with it, or too much, is measured again."""
 AGAIN = 2
 """Times that it is."""
-TRIES, FEWER = 12, 6
+TRIES, FEWER = 12, 4
 """How often a network is measured whose cost no count tells: in the first order of its gates, and in another."""
 ORDERS = 2
 """Layers whose gates are preferred to others then, in three other orders each."""

@@ -16,7 +16,7 @@ class Pace:
     """Seconds of one training: of a ``step``, of a ``validation``; there are ``steps`` in an epoch.
 
     In the first ``views`` epochs the teacher is asked about every batch as well, ``ask`` seconds each; later its
-    answers are there. Where they are not kept, ``step`` holds that time.
+    answers are there. Where they are not kept, ``step`` holds that time. What comes after the last one takes ``last``.
     """
 
     steps: int
@@ -24,6 +24,7 @@ class Pace:
     validation: float
     ask: float = 0.0
     views: int = 0
+    last: float = 0.0
 
     def seconds(self, epochs: int) -> float:
         """Of so many epochs.
@@ -32,7 +33,7 @@ class Pace:
         10.0
         """
         asked = min(epochs, self.views) * self.steps * self.ask
-        return OVERHEAD * (epochs * (self.steps * self.step + self.validation) + asked)
+        return OVERHEAD * (epochs * (self.steps * self.step + self.validation) + asked + self.last)
 
 
 def seconds_of(paces: Sequence[Pace], epochs: int) -> float:

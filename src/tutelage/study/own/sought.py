@@ -50,6 +50,8 @@ RATE = 0.02
 """Of a search, for batches of 128: a tenth of the usual one by Nesterov's momentum, for the weights have learnt."""
 LONGEST = 1.0
 """Gradient of a search: networks without norms leave what they have learnt on a single longer step."""
+LOOKS = 20
+"""Times that it is found out what is left until a budget of milliseconds is used up: dozens where a clock has steps."""
 CLOSES_IN = 0.3
 """Of a search, after which a gate is closed that nobody needs: 1 is ten times the steps' threshold, by momentum."""
 
@@ -125,12 +127,12 @@ def pace_of(sought: Sought, lesson: Lesson, step: float, minutes: float) -> tupl
     >>> from tutelage.data.synthetic import digits
     >>> sought = Sought(Budget(0.5, "MACs", True), nn.Identity, 2.0, 1.0, looking=0.0)
     >>> pace_of(sought, Lesson(digits(640, seed=0), batch_size=32), 0.1, 10.0)
-    (Pace(steps=20, step=0.1, validation=0.0, ask=0.0, views=0), 50)
+    (Pace(steps=20, step=0.1, validation=0.0, ask=0.0, views=0, last=0.0), 50)
     """
     seconds = SHARE * 60 * minutes
     steps = min(MOST_STEPS, max(FEWEST_STEPS, int(seconds / max(step, 1e-6))))
     each = max(1, min(lesson.steps, steps // FEWEST_ROUNDS))
-    pace = Pace(each, step, sought.looking)
+    pace = Pace(each, step, sought.looking, last=LOOKS * sought.looking)
     rounds = epochs_within(seconds, [pace])
     return pace, max(-(-FEWEST_STEPS // each), min(rounds, MOST_ROUNDS, MOST_STEPS // each))
 
