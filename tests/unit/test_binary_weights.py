@@ -17,6 +17,7 @@ from tutelage.compress.fake_quantised import fake_quantised, fake_quantised_, fr
 from tutelage.compress.packed_bits import binary_bits
 from tutelage.compress.plain_rounded import plain_rounded
 from tutelage.compress.rounded_weight import BinaryWeight, RoundedWeight, rounding
+from tutelage.compress.structure.plain import Select, Selecting
 from tutelage.deployment.compared import ROUNDED
 from tutelage.deployment.network import as_seen
 from tutelage.deployment.onnx import export_onnx
@@ -141,6 +142,13 @@ class TestPacked:
         plain = plain_rounded(model)
         assert torch.equal(plain(x), own) and torch.equal(other(x), own)
         assert list(plain.state_dict()) == list(mlp((40, 300, 300, 5)).state_dict())
+
+    def test_a_layer_behind_a_selection_of_channels_is_made_plain_too(self):
+        selecting = Selecting(Select([0, 2]), nn.Linear(2, 4))
+        model, x = nn.Sequential(nn.Linear(5, 3), nn.ReLU(), selecting, nn.ReLU(), nn.Linear(4, 2)), torch.randn(6, 5)
+        fake_quantised_(model, x, weights=1, activations=32)
+        own = model.eval()(x)
+        assert torch.equal(plain_rounded(model)(x), own) and type(selecting[1]) is nn.Linear
 
     def test_what_has_no_plain_form_is_told_why(self):
         with pytest.raises(ValueError, match="export it as ONNX, or fake-quantise it with activations=32"):
