@@ -66,8 +66,10 @@ bench: $(READY)  ## speed: minutes, never part of the tests; what is met and mis
 	$(BIN)/python benchmarks/language.py --rounds 6
 	$(BIN)/python benchmarks/conflicts.py
 	$(BIN)/python benchmarks/mutual.py
+	$(BIN)/python benchmarks/variational.py
 	$(BIN)/python benchmarks/decoding.py
 	$(BIN)/python benchmarks/int8.py --rounds 20
+	$(BIN)/python benchmarks/shares.py
 	$(BIN)/python benchmarks/met.py
 
 drill: $(READY)  ## runs that are killed, damaged, out of room, moved, two at once: half an hour

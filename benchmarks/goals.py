@@ -78,8 +78,13 @@ GOALS = (
     ),
     *(Goal("int8", f"MLP 800-800, batch {size}: int8 / eager", 0.385, "issue 17") for size in (1, 64)),
     *(Goal("int8", f"MLP 800-800, batch {size}: int8 / float32", 0.556, "issue 17") for size in (1, 64)),
-    Goal("", "a quick run's time outside of its training steps, share", 0.08, "issue 15"),
-    Goal("", "a distillation's time outside of its training steps, share", 0.10, "issue 14"),
+    *(
+        Goal("variational", f"{kind}: variational / sure", 2.2, "issue 18")
+        for kind in ("LeNet-5", "LeNet-5, channels last", "LeNet-300-100")
+    ),
+    *(Goal("language", f"slabs / all at once, KL of {classes}", 1.05, "issue 19") for classes in (8192, 32768)),
+    Goal("shares", "a quick run's time outside of its training steps, share", 0.08, "issue 15"),
+    Goal("shares", "a distillation's time outside of its pilot and its training steps, share", 0.10, "issue 14"),
 )
 
 STEP = "KD step ÷ hand-written, resnet56 → 20, batch 64"
