@@ -212,6 +212,12 @@ def test_what_cannot_be_exported_is_one_sentence_and_no_file(tmp_path, capfd, fo
     assert capfd.readouterr() == ("", "")  # torch says much of its own
 
 
+def test_complex_parameters_keep_their_imaginary_part():
+    network = nn.ParameterDict({"turn": torch.tensor([1 + 2j]), "scale": torch.ones(2, dtype=torch.float64)})
+    copy = plain_copy(network)
+    assert copy["turn"].item() == 1 + 2j and copy["scale"].dtype == torch.float32
+
+
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script.* is deprecated")
 def test_torchscript_is_refused_with_what_to_give():
     with pytest.raises(ValueError, match="Linear is TorchScript, which no file is made of; give the network"):

@@ -71,7 +71,7 @@ def plain_copy(model: nn.Module) -> nn.Module:
         raise ValueError(
             f"{name} is TorchScript, which no file is made of; give the network that it was scripted or traced from."
         )
-    return copy_of(plain).to("cpu", torch.float32).to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload, no-any-return]
+    return copy_of(plain).to("cpu").float().to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload, no-any-return]
 
 
 def output_name(about: About, probabilities: bool) -> str:
