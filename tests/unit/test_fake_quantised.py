@@ -269,6 +269,11 @@ class TestFile:
         fake_quantised_(model, torch.zeros(2, 4), weights={"2": 8}, activations=32)
         assert export_onnx(model, torch.randn(9, 4), tmp_path / "net.onnx", About()).difference < 1e-5
 
+    def test_a_norm_without_statistics_is_not_folded(self):
+        model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8, track_running_stats=False), nn.ReLU(), nn.Linear(8, 3))
+        fake_quantised_(model, torch.randn(4, 4), activations=32)
+        assert isinstance(in_whole_numbers(model, torch.randn(4, 4))[1], nn.BatchNorm1d)
+
     def test_layers_alone_are_rounded_where_activations_are_not(self, tmp_path):
         model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
         fake_quantised_(model, torch.zeros(2, 4), activations=32)

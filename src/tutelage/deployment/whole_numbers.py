@@ -111,7 +111,8 @@ def in_whole_numbers(network: nn.Module, example: Tensor) -> nn.Module:
         if not rounds(layer):
             continue
         norm = next(iter(chains.tail_of(layer)), None)
-        norm = norm if isinstance(norm, NORMS) and not hasattr(layer, OUTPUT) else None
+        folds = isinstance(norm, NORMS) and norm.running_mean is not None and not hasattr(layer, OUTPUT)
+        norm = norm if folds else None
         instead[layer] = WholeLayer(layer, norm, _input_scale(layer, chains))
         if norm is not None:
             instead[norm] = nn.Identity()
