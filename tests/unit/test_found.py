@@ -69,7 +69,7 @@ def test_what_has_no_gates_was_not_searched():
 @pytest.mark.parametrize(("build", "sample", "layer", "starved"), [
     (NET, SAMPLE, "output", "output"), (NET, SAMPLE, "hidden2", "output"), (lenet5, SAMPLE, "conv2", "head"),
     (partial(resnet, 8, num_classes=10), (3, 16, 16), "head", "head"),
-], ids=str)  # fmt: skip
+])  # fmt: skip
 def test_a_layer_that_reads_nothing_on_every_way_to_the_answer_is_refused_in_a_sentence(build, sample, layer, starved):
     network = gated(build, sample=sample)
     with torch.no_grad():
