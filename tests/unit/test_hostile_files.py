@@ -13,7 +13,8 @@ import watch
 pytestmark = pytest.mark.slow
 
 ENDS = {"ValueError", "NotAllowedError", "Refused", "RefusedProgramError", "FileNotFoundError", "2", "3"}
-FINE = ("report", "completion", "pictures, streamed", "own data: train.parquet")  # read and shown, or only listed
+FINE = ("report", "completion", "pictures, streamed", "own data: train.parquet", "corpus: pickle 0")
+"""Read and shown, or only listed; a pickle of the oldest kind is lines of text."""
 PLANTED = ("rich", "tyro", "numpy", "torch", "yaml", "tutelage_evil", "sitecustomize")
 
 

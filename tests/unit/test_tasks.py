@@ -39,7 +39,7 @@ from tutelage.tasks.task import Task
 RECORDINGS = torch.arange(60) // 6
 SPEECH = frames(Spoken(RECORDINGS, torch.arange(10) % 3, torch.full((3,), 1 / 3).log(), 3))
 ALIKE = similarity(2.0)
-NO_TASKS = {f"tutelage.tasks.{name}" for name in ("glue", "judged", "task", "texts", "by_name")}
+NO_TASKS = {f"tutelage.tasks.{name}" for name in ("glue", "judged", "spans", "task", "texts", "by_name")}
 TASKS = [
     pytest.param(task, id=f"{info.name}:{task.name}")
     for info in iter_modules(tutelage.tasks.__path__, "tutelage.tasks.")
