@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tutelage.data.augment import ENDLESS, LIGHT_VIEWS, augmentation, middle, shows
+from tutelage.data.draws import FEW, uniform, uniform_of_view
 from tutelage.data.labelled import Labelled
 from tutelage.data.views import normalised, views
 
@@ -96,3 +97,9 @@ def test_the_middle_of_the_middle_is_the_middle():
     once = middle(whole, VIEW[:1], (8, 8))
     assert torch.equal(middle(middle(whole, VIEW[:1], (10, 10)), VIEW[:1], (8, 8)), once)
     assert torch.equal(partial(middle)(whole, VIEW[:1]), whole)
+
+
+@pytest.mark.parametrize("view", [[0, 5, 5], [FEW - 1], [FEW], [3, ENDLESS - 1], [-1, 2], []], ids=str)
+def test_numbers_of_few_views_are_those_of_many(view):
+    view = torch.tensor(view, dtype=torch.int64)
+    assert torch.equal(uniform_of_view(7, 13, 1, view), uniform(7, 13, 1, view))

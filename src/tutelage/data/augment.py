@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tutelage.data.draws import uniform
+from tutelage.data.draws import uniform_of_view
 from tutelage.data.labelled import UNLABELLED
 from tutelage.data.randaugment import randaugment
 from tutelage.data.views import Transform, windows
@@ -90,7 +90,7 @@ def shifted(
     room = [whole + 2 * pad - part for whole, pad, part in zip(images.shape[-2:], pads, size, strict=True)]
     padded = F.pad(images, [pads[1], pads[1], pads[0], pads[0]]) if any(pads) else images
     top, left = (
-        torch.where(view == 0, free // 2, (uniform(seed, _PLACE, axis, view) * (free + 1)).long())
+        torch.where(view == 0, free // 2, (uniform_of_view(seed, _PLACE, axis, view) * (free + 1)).long())
         for axis, free in enumerate(room)
     )
     which = torch.arange(len(images), device=images.device)
@@ -118,7 +118,7 @@ def _tinted(images: Tensor, view: Tensor, seed: int = 0) -> Tensor:
     In one pass, as all are linear: of x with its grey g and the mean m of that, ``abc·x + ab(1 - c)·g + a(1 - b)·m``.
     """
     view = view.to(images.device)
-    chances = [uniform(seed, _COLOUR, number, view) for number in range(3)]
+    chances = [uniform_of_view(seed, _COLOUR, number, view) for number in range(3)]
     a, b, c = (torch.where(view == 0, 1.0, 1 + TINT * (2 * chance - 1)).float() for chance in chances)
     x, pixels = images.float(), images.shape[2] * images.shape[3]
     sums = images.sum((2, 3), dtype=torch.int64).double() / pixels  # whole numbers: the same in any company
@@ -155,7 +155,7 @@ def _resized_crop(
     ``PROPORTIONS``, cut to what there is; its place is uniform. Szegedy et al., 2015, arXiv:1409.4842, §6.
     """
     view = view.to(images.device)
-    chance = [uniform(seed, _BOX, number, view) for number in range(4)]
+    chance = [uniform_of_view(seed, _BOX, number, view) for number in range(4)]
     area = SHARES[0] + (SHARES[1] - SHARES[0]) * chance[0]
     narrow, broad = (log(x) for x in PROPORTIONS)
     root = ((narrow + (broad - narrow) * chance[1]) / 2).exp()
@@ -195,4 +195,4 @@ def _size(images: Tensor, size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _is_mirrored(view: Tensor, seed: int) -> Tensor:
-    return (uniform(seed, _MIRROR, 0, view) < 0.5) & (view != 0)
+    return (uniform_of_view(seed, _MIRROR, 0, view) < 0.5) & (view != 0)
