@@ -1,13 +1,11 @@
 """A task of GLUE with half of an encoder's layers: fine-tuned alone, or taught by the whole of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import arg
-
-from tutelage.recipes.text.settings import FINE, Given, Layers
+from tutelage.recipes.text.settings import FINE, Given, Half
 from tutelage.study.bounds import Above, AtMost, Seed, Share, Temperature, Weight, refuse_nonsense
 from tutelage.study.settings import TrainingSettings
 
@@ -15,17 +13,6 @@ if TYPE_CHECKING:
     from tutelage.run import Run
 
 PAPER = "Sanh, Debut, Chaumond & Wolf 2019, arXiv:1910.01108, table 1"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Half:
-    """A student that begins with some layers of the pretrained encoder, and how it is trained."""
-
-    layers: Layers = 3
-    """how many, from the first to the last in equal steps"""
-    training: Annotated[TrainingSettings, arg(name="")] = FINE
-    """how it is trained"""
-
 
 GIVEN, HALF = Given(), Half()
 

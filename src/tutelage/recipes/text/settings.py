@@ -144,6 +144,16 @@ class Deep:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Half:
+    """A student that begins with some layers of the pretrained encoder, and how it is trained."""
+
+    layers: Layers = 3
+    """how many, from the first to the last in equal steps"""
+    training: Annotated[TrainingSettings, arg(name="")] = FINE
+    """how it is trained"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Small:
     """A small transformer that begins from nothing, and how it is trained."""
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tutelage.plurals import counted
-from tutelage.recipes.text.glue import Half
-from tutelage.recipes.text.settings import FINE, Asks
+from tutelage.recipes.text.settings import FINE, Asks, Half
 from tutelage.study.bounds import Seed, Share, Temperature, Weight, refuse_nonsense
 from tutelage.study.settings import TrainingSettings
 
