@@ -11,7 +11,7 @@ from tutelage.models.mlp import mlp
 from tutelage.recipes.search import claim_kl0, claim_losses, claim_strength
 from tutelage.results import Metric, Network, Score
 from tutelage.run import Run
-from tutelage.study.experiments.one_cost import distilled
+from tutelage.study.experiments.one_cost import distilled, in_words
 from tutelage.study.experiments.searches import Searched, errors_by, pearson
 from tutelage.study.experiments.untrained import rank_correlation, ranked_untrained
 
@@ -49,6 +49,16 @@ def test_a_table_has_a_row_a_search_and_says_which_never_reached_the_budget():
     assert late.note.endswith("Of a, b no epoch ended within it: the smallest gates were closed after the last.")
     assert late.curve is None and late.rows[1][3:] == (None, None)
     assert students({"b": None}).told("b") == "no figure"
+
+
+def test_who_diverged_is_said_to_have():
+    one = SimpleNamespace(cost=90.0, unit="MACs", whole=400.0, epochs=2)
+    errors = {"teacher": 3, "baseline": 8, "uniform, distilled": 7, "found": 6, "found, distilled": None}
+    said = in_words({name: network(name, x) for name, x in errors.items()}, one, ERRORS)
+    assert said == (
+        "Test errors of a student with 90 of 400 MACs, found in 2 epochs: diverged when distilled, 6 on labels. "
+        "Uniform width: 7 distilled, 8 on labels. The teacher: 3."
+    )
 
 
 def test_losses_are_claimed_by_who_is_no_worse():

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import nan
 
 from tutelage.keys import Build
 from tutelage.results import Metric, Network
@@ -68,14 +67,18 @@ def in_words(networks: Mapping[str, Network], one: Found, metric: Metric) -> str
     }
     unit = f" {metric.unit}" if metric.unit else ""
 
+    def said(name: str) -> str:
+        return f"{scores[name]:g}{unit}" if name in scores else "diverged"
+
     def both(name: str, alone: str) -> str:
-        return f"{scores.get(distilled(name), nan):g}{unit} distilled, {scores.get(alone, nan):g}{unit} on labels"
+        when = "" if distilled(name) in scores else "when "
+        return f"{said(distilled(name))} {when}distilled, {said(alone)} on labels"
 
     chance = [value for name, value in scores.items() if name.startswith("random") and name.endswith(distilled(""))]
     by_chance = f" By chance, distilled: {min(chance):g} to {max(chance):g}{unit}." if chance else ""
     return (
         f"Test {metric.name} of a student with {in_short(one)}: {both(FOUND, FOUND)}. Uniform width: "
-        f"{both(UNIFORM, BASELINE)}.{by_chance} The teacher: {scores.get('teacher', nan):g}{unit}."
+        f"{both(UNIFORM, BASELINE)}.{by_chance} The teacher: {said('teacher')}."
     )
 
 
