@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -167,6 +168,30 @@ def memory_limit(device: "torch.device | str" = "cpu") -> int | None:
 def usable_memory() -> int:
     """The bytes of the machine's memory that this process may take; 16 GiB where nobody tells."""
     return memory_limit("cpu") or 2**34
+
+
+def free_memory(device: "torch.device | str" = "cpu") -> int:
+    """The bytes that this process may still take on the device: what the system, its control group and the shell leave.
+
+    As many as ``usable_memory`` where nobody tells.
+    """
+    import torch
+
+    device = torch.device(device)
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    free = [usable_memory()]
+    with suppress(OSError, StopIteration, ValueError):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free.append(1024 * int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]))
+    with suppress(OSError, ValueError):
+        limit = int(CONTROL_GROUP[0].read_text(encoding="ascii"))
+        free.append(limit - int(CONTROL_GROUP[0].with_name("memory.current").read_text(encoding="ascii")))
+    if (space := _address_space()) is not None:
+        with suppress(OSError, ValueError):
+            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+            free.append(space - pages * os.sysconf("SC_PAGE_SIZE"))
+    return max(min(free), 0)
 
 
 def git_commit(checkout: Path = Path(__file__).parents[2]) -> str | None:

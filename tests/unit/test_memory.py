@@ -1,6 +1,7 @@
 """What a network takes is known before it is made, and said where this process may not have it."""
 
 import json
+import sys
 from functools import partial
 
 import pytest
@@ -108,3 +109,16 @@ def test_the_limits_of_a_container_and_of_the_shell_count(tmp_path, monkeypatch)
     assert machine.usable_memory() == 1024
     monkeypatch.setattr(machine, "memory_limit", lambda _device: None)
     assert machine.usable_memory() == 2**34
+
+
+def test_free_is_what_the_container_and_the_shell_leave(tmp_path, monkeypatch):
+    files = tmp_path / "memory.max", tmp_path / "limit_in_bytes"
+    monkeypatch.setattr(machine, "CONTROL_GROUP", files)
+    monkeypatch.setattr(machine, "_address_space", lambda: None)
+    assert 0 < machine.free_memory() <= machine.memory_bytes()
+    files[0].write_text("4096\n")
+    (tmp_path / "memory.current").write_text("1096\n")
+    assert machine.free_memory() == 3000
+    if sys.platform == "linux":
+        monkeypatch.setattr(machine, "_address_space", lambda: 1024)  # this process has more already
+        assert machine.free_memory() == 0

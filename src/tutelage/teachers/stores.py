@@ -1,15 +1,15 @@
 """Where a cache keeps a teacher's answers: in memory, or in a folder that outlives the process."""
 
 import logging
-import sys
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import torch
 
+from tutelage.machine import free_memory
 from tutelage.teachers.cache_layout import AnswerTable, CacheLayout, readable_bytes
 from tutelage.teachers.folder_store import FolderStore
 from tutelage.teachers.forms import Row
@@ -145,7 +145,7 @@ class _Memory:
 
     def create(self, address: str, row: Row) -> AnswerTable:
         demand, size = self.layout.demand(address, row), self.layout.num_bytes(row)
-        if size > (free := _free_memory(self.device)):
+        if size > (free := free_memory(self.device)):
             raise ValueError(f"{demand}; {readable_bytes(free)} of memory are free on {self.device}.")
         logging.getLogger("tutelage").info("%s.", demand)
         buffer = torch.zeros(size, dtype=torch.uint8, device=self.device)
@@ -153,18 +153,3 @@ class _Memory:
 
     def writing(self) -> AbstractContextManager[None]:
         return nullcontext()
-
-
-def _free_memory(device: torch.device) -> int:
-    """Bytes: what the accelerator, or the system and the control group of this process, would still give."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    free = [sys.maxsize]
-    with suppress(OSError, StopIteration, ValueError):
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        free.append(1024 * int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]))
-    with suppress(OSError, ValueError):
-        group = Path("/sys/fs/cgroup")
-        limit = int((group / "memory.max").read_text(encoding="ascii"))
-        free.append(limit - int((group / "memory.current").read_text(encoding="ascii")))
-    return min(free)
