@@ -17,7 +17,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from tutelage.data.cifar import MEAN, STD
-from tutelage.data.views import CROP_FLIPS, JITTERS, Transform, as_float32, crop_flip, jitter, normalised
+from tutelage.data.transforms import Transform, as_float32
+from tutelage.data.views import CROP_FLIPS, JITTERS, crop_flip, jitter, normalised
 
 BATCH, PER = 128, 20
 CENTRE, WIDTH = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))

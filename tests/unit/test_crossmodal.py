@@ -18,7 +18,8 @@ from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.data.labelled import Labelled, labelled
 from tutelage.data.lesson import Lesson
 from tutelage.data.split import held_out
-from tutelage.data.views import CROP_FLIPS, Transform, crop_flip, in_order, some_of
+from tutelage.data.transforms import Transform
+from tutelage.data.views import CROP_FLIPS, crop_flip, in_order, some_of
 from tutelage.learn import train
 from tutelage.losses.crd import CRD
 from tutelage.methods.by_name import PUBLISHED, expanded, method, methods

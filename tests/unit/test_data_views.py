@@ -11,7 +11,8 @@ from tutelage.data.draws import draw, hashed, in_turn, order
 from tutelage.data.labelled import labelled
 from tutelage.data.lesson import Lesson
 from tutelage.data.synthetic import digits
-from tutelage.data.views import CROP_FLIPS, JITTERS, as_float32, crop_flip, in_order, jitter, normalised, plain, views
+from tutelage.data.transforms import as_float32
+from tutelage.data.views import CROP_FLIPS, JITTERS, crop_flip, in_order, jitter, normalised, plain, views
 
 IMAGES = torch.randint(256, (8, 3, 6, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 DATA = labelled("eight", IMAGES, torch.arange(8) % 3, ("a", "b", "c"))

@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from tutelage.data.draws import uniform_of_view
 from tutelage.data.labelled import UNLABELLED
 from tutelage.data.randaugment import randaugment
-from tutelage.data.views import Transform, windows
+from tutelage.data.transforms import Transform
+from tutelage.data.windows import windows
 
 Level: TypeAlias = Literal["none", "light", "strong"]
 LIGHT_VIEWS = 32

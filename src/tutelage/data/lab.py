@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from tutelage.data.views import Transform
+from tutelage.data.transforms import Transform
 
 TO_XYZ = (
     (0.4124564, 0.3575761, 0.1804375),

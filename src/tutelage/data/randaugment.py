@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tutelage.data.draws import below, checked_seed, uniform
 from tutelage.data.image_operations import OPERATIONS
-from tutelage.data.views import Transform
+from tutelage.data.transforms import Transform
 
 STRONGEST = 30
 """The magnitude at which every operation is as strong as it gets."""

@@ -18,7 +18,8 @@ from tutelage.data.decoding import Decoder, Job, decoded_batches
 from tutelage.data.draws import checked_seed, draw, order
 from tutelage.data.image_files import Files
 from tutelage.data.pictures import needed
-from tutelage.data.views import Transform, as_float32, plain
+from tutelage.data.transforms import Transform, as_float32
+from tutelage.data.views import plain
 
 MEAN = (0.485, 0.456, 0.406)
 """The mean of each channel of ImageNet's training images, of 1, to the digits that everybody uses."""

@@ -17,16 +17,9 @@ from tutelage.data.draws import checked_seed, hashed, order
 from tutelage.data.draws import draw as draw  # offered here too: they are what views are chosen by
 from tutelage.data.draws import in_turn as in_turn
 from tutelage.data.labelled import Labelled
+from tutelage.data.transforms import Show, Transform, shown
+from tutelage.data.windows import windows
 
-Transform: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""``transform(inputs, view)``: what a batch of inputs looks like, each in its own view (int64)."""
-Show: TypeAlias = Callable[[Tensor, Tensor], Tensor | Mapping[str, Tensor]] | Mapping[str, Transform]
-"""How a batch is made of what a set holds, with one view for all that belongs to a sample.
-
-A ``Transform`` is applied to each input of the set; transforms by name, to the inputs of these names, and to the
-targets if there is one for ``target``, as masks need that lie over their pictures. A function that answers with several
-tensors by name splits one input into several: a picture into luminance and chrominance.
-"""
 Choose: TypeAlias = Callable[[int, int, Tensor, int], Tensor]
 """``choose(seed, epoch, index, num_views)``: the view of each sample in an epoch."""
 
@@ -105,7 +98,7 @@ def jitter(images: Tensor, view: Tensor, reach: int = 2) -> Tensor:
     Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv:1503.02531, §3.
     """
     _refuse_beyond(view, (2 * reach + 1) ** 2)
-    row, column = _offsets(view, 2 * reach + 1)
+    row, column = view // (2 * reach + 1), view % (2 * reach + 1)
     which = torch.arange(len(images), device=images.device)
     return windows(F.pad(images.contiguous(), [reach] * 4), which, row, column, images.shape[2:])
 
@@ -118,7 +111,7 @@ def crop_flip(images: Tensor, view: Tensor, margin: int = 4) -> Tensor:
     """
     side = 2 * margin + 1
     _refuse_beyond(view, 2 * side**2)
-    row, column = _offsets(view // 2, side)
+    row, column = view // 2 // side, view // 2 % side
     which = torch.arange(len(images), device=images.device)
     odd = view.to(images.device) % 2 == 1
     cropped = windows(F.pad(images.contiguous(), [margin] * 4), which, row, column, images.shape[2:])
@@ -137,6 +130,18 @@ def normalised(transform: Transform, mean: tuple[float, ...], deviation: tuple[f
     """
 
     return partial(_normalised, transform=transform, mean=mean, deviation=deviation)
+
+
+def around_normalising(transform: Transform) -> tuple[Transform, Transform]:
+    """What ``transform`` does before it normalises, and what from there on; ``plain`` if it never does.
+
+    >>> before, after = around_normalising(normalised(jitter, (0.5,), (0.25,)))
+    >>> before is jitter, after(torch.tensor([[[[255]]]], dtype=torch.uint8), torch.tensor([0])).item()
+    (True, 2.0)
+    """
+    if isinstance(transform, partial) and transform.func is _normalised:
+        return transform.keywords["transform"], partial(transform, transform=plain)
+    return transform, plain
 
 
 def some_of(transform: Transform, numbers: tuple[int, ...]) -> Transform:
@@ -176,45 +181,6 @@ def split(transform: Transform, **parts: tuple[int, ...]) -> Show:
     return partial(_split, transform=transform, parts=parts)
 
 
-def windows(padded: Tensor, which: Tensor, row: Tensor, column: Tensor, size: torch.Size) -> Tensor:
-    """The window of ``size`` (H, W) at (row, column) of image ``which`` of ``padded``, in one gather of whole windows.
-
-    All windows of all images are one overlapping view of the memory, numbered by the place of their first pixel:
-    selecting rows of it copies whole windows and needs no index for each pixel.
-    """
-    device = padded.device
-    _, channels, height, width = padded.shape
-    image, plane = channels * height * width, height * width
-    last = padded.numel() - (channels - 1) * plane - (size[0] - 1) * width - (size[1] - 1)
-    windows = padded.as_strided((last, channels, *size), (1, plane, width, 1))
-    begin = which.to(device) * image + row.to(device) * width + column.to(device)
-    return windows.index_select(0, begin)
-
-
-def shown(inputs: Mapping[str, Tensor], view: Tensor, transform: Show) -> dict[str, Tensor]:
-    """The inputs of a batch, by name, of those that a set keeps; all of a sample in the same view.
-
-    Raises ``ValueError`` for transforms of other names, and for an input without a row for each sample.
-    """
-    ways = transform if isinstance(transform, Mapping) else dict.fromkeys(inputs, transform)
-    if ways.keys() != inputs.keys():
-        raise ValueError(f"Each of the inputs {sorted(inputs)} has its transform; there are some for {sorted(ways)}.")
-    batch: dict[str, Tensor] = {}
-    for name, x in inputs.items():
-        answer = ways[name](x, view)
-        batch |= answer if isinstance(answer, Mapping) else {name: answer}
-    if wrong := {name: len(x) for name, x in batch.items() if len(x) != len(view)}:
-        raise ValueError(f"A batch of {len(view)} samples has inputs of other lengths, {wrong}; transforms keep them.")
-    return {name: as_float32(x) for name, x in batch.items()}
-
-
-def as_float32(images: Tensor) -> Tensor:
-    """Grey levels (uint8) 0 … 255 as 0 … 1, other fractions as they are; whole numbers such as tokens stay whole."""
-    if images.dtype == torch.uint8:
-        return images.float().div_(255)
-    return images.float() if images.is_floating_point() else images
-
-
 def _normalised(
     images: Tensor, view: Tensor, transform: Transform, mean: tuple[float, ...], deviation: tuple[float, ...]
 ) -> Tensor:
@@ -249,10 +215,6 @@ def _batches(
         rows = places[part]
         inputs = shown({name: x.index_select(0, rows) for name, x in kept.items()}, view[part], transform)
         yield {**inputs, **{name: x[part] for name, x in known.items() if name not in inputs}}
-
-
-def _offsets(view: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    return view // side, view % side
 
 
 def _refuse_nothing(data: Labelled, batch_size: int) -> None:

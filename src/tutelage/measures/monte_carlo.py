@@ -8,7 +8,8 @@ from torch import nn
 
 from tutelage.data.batches import input_of, moved, num_samples
 from tutelage.data.labelled import Labelled
-from tutelage.data.views import Show, in_order, plain
+from tutelage.data.transforms import Show
+from tutelage.data.views import in_order, plain
 from tutelage.measures.predict import device_of, evaluating, rows_of
 from tutelage.shapes import Logits
 

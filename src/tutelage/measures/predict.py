@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from tutelage.data.batches import Batch, input_of, moved, num_samples
 from tutelage.data.labelled import Labelled
-from tutelage.data.views import Show, in_order, plain
+from tutelage.data.transforms import Show
+from tutelage.data.views import in_order, plain
 from tutelage.outputs import answer_of
 from tutelage.shapes import Logits, at_least_float32
 

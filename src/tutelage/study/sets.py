@@ -7,7 +7,8 @@ from torch import Tensor
 
 from tutelage.data.labelled import Labelled
 from tutelage.data.split import held_out, sample
-from tutelage.data.views import Show, plain, shown
+from tutelage.data.transforms import Show, shown
+from tutelage.data.views import plain
 from tutelage.own_data.preprocessing import Preprocessing
 from tutelage.own_data.tokenisation import Tokenisation
 from tutelage.run import Run

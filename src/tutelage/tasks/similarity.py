@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, mse_loss
 
 from tutelage.data.labelled import Labelled
-from tutelage.data.views import Show, plain
+from tutelage.data.transforms import Show
+from tutelage.data.views import plain
 from tutelage.losses.hint import mean_squares
 from tutelage.measures.correlation import interval_of_spearman, pearson, spearman
 from tutelage.measures.predict import predict

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.data.labelled import Labelled
-from tutelage.data.views import Show, parts, plain
+from tutelage.data.transforms import Show
+from tutelage.data.views import parts, plain
 from tutelage.losses.kd import soft_targets
 from tutelage.measures.predict import predict
 from tutelage.objective import Loss, Term, Weight, misfit

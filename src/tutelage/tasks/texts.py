@@ -6,7 +6,8 @@ from functools import partial
 from torch import Tensor, nn
 
 from tutelage.data.labelled import Labelled
-from tutelage.data.views import Show, plain
+from tutelage.data.transforms import Show
+from tutelage.data.views import plain
 from tutelage.measures.predict import predict
 from tutelage.tasks.task import Task
 

@@ -7,19 +7,8 @@ from typing import TypeAlias
 from tutelage.data import cifar, synthetic
 from tutelage.data.lab import COLOUR, LIGHTNESS, in_lab
 from tutelage.data.lesson import Lesson
-from tutelage.data.views import (
-    CROP_FLIPS,
-    Show,
-    Transform,
-    crop_flip,
-    draw,
-    in_turn,
-    normalised,
-    plain,
-    some_of,
-    split,
-    spread,
-)
+from tutelage.data.transforms import Show, Transform
+from tutelage.data.views import CROP_FLIPS, crop_flip, draw, in_turn, normalised, plain, some_of, split, spread
 from tutelage.methods.pair import Method
 from tutelage.profiling import clocked
 from tutelage.recipes.cifar100.settings import Images

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.data.labelled import Labelled
-from tutelage.data.views import Show, parts
+from tutelage.data.transforms import Show
+from tutelage.data.views import parts
 from tutelage.tasks.judged import Judged
 from tutelage.tasks.task import Task
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.data.lesson import Lesson
-from tutelage.data.views import shown
+from tutelage.data.transforms import shown
 from tutelage.keys import Build
 from tutelage.measures.relation_gap import relation_gap
 from tutelage.measures.synaptic_flow import synaptic_flow

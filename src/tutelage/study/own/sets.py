@@ -9,7 +9,8 @@ from torch import Tensor
 
 from tutelage.data.augment import middle
 from tutelage.data.labelled import UNLABELLED, Labelled
-from tutelage.data.views import Transform, normalised, plain
+from tutelage.data.transforms import Transform
+from tutelage.data.views import normalised, plain
 from tutelage.own_data.geometry import Geometry
 from tutelage.own_data.prepared import How, Prepared, Ready, decoded_parts
 from tutelage.own_data.preprocessing import Preprocessing

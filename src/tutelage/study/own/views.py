@@ -1,7 +1,8 @@
 """How a person's own pictures are shown in training: augmented, and normalised as those that are measured."""
 
 from tutelage.data.augment import ENDLESS, Level, augmentation, shows
-from tutelage.data.views import Show, normalised, plain
+from tutelage.data.transforms import Show
+from tutelage.data.views import normalised, plain
 from tutelage.plurals import counted
 from tutelage.study.sets import Sets
 

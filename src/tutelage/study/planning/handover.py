@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from tutelage import machine
 from tutelage.data.augment import middle
 from tutelage.data.labelled import Labelled
-from tutelage.data.views import shown
+from tutelage.data.transforms import shown
 from tutelage.deployment.about import About
 from tutelage.deployment.card import Made
 from tutelage.deployment.deploy import MOST, deploy

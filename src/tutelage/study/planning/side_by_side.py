@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from tutelage.checkpoint import bytes_of_weights
 from tutelage.data.augment import middle
-from tutelage.data.views import Show
+from tutelage.data.transforms import Show
 from tutelage.deployment.about import About, Input
 from tutelage.deployment.network import as_seen, plain_copy
 from tutelage.deployment.onnx import Converted
