@@ -186,6 +186,9 @@ def test_a_plan_on_disk_is_read_as_it_was_or_refused(tmp_path):
     earlier = {**asdict(timed), "found": {x: y for x, y in asdict(found).items() if x not in ("search", "rounds")}}
     write_json(tmp_path / "plan.json", summed(earlier))  # before students were sought
     assert read_plan(tmp_path / "plan.json") == timed
+    earlier["found"]["taught"] = {x: y for x, y in asdict(found.taught).items() if x not in ("show", "shown")}
+    write_json(tmp_path / "plan.json", summed(earlier))  # before views were kept
+    assert read_plan(tmp_path / "plan.json") == timed
     sought = replace(timed, found=replace(found, search=Pace(3, 0.1, 0.0), rounds=4))
     write_json(tmp_path / "plan.json", summed(asdict(sought)))
     assert read_plan(tmp_path / "plan.json") == sought and sought.seconds["search"] == pytest.approx(4 * 0.3, rel=0.05)

@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
 from math import inf
 from time import perf_counter
 
@@ -14,12 +14,15 @@ from tutelage import machine
 from tutelage.checkpoint import read_json, write_json
 from tutelage.checksums import summed, unsummed
 from tutelage.cli.command import main
+from tutelage.data import augment
 from tutelage.data.labelled import labelled
+from tutelage.data.lesson import Lesson
 from tutelage.keys import described
 from tutelage.run import Run
 from tutelage.study.budget import Pace
 from tutelage.study.own.instances import build_of, instance_of, stage_of
 from tutelage.study.own.participants import DistillationSettings, Participants
+from tutelage.study.planning import showing
 from tutelage.study.planning.pilot import Found, bytes_of, fitting_batch, held_bytes, pilot, steps_within
 from tutelage.study.planning.range_test import FEWEST
 from tutelage.study.planning.short_training import FEWEST_STEPS, train_briefly
@@ -176,6 +179,18 @@ class TestPilot:
         assert found.batch_size == size  # ten epochs of these few samples are never a thousand steps
         assert found.step_bytes == bytes_of(run, held_bytes(run, people), size)
 
+    @pytest.mark.parametrize("whole", [True, False])
+    def test_what_is_shown_from_memory_later_is_counted_on_where_one_training_has_all_epochs(
+        self, run, people, monkeypatch, whole
+    ):
+        monkeypatch.setattr("tutelage.study.planning.short_trials.saved_by_keeping", lambda *_: 0.25)
+        monkeypatch.setattr(ShortTrials, "step", lambda *_: 1.0)
+        asked = DistillationSettings(minutes=1e-9, method="kd")
+        found = pilot(run, people, asked, whole=whole)
+        for pace, step in ((found.taught, 1.0 - bool(found.taught.views) * found.asking), (found.alone, 1.0)):
+            assert pace.step == pytest.approx(step - 0.25 * whole)
+            assert (pace.show, pace.shown) == ((0.25, people.lesson(2, asked).num_views) if whole else (0.0, 0))
+
     def test_there_are_as_many_steps_as_fit_the_minutes_or_the_epochs(self, people):
         count = len(people.data.train)
         assert steps_within(DistillationSettings(minutes=10), people, 8, 0.5) == pytest.approx(0.9 * 600 / 0.5)
@@ -183,6 +198,18 @@ class TestPilot:
 
 
 class TestPlan:
+    @pytest.mark.parametrize(("batches", "end"), [(3, inf), (100, inf), (3, -inf)])
+    def test_what_views_that_are_kept_save_is_the_time_of_making_them(self, monkeypatch, batches, end):
+        made = []
+        tinted = augment._tinted
+        monkeypatch.setattr(augment, "_tinted", wraps(tinted)(lambda *a, **more: made.append(1) or tinted(*a, **more)))
+        monkeypatch.setattr(showing, "perf_counter", lambda: len(made))  # the time is how often they were
+        pictures = torch.randint(256, (64, 3, 8, 8), dtype=torch.uint8)
+        light = augment.augmentation("light", (8, 8), 3, 4).pictures
+        lesson = Lesson(labelled("pictures", pictures, torch.zeros(64)), None, light, 4, batch_size=16)
+        assert showing.saved_by_keeping(lesson, batches, end) == 1
+        assert showing.saved_by_keeping(replace(lesson, num_views=1), batches, end) == 0
+
     def test_what_was_before_the_plan_counts(self, run, people):
         run.begun = perf_counter() - 3600
         with pytest.raises(ValueError, match=r"all else 1\.0 h"):
@@ -201,7 +228,7 @@ class TestPlan:
 def planned(run, people, monkeypatch):
     """Plans of five minutes, on starts that took so long, by a pilot that finds that an epoch takes a second."""
     found = Found(32, "nesterov", 0.1, 0.1, "kd", "why", 0.0, 1000, Pace(10, 0.1, 0.0), None)
-    monkeypatch.setattr("tutelage.study.planning.timed_plan.pilot", lambda *_: found)
+    monkeypatch.setattr("tutelage.study.planning.timed_plan.pilot", lambda *_, **__: found)
 
     def plan(start, **more):
         run.begun = perf_counter() - start

@@ -7,8 +7,10 @@ from torch import Tensor
 
 from tutelage.data.batches import Batches
 from tutelage.data.draws import ROUND
+from tutelage.data.kept_views import bytes_of_views, with_kept_views
 from tutelage.data.labelled import Labelled
-from tutelage.data.views import Choose, Show, in_turn, parts, plain, shown, views
+from tutelage.data.transforms import Show, shown
+from tutelage.data.views import Choose, in_turn, parts, plain, views
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,23 @@ class Lesson:
         view = torch.zeros(1, dtype=torch.int64, device=self.train.index.device)
         return shown(kept, view, self.test_transform)["input"]
 
-    def batches(self) -> Batches:
+    def batches(self, epochs: int = 1) -> Batches:
+        """What a training of so many epochs sees: ``with_kept_views`` where views come again."""
+        train, transform = self.train, self.transform
+        if self._keeps(epochs):
+            train, transform = with_kept_views(train, transform, self.num_views)
         return views(
-            self.train,
-            self.transform,
+            train,
+            transform,
             num_views=self.num_views,
             batch_size=self.batch_size,
             seed=self.seed,
             choose=self.choose,
         )
+
+    def kept_bytes(self, epochs: int) -> int:
+        """The memory that views take in such a training, as far as can be said before it begins."""
+        return bytes_of_views(self.train, self.transform, self.num_views) if self._keeps(epochs) else 0
 
     def repeats(self, epochs: int) -> bool:
         """Whether a sample is shown in a view for the second time within so many epochs: what was said of it is kept.
@@ -66,3 +76,7 @@ class Lesson:
     def steps(self) -> int:
         """Batches an epoch, as ``views`` makes them."""
         return len(parts(len(self.train), self.batch_size))
+
+    def _keeps(self, epochs: int) -> bool:
+        """Whether views come in turn and again, so that they are kept if they can be."""
+        return self.choose is in_turn and self.num_views > 1 and self.repeats(epochs)

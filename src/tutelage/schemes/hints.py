@@ -55,7 +55,7 @@ def hinted(
     """
     objective = hint_terms(guided, hint, match, weight)
     learner = plan.learner(model, objective, {"teacher": frozen(teacher)}, combine())
-    stage.train({"student": learner}, plan.lesson.batches(), plan.epochs, model=model)
+    stage.train({"student": learner}, plan.lesson.batches(plan.epochs), plan.epochs, model=model)
 
 
 def faded(

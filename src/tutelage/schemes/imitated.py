@@ -54,7 +54,7 @@ def imitated(
         for place, name in places.items()
     }
     learner = plan.learner(parts, Objective(**terms), {"teacher": frozen(original, plan.task.call)}, combine())
-    stage.train({"student": learner}, plan.lesson.batches(), plan.epochs, model=model)
+    stage.train({"student": learner}, plan.lesson.batches(plan.epochs), plan.epochs, model=model)
 
 
 class Imitation(nn.Module):

@@ -84,7 +84,7 @@ def mutual(
     validate = {me: check for me, model in models.items() if (check := plan.validation(model)) is not None}
     stage.train(
         learners,
-        plan.lesson.batches(),
+        plan.lesson.batches(plan.epochs),
         plan.epochs,
         model=models,
         validate=validate,

@@ -84,7 +84,7 @@ class Plan:
         model = learner.student
         stage.train(
             {"student": learner},
-            shown(self.lesson.batches()),
+            shown(self.lesson.batches(self.epochs)),
             self.epochs,
             model=model,
             validate=self.validation(model),

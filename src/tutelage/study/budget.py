@@ -16,7 +16,8 @@ class Pace:
     """Seconds of one training: of a ``step``, of a ``validation``; there are ``steps`` in an epoch.
 
     In the first ``views`` epochs the teacher is asked about every batch as well, ``ask`` seconds each; later its
-    answers are there. Where they are not kept, ``step`` holds that time. What comes after the last one takes ``last``.
+    answers are there. Where they are not kept, ``step`` holds that time. Likewise the samples are shown anew in the
+    first ``shown`` epochs, ``show`` seconds a batch. What comes after the last epoch takes ``last``.
     """
 
     steps: int
@@ -25,6 +26,8 @@ class Pace:
     ask: float = 0.0
     views: int = 0
     last: float = 0.0
+    show: float = 0.0
+    shown: int = 0
 
     def seconds(self, epochs: int) -> float:
         """Of so many epochs.
@@ -32,8 +35,8 @@ class Pace:
         >>> Pace(10, 0.1, 1.0, ask=0.1, views=2).seconds(4) / OVERHEAD
         10.0
         """
-        asked = min(epochs, self.views) * self.steps * self.ask
-        return OVERHEAD * (epochs * (self.steps * self.step + self.validation) + asked + self.last)
+        first = min(epochs, self.views) * self.ask + min(epochs, self.shown) * self.show
+        return OVERHEAD * (epochs * (self.steps * self.step + self.validation) + self.steps * first + self.last)
 
 
 def seconds_of(paces: Sequence[Pace], epochs: int) -> float:

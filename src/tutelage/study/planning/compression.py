@@ -91,7 +91,8 @@ def compressed(run: Run, original: Callable[[], Participants], asked: Compressio
         raise ValueError(reached_already(bench, asked.target, tools))
     timed = None
     if tools.chosen.share < 1:
-        timed = timed_plan(run, as_it_is(participants), asked.learning, files=FILES * tools.seconds)
+        files = FILES * tools.seconds
+        timed = timed_plan(run, as_it_is(participants), asked.learning, files=files, whole=False)
     words = words_of(bench, asked.target, tools, timed)
     run.keep_plan({"asked": asdict(asked), "plan": words, "tools": asdict(tools)})
     if asked.learning.dry_run:

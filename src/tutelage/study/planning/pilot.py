@@ -123,8 +123,11 @@ def with_enough_steps(trials: ShortTrials, method: str, end: float) -> tuple[Sho
 
 
 @clocked("plan")
-def pilot(run: Run, participants: Participants, asked: DistillationSettings) -> Found:
-    """What ``Found`` says, found in ``SHARE`` of the minutes that were asked for."""
+def pilot(run: Run, participants: Participants, asked: DistillationSettings, *, whole: bool = True) -> Found:
+    """What ``Found`` says, found in ``SHARE`` of the minutes that were asked for.
+
+    Unless all epochs are those of a ``whole`` training, each of its parts makes its views anew, and none is counted on.
+    """
     end = perf_counter() + SHARE * 60 * asked.minutes
     held = held_bytes(run, participants)
     fitting = fitting_batch(run, participants, held)
@@ -144,7 +147,10 @@ def pilot(run: Run, participants: Participants, asked: DistillationSettings) -> 
     if asked.method == "auto":
         method, why, step = trials.preferred(SOFT, lr, step, end)
     lesson, kept = participants.lesson(size, asked), trials.is_cached(method)
-    pace = Pace(lesson.steps, max(step - kept * ask, step / 4), validation, kept * ask, kept * lesson.num_views)
-    apart = Pace(participants.alone(size, asked).steps, alone, validation) if asked.baseline else None
+    later = trials.saved_later(lesson, end) if whole else 0.0
+    shown, steps = lesson.num_views if later else 0, participants.alone(size, asked).steps
+    left = max(step - kept * ask - later, step / 4)
+    pace = Pace(lesson.steps, left, validation, kept * ask, kept * lesson.num_views, show=later, shown=shown)
+    apart = Pace(steps, max(alone - later, alone / 4), validation, show=later, shown=shown) if asked.baseline else None
     found = Found(size, trials.optimizer, lr, lr_alone, method, why, ask, bytes_of(run, held, size), pace, apart)
     return found if search is None else replace(found, search=search[0], rounds=search[1])

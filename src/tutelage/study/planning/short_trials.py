@@ -13,6 +13,7 @@ from torch import nn
 
 from tutelage.compress.gates import gated
 from tutelage.data.batches import on_device
+from tutelage.data.lesson import Lesson
 from tutelage.loop import Loop
 from tutelage.measures.chance import noise_of
 from tutelage.measures.latency import wait
@@ -34,6 +35,7 @@ from tutelage.study.own.participants import DistillationSettings, Participants
 from tutelage.study.own.sought import pace_of, plan_of
 from tutelage.study.planning.range_test import FEWEST, LOWEST, ranged
 from tutelage.study.planning.short_training import FEWEST_STEPS, WARM_UP, train_briefly
+from tutelage.study.planning.showing import saved_by_keeping
 from tutelage.study.trials import Trial
 
 LAYERS = ("srrl", "sp", "at")
@@ -172,6 +174,10 @@ class ShortTrials:
         begun = perf_counter()
         check()
         return (perf_counter() - begun) * len(whole) / len(some)
+
+    def saved_later(self, lesson: Lesson, end: float) -> float:
+        """Seconds a batch that a training saves once it has made all views, and keeps them."""
+        return saved_by_keeping(lesson, MOST_STEPS, self._soon(end))
 
     def is_cached(self, method: str) -> bool:
         """Whether the teacher is asked but once about each view."""

@@ -78,13 +78,15 @@ class TimedPlan:
         return own if self.found.alone is None else {**own, "baseline": self.found.alone}
 
 
-def timed_plan(run: Run, participants: Participants, asked: DistillationSettings, *, files: float = 0.0) -> TimedPlan:
+def timed_plan(
+    run: Run, participants: Participants, asked: DistillationSettings, *, files: float = 0.0, whole: bool = True
+) -> TimedPlan:
     """The plan for what is ``asked`` of ``participants``: the one that was made before, or by a pilot.
 
-    ``files`` are seconds of what else is written at the end. The minutes count from when the run was asked for
-    (``run.begun``), the start of a command included. A plan that was made on a cold start is made anew where ``MANY``
-    times its epochs fit now, unless a training by it is under way. Raises ``ValueError`` where the minutes do not hold
-    an epoch, and for a plan on disk that is damaged.
+    ``files`` are seconds of what else is written at the end, ``whole`` is as ``pilot`` has it. The minutes count from
+    when the run was asked for (``run.begun``), the start of a command included. A plan that was made on a cold start is
+    made anew where ``MANY`` times its epochs fit now, unless a training by it is under way. Raises ``ValueError`` where
+    the minutes do not hold an epoch, and for a plan on disk that is damaged.
     """
     place = place_of(run, participants, asked)
     begun = perf_counter()
@@ -103,7 +105,7 @@ def timed_plan(run: Run, participants: Participants, asked: DistillationSettings
             "now: it is made anew"
         )
     begun = perf_counter()
-    found = pilot(run, participants, asked)
+    found = pilot(run, participants, asked, whole=whole)
     took, before = perf_counter() - begun, perf_counter() - run.begun
     after = loading + _measuring(participants, found)
     paces = [found.taught, *([] if found.alone is None else [found.alone])]
@@ -136,11 +138,10 @@ def read_plan(place: Path) -> TimedPlan:
     cure = "remove it, and a new plan is made: its networks are trained anew"
     content = unsummed(read_json(place, cure), place, cure)
     try:
-        found = content["found"]
-        alone = None if found["alone"] is None else Pace(**found["alone"])
-        search = Pace(**found["search"]) if found.get("search") else None
-        whole = Found(**{**found, "taught": Pace(**found["taught"]), "alone": alone, "search": search})
-        content = {**LATER, **content, "found": {"search": None, "rounds": 0, **found}}
+        found = {"search": None, "rounds": 0, **content["found"]}
+        told = {name: Pace(**found[name]) for name in ("taught", "alone", "search") if found[name] is not None}
+        whole = Found(**{**found, **told})
+        content = {**LATER, **content, "found": {**found, **{name: asdict(pace) for name, pace in told.items()}}}
         before, after, own = (float(content[name]) for name in ("before", "after", "pilot"))
         timed = TimedPlan(whole, int(content["epochs"]), before, after, own, bool(content["under_way"]))
     except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -161,15 +162,13 @@ def plan_in_words(
     rate = f"{found.lr:g}" + (f" ({found.lr_alone:g} alone)" if found.lr_alone != found.lr else "")
     views = views_in_words(lesson.num_views)
     kept = timed.keeps_answers(lesson)
-    answers = f"{teacher} is asked once about each view, and its answers are kept"
-    if not kept:
-        why = "" if lesson.repeats(timed.epochs) else ": no view comes twice, so that nothing is kept"
-        answers = f"{teacher} is asked at every step{why}"
-    cached = cached_bytes if kept else 0
-    held = sum(part.inputs.nbytes for part in parts_of(participants)) + found.step_bytes
+    why = "" if lesson.repeats(timed.epochs) else ": no view comes twice, so that nothing is kept"
+    once = f"{teacher} is asked once about each view, and its answers are kept"
+    shown = lesson.kept_bytes(timed.epochs)
+    held = sum(part.inputs.nbytes for part in parts_of(participants)) + shown + found.step_bytes
     with torch.random.fork_rng():
         weights = participants.build_student().state_dict().values()
-    written = cached + COPIES * sum(x.nbytes for x in weights if isinstance(x, torch.Tensor))
+    written = cached_bytes * kept + COPIES * sum(x.nbytes for x in weights if isinstance(x, torch.Tensor))
     return [
         *_search_in_words(participants, asked, found),
         f"{student} learns from {teacher} for {counted(timed.epochs, 'epoch')} of "
@@ -177,8 +176,9 @@ def plan_in_words(
         f"{found.batch_size} a step, by {found.optimizer} at a rate of up to {rate}, up for a fifth of the "
         "steps and then down to 0",
         f"method {found.method}: {found.why}",
-        answers,
-        f"about {megabytes(held)} of memory for samples and a step, up to {megabytes(written)} on disk",
+        once if kept else f"{teacher} is asked at every step{why}",
+        f"about {megabytes(held)} of memory for samples{', their views' * (shown > 0)} and a step, "
+        f"up to {megabytes(written)} on disk",
         f"{in_words(sum(seconds.values()))} in all: {parts}",
     ]
 
