@@ -178,9 +178,25 @@ class TestSaid:
         with pytest.raises(FloatingPointError, match=r"of learner 'student' was not finite in epoch"):
             fitted(run, "student", plan=Plan(LESSON, partial(sgd, lr=1e20), 2), penalties={"kl": Penalty(kl, 1e6)})
 
+    def test_a_part_that_reads_the_weights_of_another(self, run):
+        with pytest.raises(ValueError, match="outside of layer 'encoder' computes with its weight"):
+            fitted(run, "student", Autoencoder, penalties={"kl": Penalty(kl)})
+
     def test_two_terms_of_one_name(self, run):
         with pytest.raises(ValueError, match="Penalty 'soft' is called like a term of the method"):
             fitted(run, "student", teaching=taught(run), penalties={"soft": Penalty(kl)})
+
+
+class Autoencoder(nn.Module):
+    """The posterior is given to its encoder alone, whose weights it reads outside of that."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = variational_(nn.Linear(36, 3))
+
+    def forward(self, x):
+        code = self.encoder(x.flatten(1))
+        return self.encoder(code @ self.encoder.weight)
 
 
 class Told:

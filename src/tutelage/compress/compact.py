@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from tutelage.compress.variational import BECOMES, Variational, variational_layers
+from tutelage.compress.weights_read import unwatch_
 from tutelage.copies import copy_of
 
 PLAIN = {variational: plain for plain, variational in BECOMES.items()}
@@ -22,7 +23,7 @@ def compacted(model: nn.Module, *, beta: float = 1.0, may_be_empty: Sequence[str
     """
     for name, layer in variational_layers(model):
         _refuse_computed(name, layer)
-    copy = copy_of(model).eval()
+    copy = unwatch_(copy_of(model)).eval()
     layers = list(variational_layers(copy))
     if not layers:
         raise ValueError(f"{type(model).__name__} has no variational layer, so there is nothing to be dropped from it.")

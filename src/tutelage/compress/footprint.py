@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from tutelage.compress.computed_weight import refuse_uncertain_weight
 from tutelage.tensors import entry, on_the_cpu
 from tutelage.weights.sparse_file import encoded
 
@@ -63,7 +64,9 @@ class Factors:
 
 
 def footprint(model: nn.Module) -> Footprint:
-    """What is 0 of a plain ``model``. Raises ``ValueError`` for a network without linear layers and convolutions.
+    """What is 0 of a plain ``model``.
+
+    Raises ``ValueError`` for a network without linear layers and convolutions, and for one that has posteriors.
 
     >>> import torch
     >>> net = nn.Linear(4, 2)
@@ -71,7 +74,10 @@ def footprint(model: nn.Module) -> Footprint:
     >>> footprint(net).nonzero, footprint(net).dense_bits, footprint(net).csr_bits
     (0, 256, 96)
     """
-    weights = {name: x.weight.detach() for name, x in model.named_modules() if isinstance(x, KINDS)}
+    layers = {name: x for name, x in model.named_modules() if isinstance(x, KINDS)}
+    for name, layer in layers.items():
+        refuse_uncertain_weight(name, layer)
+    weights = {name: x.weight.detach() for name, x in layers.items()}
     if not weights:
         raise ValueError(f"{type(model).__name__} has no linear layer or convolution to count zeros of.")
     nonzero = {name: int(x.count_nonzero()) for name, x in weights.items()}

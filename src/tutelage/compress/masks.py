@@ -8,6 +8,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from tutelage.compress.computed_weight import refuse_uncertain_weight
 from tutelage.compress.footprint import KINDS
 
 Weights: TypeAlias = Mapping[str, Tensor]
@@ -21,10 +22,15 @@ ALIKE: Mapping[str, float] = MappingProxyType({})
 def weights_of(model: nn.Module) -> dict[str, nn.Parameter]:
     """The weights of linear layers and convolutions by their parameters' names, what several layers share once.
 
+    Raises ``ValueError`` for a layer with a posterior, which says itself what is 0.
+
     >>> list(weights_of(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 2))))
     ['0.weight', '2.weight']
     """
-    weights = {id(layer._parameters.get("weight")) for layer in model.modules() if isinstance(layer, KINDS)}
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, KINDS)}
+    for name, layer in layers.items():
+        refuse_uncertain_weight(name, layer)
+    weights = {id(layer._parameters.get("weight")) for layer in layers.values()}
     return {name: p for name, p in model.named_parameters() if id(p) in weights}
 
 

@@ -10,6 +10,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 
 from tutelage.compress.dropout_kl import Divergence, sparse
 from tutelage.compress.posterior import OfChannels, OfGroups, OfWeights, Posterior, Product
+from tutelage.compress.weights_read import leave_out, watch_
 from tutelage.keys import Build
 from tutelage.measures.cost import MULTIPLIES
 
@@ -78,7 +79,8 @@ def variational_(
 
     Raises ``ValueError`` for a layer with weights that is of no such type, or has a weight that is computed, another
     layer's, too, or not of real numbers, or none yet: all such layers are named, to be left out by ``where``; for no
-    layer at all; and for what ``Posterior`` refuses.
+    layer at all; and for what ``Posterior`` refuses. So does the first pass of the network, where code computes with
+    the weights of a layer past its posterior: see ``weights_read``. Give the whole network, so that all of it is seen.
 
     >>> variational_(nn.Sequential(nn.Linear(4, 2)))
     Sequential(
@@ -195,12 +197,12 @@ def _with_posteriors(
     reasons = {name: reason for name, reason in found.items() if reason}
     for name in chosen:
         if name in reasons:
-            raise ValueError(f"{reasons[name][0].upper()}{reasons[name][1:]}; {_leave(list(reasons))}.")
+            raise ValueError(f"{reasons[name][0].upper()}{reasons[name][1:]}; {leave_out(list(reasons))}.")
     made = [(layer, believed(layer)) for layer in chosen.values()]
     for layer, posterior in made:
         layer.__class__ = BECOMES[type(layer)]
         layer.posterior = posterior
-    return model
+    return watch_(model)
 
 
 def _untreatable(name: str, layer: nn.Module, groups: bool, owners: Counter[int]) -> str:
@@ -221,10 +223,3 @@ def _untreatable(name: str, layer: nn.Module, groups: bool, owners: Counter[int]
     if not groups and getattr(layer, "groups", 1) > 1:
         return f"{which} ({kind}) is in groups, none of which reads all channels"
     return ""
-
-
-def _leave(names: list[str]) -> str:
-    """What to do about layers that cannot have a posterior: all of them, or the next one would be refused."""
-    if len(names) == 1:
-        return f"leave it out, where=lambda name: name != {names[0]!r}"
-    return f"leave out all of the kind, where=lambda name: name not in {tuple(names)!r}"

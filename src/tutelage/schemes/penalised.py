@@ -12,6 +12,7 @@ from tutelage.combine.base import Combine
 from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.compress.compact import emptied
 from tutelage.compress.variational import take_, variational_layers
+from tutelage.compress.weights_read import watch_
 from tutelage.methods.weights import in_last_epoch
 from tutelage.objective import Objective, Term, Weight
 from tutelage.optimizers.factory import Factory, Named
@@ -46,8 +47,8 @@ def penalised(
     this is the variational student, ``CE + λ KD + β(e) KL / N``: its evidence bound, divided by the N training samples.
     ``start`` is a plain network of the same architecture whose weights it begins with.
 
-    Warns where weight decay pulls at variational weights. Raises ``ValueError`` for a penalty that is called like a
-    term of the method.
+    Warns where weight decay pulls at variational weights, and of layers with a posterior that do not run. Raises
+    ``ValueError`` for a penalty that is called like a term of the method, and as ``refuse_read_weights`` does.
 
     Hegde, Prasad, Hebbalaguppe & Kumar, "Variational Student: Learning Compact and Sparser Networks in Knowledge
     Distillation Framework", ICASSP 2020, arXiv:1910.12061.
@@ -62,6 +63,7 @@ def penalised(
         name: Term(partial(_a_sample, one.of, model, samples), weight=one.weight) for name, one in penalties.items()
     }
     plan = replace(plan, optimizer=partial(_undecayed, factory=plan.optimizer, model=model))
+    watch_(model)  # all of it: a part may read the weights of another
     plan.train(stage, plan.learner(model, Objective(**objective.terms, **terms), teachers, combine()))
     for name in emptied(model):
         words = ", ".join(f"{what} × {in_last_epoch(one.weight, plan.epochs):g}" for what, one in penalties.items())
