@@ -197,6 +197,15 @@ def test_a_divergence_is_its_formula_and_its_gradient_that_of_it(divergence, k1)
     assert all(torch.allclose(2 * x, y) for x, y in zip(expected, found, strict=True))
 
 
+@pytest.mark.parametrize("form", [variational_, group_normal_jeffreys_])
+@pytest.mark.parametrize("what", [lambda net: net(X).sum(), kl])
+def test_a_gradient_that_is_to_be_differentiated_is_refused_and_not_taken_for_a_constant(form, what):
+    net = form(small()).train()
+    with pytest.raises(RuntimeError, match="cannot be differentiated again: ask for it without create_graph=True"):
+        torch.autograd.grad(what(net), [*net.parameters()], create_graph=True, allow_unused=True)
+    torch.autograd.grad(net.eval()(X).sum(), net[0].weight, create_graph=True)
+
+
 @pytest.mark.parametrize("divergence", [sparse, bayesian])
 def test_a_divergence_does_not_depend_on_the_layout(divergence):
     mean, log_variance = torch.randn(2, 5, 3, 3, 3, dtype=torch.float64)

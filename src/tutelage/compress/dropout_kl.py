@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from tutelage.compress.reparameterisation import refuse_second_derivative
 from tutelage.shapes import at_least_float32
 
 Divergence: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -101,8 +101,8 @@ class _Total(torch.autograd.Function):
         return total
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        refuse_second_derivative("a divergence of dropout")
         of_mean, of_variance = ctx.saved_tensors
         return of_mean * -grad, of_variance * (0.5 * grad), None
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from tutelage.shapes import at_least_float32
 
@@ -30,6 +29,15 @@ def variance(log_variance: Tensor) -> Tensor:
     return each
 
 
+def refuse_second_derivative(of: str) -> None:
+    """Raise ``RuntimeError`` in a backward pass whose gradient is to be differentiated: it would be taken for 0."""
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            f"The gradient of {of} cannot be differentiated again: ask for it without create_graph=True, or in eval "
+            f"mode, where nothing is drawn and no divergence is paid."
+        )
+
+
 class _Drawn(torch.autograd.Function):
     """``mean + √(variance + 1e-8) ε``, ε ~ N(0, 1) each; rounding may leave a variance a little below 0."""
 
@@ -42,8 +50,8 @@ class _Drawn(torch.autograd.Function):
         return answer.to(mean.dtype)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        refuse_second_derivative("what a layer with a posterior draws")
         (slope,) = ctx.saved_tensors
         return grad, slope * grad
 
@@ -59,8 +67,8 @@ class _Variance(torch.autograd.Function):
         return each
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
+        refuse_second_derivative("a variance")
         (each,) = ctx.saved_tensors
         return torch.mul(grad, each)
 
