@@ -10,7 +10,7 @@ from tutelage.compress.structure.graph import Closed
 from tutelage.models.mlp import mlp
 from tutelage.models.named import named
 from tutelage.report.maps import table_map
-from tutelage.study.connections import INPUT, connection_maps, drop_ratios, makers
+from tutelage.study.connections import INPUT, connection_maps, drop_by_part, drop_ratios, makers
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,15 @@ def test_a_ratio_is_of_the_channels_of_one_source_and_what_dies_with_others_coun
     shares = drop_ratios(dense, Closed(shut))
     assert shares[second][source] == shares["transition1.conv"][source] == 1.0
     assert set(shares[first].values()) == {1.0}
+
+
+def test_a_block_has_lost_what_its_layers_and_those_behind_it_read_no_more(dense):
+    shut = open_gates(dense, layers_of(dense))
+    assert drop_by_part(dense, Closed(shut)) == {"stem": 0.0, "transition1.conv": 0.0, "transition2.conv": 0.0}
+    reads = [gates for name, gates in shut.items() if name.startswith(("layer2.", "transition2."))]
+    reads[0][:3] = reads[-1][:1] = True
+    found = drop_by_part(dense, Closed(shut))
+    assert found == {"stem": 0.0, "transition1.conv": 4 / sum(map(len, reads)), "transition2.conv": 0.0}
 
 
 def test_each_block_has_a_map_and_a_chain_has_none(dense):

@@ -8,7 +8,7 @@ import pytest
 from tutelage.data.lesson import Lesson
 from tutelage.data.synthetic import digits
 from tutelage.models.mlp import mlp
-from tutelage.recipes.search import claim_kl0, claim_losses, claim_strength
+from tutelage.recipes.search import claim_blocks, claim_kl0, claim_losses, claim_strength
 from tutelage.results import Metric, Network, Score
 from tutelage.run import Run
 from tutelage.study.experiments.one_cost import distilled, in_words
@@ -68,6 +68,18 @@ def test_losses_are_claimed_by_who_is_no_worse():
     held = {name: (claim.measured, claim.measured >= claim.low) for name, claim in run.made.items()}
     assert list(held.values()) == [(-1, False), (2, True), (0, True), (10, True), (10, True)]
     assert next(iter(held)) == "a search by the divergence is no worse than pruning, both with α"
+
+
+@pytest.mark.parametrize(("drops", "holds"), [([0.9, 0.5, 0.1], True), ([0.2, 0.1, 0.5], False)])
+def test_later_blocks_are_claimed_to_lose_less(drops, holds):
+    run = Claims()
+    claim_blocks(run, drops, "")
+    (claim,) = run.made.values()
+    assert (claim.measured <= claim.high) == holds
+    one_block, nothing_gone = Claims(), Claims()
+    claim_blocks(one_block, [0.5], "")
+    claim_blocks(nothing_gone, [0.0, 0.0, 0.0], "")
+    assert one_block.made == nothing_gone.made == {}
 
 
 def test_a_divergence_that_is_held_is_claimed_to_go_with_the_errors():

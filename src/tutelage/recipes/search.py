@@ -1,6 +1,6 @@
 """What Gu & Tresp show of students that are searched for, whatever the networks: directions, in plots."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import isfinite
 
@@ -30,6 +30,14 @@ def claim_directions(run: Run, networks: Mapping[str, Network], metric: Metric, 
         if better in scores and worse in scores:
             gain = round(metric.gain(scores[better], over=scores[worse]), 2)
             run.claim(Claim(words, 0.0, gain, unit, PAPER, low=0.01, note=said, reason=reason, paired=True))
+
+
+def claim_blocks(run: Run, drops: Sequence[float], reason: str) -> None:
+    """That a later block loses fewer of its connections: the paper's maps show hardly anything gone of the last one."""
+    found = rank_correlation([*range(len(drops))], drops)
+    if isfinite(found):
+        words = "the later a block, the fewer of its connections are gone"
+        run.claim(Claim(words, -1.0, round(found, 2), "rank correlation", PAPER, high=-0.5, reason=reason))
 
 
 def claim_losses(run: Run, students: Searched, reason: str, note: str) -> None:

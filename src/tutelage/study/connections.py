@@ -7,6 +7,8 @@ from tutelage.compress.structure.graph import Channels, Closed
 from tutelage.results import Table
 
 INPUT = "the input"
+PARTS_NOTE = "Of the channels that layers of a block read, and those behind it: the per cent that they read no more."
+"""How a table of ``drop_by_part`` is to be read."""
 Connections = Mapping[str, Mapping[str, float]]
 """Reader -> source -> the share of its channels that is not read any more."""
 
@@ -38,6 +40,16 @@ def drop_ratios(channels: Channels, shut: Closed) -> Connections:
         gone = [source for source, is_gone in zip(sources, gone_of[name].tolist(), strict=True) if is_gone]
         shares[name] = {source: gone.count(source) / sources.count(source) for source in dict.fromkeys(sources)}
     return shares
+
+
+def drop_by_part(channels: Channels, shut: Closed) -> dict[str, float]:
+    """The same of each part of ``connection_maps``, in the order of the network: its first source -> the share gone."""
+    gone_of = settled(channels, shut).inputs
+    drops = {}
+    for readers, sources in _parts(drop_ratios(channels, shut)):
+        gone = [is_gone for name in readers for is_gone in gone_of[name].tolist()]
+        drops[sources[0]] = sum(gone) / len(gone)
+    return drops
 
 
 def makers(channels: Channels) -> dict[int, str]:

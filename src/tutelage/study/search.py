@@ -27,7 +27,7 @@ from tutelage.schemes.by_method import Teaching
 from tutelage.schemes.plan import Plan
 from tutelage.schemes.search import LIMIT, OPEN, Penalty, search
 from tutelage.stages.storage import Finished
-from tutelage.study.connections import connection_maps
+from tutelage.study.connections import PARTS_NOTE, connection_maps, drop_by_part
 from tutelage.study.settings import SearchSettings
 
 MINIMISED: dict[str, Callable[[SearchSettings], Method]] = {
@@ -132,7 +132,13 @@ def builds_of(architectures: Mapping[str, Mapping[str, Any]], build: Build, star
 
 def tables_of(one: Found) -> list[Table]:
     """How the search went, what it left in each layer, and of each connection where many layers read from many."""
-    return [_course(one), _layers(one), *connection_maps(one.channels, closed(one.searched.last))]
+    maps = connection_maps(one.channels, closed(one.searched.last))
+    return [_course(one), _layers(one), *([_blocks(one)] if len(maps) > 1 else []), *maps]
+
+
+def drops_of(one: Found) -> list[float]:
+    """The share of the connections that is gone of each block, from the first to the last."""
+    return [*drop_by_part(one.channels, closed(one.searched.last)).values()]
 
 
 def in_short(one: Found) -> str:
@@ -183,4 +189,14 @@ def _layers(one: Found) -> Table:
         columns=("layer", "gates", "open", "drop ratio, %"),
         rows=tuple(map(tuple, rows)),
         note="Gates on the channels that a layer reads; a closed branch is a row of its own.",
+    )
+
+
+def _blocks(one: Found) -> Table:
+    drops = drop_by_part(one.channels, closed(one.searched.last))
+    return Table(
+        title="What is gone of each block",
+        columns=("block", "drop ratio, %"),
+        rows=tuple((f"from {name} on", round(100 * share, 1)) for name, share in drops.items()),
+        note=PARTS_NOTE,
     )

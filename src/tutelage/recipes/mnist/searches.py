@@ -43,22 +43,13 @@ def search_losses(
         seed: of weights, order and searches
     """
     from tutelage.recipes.search import claim_losses
+    from tutelage.recipes.searches import by_losses, tell_losses
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.experiments.one_cost import distilled
-    from tutelage.study.experiments.searches import errors_by
 
     refuse_nonsense(search_losses, locals())
     reason = cannot_decide(run, search_losses, locals(), free=("network",))
-    alike = replace(gates, scaled_by="nothing")
-    searches = {
-        f"{what}, {scaled}": replace(settings, minimises=minimises)
-        for what, minimises in (("KD", "divergence"), ("NP", "labels"))
-        for scaled, settings in (("α", replace(gates, scaled_by="cost")), ("all alike", alike))
-    }
-    data, students = _students(run, network, searches, teacher, student, digits, seed)
-    table = errors_by(students, "search", lambda name: name)
-    said = ", ".join(f"{name} {students.told(distilled(name))}" for name in searches)
-    run.publish(tables=[table], headline=f"Test errors of students, distilled, by what the search minimises: {said}.")
+    data, students = _students(run, network, by_losses(gates), teacher, student, digits, seed)
+    tell_losses(run, students)
     if not data.synthetic:
         claim_losses(run, students, reason, ELSEWHERE)
 
@@ -87,20 +78,15 @@ def search_kl0(
         seed: of weights, order and searches
     """
     from tutelage.recipes.search import claim_kl0
+    from tutelage.recipes.searches import by_kl0, tell_kl0
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.experiments.one_cost import distilled
-    from tutelage.study.experiments.searches import errors_by
 
     refuse_nonsense(search_kl0, locals())
     reason = cannot_decide(run, search_kl0, locals(), free=("network",))
-    held = {f"KL₀ = {x:g}": x for x in kl0}
-    searches = {name: replace(gates, minimises="held", kl0=x) for name, x in held.items()}
+    searches = by_kl0(gates, kl0)
+    held = dict(zip(searches, kl0, strict=True))
     data, students = _students(run, network, searches, teacher, student, digits, seed)
-    table = errors_by(students, "KL₀", held.__getitem__, is_number=True)
-    said = ", ".join(f"{students.told(distilled(name))} at {x:g}" for name, x in held.items())
-    run.publish(
-        tables=[table], headline=f"Test errors of distilled students by the divergence of their search: {said}."
-    )
+    tell_kl0(run, students, held)
     if not data.synthetic:
         claim_kl0(run, students, held, reason, "published for CIFAR")
 
@@ -128,20 +114,15 @@ def search_strength(
         seed: of weights, order and searches
     """
     from tutelage.recipes.search import claim_strength
+    from tutelage.recipes.searches import by_strength, tell_strength
     from tutelage.study.claims import cannot_decide
-    from tutelage.study.experiments.one_cost import distilled
-    from tutelage.study.experiments.searches import errors_by
 
     refuse_nonsense(search_strength, locals())
     reason = cannot_decide(run, search_strength, locals(), free=("network",))
-    by_name = {f"λ₂ = {x:g}": x for x in strengths}
-    searches = {name: replace(gates, strength=x) for name, x in by_name.items()}
+    searches = by_strength(gates, strengths)
+    by_name = dict(zip(searches, strengths, strict=True))
     data, students = _students(run, network, searches, teacher, student, digits, seed)
-    table = errors_by(students, "λ₂", by_name.__getitem__, is_number=True, log_x=True)
-    epochs = ", ".join(f"{students.found[name].epochs} at {x:g}" for name, x in by_name.items())
-    said = ", ".join(f"{students.told(distilled(name))} at {x:g}" for name, x in by_name.items())
-    words = f"Epochs of the search by the strength of its penalty: {epochs}."
-    run.publish(tables=[table], headline=f"{words} Test errors of its distilled student: {said}.")
+    tell_strength(run, students, by_name)
     if not data.synthetic:
         claim_strength(run, students, by_name, reason, ELSEWHERE)
 

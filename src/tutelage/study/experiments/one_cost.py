@@ -15,7 +15,7 @@ from tutelage.study.search import Found, in_short, tables_of
 from tutelage.study.sets import Sets
 from tutelage.study.trials import Trial, run_trial, run_trials
 
-FOUND, UNIFORM = "found", "uniform"
+FOUND, UNIFORM, BY_CHANCE = "found", "uniform", "random "
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,9 @@ def in_words(networks: Mapping[str, Network], one: Found, metric: Metric) -> str
         when = "" if distilled(name) in scores else "when "
         return f"{said(distilled(name))} {when}distilled, {said(alone)} on labels"
 
-    chance = [value for name, value in scores.items() if name.startswith("random") and name.endswith(distilled(""))]
-    by_chance = f" By chance, distilled: {min(chance):g} to {max(chance):g}{unit}." if chance else ""
+    chance = [value for name, value in scores.items() if name.startswith(BY_CHANCE) and name.endswith(distilled(""))]
+    ends = sorted({min(chance), max(chance)}) if chance else []
+    by_chance = f" By chance, distilled: {' to '.join(f'{x:g}' for x in ends)}{unit}." if ends else ""
     return (
         f"Test {metric.name} of a student with {in_short(one)}: {both(FOUND, FOUND)}. Uniform width: "
         f"{both(UNIFORM, BASELINE)}.{by_chance} The teacher: {said('teacher')}."
@@ -83,5 +84,5 @@ def in_words(networks: Mapping[str, Network], one: Found, metric: Metric) -> str
 
 
 def _family(name: str) -> str:
-    """``random 1`` is one of those by chance."""
-    return name.partition(" ")[0]
+    """``random 1`` is one of those by chance; a network by its name is one of its own."""
+    return name.partition(" ")[0] if name.startswith(BY_CHANCE) else name

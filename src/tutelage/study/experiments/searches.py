@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from statistics import correlation
 
 from tutelage.compress.budget import in_words
+from tutelage.compress.gates import closed
 from tutelage.keys import Build
 from tutelage.results import Curve, Metric, Network, Table
 from tutelage.run import Run
 from tutelage.schemes.plan import Plan
 from tutelage.study.comparison import BASELINE, Compared, publish_comparison
+from tutelage.study.connections import PARTS_NOTE, drop_by_part
 from tutelage.study.experiments.one_cost import Lineup, distilled
 from tutelage.study.search import Found, Start, builds_of, find
 from tutelage.study.sets import Sets
@@ -87,6 +89,23 @@ def errors_by(
         f"{_unreached(students)}",
         curve=Curve(by, f"{metric}, distilled", log_x=log_x) if is_number else None,
     )
+
+
+def parts_by(students: Searched, by: str) -> list[Table]:
+    """What each search left of the blocks of its teacher: a row a search, or no table where it has no such parts."""
+    rows = {name: drop_by_part(one.channels, closed(one.searched.last)) for name, one in students.found.items()}
+    parts = next(iter(rows.values()))
+    if len(parts) < 2:
+        return []
+    return [
+        Table(
+            title=f"What is gone of each block by {by}",
+            columns=(by, *(f"from {name} on" for name in parts)),
+            rows=tuple((name, *(round(100 * share, 1) for share in row.values())) for name, row in rows.items()),
+            note=PARTS_NOTE,
+            shaded=True,
+        )
+    ]
 
 
 def unreached(students: Searched) -> list[str]:
