@@ -87,6 +87,8 @@ def kept_samples(folder: Path, what: About, said: Mapping[str, Any], shape: Sequ
         shape = [int(n) for n in told[1].split(",")]
     if not shape:
         raise ValueError(f"{folder} does not say what shape a sample has; say it, such as --shape 3 32 32.")
+    if "int64" in words:  # of ids: every vocabulary has some, and 0 may be padding
+        return torch.randint(1, 3, (MADE_UP, *shape), generator=random), False
     draw = torch.rand if "0 to 1" in words else torch.randn
     return draw((MADE_UP, *shape), generator=random), False
 

@@ -12,6 +12,9 @@ from tutelage.models.sentences import trimmed
 from tutelage.outputs import in_words, tensor_in
 from tutelage.own_data.preprocessing import Preprocessing
 
+IDS = (torch.int32, torch.int64)
+"""What rows of a table are numbered in: networks compute with none of these."""
+
 
 class Exported(nn.Module):
     """``model`` behind what makes its input of what the file takes, and before what makes probabilities of it."""
@@ -115,7 +118,7 @@ def as_taken(samples: Tensor, about: About, takes: Input) -> Tensor:
     if pictures is None:
         if takes != "normalised":
             raise ValueError(f"What its network sees is no picture: files take it as normalised, not as {takes}.")
-        return samples.to("cpu", torch.float32)
+        return samples.to("cpu", torch.int64 if samples.dtype in IDS else torch.float32)
     wanted = (pictures.channels, *pictures.size)
     if samples.dtype != torch.uint8 or tuple(samples.shape[1:]) != wanted:
         raise ValueError(
