@@ -4,15 +4,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor, nn
 
+from tutelage.compress.passes import Code, Pass, Reader
 from tutelage.measures.predict import evaluating
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 RECTIFIERS = (nn.ReLU, nn.ReLU6)
-MOVERS = (nn.Flatten, nn.Unflatten, nn.Identity, nn.Dropout, nn.Dropout2d, nn.MaxPool1d, nn.MaxPool2d)
+MOVERS = (nn.Flatten, nn.Unflatten, nn.MaxPool1d, nn.MaxPool2d)
 """What puts out some of what it was given: rounded numbers stay rounded."""
 INPUT, OUTPUT = "fake_input", "fake_output"
 """What the quantisers of a layer's input and of a module's output are called below it."""
@@ -25,12 +25,14 @@ class Chains:
     """What ran in one pass: ``reads`` has for each module those that made what it was given, ``None`` for others.
 
     ``layers`` are in the order in which they first ran, and ``names`` theirs; ``last`` made what the network put out.
+    ``readers`` are of what a module makes, modules and ``Code``; ``moved`` were given what code had moved before.
     """
 
     layers: list[nn.Module] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     reads: dict[nn.Module, set[nn.Module | None]] = field(default_factory=dict)
-    readers: dict[nn.Module, set[nn.Module]] = field(default_factory=dict)
+    readers: dict[nn.Module, set[Reader]] = field(default_factory=dict)
+    moved: set[nn.Module] = field(default_factory=set)
     last: nn.Module | None = None
 
     def tail_of(self, layer: nn.Module) -> list[nn.Module]:
@@ -47,6 +49,10 @@ class Chains:
         """The module behind which what ``layer`` makes is whole; none where it is what the network puts out."""
         end = [layer, *self.tail_of(layer)][-1]
         return None if end is self.last else end
+
+    def is_rectified(self, module: nn.Module) -> bool:
+        """Whether all that becomes of what ``module`` makes is that code rectifies it."""
+        return self.readers.get(module) == {Code.RECTIFIES}
 
     def unrounded_inputs(self, layer: nn.Module) -> Iterator[nn.Module]:
         """The modules that made what ``layer`` reads, where no chain ends there; itself for what no module made."""
@@ -70,31 +76,14 @@ def chains_of(network: nn.Module, example: Tensor) -> Chains:
     chains = Chains()
     names = {module: name for name, module in network.named_modules()}
     owners = Counter(id(x) for module in names for x in module.parameters(recurse=False))
-    made: dict[int, nn.Module] = {}
-    kept: list[Tensor] = []  # alive, so that no two have one id
-
-    def shared(layer: nn.Module) -> bool:
-        return any(owners[id(x)] > 1 for x in layer.parameters(recurse=False))
-
-    def ran(module: nn.Module, args: tuple[object, ...], output: object) -> None:
-        if not args or not isinstance(args[0], Tensor) or not isinstance(output, Tensor):
-            return
-        source = made.get(id(args[0]))
-        chains.reads.setdefault(module, set()).add(source)
-        if source is not None:
-            chains.readers.setdefault(source, set()).add(module)
-        if isinstance(module, LAYERS) and module not in chains.layers and not shared(module):
+    seen = Pass([x for x in names if {*x._modules} <= OURS], [x for x in names if not {*x._modules} <= OURS], OUTPUT)
+    with evaluating(network), seen.watched():
+        output = network(example)
+    chains.reads, chains.readers, chains.moved = seen.reads, seen.readers, seen.moved
+    for module in seen.reads:
+        shared = any(owners[id(x)] > 1 for x in module.parameters(recurse=False))
+        if isinstance(module, LAYERS) and not shared:
             chains.layers.append(module)
             chains.names.append(names[module])
-        made[id(output)] = module
-        kept.extend((args[0], output))
-
-    handles = [x.register_forward_hook(ran) for x in names if {*x._modules} <= OURS]
-    try:
-        with evaluating(network), torch.no_grad():
-            output = network(example)
-    finally:
-        for handle in handles:
-            handle.remove()
-    chains.last = made.get(id(output)) if isinstance(output, Tensor) else None
+    chains.last = seen.maker_of(output) if isinstance(output, Tensor) else None
     return chains

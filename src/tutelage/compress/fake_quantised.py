@@ -36,15 +36,16 @@ class RoundedActivation(nn.Module):
     """Whole numbers from 0 to ``2^bits − 1`` in a range that training moves; nothing is rounded before it has seen any.
 
     The first batch in train mode sets ``low`` and ``high``; later ones move them by ``pace``, 0 once they are frozen.
+    Of what is ``rectified`` next the range begins at 0: to round so, and then to rectify, is to rectify and then round.
     """
 
     low: Tensor
     high: Tensor
     pace: Tensor
 
-    def __init__(self, bits: int) -> None:
+    def __init__(self, bits: int, *, rectified: bool = False) -> None:
         super().__init__()
-        self.bits = bits
+        self.bits, self.rectified = bits, rectified
         for name, value in (("low", torch.inf), ("high", -torch.inf), ("pace", PACE)):
             self.register_buffer(name, torch.tensor(value))
 
@@ -58,7 +59,8 @@ class RoundedActivation(nn.Module):
     @torch.no_grad()
     def observe(self, x: Tensor) -> None:
         """Let the range follow that of ``x``."""
-        for kept, seen in ((self.low, x.amin()), (self.high, x.amax())):
+        low, high = x.amin(), x.amax()
+        for kept, seen in ((self.low, low.clamp_min(0) if self.rectified else low), (self.high, high)):
             seen = seen.to(kept.dtype)
             kept.copy_(torch.where(kept.isfinite(), torch.lerp(kept, seen, self.pace), seen))
 
@@ -103,18 +105,24 @@ def fake_quantised_(network: nn.Module, example: Tensor, *, weights: Bits = 8, a
         parametrize.register_parametrization(layer, "weight", rounding(chosen[name]), unsafe=True)
         for reader in chains.unrounded_inputs(layer) if activations != FULL else ():
             if reader is layer:
-                _add(layer, INPUT, activations)
+                round_(layer, INPUT, RoundedActivation(activations))
             elif not hasattr(reader, OUTPUT):
-                _add(reader, OUTPUT, activations)
+                round_(reader, OUTPUT, RoundedActivation(activations, rectified=chains.is_rectified(reader)))
         end = chains.end_of(layer)
         if activations != FULL and end is not None and not hasattr(end, OUTPUT):
-            _add(end, OUTPUT, activations)
+            round_(end, OUTPUT, RoundedActivation(activations, rectified=chains.is_rectified(end)))
 
 
-def fake_quantised(build: Build, *, sample: Sequence[int], weights: Bits = 8, activations: int = 8) -> nn.Module:
-    """What ``build`` makes, fake-quantised: a partial of this builds a stage's network. ``sample``: a sample's size."""
+def fake_quantised(
+    build: Build, *, sample: Sequence[int], ids: bool = False, weights: Bits = 8, activations: int = 8
+) -> nn.Module:
+    """What ``build`` makes, fake-quantised: a partial of this builds a stage's network.
+
+    ``sample`` is a sample's size, and ``ids`` says that it has whole numbers, of tokens, where others have float32.
+    """
     network = build()
-    fake_quantised_(network, torch.zeros(2, *sample), weights=weights, activations=activations)
+    example = torch.ones(2, *sample, dtype=torch.int64 if ids else torch.float32)
+    fake_quantised_(network, example, weights=weights, activations=activations)
     return network
 
 
@@ -153,23 +161,24 @@ def freeze_(network: nn.Module) -> None:
             module.register_forward_pre_hook(_stays)
 
 
-def unhook_(module: nn.Module) -> None:
-    """Take away what rounds its inputs and outputs; hooks of others stay."""
-    for hooks in (module._forward_hooks, module._forward_pre_hooks):
-        for key in [key for key, hook in hooks.items() if hook in (_rounded_input, _rounded_output, _stays)]:
-            del hooks[key]
+def round_(module: nn.Module, name: str, rounding: nn.Module) -> None:
+    """Let ``module`` round by ``rounding`` what it is given first, if ``name`` is ``INPUT``, or what it puts out."""
+    module.add_module(name, rounding)
+    if name == INPUT:
+        module.register_forward_pre_hook(_rounded_input)
+    else:
+        module.register_forward_hook(_rounded_output)
 
 
 def _stays(norm: nn.Module, _args: object) -> None:
     norm.training = False
 
 
-def _add(module: nn.Module, name: str, bits: int) -> None:
-    module.add_module(name, RoundedActivation(bits))
-    if name == INPUT:
-        module.register_forward_pre_hook(_rounded_input)
-    else:
-        module.register_forward_hook(_rounded_output)
+def unhook_(module: nn.Module) -> None:
+    """Take away what rounds its inputs and outputs; hooks of others stay."""
+    for hooks in (module._forward_hooks, module._forward_pre_hooks):
+        for key in [key for key, hook in hooks.items() if hook in (_rounded_input, _rounded_output, _stays)]:
+            del hooks[key]
 
 
 def _rounded_input(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

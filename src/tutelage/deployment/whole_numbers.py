@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.compress.chains import INPUT, NORMS, OUTPUT, Chains, chains_of
-from tutelage.compress.fake_quantised import RoundedActivation, unhook_
+from tutelage.compress.fake_quantised import RoundedActivation, round_, unhook_
 from tutelage.compress.rounded_weight import BinaryWeight, RoundedWeight, rounds
 from tutelage.copies import copy_of
 
@@ -29,9 +29,7 @@ class Rounding(nn.Module):
         self.register_buffer("zero", zero.to(torch.uint8))
 
     def forward(self, x: Tensor) -> Tensor:
-        given = (x, self.scale, self.zero)
-        whole = torch.onnx.ops.symbolic("QuantizeLinear", given, dtype=torch.uint8, shape=x.shape, version=OPSET)
-        return _dequantised(whole, self.scale, self.zero)
+        return _dequantised(_quantised(x, self.scale, self.zero), self.scale, self.zero)
 
 
 class WholeLayer(nn.Module):
@@ -104,32 +102,36 @@ def in_whole_numbers(network: nn.Module, example: Tensor) -> nn.Module:
     more) is run once, to see what follows what. Raises ``ValueError`` for activations of other than 8 bits, and for
     ranges that no batch has shown yet.
     """
+    for opaque in (_quantised, _dequantised):  # to a compiler that reads code, which an export may need
+        torch.compiler.allow_in_graph(opaque)
     copy = copy_of(network).eval()
     chains = chains_of(copy, example)
     instead: dict[nn.Module, nn.Module] = {}
-    for layer in chains.layers:
-        if not rounds(layer):
-            continue
+    for layer in filter(rounds, chains.layers):
         norm = next(iter(chains.tail_of(layer)), None)
         folds = isinstance(norm, NORMS) and norm.running_mean is not None and not hasattr(layer, OUTPUT)
         norm = norm if folds else None
-        instead[layer] = WholeLayer(layer, norm, _input_scale(layer, chains))
+        read = _read_by(layer, chains)
+        instead[layer] = WholeLayer(layer, norm, None if read is None else read.scale_and_zero()[0])
+        if read is not None and layer in chains.moved:  # kernels want whole numbers just before the layer
+            round_(instead[layer], INPUT, Rounding(read))
         if norm is not None:
             instead[norm] = nn.Identity()
     for module in list(copy.modules()):
-        before, after = (module._modules.pop(name, None) for name in (INPUT, OUTPUT))
-        if before is None and after is None:
-            continue
         unhook_(module)
-        parts: list[nn.Module] = [Rounding(before)] if isinstance(before, RoundedActivation) else []
-        parts += [instead.get(module, module)]
-        parts += [Rounding(after)] if isinstance(after, RoundedActivation) else []
-        instead[module] = nn.Sequential(*parts)
+        for name in (INPUT, OUTPUT):
+            if isinstance(activation := module._modules.pop(name, None), RoundedActivation):
+                round_(instead.get(module, module), name, Rounding(activation))
     for module in list(copy.modules()):
         for name, child in list(module._modules.items()):
             if child in instead:
                 module._modules[name] = instead[child]
     return instead.get(copy, copy)
+
+
+def _quantised(x: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
+    given = (x, scale, zero)
+    return torch.onnx.ops.symbolic("QuantizeLinear", given, dtype=torch.uint8, shape=x.shape, version=OPSET)
 
 
 def _dequantised(whole: Tensor, scale: Tensor, zero: Tensor, axis: int | None = None) -> Tensor:
@@ -144,11 +146,11 @@ def _dequantised(whole: Tensor, scale: Tensor, zero: Tensor, axis: int | None = 
     )
 
 
-def _input_scale(layer: nn.Module, chains: Chains) -> Tensor | None:
-    """Of the whole numbers that ``layer`` reads; none where these are floats, or of several ranges."""
+def _read_by(layer: nn.Module, chains: Chains) -> RoundedActivation | None:
+    """What rounded the numbers that ``layer`` reads; none where these are floats, or of several ranges."""
     sources = [layer._modules.get(INPUT), *(getattr(x, OUTPUT, None) for x in chains.sources_of(layer))]
     found = [x for x in sources if isinstance(x, RoundedActivation)]
-    return found[0].scale_and_zero()[0] if len(found) == 1 else None
+    return found[0] if len(found) == 1 else None
 
 
 def _empty(layer: nn.Module) -> nn.Module:
