@@ -52,10 +52,26 @@ class TestReading:
         with pytest.raises(ValueError, match=rf"^{tmp_path / 'mine.json'}.*{words}"):
             read_questions(tmp_path / "mine.json")
 
-    @pytest.mark.parametrize("answer", [{"text": "May 1999", "answer_start": 18}, {"text": "May 1999"}, {"text": ""}])
-    def test_an_answer_that_does_not_stand_there_is_refused(self, tmp_path, answer):
-        file = saved(tmp_path / "mine.json", [asked(answers=[answer])])
-        with pytest.raises(ValueError, match=r"of the question 'q1' does not stand at .*; mend answer_start"):
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            (
+                {"answers": [{"text": "May 1999", "answer_start": 18}]},
+                "stand at 18 .*, it stands at 19; mend",
+            ),
+            ({"answers": [{"text": "May 1999", "answer_start": -19}]}, "stand at -19 .*, it stands at 19"),
+            ({"answers": [{"text": "May 1999"}]}, "stand at None .*, it stands at 19"),
+            ({"answers": [{"text": "May 99", "answer_start": 19}]}, "stand at 19 .*, and nowhere else"),
+            ({"answers": [{"text": " ", "answer_start": 3}]}, "an answer of the question 'q1' has no text"),
+            ({"is_impossible": True}, "has answers, and is_impossible says True"),
+            ({"answers": [], "is_impossible": False}, "has no answers, and is_impossible says False"),
+            ({"is_impossible": "no"}, "has answers, and is_impossible says no"),
+            ({"answers": {"text": []}}, "no list 'answers'"),
+        ],
+    )
+    def test_answers_that_cannot_be_meant_are_refused(self, tmp_path, changes, words):
+        file = saved(tmp_path / "mine.json", [asked(**changes)])
+        with pytest.raises(ValueError, match=rf"^{file}.*{words}"):
             read_questions(file)
 
     def test_drawn_ones_have_their_answer_where_it_is_said_to_be(self):

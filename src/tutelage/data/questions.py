@@ -35,8 +35,8 @@ class Question:
 def read_questions(path: Path) -> tuple[Question, ...]:
     """All questions of a file in the form of SQuAD 1.1 or 2.0, in their order.
 
-    Raises ``FileNotFoundError``, and ``ValueError`` for a file that is damaged or of another form, and for an answer
-    that does not stand where it is said to.
+    Raises ``FileNotFoundError``, and ``ValueError`` for a file that is damaged or of another form, for an answer that
+    does not stand where it is said to, and where ``is_impossible`` says otherwise than the answers.
     """
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path} of questions.")
@@ -72,17 +72,30 @@ def _questions(said: Any, path: Path) -> Iterator[Question]:
 def _question(asked: Any, context: str, path: Path) -> Question:
     name = str(asked.get("id", "")) if isinstance(asked, Mapping) else ""
     question = _text(asked, "question", path)
-    impossible = asked.get("is_impossible") is True
-    answers = []
-    for answer in () if impossible else _list(asked, "answers", path):
-        text, begin = _text(answer, "text", path), answer.get("answer_start")
-        if type(begin) is not int or begin < 0 or not text or context[begin : begin + len(text)] != text:
-            raise ValueError(
-                f"{path}: the answer {text[:40]!r} of the question {name or question[:40]!r} does not stand at "
-                f"{str(begin)[:20]} in its context; mend answer_start."
-            )
-        answers.append((text, begin))
-    return Question(name, question, context, tuple(answers))
+    impossible = asked.get("is_impossible")
+    answers = asked.get("answers", []) if impossible is True else _list(asked, "answers", path)
+    if impossible not in (None, True, False) or (impossible is not None and bool(answers) == impossible):
+        has = "answers" if answers else "no answers"
+        raise ValueError(
+            f"{path}: the question {name or question[:40]!r} has {has}, and is_impossible says {str(impossible)[:20]}; "
+            "make is_impossible true where there are none, and false where there are some."
+        )
+    return Question(name, question, context, tuple(_answer(x, context, name or question[:40], path) for x in answers))
+
+
+def _answer(answer: Any, context: str, called: str, path: Path) -> tuple[str, int]:
+    """The text and where it begins. Raises ``ValueError`` where it does not, with the place where it does."""
+    text, begin = _text(answer, "text", path), answer.get("answer_start")
+    if not text.strip():
+        raise ValueError(f"{path}: an answer of the question {called!r} has no text; take it out.")
+    if type(begin) is int and begin >= 0 and context.startswith(text, begin):
+        return text, begin
+    elsewhere = context.find(text)
+    there = f"it stands at {elsewhere}" if elsewhere >= 0 else "and nowhere else"
+    raise ValueError(
+        f"{path}: the answer {text[:40]!r} of the question {called!r} does not stand at {str(begin)[:20]} in its "
+        f"context, {there}; mend answer_start, which counts characters from 0, or the text."
+    )
 
 
 def _list(said: Any, name: str, path: Path) -> list[Any]:
