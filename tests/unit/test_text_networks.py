@@ -1,6 +1,7 @@
 """Trained networks of texts in the forms that people have them: what they answer, and what is refused."""
 
 import json
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -13,7 +14,7 @@ from torch import nn
 from bert_folders import save_classifier
 from onnx_texts import write_encoder
 from tutelage.foreign.text_folders import texts_in_folder
-from tutelage.foreign.text_networks import longest_of, text_network, vocabulary_of
+from tutelage.foreign.text_networks import longest_of, text_network, texts_in_onnx, vocabulary_of
 from tutelage.models.encoder import Encoder
 from tutelage.models.sentences import SentenceEncoder
 from tutelage.models.text_classifier import text_classifier
@@ -36,7 +37,8 @@ def classifier(family="bert"):
 
 
 def built(text, vectors=False, weights=None):
-    return text_network(text, weights, vectors=vectors, num_answers=3, special=SPECIAL, samples=None)()
+    readers = partial(texts_in_folder, vectors=vectors), partial(texts_in_onnx, vectors=vectors)
+    return text_network(text, weights, *readers, num_answers=3, special=SPECIAL, samples=None)()
 
 
 def reconfigured(**said):
@@ -124,7 +126,7 @@ def test_another_family_is_run_by_transformers(monkeypatch):
         }
         return Theirs(), {"missing_keys": set()}
 
-    monkeypatch.setattr("tutelage.foreign.text_folders.imported", lambda _: module)
+    monkeypatch.setattr("tutelage.foreign.transformers_folders.imported", lambda _: module)
     assert torch.equal(texts_in_folder("net", *SPECIAL, vectors=False)(TOKENS), network(TOKENS))
     assert seen["mask"].tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 1, 0]]
     assert seen["types"].tolist() == [[0, 0, 0, 1, 1], [0, 0, 0, 0, 0]]
@@ -145,7 +147,7 @@ def test_a_family_without_types_of_tokens_is_given_none(monkeypatch):
 
     module = ModuleType("transformers")
     module.AutoModelForSequenceClassification = SimpleNamespace(from_pretrained=lambda *_, **_how: (Theirs(), {}))
-    monkeypatch.setattr("tutelage.foreign.text_folders.imported", lambda _: module)
+    monkeypatch.setattr("tutelage.foreign.transformers_folders.imported", lambda _: module)
     texts_in_folder("net", *SPECIAL, vectors=False)(TOKENS)
     assert seen == [None]
 
@@ -168,7 +170,7 @@ def test_what_transformers_would_draw_at_random_is_no_trained_network(monkeypatc
     module = ModuleType("transformers")
     loaded = SimpleNamespace(from_pretrained=lambda *_, **_how: (nn.Identity(), {"missing_keys": missing}))
     module.AutoModel = module.AutoModelForSequenceClassification = loaded
-    monkeypatch.setattr("tutelage.foreign.text_folders.imported", lambda _: module)
+    monkeypatch.setattr("tutelage.foreign.transformers_folders.imported", lambda _: module)
     if not words:
         assert texts_in_folder("net", *SPECIAL, vectors=vectors) is not None
         return
@@ -182,7 +184,7 @@ def test_why_transformers_cannot_be_imported_is_told(monkeypatch):
 
     save_classifier(classifier(), Path("net"))
     reconfigured(model_type="electra")
-    monkeypatch.setattr("tutelage.foreign.text_folders.imported", failing)
+    monkeypatch.setattr("tutelage.foreign.transformers_folders.imported", failing)
     with pytest.raises(ImportError, match=r"runs \(ImportError: huggingface-hub>=1.0 is required.*pip install transf"):
         built("hf:net")
 

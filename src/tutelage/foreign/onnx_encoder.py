@@ -89,16 +89,23 @@ def asked(
     network: OnnxNetwork, names: Sequence[str], output: str, tokens: Tensor, padding: int, separator: int
 ) -> Tensor:
     """What ``network`` answers to ``tokens`` with its ``output``; it gets those of ``INPUTS`` that ``names`` names."""
+    return asked_for(network, names, (output,), tokens, padding, separator)[0]
+
+
+def asked_for(
+    network: OnnxNetwork, names: Sequence[str], outputs: Sequence[str], tokens: Tensor, padding: int, separator: int
+) -> list[Tensor]:
+    """The same of several outputs, at once."""
     ids = tokens.long().cpu()
     mask = (ids != padding).long()
     ends = (ids == separator).long()
     given = dict(zip(INPUTS, (ids, mask, ((ends.cumsum(1) - ends) > 0).long() * mask), strict=True))
     try:
-        (answer,) = network.session.run([output], {name: given[name].numpy() for name in names})
+        answers = network.session.run([*outputs], {name: given[name].numpy() for name in names})
     except Exception as failure:  # its own kinds of errors, of many lines
         words = str(failure).strip().partition("\n")[0].rstrip(".")
         raise ValueError(f"{network.name} does not answer texts of {ids.shape[1]} tokens ({words}).") from None
-    return torch.from_numpy(answer).float()
+    return [torch.from_numpy(answer).float() for answer in answers]
 
 
 def onnx_sentences(file: Path, padding: int = PADDING, separator: int = SEPARATOR) -> SentenceEncoder:

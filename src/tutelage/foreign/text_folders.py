@@ -4,20 +4,16 @@ Of BERT and DistilBERT they are networks of ours, with all layers open, and nobo
 families are run by that library, where it is installed.
 """
 
-from importlib.metadata import version
-from inspect import signature
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
 from tutelage import plain_json
-from tutelage.calls import lacking
 from tutelage.foreign.bert_files import CONFIG, FAMILIES, config_in, encoder_in_folder, weights_in
+from tutelage.foreign.transformers_folders import TransformersNetwork, loaded_by_transformers
 from tutelage.models.encoder import SEPARATOR
-from tutelage.models.sentences import SentenceEncoder, counting, mean_of_tokens, trimmed
+from tutelage.models.sentences import SentenceEncoder, mean_of_tokens
 from tutelage.models.text_classifier import TextClassifier
-from tutelage.trust import Refused, imported
 
 HEADS = {"bert": ("bert.pooler.dense", "classifier", "tanh"), "distilbert": ("pre_classifier", "classifier", "relu")}
 """What each family calls the two linear layers of its classifier, and what stands between them."""
@@ -36,17 +32,21 @@ def texts_in_folder(folder: str, padding: int, separator: int, *, vectors: bool)
     place = Path(folder)
     if vectors:
         _refuse_other_pooling(place)
-    config = config_in(place)
-    if (said := config.get("pad_token_id", padding)) not in (padding, None):
-        raise ValueError(
-            f"{place / CONFIG} pads with the token {str(said)[:20]}, and the vocabulary with {padding}: they are of "
-            "two networks; name the vocabulary of this one with --vocabulary."
-        )
-    if config.get("model_type") not in FAMILIES:
+    refuse_other_padding(place, padding)
+    if config_in(place).get("model_type") not in FAMILIES:
         return _by_transformers(place, padding, separator, vectors)
     if not vectors:
         return classifier_in_folder(place, separator)
     return SentenceEncoder(encoder_in_folder(place, separator), padding).eval()
+
+
+def refuse_other_padding(folder: Path, padding: int) -> None:
+    """Raise ``ValueError`` where the network in ``folder`` pads with another token than the vocabulary."""
+    if (said := config_in(folder).get("pad_token_id", padding)) not in (padding, None):
+        raise ValueError(
+            f"{folder / CONFIG} pads with the token {str(said)[:20]}, and the vocabulary with {padding}: they are of "
+            "two networks; name the vocabulary of this one with --vocabulary."
+        )
 
 
 def classifier_in_folder(folder: Path, separator: int = SEPARATOR) -> TextClassifier:
@@ -76,16 +76,10 @@ class TransformersTexts(nn.Module):
 
     def __init__(self, network: nn.Module, padding: int, separator: int, vectors: bool) -> None:
         super().__init__()
-        self.network, self.padding, self.separator, self.vectors = network, padding, separator, vectors
-        types = getattr(getattr(network, "config", None), "type_vocab_size", 2)
-        self.has_types = types > 1 and "token_type_ids" in signature(network.forward).parameters
+        self.asked, self.vectors = TransformersNetwork(network, padding, separator), vectors
 
     def forward(self, tokens: Tensor) -> Tensor:
-        tokens = trimmed(tokens, self.padding)
-        counts = counting(tokens, self.padding)
-        ends = (tokens == self.separator).long()
-        types = {"token_type_ids": ((ends.cumsum(1) - ends) > 0).long() * counts.long()} if self.has_types else {}
-        answer = self.network(input_ids=tokens, attention_mask=counts.long(), **types)
+        answer, counts = self.asked(tokens)
         if self.vectors:
             return mean_of_tokens(answer.last_hidden_state, counts)
         logits: Tensor = answer.logits
@@ -93,33 +87,12 @@ class TransformersTexts(nn.Module):
 
 
 def _by_transformers(folder: Path, padding: int, separator: int, vectors: bool) -> nn.Module:
-    try:
-        library: Any = imported("transformers")
-    except Refused:
-        raise
-    except Exception as failure:
-        torch_version = version("torch").partition("+")[0]
-        raise ImportError(
-            f"{folder} holds a network of the family {config_in(folder).get('model_type')!r}, which transformers runs "
-            f"({lacking(failure)}): pip install transformers torch=={torch_version}; {' and '.join(FAMILIES)} need no "
-            "more than tutelage."
-        ) from None
-    kind = library.AutoModel if vectors else library.AutoModelForSequenceClassification
-    try:
-        network: nn.Module
-        network, told = kind.from_pretrained(
-            str(folder), use_safetensors=True, trust_remote_code=False, local_files_only=True, output_loading_info=True
-        )
-    except Exception as failure:  # its own kinds of errors, of many lines
-        words = str(failure).strip().partition("\n")[0].rstrip(".")
-        raise ValueError(f"{folder} is no network that transformers loads ({words}); save it again.") from None
-    lacking_ones = [str(name) for what in ("missing_keys", "mismatched_keys") for name in told.get(what, ())]
-    if drawn := sorted(name for name in lacking_ones if not (vectors and "pooler" in name)):  # which vectors do without
-        kind_of_network = "encoder" if vectors else "classifier of texts"
-        raise ValueError(
-            f"{folder} holds no whole {kind_of_network}: {drawn[0]} is not there, and would be drawn at random; "
-            f"{'save it again' if vectors else 'fine-tune it with a head, or say --task embeddings'}."
-        )
+    if vectors:  # which do without the pooler
+        network = loaded_by_transformers(folder, "AutoModel", what="encoder", cure="save it again", spared=["pooler"])
+    else:
+        cure = "fine-tune it with a head, or say --task embeddings"
+        kind = "AutoModelForSequenceClassification"
+        network = loaded_by_transformers(folder, kind, what="classifier of texts", cure=cure)
     return TransformersTexts(network, padding, separator, vectors).eval()
 
 

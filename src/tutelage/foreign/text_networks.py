@@ -16,7 +16,6 @@ from tutelage.foreign.forms import own_network
 from tutelage.foreign.onnx_encoder import OnnxAnswers, OnnxEncoder, outputs_of
 from tutelage.foreign.onnx_file import OnnxNetwork, onnx_network
 from tutelage.foreign.table_answers import Named
-from tutelage.foreign.text_folders import texts_in_folder
 from tutelage.models.sentences import SentenceEncoder
 
 FOLDER = "hf:"
@@ -29,29 +28,37 @@ WHOLE = "sentence_embedding"
 
 
 def text_network(
-    text: str, weights: Path | None, *, vectors: bool, num_answers: int, special: tuple[int, int], samples: Named | None
+    text: str,
+    weights: Path | None,
+    folder: Callable[..., nn.Module],
+    file: Callable[..., nn.Module],
+    *,
+    num_answers: int,
+    special: tuple[int, int],
+    samples: Named | None,
 ) -> Callable[[], nn.Module]:
     """The function that builds the network ``text`` speaks of, which a stage's key can name.
 
-    ``special`` are the numbers of padding and of the separator in its vocabulary. A folder (``hf:folder``) and an ONNX
-    file answer as they are; all else is as of ``own_network``. Raises as it, and ``ValueError`` for weights beside one
+    ``special`` are the numbers of padding and of the separator in its vocabulary. ``folder`` and ``file`` build the
+    network in a folder (``hf:folder``) and in an ONNX file, called with the path and these; all else is as of
+    ``own_network``. Raises as it, and ``ValueError`` for weights beside one
     of the two, and for a program of torch's, which takes one input.
     """
-    folder, ending = text.startswith(FOLDER), Path(text).suffix.lower()
-    if not folder and ending == ".pt2":
+    is_folder, ending = text.startswith(FOLDER), Path(text).suffix.lower()
+    if not is_folder and ending == ".pt2":
         raise ValueError(f"{text} takes no texts; name a folder (hf:folder), an ONNX file, or a module of yours.")
-    if not folder and ending != ".onnx":
+    if not is_folder and ending != ".onnx":
         return own_network(text, weights, num_classes=num_answers, samples=samples)
     if weights is not None:
         raise ValueError(f"{text} holds all that it answers with; leave out --weights {weights}.")
     place = Path(text.removeprefix(FOLDER))
-    if folder:
+    if is_folder:
         if not place.is_dir():
             raise FileNotFoundError(f"There is no folder {place} with a network of transformers in it.")
-        return partial(texts_in_folder, str(place), *special, vectors=vectors)
+        return partial(folder, str(place), *special)
     if not place.is_file():
         raise FileNotFoundError(f"There is no file {place}; a network of texts is hf:folder, model.onnx or a module.")
-    return partial(texts_in_onnx, place, *special, vectors=vectors)
+    return partial(file, place, *special)
 
 
 def vocabulary_of(text: str) -> Path | None:
