@@ -59,15 +59,25 @@ def saved(folder, family, **config):
     return network
 
 
+def save_finder(network, folder, family="bert"):
+    """A ``SpanNetwork`` as ``BertForQuestionAnswering`` or ``DistilBertForQuestionAnswering`` saves it."""
+    save(network, folder, family, {f"qa_outputs.{name}": x for name, x in network.output.state_dict().items()})
+
+
 HEADS = {"bert": ("bert.pooler.dense", "classifier"), "distilbert": ("pre_classifier", "classifier")}
 
 
 def save_classifier(network, folder, family="bert"):
     """A ``TextClassifier`` as ``BertForSequenceClassification`` or ``DistilBertForSequenceClassification`` saves it."""
-    folder.mkdir(exist_ok=True)
-    weights = {theirs(name, family): x for name, x in network.encoder.state_dict().items()}
+    head = {}
     for theirs_, part in zip(HEADS[family], (network.pooler, network.output), strict=True):
-        weights |= {f"{theirs_}.{name}": x for name, x in part.state_dict().items()}
+        head |= {f"{theirs_}.{name}": x for name, x in part.state_dict().items()}
+    save(network, folder, family, head)
+
+
+def save(network, folder, family, head):
+    folder.mkdir(exist_ok=True)
+    weights = {**{theirs(name, family): x for name, x in network.encoder.state_dict().items()}, **head}
     save_file({name: x.contiguous() for name, x in weights.items()}, folder / "model.safetensors")
     heads = {"bert": "num_attention_heads", "distilbert": "n_heads"}[family]
     sizes = network.encoder.sizes

@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from bert_folders import save_classifier
 from onnx_texts import write_encoder
+from span_teachers import write_finder, write_questions
 from text_files import CLASSES, labelled, write_lines, write_pairs, write_table, write_vocabulary
 from tutelage.data.pieces import token_ids
 from tutelage.data.synthetic_sentences import known_pieces
@@ -41,10 +42,13 @@ def write_folder(folder="teacher", family="bert"):
 
 
 def write_all(place):
-    """``texts.tsv``, ``pairs.tsv``, ``lines.txt``, the folder ``teacher``, and its encoder in ``onnx/model.onnx``."""
+    """``texts.tsv``, ``pairs.tsv``, ``lines.txt`` and ``questions.json``; the folders ``teacher`` and ``finder``; the
+    encoder of the first in ``onnx/model.onnx``."""
     write_table(place / "texts.tsv")
     write_pairs(place / "pairs.tsv")
     write_lines(place / "lines.txt")
+    write_finder(place / "finder")
+    write_questions(place / "questions.json")
     network = write_folder(place / "teacher")
     (place / "onnx").mkdir()
     write_encoder(network.encoder, place / "onnx" / "model.onnx")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from span_teachers import found_words
 from tutelage import distill, load
 from tutelage.cli.command import main
 from tutelage.data.synthetic_sentences import spoken
@@ -58,6 +59,22 @@ def test_vectors_of_a_file_are_learnt_from_texts_without_labels(capsys):
 def test_half_of_a_file_of_vectors_begins_with_its_layers():
     assert main([*VECTORS, "--student", "half"]) == 0
     assert results()["networks"][1]["scores"]["cosine"]["value"] > 20  # a network that was drawn: none
+
+
+def test_answers_in_texts_are_found_with_half_of_a_finder(capsys):
+    line = ["distill", "--task", "spans", "--teacher", "hf:finder", "--data", "questions.json", *SHORT]
+    assert main([*line, "--student", "half"]) == 0
+    assert "half of hf:finder has" in capsys.readouterr().out
+    networks = {x["name"]: x for x in results()["networks"]}
+    assert [*networks] == ["teacher", "student", "baseline"]
+    assert [x["name"] for x in results()["metrics"]] == ["F1", "exact match"]
+    assert networks["teacher"]["scores"]["F1"]["value"] > 80
+    (one,) = found_words(1, 0)
+    asked = [sys.executable, folder() / "predict.py", one.question, one.context]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    assert len(said.splitlines()) == 3 and said.partition("%  ")[2].partition("\n")[0] in one.context
+    assert 'predict.py "a question?" "a text"' in (folder() / "report.md").read_text()
+    assert main(["measure", "--model", "hf:finder", "--data", "questions.json", "--json"]) == 0
 
 
 @pytest.mark.usefixtures("without_onnx")

@@ -11,7 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tutelage.data.questions import Question
+from tutelage.data.span_windows import sizes_of_windows, span_windows
 from tutelage.data.synthetic_sentences import known_pieces, spoken
+from tutelage.data.word_places import placed
 from tutelage.data.wordpiece import SPECIAL, WordPieces, words
 from tutelage.deployment.about import About, read_about
 from tutelage.deployment.card import Made
@@ -20,9 +23,12 @@ from tutelage.deployment.network import output_name
 from tutelage.deployment.onnx import export_onnx
 from tutelage.deployment.program import export_program
 from tutelage.deployment.script import script
+from tutelage.deployment.span_script import span_script
 from tutelage.deployment.text_script import text_script
 from tutelage.models.small_texts import static_texts, tiny_texts
+from tutelage.models.span_network import SpanNetwork
 from tutelage.own_data.tokenisation import Tokenisation
+from tutelage.tasks.spans import answered
 
 pytestmark = pytest.mark.slow
 
@@ -83,8 +89,9 @@ def test_what_a_file_says_of_itself_reads_back(tmp_path):
 
 
 def test_of_vectors_there_are_no_probabilities():
-    with pytest.raises(ValueError, match="leave --probabilities out"):
-        output_name(About("embeddings", (), None, "tiny", HOW), True)
+    for task in ("embeddings", "spans"):
+        with pytest.raises(ValueError, match="leave --probabilities out"):
+            output_name(About(task, (), None, "tiny", HOW), True)
 
 
 def test_a_folder_holds_a_script_and_a_card_that_say_how(tmp_path, monkeypatch, capsys):
@@ -124,7 +131,49 @@ def test_of_a_pair_the_longer_one_is_cut(first, second):
     assert OF_ODD["tokens_of"]([first, second], ODD.numbers, 9) == how.tokens([(first, second)])[0].tolist()
 
 
+ASKED = About("spans", (), None, "tiny", Tokenisation(ODD, 20, 2))
+FINDS = functions_of(span_script(ASKED))
+
+
+@given(st.text() | st.text(alphabet="abcdefgAÉé漢字 !?.,-'[]\u0301\u200b\u3000ßİΣσ\t\n"))
+def test_a_script_knows_where_pieces_stand(text):
+    FINDS.update(numbers=ODD.numbers, cut={"pieces": ODD.pieces})
+    numbers, places = placed(text, ODD)
+    assert FINDS["placed"](text) == [(n, *place) for n, place in zip(numbers, places, strict=True)]
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_script_finds_the_answer_that_is_judged(tmp_path, monkeypatch, capsys, silent):
+    one = Question("one", "a b?", " ".join("abc cab bca a-b! ccc"[n % 17 :] for n in range(9)), ())
+    data, asked = span_windows("one", [replace(one, answers=(("a", 0),)), one], ODD, **sizes_of_windows(20, ODD))
+    torch.manual_seed(0)
+    network = SpanNetwork(1, 16, 2, 24, len(ODD), 20, separator=3).eval()
+    torch.nn.init.normal_(network.output.weight)
+    if silent:  # the first token is what the output looks for
+        network.encoder.embeddings.tokens.weight.data[2] = 10 * network.output.weight.data.sum(0)
+    (wanted, _) = answered(network(data.inputs).detach(), data, asked).values()
+    assert len(data) > 6 and silent == (not wanted)
+    deploy(tmp_path, network, data.inputs, ASKED, Made())
+    path = tmp_path / "predict.py"
+    (tmp_path / "text").write_text(one.context)
+    for text in (one.context, str(tmp_path / "text")):
+        monkeypatch.setattr(sys, "argv", ["predict.py", one.question, text])
+        exec(compile(path.read_text(), str(path), "exec"), {"__file__": str(path)})
+        said = capsys.readouterr().out.splitlines()
+        assert len(said) == 3 and said[0].split("%  ", 1)[1] == (wanted or "(no answer in this text)")
+    assert "pipeline_tag: question-answering" in (tmp_path / "model_card.md").read_text()
+
+
+def test_a_program_of_spans_answers_for_each_token(tmp_path):
+    network = SpanNetwork(1, 16, 2, 24, len(ODD), 20, separator=3).eval()
+    tokens = ASKED.tokenisation.tokens([("a", "b " * n) for n in range(1, 9)])
+    done = export_program(network, tokens, tmp_path / "s.pt2", ASKED)
+    assert done.answer == (tokens.shape[1], 2)
+
+
 def test_scripts_are_for_what_they_are_about():
+    with pytest.raises(ValueError, match="about questions and texts"):
+        span_script(About())
     with pytest.raises(ValueError, match="about texts, and what this network sees is none"):
         text_script(About(), 2)
     with pytest.raises(ValueError, match="about pictures, and what this network sees is none"):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -23,6 +24,27 @@ MAY, BEGINS, ENDS = 1, 2, 4
 LONGEST, STRIDE, LONGEST_QUESTION = 384, 128, 64
 """Tokens of a window, from where one begins to where the next does, and of a question, as published."""
 NOWHERE = (-1, -1)
+
+
+class Sizes(TypedDict):
+    """The same by the names that ``span_windows`` has for them."""
+
+    longest: int
+    stride: int
+    longest_question: int
+
+
+def sizes_of_windows(longest: int, pieces: WordPieces | LibraryPieces) -> Sizes:
+    """Windows of ``longest`` tokens: a quarter of them may be of a question, and at most as many as published; from one
+    window to the next is half of what is left for the context, and at most the published stride.
+
+    >>> from tutelage.data.wordpiece import SPECIAL
+    >>> sizes_of_windows(384, WordPieces(SPECIAL)), sizes_of_windows(20, WordPieces(SPECIAL))["stride"]
+    ({'longest': 384, 'stride': 128, 'longest_question': 64}, 6)
+    """
+    most = min(LONGEST_QUESTION, longest // 4)
+    room = longest - framing(pieces, 2) - most
+    return {"longest": longest, "stride": max(1, min(STRIDE, room // 2)), "longest_question": most}
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ OUTPUTS: Mapping[TaskName, tuple[str, str]] = {
     "multi-label": ("logits", "a sigmoid makes a probability of each"),
     "segmentation": ("logits", "a softmax over the classes, at each pixel, makes probabilities of them"),
     "regression": ("values", "the numbers that are predicted"),
+    "spans": ("logits", "for each token, how far an answer begins with it, and how far it ends there"),
     "embeddings": ("embeddings", "a vector for each text; the cosine of two says how alike the texts are"),
 }
 """The name of the output, and what it is."""

@@ -27,6 +27,7 @@ TEXTS = {
     "classification": "text-classification",
     "multi-label": "text-classification",
     "embeddings": "sentence-similarity",
+    "spans": "question-answering",
 }
 """The same for texts."""
 NUMBERED: Mapping[TaskName, str] = {
@@ -35,8 +36,13 @@ NUMBERED: Mapping[TaskName, str] = {
     "multi-label": "the columns of the labels, counted from 0",
     "regression": "the columns of the labels, counted from 0",
     "embeddings": "the places of a vector, counted from 0",
+    "spans": "the two ends of an answer",
 }
 """What classes are that are called by a number."""
+_ASKED = (
+    " The first text is the question, the second what it is about; where there is no room for all of this, it is asked "
+    "about in parts that overlap, as `predict.py` does."
+)
 OPEN = "*To be filled in.*"
 MOST_NAMES = 1000
 
@@ -99,7 +105,7 @@ def _header(about: About, made: Made) -> str:
 def _input(about: About, checked: Checked | None) -> str:
     how, lines = about.preprocessing, []
     if about.tokenisation is not None:
-        return _texts(about.tokenisation)
+        return _texts(about.tokenisation) + (_ASKED if about.task == "spans" else "")
     if checked is not None:
         shape = ", ".join(map(str, checked.shape))
         lines.append(f"The ONNX file takes `input`: {checked.dtype} (N, {shape}), any number N of samples.")

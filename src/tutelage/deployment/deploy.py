@@ -13,6 +13,7 @@ from tutelage.deployment.card import CARD, Made, model_card
 from tutelage.deployment.compared import Checked
 from tutelage.deployment.onnx import export_onnx
 from tutelage.deployment.script import SCRIPT, script
+from tutelage.deployment.span_script import span_script
 from tutelage.deployment.text_script import text_script
 from tutelage.files import write_text
 from tutelage.renewal import AGAIN, STUDENTS, is_deployed
@@ -73,7 +74,8 @@ def deploy(
         except Exception as error:  # whatever somebody's network does that is exported
             notes.append(f"{MODEL} was not written: {_reason(error)}")
     if SCRIPT in free and checked is not None and (about.preprocessing or about.tokenisation):
-        write = script if about.tokenisation is None else text_script
+        of_texts = span_script if about.task == "spans" else text_script
+        write = script if about.tokenisation is None else of_texts
         write_text(folder / SCRIPT, write(about, checked.answer[0] if checked.answer else 1, MODEL))
     if CARD in free:
         sizes = {file.name: file.stat().st_size for file in _there(folder, free)}

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from tutelage.copies import copy_of
 from tutelage.deployment.about import OUTPUTS, About, Input
@@ -28,6 +29,7 @@ class Exported(nn.Module):
         self.scale = 255.0 if takes == "pixels" else 1.0
         self.is_normalised = takes in ("normalised", "tokens")
         self.behind = about.task if probabilities else ""
+        self.padding = about.tokenisation.padding if about.task == "spans" and about.tokenisation is not None else None
         how = None if self.is_normalised else about.preprocessing
         for name, numbers in zip(("mean", "std"), moments_of(how), strict=True):
             self.register_buffer(name, numbers)
@@ -35,6 +37,8 @@ class Exported(nn.Module):
     def forward(self, input: Tensor) -> Tensor:  # the file's input is called so
         x = input if self.is_normalised else normalised(input, self.scale, self.mean, self.std)
         answer = tensor_in(self.model(x))
+        if self.padding is not None:  # what is said of padding depends on what else is in the batch
+            return answer.masked_fill((x == self.padding).unsqueeze(2), 0)
         if not self.behind:
             return answer
         return torch.sigmoid(answer) if _is_of_one(self.behind, answer) else torch.softmax(answer, 1)
@@ -63,6 +67,13 @@ def ids_and_mask(tokens: Tensor, padding: int) -> tuple[Tensor, Tensor]:
     return ids.contiguous(), (ids != padding).long()
 
 
+def as_wide(answer: Tensor, tokens: Tensor, about: About) -> Tensor:
+    """What a file ``answer``s to ids and mask of ``tokens``; with zeros for those that were left out behind all texts,
+    where the answer is one for each token."""
+    lacking = tokens.shape[1] - answer.shape[1] if about.task == "spans" else 0
+    return pad(answer, (0, 0, 0, lacking)) if lacking else answer
+
+
 def plain_copy(model: nn.Module) -> nn.Module:
     """A copy of ``model`` on the CPU, in float32 and eval mode, laid out and compiled in no way of its own.
 
@@ -79,7 +90,7 @@ def plain_copy(model: nn.Module) -> nn.Module:
 
 def output_name(about: About, probabilities: bool) -> str:
     """What the file's output is called. Raises ``ValueError`` for probabilities of numbers."""
-    if probabilities and about.task in ("regression", "embeddings"):
+    if probabilities and about.task in ("regression", "embeddings", "spans"):
         raise ValueError(
             f"Of {about.task} the answers are numbers, of which there are no probabilities; leave --probabilities out."
         )

@@ -17,7 +17,15 @@ from torch.export import ExportedProgram
 from tutelage.compress.fake_quantised import is_fake_quantised
 from tutelage.deployment.about import About, Input
 from tutelage.deployment.compared import ROUNDED, TOLERANCE, Checked, checked
-from tutelage.deployment.network import Exported, OfIdsAndMask, as_taken, ids_and_mask, output_name, plain_copy
+from tutelage.deployment.network import (
+    Exported,
+    OfIdsAndMask,
+    as_taken,
+    as_wide,
+    ids_and_mask,
+    output_name,
+    plain_copy,
+)
 from tutelage.deployment.traced import BATCH, TOKENS, quiet, traced, traced_texts
 from tutelage.deployment.whole_numbers import in_whole_numbers
 from tutelage.files import atomically
@@ -193,6 +201,6 @@ def answering(content: bytes, output: str, path: Path, about: About) -> Callable
     def asked(batch: Tensor) -> Tensor:
         given = (batch,) if about.tokenisation is None else ids_and_mask(batch, about.tokenisation.padding)
         named = {name: x.numpy() for name, x in zip(inputs_of(about), given, strict=True)}
-        return torch.from_numpy(np.asarray(session.run([output], named)[0]))
+        return as_wide(torch.from_numpy(np.asarray(session.run([output], named)[0])), batch, about)
 
     return asked

@@ -9,7 +9,15 @@ from torch import Tensor, nn
 
 from tutelage.deployment.about import About, Input
 from tutelage.deployment.compared import Checked, checked
-from tutelage.deployment.network import Exported, OfIdsAndMask, as_taken, ids_and_mask, output_name, plain_copy
+from tutelage.deployment.network import (
+    Exported,
+    OfIdsAndMask,
+    as_taken,
+    as_wide,
+    ids_and_mask,
+    output_name,
+    plain_copy,
+)
 from tutelage.deployment.traced import quiet, traced, traced_texts
 from tutelage.files import atomically
 
@@ -47,5 +55,5 @@ def export_program(
             torch.export.save(program, temporary, extra_files={FACTS: json.dumps(facts, ensure_ascii=False)})
             again = torch.export.load(temporary).module()
         size = temporary.stat().st_size
-        asked = again if texts is None else lambda tokens: again(*ids_and_mask(tokens, texts.padding))
+        asked = again if texts is None else lambda x: as_wide(again(*ids_and_mask(x, texts.padding)), x, about)
         return checked(network, asked, inputs, path, size, takes=takes, output=output, real=real)

@@ -4,11 +4,12 @@ How texts are cut into word pieces stands in the script, and the pieces in the f
 enough; what the library ``tokenizers`` cut in training, it cuts here as well, by what the metadata say.
 """
 
+from tutelage.data.library_pieces import LibraryPieces
 from tutelage.data.wordpiece import IDEOGRAPHS, LONGEST_WORD, WordPieces
 from tutelage.deployment.about import About
 from tutelage.deployment.script import SAID, SCRIPT, class_list
 
-_HEAD = '''\
+HEAD = '''\
 """Written by tutelage. What {model} says of {what}: python {script} {usage}; needs {needs}."""
 
 import json
@@ -19,7 +20,7 @@ import numpy as np
 import onnxruntime
 {imports}
 '''
-_CUT = '''\
+RULES = """\
 IDEOGRAPHS = {ideographs}
 LOWERCASE, ACCENTS = {lowercase}, {accents}
 
@@ -34,6 +35,8 @@ def stands_alone(x):
     return any(low <= ord(x) <= high for low, high in IDEOGRAPHS) or unicodedata.category(x).startswith("P")
 
 
+"""
+_SPELT = '''\
 def words(text):
     """Its words, in lower case and without accents or as they are; a mark or ideograph is a word."""
     spaced = (" " if x in "\\t\\n\\r" or unicodedata.category(x) == "Zs" else x for x in text if not is_control(x))
@@ -43,6 +46,8 @@ def words(text):
     return "".join(f" {{x}} " if stands_alone(x) else x for x in text).split()
 
 
+'''
+PIECES = '''\
 def pieces_of(word, numbers):
     """The numbers of its pieces, always the longest that fits, from the left."""
     found, begin = [], 0
@@ -57,6 +62,8 @@ def pieces_of(word, numbers):
     return found
 
 
+'''
+_FRAMED = '''\
 def tokens_of(texts, numbers, longest):
     """[CLS] text [SEP], or [CLS] text [SEP] second [SEP]; cut at the end of the longer one."""
     parts = [[number for word in words(text) for number in pieces_of(word, numbers)] for text in texts]
@@ -66,6 +73,7 @@ def tokens_of(texts, numbers, longest):
 
 
 '''
+_CUT = RULES + _SPELT + PIECES + _FRAMED
 _LIBRARY = '''\
 def tokens_of(texts, tokenizer, cut):
     """What the tokenizer makes of each text, in its frame; cut at the end of the longer one."""
@@ -134,21 +142,28 @@ def text_script(about: About, outputs: int, model: str = "student.onnx", name: s
     vectors = about.task == "embeddings"
     usage = "TEXT [OTHER ...]" if vectors else "TEXT" if how.texts == 1 else "TEXT SECOND"
     facts = {
+        **facts_of_pieces(how.pieces),
         "model": model,
         "script": name,
         "usage": usage,
-        **(_WORDS if isinstance(how.pieces, WordPieces) else _TOKENIZERS),
-        "lowercase": getattr(how.pieces, "lowercase", None),
-        "accents": getattr(how.pieces, "accents", None),
         "what": "a text" if how.texts == 1 else "a pair of texts",
-        "ideographs": IDEOGRAPHS,
-        "longest_word": LONGEST_WORD,
         "count": how.texts + 1,
         "texts": ", ".join(f"sys.argv[{n + 1}]" for n in range(how.texts)),
     }
-    head, words, asked, one = (part.format(**facts) for part in (_HEAD, _CUT, _ASKED, _ONE))
+    head, words, asked, one = (part.format(**facts) for part in (HEAD, _CUT, _ASKED, _ONE))
     cut = words if isinstance(how.pieces, WordPieces) else _LIBRARY
     if vectors:
         return "".join([head, cut, asked, _VECTORS])
     classes = f"CLASSES = {class_list(about.classes, outputs)}\n"
     return "".join([head, classes, cut, asked, one, SAID[about.task]])
+
+
+def facts_of_pieces(pieces: WordPieces | LibraryPieces) -> dict[str, object]:
+    """What a script about texts that ``pieces`` cut has in its places: packages, lines, rules."""
+    return {
+        **(_WORDS if isinstance(pieces, WordPieces) else _TOKENIZERS),
+        "lowercase": getattr(pieces, "lowercase", None),
+        "accents": getattr(pieces, "accents", None),
+        "ideographs": IDEOGRAPHS,
+        "longest_word": LONGEST_WORD,
+    }

@@ -8,7 +8,7 @@ from torch import nn
 
 from tutelage.arguments import class_dim_of, shape_types
 from tutelage.objective import Loss, Objective, Term, innermost
-from tutelage.shapes import LabelLogits, LogitMap, Logits, MemberLogits, Numbers
+from tutelage.shapes import LabelLogits, LogitMap, Logits, MemberLogits, Numbers, SpanLogits
 from tutelage.taps import OUTPUT
 from tutelage.tasks.task import Task
 
@@ -16,6 +16,7 @@ KINDS = {
     Logits: "logits of classes of which one holds",
     LabelLogits: "logits of labels of which any number hold",
     LogitMap: "maps of logits",
+    SpanLogits: "logits of each token",
     Numbers: "numbers as they are",
 }
 

@@ -46,3 +46,21 @@ class SpanNetwork(nn.Module):
         counting(kept, self.encoder.padding)  # refuses what is nothing but padding
         answers: Tensor = self.output(self.dropout(self.encoder(kept)))
         return pad(answers, (0, 0, 0, tokens.shape[1] - kept.shape[1]))
+
+
+def tiny_spans(
+    layers: int = 2,
+    width: int = 128,
+    heads: int = 2,
+    inner: int = 512,
+    vocabulary: int = BASE,
+    positions: int = 128,
+    types: int = 2,
+    padding: int = PADDING,
+    separator: int = SEPARATOR,
+) -> SpanNetwork:
+    """A transformer of BERT-Tiny's sizes. Raises as ``Encoder``.
+
+    Turc et al., "Well-Read Students Learn Better", 2019, arXiv:1908.08962.
+    """
+    return SpanNetwork(layers, width, heads, inner, vocabulary, positions, types, 0.0, padding, separator)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from tutelage.data.span_windows import Asked
 from tutelage.machine import memory_limit
 from tutelage.own_data.decode import channels_of, decode_into, decode_masks
 from tutelage.own_data.decoded_file import Kept
@@ -20,6 +21,7 @@ from tutelage.own_data.survey import Header, surveyed
 from tutelage.own_data.texts import cut_texts
 from tutelage.own_data.tokenisation import Tokenisation
 from tutelage.own_data.twins import twins
+from tutelage.own_data.windows import cut_questions
 from tutelage.plurals import counted, megabytes
 
 NAMED = 5
@@ -53,13 +55,14 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Ready:
-    """All parts, how their pictures are kept (``None``: they are no pictures), what was done, in words, and how their
-    texts were cut (``None``: they are no texts)."""
+    """All parts, how their pictures are kept (``None``: they are no pictures), what was done, in words, how their texts
+    were cut (``None``: they are no texts), and what is asked about them (``None``: they are no questions)."""
 
     parts: Mapping[Part, Prepared]
     geometry: Geometry | None
     notes: tuple[str, ...]
     tokenisation: Tokenisation | None = None
+    asked: Asked | None = None
 
 
 def decoded_parts(source: Source, how: How) -> Ready:
@@ -70,6 +73,8 @@ def decoded_parts(source: Source, how: How) -> Ready:
     """
     if all(isinstance(samples.inputs, Tensor) for samples in source.parts.values()):
         return _of_tensors(source, how)
+    if source.task == "spans":
+        return _of_questions(source, how)
     if any(samples.texts for samples in source.parts.values()):
         return _of_texts(source, how)
     parts, headers, notes = _sound(source, how)
@@ -196,6 +201,12 @@ def _of_texts(source: Source, how: How) -> Ready:
         parts[part] = Prepared(cut.tokens[part], targets, samples.names)
     _refuse_none_left(source, parts, "text")
     return Ready(parts, None, cut.notes, cut.tokenisation)
+
+
+def _of_questions(source: Source, how: How) -> Ready:
+    cut = cut_questions(source, how.vocabulary, how.longest, how.strict)
+    parts = {part: Prepared(x.inputs, x.targets, cut.names[part]) for part, x in cut.parts.items()}
+    return Ready(parts, None, cut.notes, cut.tokenisation, cut.asked)
 
 
 def _of_tensors(source: Source, how: How) -> Ready:

@@ -1,6 +1,6 @@
 """Somebody's data, wherever they lie and whatever form they have: which reader takes them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from tutelage.own_data.arrays import arrays_source
 from tutelage.own_data.arrow import is_saved, read_parquet, read_saved
 from tutelage.own_data.function import is_call, read_function
 from tutelage.own_data.parts import part_of
+from tutelage.own_data.questions import ENDING, questions_source
 from tutelage.own_data.rows import read_tables
 from tutelage.own_data.source import PARTS, Source
 from tutelage.own_data.table import Columns, read_lines, read_text
@@ -29,8 +30,8 @@ LONGEST = 255
 """Bytes of the name of a file."""
 FORMS = (
     "a folder with a folder of pictures for each class, a table (.csv, .tsv, .parquet) of these, of texts or of "
-    "numbers, texts a line (.txt), arrays (.npz, .safetensors), a folder that `datasets` saved, or a function such as "
-    "my_lab.data:make"
+    "numbers, texts a line (.txt), questions in SQuAD's form (.json), arrays (.npz, .safetensors), a folder that "
+    "`datasets` saved, or a function such as my_lab.data:make"
 )
 """What data may be."""
 
@@ -50,15 +51,24 @@ def read(where: str | Path, wanted: Wanted | None = None) -> Source:
         raise ValueError(
             f"{spelled_out(where)} holds no texts; they lie in a table (.csv, .tsv, .parquet), or one a line (.txt)."
         )
+    if wanted.task == "spans" and not source.parts["train"].answers:
+        raise _no_questions(where)
     return replace(source, parts={part: source.parts[part] for part in PARTS if part in source.parts})
 
 
+def _no_questions(where: str | Path) -> ValueError:
+    return ValueError(
+        f"{spelled_out(where)} holds no questions with their answers; --task spans reads JSON in SQuAD's form (.json), "
+        "or a folder of train.json, dev.json and test.json."
+    )
+
+
 def may_hold_texts(where: str | Path) -> bool:
-    """Whether there is a table, or a folder of tables, in which texts may stand; nothing is read."""
-    path = Path(where)
+    """Whether there is a table, or a folder of tables, in which texts may stand, or questions; nothing is read."""
+    path, endings = Path(where), (*TABLES, ENDING)
     try:
-        return path.suffix.lower() in TABLES or (
-            path.is_dir() and any(x.suffix.lower() in TABLES for x in path.iterdir())
+        return path.suffix.lower() in endings or (
+            path.is_dir() and any(x.suffix.lower() in endings for x in path.iterdir())
         )
     except (OSError, ValueError):  # no name of a file
         return False
@@ -75,15 +85,19 @@ def _read(where: str | Path, wanted: Wanted) -> Source:
         return _read_folder(path, wanted)
     elif path.is_file():
         return _read_file(path, wanted)
-    if is_call(text) and path.suffix.lower() not in (*TABLES, *ARRAYS, *ARCHIVES):
+    if is_call(text) and path.suffix.lower() not in (*TABLES, ENDING, *ARRAYS, *ARCHIVES):
         return read_function(text, wanted)
     raise FileNotFoundError(f"There is no {text}: data are {FORMS}.")
 
 
 def _read_file(path: Path, wanted: Wanted) -> Source:
     ending = path.suffix.lower()
+    if wanted.task == "spans" and ending in (*TABLES, *ARRAYS):
+        raise _no_questions(path)
     if ending in TABLES:
         return read_tables(path.stem, {"train": TABLES[ending](path)}, wanted)
+    if ending == ENDING:
+        return questions_source(path.stem, {"train": path}, wanted)
     if ending in ARRAYS:
         return arrays_source(path.stem, {"train": path}, wanted)
     if ending in ARCHIVES:
@@ -97,22 +111,27 @@ def _read_folder(folder: Path, wanted: Wanted) -> Source:
     if is_saved(folder):
         return read_tables(folder.name, read_saved(folder), wanted)
     if not any(map(part_of, visible_folders(folder))):
-        files = _parts_in(folder)
+        files = {} if wanted.task == "spans" else _parts_in(folder, (*TABLES, *ARRAYS))
         if files and all(path.suffix.lower() in TABLES for path in files.values()):
             return read_tables(folder.name, {k: TABLES[x.suffix.lower()](x) for k, x in files.items()}, wanted)
         if files and all(path.suffix.lower() in ARRAYS for path in files.values()):
             parts = {part: path for name, path in files.items() if (part := part_of(name))}
             return arrays_source(folder.name, parts, wanted)
+        alone = wanted.task == "spans" or not visible_folders(folder)  # beside pictures JSON says other things
+        if not files and alone and (questions := _parts_in(folder, (ENDING,))):
+            return questions_source(folder.name, questions, wanted)
+    if wanted.task == "spans":
+        raise _no_questions(folder)
     return read_tree(folder, wanted)
 
 
-def _parts_in(folder: Path) -> dict[str, Path]:
-    """Tables and arrays in files called like parts, if one is called train; nothing otherwise.
+def _parts_in(folder: Path, endings: Sequence[str]) -> dict[str, Path]:
+    """Files of these ``endings`` that are called like parts, if one is called train; nothing otherwise.
 
     A part may have several tables, such as ``train-00000-of-00002``. Raises ``ValueError`` for one that is there twice.
     """
     found: dict[str, Path] = {}
-    for path in sorted(x for x in folder.iterdir() if x.suffix.lower() in (*TABLES, *ARRAYS) and x.is_file()):
+    for path in sorted(x for x in folder.iterdir() if x.suffix.lower() in endings and x.is_file()):
         part = part_of(path.stem)
         if part is None or path.name.startswith("."):
             continue

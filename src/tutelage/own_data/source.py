@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, get_args
 
 from torch import Tensor
 
-TaskName: TypeAlias = Literal["classification", "multi-label", "regression", "segmentation", "embeddings"]
+TaskName: TypeAlias = Literal["classification", "multi-label", "regression", "segmentation", "embeddings", "spans"]
 TASKS: tuple[TaskName, ...] = get_args(TaskName)
 Part: TypeAlias = Literal["train", "validation", "test", "unlabelled"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -15,6 +15,8 @@ Encoded: TypeAlias = tuple[Path | bytes, ...]
 """Pictures as they are stored: files, or what files would hold."""
 Texts: TypeAlias = tuple[tuple[str, ...], ...]
 """One text a sample, or a pair of them."""
+Answers: TypeAlias = tuple[tuple[tuple[str, int], ...], ...]
+"""Of each question the texts that answer it, and where in its context each begins."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +25,14 @@ class Samples:
 
     ``inputs`` are encoded pictures, texts, or numbers (N, …) as they are. ``targets`` are int64 (N,) positions in the
     classes; float32 (N, K) of 0 and 1 where several labels may hold; float32 (N, K) numbers to be predicted; encoded
-    masks, of which the grey levels are classes; (N, 0) where nothing is known.
+    masks, of which the grey levels are classes; (N, 0) where nothing is known. Where inputs are questions with their
+    contexts there are ``answers``.
     """
 
     names: tuple[str, ...]
     inputs: Encoded | Texts | Tensor
     targets: Tensor | Encoded
+    answers: Answers = ()
 
     def __len__(self) -> int:
         return len(self.names)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from torch import Tensor
 
+from tutelage.data.library_pieces import LibraryPieces
 from tutelage.data.pieces import padded, refuse_unknown, row_of
 from tutelage.data.tokenizer_file import FILES, read_vocabulary
+from tutelage.data.wordpiece import WordPieces
 from tutelage.own_data.source import Part, Samples, Source
 from tutelage.own_data.split import chosen
 from tutelage.own_data.tokenisation import Tokenisation
@@ -33,12 +35,7 @@ def cut_texts(source: Source, vocabulary: Path | None, longest: int, strict: boo
     vocabulary, for texts most of whose pieces it does not know, and for a part of which nothing is left; as
     ``read_vocabulary`` for the file.
     """
-    if vocabulary is None:
-        raise ValueError(
-            f"{source.name} holds texts, which the teacher's vocabulary cuts, and none lies beside the teacher; name "
-            f"its {' or '.join(FILES)} with --vocabulary."
-        )
-    pieces = read_vocabulary(vocabulary)
+    pieces = vocabulary_for(source, vocabulary)
     texts = max(len(row) for samples in source.parts.values() for row in samples.texts[:1])
     how, parts, notes = Tokenisation(pieces, longest, texts), {}, [f"texts are cut into {len(pieces):,} pieces"]
     rows: dict[Part, list[list[int]]] = {}
@@ -50,7 +47,7 @@ def cut_texts(source: Source, vocabulary: Path | None, longest: int, strict: boo
             )
         found = [[pieces.of_text(text) for text in row] for row in samples.texts]
         sound = [place for place, row in enumerate(found) if all(row)]
-        notes += _left_out(source, part, [samples.names[n] for n, row in enumerate(found) if not all(row)], strict)
+        notes += left_out(source, part, [samples.names[n] for n, row in enumerate(found) if not all(row)], strict)
         if not sound:
             raise ValueError(f"{source.name} has no text with a word in it in its {part} part; add some.")
         parts[part] = chosen(samples, sound) if len(sound) < len(samples) else samples
@@ -63,8 +60,18 @@ def cut_texts(source: Source, vocabulary: Path | None, longest: int, strict: boo
         notes.append(f"{counted(long, 'text', 'was', 'were')} cut to {longest} tokens, of {total} (--longest)")
     for part, ids in tokens.items():
         refuse_unknown(ids, pieces, name=f"The {part} part of {source.name}")
-    notes += twins({part: x.names for part, x in parts.items()}, _digests(parts), "text")
+    notes += twins({part: x.names for part, x in parts.items()}, digests(parts), "text")
     return CutTexts(parts, tokens, how, tuple(notes))
+
+
+def vocabulary_for(source: Source, vocabulary: Path | None) -> WordPieces | LibraryPieces:
+    """What a file says of a vocabulary. Raises ``ValueError`` where there is none, and as ``read_vocabulary``."""
+    if vocabulary is None:
+        raise ValueError(
+            f"{source.name} holds texts, which the teacher's vocabulary cuts, and none lies beside the teacher; name "
+            f"its {' or '.join(FILES)} with --vocabulary."
+        )
+    return read_vocabulary(vocabulary)
 
 
 def digest(texts: Sequence[str]) -> bytes:
@@ -72,11 +79,13 @@ def digest(texts: Sequence[str]) -> bytes:
     return sha256("\n".join(" ".join(text.lower().split()) for text in texts).encode("utf-8", "replace")).digest()[:16]
 
 
-def _digests(parts: Mapping[Part, Samples]) -> dict[Part, list[bytes]]:
+def digests(parts: Mapping[Part, Samples]) -> dict[Part, list[bytes]]:
+    """That of each row of each part."""
     return {part: [digest(row) for row in samples.texts] for part, samples in parts.items()}
 
 
-def _left_out(source: Source, part: Part, names: Sequence[str], strict: bool) -> list[str]:
+def left_out(source: Source, part: Part, names: Sequence[str], strict: bool) -> list[str]:
+    """A sentence about rows without a word. Raises ``ValueError`` where that is ``strict``."""
     if not names:
         return []
     shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")

@@ -27,4 +27,4 @@ class Wanted:
     @property
     def is_of_texts(self) -> bool:
         """Whether inputs have to be texts."""
-        return bool(self.text_columns) or self.task in ("text", "embeddings")
+        return bool(self.text_columns) or self.task in ("text", "embeddings", "spans")

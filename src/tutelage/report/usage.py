@@ -53,7 +53,7 @@ def usage_of(groups: Sequence[Group]) -> Usage | None:
     packages = _packages(_said(folder).get("build"))
     python = _python(where, takes, packages)
     scripts = [name for name in ("student.int8.predict.py", "predict.py") if name in there]
-    sample = _sample(_said(folder).get("tokenisation"))
+    sample = _sample(_said(folder).get("tokenisation"), _said(folder).get("task"))
     lines = [f"python {where}/{name} {sample}" for name in scripts[:1]]
     trusted = f" --allow {' '.join(packages)}" if packages else ""
     lines.append(f"tutelage export {where} --to small.onnx{trusted}")
@@ -64,10 +64,12 @@ def usage_of(groups: Sequence[Group]) -> Usage | None:
     return Usage(files, python, "\n".join(lines), said, onnx, where)
 
 
-def _sample(cut: object) -> str:
+def _sample(cut: object, task: object) -> str:
     """What a script is asked about: a picture or, where it says how texts are cut, one or two of them."""
     if not isinstance(cut, dict):
         return "photo.jpg"
+    if task == "spans":
+        return '"a question?" "a text"'
     return '"a text"' if cut.get("texts") == 1 else '"a text" "another one"'
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from tutelage.data.labelled import Labelled
+from tutelage.data.span_windows import Asked
 from tutelage.data.split import held_out, sample
 from tutelage.data.transforms import Show, shown
 from tutelage.data.views import plain
@@ -30,6 +31,7 @@ class Sets:
     unlabelled: Labelled | None = None  # further samples, which a teacher alone can say something about
     names: tuple[str, ...] = ()  # of the samples of all parts, by their index
     tokenisation: Tokenisation | None = None  # how a text becomes what a network sees
+    asked: Asked | None = None  # what is asked about texts whose parts are the answers
 
     @property
     def synthetic(self) -> bool:

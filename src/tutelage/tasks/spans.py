@@ -14,7 +14,7 @@ from tutelage.measures.sampling import share_in_percent
 from tutelage.measures.spans import same_words, shared_words
 from tutelage.objective import Loss
 from tutelage.results import Metric, Score
-from tutelage.tasks.similarity import of_nobody
+from tutelage.shapes import SpanLogits
 from tutelage.tasks.task import Task
 
 F1 = Metric("F1", "%", "higher")
@@ -31,7 +31,7 @@ def spans(asked: Asked) -> Task:
         loss=span_loss,
         metrics=(F1, EXACT),
         score=partial(shared_and_exact, asked=asked),
-        constant=of_nobody,
+        constant=partial(of_silence, asked=asked),
         soft=soft_spans,
         soft_reads=("batch.target",),
         predict=partial(predict, batch_size=TOGETHER),
@@ -39,6 +39,12 @@ def spans(asked: Asked) -> Task:
         answers=start_and_end,
         name="spans",
     )
+
+
+def of_silence(data: Labelled, *, asked: Asked) -> float:
+    """F1 (%) of whoever always says that there is no answer: the share of the questions of which that is true."""
+    numbers = {*asked.number[data.index.cpu()].tolist()}
+    return 100 * sum(not asked.questions[number].answers for number in numbers) / len(numbers)
 
 
 def span_loss(answers: Tensor, targets: Tensor) -> Tensor:
@@ -52,7 +58,7 @@ def soft_spans(temperature: float) -> Loss:
     return partial(_soft, temperature=temperature)
 
 
-def _soft(student: Tensor, teacher: Tensor, target: Tensor, *, temperature: float) -> Tensor:
+def _soft(student: SpanLogits, teacher: SpanLogits, target: Tensor, *, temperature: float) -> Tensor:
     return span_targets(student, teacher, target & MAY, temperature)
 
 

@@ -23,7 +23,7 @@ from tutelage.study.own.teacher import own_teacher
 from tutelage.study.own.teacher_builds import num_answers, num_channels, refuse_unknown, teacher_fitted
 from tutelage.study.own.teacher_inputs import sees, shown_to, told_by, with_head
 from tutelage.study.own.teacher_settings import OwnTeacherSettings
-from tutelage.study.own.text_students import NAMES, fresh_text_network, text_student
+from tutelage.study.own.text_students import NAMES, SHARES, fresh_ones, fresh_text_network, text_student
 from tutelage.study.own.text_teachers import as_cut, as_long_as
 from tutelage.study.own.unlabelled import joined, where_labelled
 from tutelage.study.own.views import own_views
@@ -152,10 +152,11 @@ def of_texts(run: Run, data: Sets, own: OwnTeacherSettings, student: str) -> Par
 
 def refuse_unknown_text_student(student: str, data: Sets) -> None:
     """Raise ``ValueError`` for a student of texts that is none, whoever the teacher is."""
-    if student.partition("(")[0] in NAMES:
+    known = (*SHARES, *fresh_ones(data))
+    if student.partition("(")[0] in known:
         return
     if is_budget(student):
-        raise ValueError(f"A student of texts is {', '.join(NAMES)} or a dotted path of yours; got {student!r}.")
+        raise ValueError(f"A student of texts is {', '.join(known)} or a dotted path of yours; got {student!r}.")
     refuse_unbuildable(fresh_text_network(student, data))
 
 

@@ -24,6 +24,7 @@ from tutelage.profiling import clocked
 from tutelage.study.own.settings import DataSettings
 from tutelage.study.sets import Sets
 from tutelage.tasks.by_name import task_named
+from tutelage.tasks.spans import spans
 from tutelage.tasks.task import Task
 from tutelage.tasks.texts import of_texts
 
@@ -96,11 +97,12 @@ def own_sets(
         unlabelled=moved.get("unlabelled"),
         names=tuple(names),
         tokenisation=ready.tokenisation,
+        asked=ready.asked,
     )
 
 
 def _task(source: Source, ready: Ready) -> Task:
-    task = task_named(source.task)
+    task = spans(ready.asked) if ready.asked is not None else task_named(source.task)
     return task if ready.tokenisation is None else of_texts(task, ready.tokenisation.padding)
 
 
@@ -112,8 +114,9 @@ def with_unlabelled(source: Source, where: str) -> Source:
     if not where:
         return source
     train = source.parts["train"]
-    if isinstance(train.inputs, Tensor) or source.task == "embeddings":
+    if isinstance(train.inputs, Tensor) or source.task in ("embeddings", "spans"):
         what = "numbers" if isinstance(train.inputs, Tensor) else "texts without labels already"
+        what = "questions" if source.task == "spans" else what
         raise ValueError(f"--unlabelled is for pictures and texts, and {source.name} holds {what}; leave it out.")
     if train.texts:
         samples, said = _unlabelled_texts(where, len(train.texts[0]))

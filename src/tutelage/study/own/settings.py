@@ -11,9 +11,11 @@ from tutelage.study.bounds import Above, AtLeast, AtMost, Seed, Share
 class DataSettings:
     """Samples of the user's own, and what a network sees of them."""
 
-    task: Literal["auto", "classification", "multi-label", "regression", "segmentation", "text", "embeddings"] = "auto"
+    task: Literal[
+        "auto", "classification", "multi-label", "regression", "segmentation", "text", "embeddings", "spans"
+    ] = "auto"
     """what is learnt; found out where the labels leave no doubt; text: what the labels of texts say; embeddings: the
-    teacher's vectors of texts without labels"""
+    teacher's vectors of texts without labels; spans: where in a text the answer to a question stands"""
     path_column: str = ""
     """the column of a table that names the pictures, or the array of inputs; found out if not given"""
     label_columns: tuple[str, ...] = ()
@@ -23,7 +25,7 @@ class DataSettings:
     vocabulary: Path | None = None
     """tokenizer.json or vocab.txt by which texts are cut; what lies beside the teacher if not given"""
     longest: Annotated[int, AtLeast(8), AtMost(2**16)] = 128
-    """tokens of a text, or of a pair; a longer one is cut"""
+    """tokens of a text, or of a pair; a longer one is cut, a question's context into several that overlap"""
     size: Annotated[int, AtLeast(0), AtMost(4096)] = 0
     """pixels a side that networks see; 0 takes what the pictures have, or 224 where they differ"""
     channels: Literal[0, 1, 3] = 0

@@ -12,6 +12,7 @@ from tutelage.foreign.forms import own_network, wanted_pictures
 from tutelage.foreign.log_answers import Kind, Said, end_of, in_words, log_answers, with_a_column, with_background
 from tutelage.foreign.table_answers import Named, TableOfAnswers
 from tutelage.foreign.table_file import ENDINGS
+from tutelage.losses.spans import ENDS
 from tutelage.measures.predict import evaluating
 from tutelage.methods.check import failure_in_words, refuse_other_answers, tensor_of
 from tutelage.methods.suited import kind_of_answers
@@ -39,7 +40,9 @@ KINDS: dict[object, Kind] = {Logits: "classes", LogitMap: "classes", LabelLogits
 
 
 def num_answers(data: Sets) -> int:
-    """How many numbers a network answers a sample with, or a pixel of it, for the task of ``data``."""
+    """How many numbers a network answers a sample with, or a pixel or token of it, for the task of ``data``."""
+    if data.asked is not None:
+        return ENDS
     samples = data.train if data.train.has_targets else data.test
     classes = len(samples.classes) or (samples.targets.shape[-1] if samples.targets.ndim > 1 else 1)
     return 1 if data.task is BINARY else classes

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from torch import nn
 
 from tutelage.data.pieces import separator
 from tutelage.data.tokenizer_file import read_vocabulary
+from tutelage.foreign.span_networks import spans_in_folder, spans_in_onnx
 from tutelage.foreign.table_answers import Named
-from tutelage.foreign.text_networks import longest_of, text_network, vocabulary_of
+from tutelage.foreign.text_folders import texts_in_folder
+from tutelage.foreign.text_networks import longest_of, text_network, texts_in_onnx, vocabulary_of
 from tutelage.keys import Build
 from tutelage.models.encoder import Encoder
 from tutelage.study.own.settings import DataSettings
@@ -38,10 +41,17 @@ def text_teacher(data: Sets, asked: OwnTeacherSettings, num_answers: int, sample
             f"{own} is the vocabulary of {asked.teacher}, and texts were cut by another one: its numbers mean other "
             "pieces; leave out --vocabulary."
         )
+    if data.asked is not None and samples is not None:
+        raise ValueError(
+            f"{asked.teacher} is a table of answers, of which there is none for each token; name a network that finds "
+            "answers in texts, such as hf:folder."
+        )
+    vectors = data.task.of_teacher
+    readers = partial(texts_in_folder, vectors=vectors), partial(texts_in_onnx, vectors=vectors)
     return text_network(
         asked.teacher,
         asked.weights,
-        vectors=data.task.of_teacher,
+        *((spans_in_folder, spans_in_onnx) if data.asked is not None else readers),
         num_answers=num_answers,
         special=(how.padding, separator(how.pieces)),
         samples=samples,
