@@ -1,5 +1,7 @@
 """The block-sparse penalty: up to the teacher's magnitude weights are free, whatever the sizes of the two."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -58,10 +60,26 @@ def test_layers_are_paired_in_their_order_or_by_name():
     assert bool(chosen.isfinite())
 
 
-@pytest.mark.parametrize("teacher", [mlp((784, 120, 10)), lenet5(), nn.Flatten()])
-def test_layers_that_do_not_fit_are_refused(teacher):
-    with pytest.raises(ValueError, match=r"these do not fit: .*; name pairs, layers="):
-        block_sparse(mlp((784, 30, 10, 10)), teacher=teacher)
+@pytest.mark.parametrize(
+    ("student", "teacher", "words"),
+    [
+        (mlp((9, 3, 3, 2)), mlp((9, 4, 2)), "'output' (Linear) of the student meets no layer of the teacher"),
+        (mlp((9, 3, 2)), lenet5(), "'hidden1' (Linear) of the student meets 'conv1' (Conv2d) of the teacher"),
+        (nn.Flatten(), mlp((9, 4, 2)), "Flatten has no linear layer or convolution to compare blocks of"),
+        (nn.ConvTranspose2d(2, 3, 1), nn.Conv2d(3, 2, 1), "'' (ConvTranspose2d) of the student meets '' (Conv2d) of"),
+    ],
+)
+def test_layers_that_do_not_fit_are_refused(student, teacher, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        block_sparse(student, teacher=teacher)
+
+
+def test_in_half_precision_it_is_summed_in_float32():
+    student, teacher = nn.Linear(300, 300).half(), nn.Linear(300, 300).half()
+    with torch.no_grad():
+        student.weight.fill_(2.0)  # 90,000 twice are more than float16 has
+    total = block_sparse(student, teacher=teacher)
+    assert total.dtype == torch.float32 and total.item() == 180_000
 
 
 def test_a_layer_that_is_none_is_refused():

@@ -22,9 +22,11 @@ from tutelage.compress.variational import (
     variational_,
     variational_layers,
 )
+from tutelage.methods.weights import rising
 from tutelage.models.lenet import lenet5
 from tutelage.models.mlp import mlp
 from tutelage.models.resnet import resnet8x4
+from tutelage.objective import Clock
 
 FORMS = [variational_, channelwise_, group_normal_jeffreys_]
 
@@ -299,7 +301,7 @@ class TestRefused:
         variational_(net, where=lambda name: name != "1")
 
     def test_a_network_that_is_one_layer(self):
-        with pytest.raises(ValueError, match=r"and the network itself is of type GRU; leave it out"):
+        with pytest.raises(ValueError, match=r"and the network itself is of type GRU; no layer of it can have one"):
             variational_(nn.GRU(2, 2))
 
     def test_a_layer_of_somebody_elses_type(self):
@@ -338,7 +340,7 @@ class TestRefused:
 
     def test_numbers_that_are_not_real(self):
         with pytest.raises(ValueError, match=r"weight of layer '0' \(Linear\) is torch.complex64; leave it out"):
-            variational_(nn.Sequential(nn.Linear(2, 2, dtype=torch.complex64)))
+            variational_(nn.Sequential(nn.Linear(2, 2, dtype=torch.complex64), nn.Linear(2, 2)))
 
     @pytest.mark.parametrize("computed", [nn.utils.parametrizations.weight_norm, partial(l1_unstructured, amount=1)])
     def test_a_weight_that_came_to_be_computed(self, computed):
@@ -385,6 +387,18 @@ class TestRefused:
         with pytest.raises(ValueError, match=r"Nothing is left of layer '4': .* at β = 0.5\. Let the KL begin later"):
             compacted(net, beta=0.5)
         assert not compacted(net, may_be_empty=["4"])[4].weight.any()
+
+    def test_names_of_layers_that_may_be_empty_and_are_none(self):
+        with pytest.raises(ValueError, match="may_be_empty names variational layers, '0', '4', '6'; got 'conv'"):
+            compacted(variational_(small()), may_be_empty=["conv"])
+
+    def test_a_warm_up_that_ends_before_it_begins(self):
+        with pytest.raises(ValueError, match="rises from an epoch, begin, to a later one, end; got 20 and 5"):
+            rising(Clock(6, 0, 0.0), begin=20, end=5)
+
+    def test_weights_without_values(self):
+        with pytest.raises(ValueError, match="Weights on meta hold no values, such as 'weight' of layer '0'"):
+            compacted(variational_(small()).to("meta"))
 
     def test_a_variance_that_is_no_number(self):
         net = variational_(small())

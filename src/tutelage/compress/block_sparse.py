@@ -7,6 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tutelage.compress.structure.layers import CONVOLUTIONS, TRANSPOSED
+from tutelage.shapes import at_least_float32
+
 CITATIONS = {
     "block_sparse": """@inproceedings{hegde2020variational,
   title = {Variational Student: Learning Compact and Sparser Networks in Knowledge Distillation Framework},
@@ -15,7 +18,8 @@ CITATIONS = {
   year = {2020}
 }"""
 }
-KINDS = (nn.Linear, nn.modules.conv._ConvNd)
+KINDS = (nn.Linear, *CONVOLUTIONS, *TRANSPOSED)
+NOBODY = ("", "")
 
 
 def block_sparse(student: nn.Module, *, teacher: nn.Module, layers: Sequence[tuple[str, str]] = ()) -> Tensor:
@@ -42,13 +46,14 @@ def paired(student: nn.Module, teacher: nn.Module) -> list[tuple[str, str]]:
     Raises ``ValueError`` as ``block_sparse`` does.
     """
     own, theirs = _layers(student), _layers(teacher)
-    if not own or [k for _, k in own.items()] != [k for _, k in theirs.items()]:
-        first = next((pair for pair in zip_longest(own, theirs) if None in pair), (next(iter(own), None), None))
-        raise ValueError(
-            f"The layers of student and teacher are paired in their order, and these do not fit: {len(own)} of the "
-            f"student's ({first[0]!r}) and {len(theirs)} of the teacher's ({first[1]!r}) are linear or convolutions of "
-            f"equal kinds; name pairs, layers=[('student layer', 'teacher layer'), …]."
-        )
+    if not own:
+        raise ValueError(f"{type(student).__name__} has no linear layer or convolution to compare blocks of.")
+    for one, other in zip_longest(own.items(), theirs.items(), fillvalue=NOBODY):
+        if one[1] != other[1]:
+            raise ValueError(
+                f"Linear layers and convolutions are paired in their order, and {_words(one)} of the student meets "
+                f"{_words(other)} of the teacher; name pairs, layers=[('student layer', 'teacher layer'), …]."
+            )
     return list(zip(own, theirs, strict=True))
 
 
@@ -58,15 +63,20 @@ def blocks(weight: Tensor) -> Tensor:
 
 
 def _exceeding(student: Tensor, teacher: Tensor) -> Tensor:
-    own, limit = blocks(student), blocks(teacher.detach())
+    own, limit = at_least_float32(blocks(student)), at_least_float32(blocks(teacher.detach()))
     if limit.shape != own.shape:
         limit = F.adaptive_max_pool2d(limit[None], own.shape)[0]
     return ((own - limit).relu() + limit).sum()  # not torch.maximum, whose gradient at a tie is half of each
 
 
-def _layers(model: nn.Module) -> Mapping[str, int]:
-    """By name the number of axes of the weight."""
-    return {name: x.weight.ndim for name, x in model.named_modules() if isinstance(x, KINDS)}
+def _layers(model: nn.Module) -> Mapping[str, str]:
+    """By name what kind of layer it is: what it reads and makes lies on other axes of a transposed convolution."""
+    layers = {name: x for name, x in model.named_modules() if isinstance(x, KINDS)}
+    return {name: next(kind.__name__ for kind in KINDS if isinstance(x, kind)) for name, x in layers.items()}
+
+
+def _words(layer: tuple[str, str]) -> str:
+    return "no layer" if layer is NOBODY else f"{layer[0]!r} ({layer[1]})"
 
 
 def _weight(model: nn.Module, name: str) -> Tensor:

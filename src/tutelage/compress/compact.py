@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from tutelage.compress.variational import BECOMES, Variational, variational_layers
+from tutelage.compress.variational import BECOMES, Variational, called, variational_layers
 from tutelage.compress.weights_read import unwatch_
 from tutelage.copies import copy_of
 
@@ -27,11 +27,14 @@ def compacted(model: nn.Module, *, beta: float = 1.0, may_be_empty: Sequence[str
     layers = list(variational_layers(copy))
     if not layers:
         raise ValueError(f"{type(model).__name__} has no variational layer, so there is nothing to be dropped from it.")
+    names = [name for name, _ in layers]
+    if strange := sorted({*may_be_empty} - {*names}):
+        raise ValueError(f"may_be_empty names variational layers, {', '.join(map(repr, names))}; got {strange[0]!r}.")
     for name, layer in layers:
         _refuse_no_numbers(name, layer)
         if not (name in may_be_empty or _left(layer)):
             raise ValueError(
-                f"Nothing is left of layer {name!r}: log α of all its {layer.posterior.things} is "
+                f"Nothing is left of {called(name)}: log α of all its {layer.posterior.things} is "
                 f"{layer.posterior.threshold:g} or more, at β = {beta:g}. Let the KL begin later or count less, or "
                 f"name the layer in may_be_empty if a shortcut leads around it."
             )
@@ -75,7 +78,7 @@ def closed(model: nn.Module, channels: Mapping[str, torch.Tensor]) -> dict[str, 
 
 def _left(layer: Variational) -> bool:
     noise = layer.posterior.log_alpha(layer.weight) >= layer.posterior.threshold
-    return not bool(noise.all())  # what is no number is no noise: it is refused for what it is
+    return not (noise.numel() and bool(noise.all()))  # what is no number is no noise: it is refused for what it is
 
 
 @torch.no_grad()
@@ -89,15 +92,17 @@ def _plain_(layer: Variational) -> None:
 def _refuse_computed(name: str, layer: Variational) -> None:
     if "weight" not in layer._parameters:
         raise ValueError(
-            f"The weight of layer {name!r} is computed of others, as by a parametrisation or pruning: the layer has no "
+            f"The weight of {called(name)} is computed of others, as by a parametrisation or pruning: the layer has no "
             f"plain form; take that off first."
         )
 
 
 def _refuse_no_numbers(name: str, layer: Variational) -> None:
     for what, x in layer.named_parameters():
+        if x.is_meta:
+            raise ValueError(f"Weights on meta hold no values, such as {what!r} of {called(name)}; load them first.")
         if bad := int((~x.isfinite()).sum()):
             raise ValueError(
-                f"{bad} of {x.numel()} numbers of {what!r} in layer {name!r} are not finite: its training went astray; "
+                f"{bad} of {x.numel()} numbers of {what!r} in {called(name)} are not finite: its training went astray; "
                 f"lower the learning rate, or begin with a smaller log variance."
             )

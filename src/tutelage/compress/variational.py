@@ -197,7 +197,8 @@ def _with_posteriors(
     reasons = {name: reason for name, reason in found.items() if reason}
     for name in chosen:
         if name in reasons:
-            raise ValueError(f"{reasons[name][0].upper()}{reasons[name][1:]}; {leave_out(list(reasons))}.")
+            left = leave_out(list(reasons)) if reasons.keys() < layers.keys() else "no layer of it can have one"
+            raise ValueError(f"{reasons[name][0].upper()}{reasons[name][1:]}; {left}.")
     made = [(layer, believed(layer)) for layer in chosen.values()]
     for layer, posterior in made:
         layer.__class__ = BECOMES[type(layer)]
@@ -205,9 +206,14 @@ def _with_posteriors(
     return watch_(model)
 
 
+def called(name: str) -> str:
+    """A layer in words, by its name in a network; that of the network itself is empty."""
+    return f"layer {name!r}" if name else "the network itself"
+
+
 def _untreatable(name: str, layer: nn.Module, groups: bool, owners: Counter[int]) -> str:
     """Why ``layer`` cannot have a posterior; empty where it can."""
-    kind, which = type(layer).__name__, f"layer {name!r}" if name else "the network itself"
+    kind, which = type(layer).__name__, called(name)
     if isinstance(layer, Variational):
         return f"{which} has a posterior already ({kind})"
     if type(layer) not in BECOMES:

@@ -15,12 +15,16 @@ def falling(clock: Clock, *, first: float, last: float, epochs: int, scale: floa
 def rising(clock: Clock, *, begin: float, end: float, scale: float = 1.0) -> float:
     """0 up to the epoch ``begin``, then a straight line to ``scale`` at the epoch ``end``, and that from there on.
 
+    Raises ``ValueError`` unless it ends no earlier than it begins.
+
     The warm-up of a variational network's KL, without which most weights are noise before they have learnt anything;
     Molchanov, Ashukha & Vetrov, ICML 2017, arXiv:1701.05369, let it rise from epoch 5 to 20 of 200 (their code).
 
     >>> [round(rising(Clock(epoch, 0, 0.0), begin=5, end=20), 4) for epoch in (0, 4, 5, 12, 19, 20)]
     [0.0, 0.0, 0.0, 0.4667, 0.9333, 1.0]
     """
+    if not begin <= end:
+        raise ValueError(f"A weight rises from an epoch, begin, to a later one, end; got {begin:g} and {end:g}.")
     if clock.epoch >= end:
         return scale
     return scale * max(clock.epoch - begin, 0.0) / (end - begin)
