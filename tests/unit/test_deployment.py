@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from exporting import COLOUR, PETS, pictures, small
+from tutelage.compress.variational import variational_, variational_layers
 from tutelage.deployment.about import About, read_about
 from tutelage.deployment.compared import TOLERANCE, refuse_difference
 from tutelage.deployment.network import as_seen, plain_copy
@@ -222,6 +223,18 @@ def test_complex_parameters_keep_their_imaginary_part():
 def test_torchscript_is_refused_with_what_to_give():
     with pytest.raises(ValueError, match="Linear is TorchScript, which no file is made of; give the network"):
         plain_copy(torch.jit.script(nn.Linear(4, 3)))
+
+
+def test_what_is_exported_of_a_variational_network_is_its_mean():
+    network = variational_(nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))).double()
+    with torch.no_grad():
+        for _, layer in variational_layers(network):
+            layer.posterior.log_variance.normal_(-2, 4)
+        network[2].posterior.log_variance.fill_(9.0)  # nothing is left of it, and its bias answers
+    copy, x = plain_copy(network), torch.rand(4, 6)
+    assert {type(x) for x in copy} == {nn.Linear, nn.ReLU} and next(variational_layers(network), None) is not None
+    assert torch.equal(copy[0].weight != 0, network[0].posterior.mean(network[0].weight) != 0)
+    torch.testing.assert_close(copy(x), network.eval()(x.double()).float())
 
 
 def test_what_onnx_has_no_operation_for_is_named_and_pt2_has_it(tmp_path):

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from tutelage.compress.compact import compacted, emptied
+from tutelage.compress.variational import is_variational
 from tutelage.copies import copy_of
 from tutelage.deployment.about import OUTPUTS, About, Input
 from tutelage.measures.predict import evaluating
@@ -77,7 +79,8 @@ def as_wide(answer: Tensor, tokens: Tensor, about: About) -> Tensor:
 def plain_copy(model: nn.Module) -> nn.Module:
     """A copy of ``model`` on the CPU, in float32 and eval mode, laid out and compiled in no way of its own.
 
-    The model itself stays as it is. Raises ``ValueError`` for TorchScript, which exporters cannot follow.
+    Of a variational network it has the posterior's means, so that no file decides anew what of them is 0. The model
+    itself stays as it is. Raises ``ValueError`` for TorchScript, which exporters cannot follow, and as ``compacted``.
     """
     plain = getattr(model, "_orig_mod", model)
     if script := next((x for x in plain.modules() if isinstance(x, torch.jit.ScriptModule)), None):
@@ -85,7 +88,10 @@ def plain_copy(model: nn.Module) -> nn.Module:
         raise ValueError(
             f"{name} is TorchScript, which no file is made of; give the network that it was scripted or traced from."
         )
-    return copy_of(plain).to("cpu").float().to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload, no-any-return]
+    copy = copy_of(plain)
+    if any(map(is_variational, copy.modules())):
+        copy = compacted(copy, may_be_empty=emptied(copy))
+    return copy.to("cpu").float().to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload, no-any-return]
 
 
 def output_name(about: About, probabilities: bool) -> str:
