@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from tutelage.recipes.mnist.search import GATES, PAPER, TEACHER
-from tutelage.recipes.mnist.settings import DIGITS, DRAWN, Digits
+from tutelage.recipes.mnist.settings import DIGITS, DRAWN, TAUGHT, Digits
 from tutelage.study.bounds import Above, AtLeast, AtMost, Distinct, NotEmpty, Seed, refuse_nonsense
 from tutelage.study.settings import SearchSettings, TrainingSettings
 
@@ -28,7 +28,7 @@ def search_losses(
     network: Net = "lenet",
     gates: SearchSettings = GATES,
     teacher: TrainingSettings = TEACHER,
-    student: TrainingSettings = TEACHER,
+    student: TrainingSettings = TAUGHT,
     digits: Digits = DIGITS,
     seed: Seed = 0,
 ) -> None:
@@ -63,7 +63,7 @@ def search_kl0(
     ),
     gates: SearchSettings = GATES,
     teacher: TrainingSettings = TEACHER,
-    student: TrainingSettings = TEACHER,
+    student: TrainingSettings = TAUGHT,
     digits: Digits = DIGITS,
     seed: Seed = 0,
 ) -> None:
@@ -96,11 +96,11 @@ def search_strength(
     *,
     network: Net = "lenet",
     strengths: Annotated[tuple[Annotated[float, Above(0), AtMost(1e6)], ...], NotEmpty(), Distinct()] = (
-        *(0.003, 0.006, 0.012, 0.025),
+        *(0.02, 0.03, 0.05, 0.1),
     ),
     gates: SearchSettings = GATES,
     teacher: TrainingSettings = TEACHER,
-    student: TrainingSettings = TEACHER,
+    student: TrainingSettings = TAUGHT,
     digits: Digits = DIGITS,
     seed: Seed = 0,
 ) -> None:
@@ -161,13 +161,13 @@ SMOKE: dict[str, Any] = {
     "network": "mlp",
     "gates": replace(GATES, strength=0.1, training=replace(GATES.training, epochs=20, batch_size=25)),
     "teacher": replace(TEACHER, epochs=4, batch_size=25),
-    "student": replace(TEACHER, epochs=1, batch_size=25),
+    "student": replace(TAUGHT, epochs=1, batch_size=25),
     "digits": DRAWN,
 }
 QUICK: dict[str, Any] = {
-    "gates": replace(GATES, strength=0.02, training=replace(GATES.training, epochs=20)),
+    "gates": replace(GATES, strength=0.05, training=replace(GATES.training, epochs=20)),
     "teacher": replace(TEACHER, epochs=5),
-    "student": replace(TEACHER, epochs=5),
+    "student": replace(TAUGHT, epochs=5),
     "digits": replace(DIGITS, train=20_000),
 }
 search_losses_smoke = partial(search_losses, **SMOKE)
@@ -175,4 +175,4 @@ search_losses_quick = partial(search_losses, **QUICK)
 search_kl0_smoke = partial(search_kl0, kl0=(0.0, 0.2), **SMOKE)
 search_kl0_quick = partial(search_kl0, kl0=(0.0, 0.1, 0.4), **QUICK)
 search_strength_smoke = partial(search_strength, strengths=(0.1, 0.3), **SMOKE)
-search_strength_quick = partial(search_strength, strengths=(0.01, 0.03, 0.1), **QUICK)
+search_strength_quick = partial(search_strength, strengths=(0.03, 0.05, 0.1), **QUICK)
