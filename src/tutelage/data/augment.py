@@ -17,7 +17,7 @@ from tutelage.data.draws import uniform_of_view
 from tutelage.data.labelled import UNLABELLED
 from tutelage.data.randaugment import randaugment
 from tutelage.data.transforms import Transform
-from tutelage.data.windows import windows
+from tutelage.data.windows import mirrored_where, windows
 
 Level: TypeAlias = Literal["none", "light", "strong"]
 LIGHT_VIEWS = 32
@@ -96,9 +96,7 @@ def shifted(
     )
     which = torch.arange(len(images), device=images.device)
     part = windows(padded.contiguous(), which, top, left, torch.Size(size))
-    if not mirrored:
-        return part
-    return torch.where(_is_mirrored(view, seed)[:, None, None, None], part.flip(3), part)
+    return mirrored_where(_is_mirrored(view, seed), part) if mirrored else part
 
 
 def shows(made: Augmentation, masks: bool, normalise: Transform | None = None) -> Transform | Mapping[str, Transform]:
@@ -122,7 +120,8 @@ def _tinted(images: Tensor, view: Tensor, seed: int = 0) -> Tensor:
     chances = [uniform_of_view(seed, _COLOUR, number, view) for number in range(3)]
     a, b, c = (torch.where(view == 0, 1.0, 1 + TINT * (2 * chance - 1)).float() for chance in chances)
     x, pixels = images.float(), images.shape[2] * images.shape[3]
-    sums = images.sum((2, 3), dtype=torch.int64).double() / pixels  # whole numbers: the same in any company
+    whole = torch.int32 if pixels < 2**23 else torch.int64  # numbers that are the same in any company
+    sums = images.sum((2, 3), dtype=whole).double() / pixels
     if images.shape[1] != 3:
         scale, shift = a * b, a * (1 - b) * sums[:, 0].float()
         return _levels(x.mul_(_each(scale)).add_(_each(shift)))
@@ -134,7 +133,7 @@ def _tinted(images: Tensor, view: Tensor, seed: int = 0) -> Tensor:
 
 
 def _levels(x: Tensor) -> Tensor:
-    return x.round_().clamp_(0, 255).to(torch.uint8)
+    return x.round_().clamp_(0, 255).to(torch.int16).to(torch.uint8)  # in a third of the time of one step
 
 
 def _each(numbers: Tensor) -> Tensor:

@@ -47,6 +47,8 @@ def in_turn(seed: int, epoch: int, index: Tensor, num_views: int) -> Tensor:
     >>> bool((views.sort(0).values == torch.arange(25)[:, None]).all())
     True
     """
+    if num_views == 1:
+        return torch.zeros_like(index)
     if num_views > ROUND:
         return draw(seed, epoch, index, num_views)
     cycle, turn = divmod(epoch, num_views)

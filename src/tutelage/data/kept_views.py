@@ -65,7 +65,7 @@ class _KeptViews:
         self.pictures = torch.from_numpy(self.rows.view(np.uint8).reshape(-1, *picture.shape))
 
     def __call__(self, places: Tensor, view: Tensor) -> Tensor:
-        rows = places * self.num_views + view
+        rows = torch.add(view, places, alpha=self.num_views)
         if self.missing and len(new := np.flatnonzero(~self.is_kept[rows.numpy()])):
             self._keep(torch.from_numpy(new), places, view, rows)
         return self.after(self.pictures.index_select(0, rows), view)

@@ -5,7 +5,7 @@ teacher's answers can be kept per view.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeAlias
 
 import torch
@@ -18,7 +18,7 @@ from tutelage.data.draws import draw as draw  # offered here too: they are what 
 from tutelage.data.draws import in_turn as in_turn
 from tutelage.data.labelled import Labelled
 from tutelage.data.transforms import Show, Transform, shown
-from tutelage.data.windows import windows
+from tutelage.data.windows import mirrored_where, windows
 
 Choose: TypeAlias = Callable[[int, int, Tensor, int], Tensor]
 """``choose(seed, epoch, index, num_views)``: the view of each sample in an epoch."""
@@ -115,10 +115,7 @@ def crop_flip(images: Tensor, view: Tensor, margin: int = 4) -> Tensor:
     which = torch.arange(len(images), device=images.device)
     odd = view.to(images.device) % 2 == 1
     cropped = windows(F.pad(images.contiguous(), [margin] * 4), which, row, column, images.shape[2:])
-    if images.device.type != "cpu":  # to ask which are odd would wait for the device
-        return torch.where(odd[:, None, None, None], cropped.flip(3), cropped)
-    mirrored = which[odd]
-    return cropped.index_copy_(0, mirrored, cropped.index_select(0, mirrored).flip(3))
+    return mirrored_where(odd, cropped)
 
 
 def normalised(transform: Transform, mean: tuple[float, ...], deviation: tuple[float, ...]) -> Transform:
@@ -186,9 +183,19 @@ def _normalised(
 ) -> Tensor:
     pictures = transform(images, view)
     x, white = pictures.float(), 255 if pictures.dtype == torch.uint8 else 1
-    scale = x.new_tensor([1 / (white * width) for width in deviation])[:, None, None]
-    shift = x.new_tensor([-centre / width for centre, width in zip(mean, deviation, strict=True)])[:, None, None]
+    scale, shift = _scale_and_shift(tuple(mean), tuple(deviation), white, x.device)
     return (x * scale if x is pictures else x.mul_(scale)).add_(shift)  # not into the images themselves
+
+
+@lru_cache(maxsize=16)
+def _scale_and_shift(
+    mean: tuple[float, ...], deviation: tuple[float, ...], white: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    scale = [1 / (white * width) for width in deviation]
+    shift = [-centre / width for centre, width in zip(mean, deviation, strict=True)]
+    with torch.inference_mode(False):
+        as_channels = partial(torch.tensor, dtype=torch.float32, device=device)
+        return as_channels(scale)[:, None, None], as_channels(shift)[:, None, None]
 
 
 def _some_of(images: Tensor, view: Tensor, transform: Transform, numbers: tuple[int, ...]) -> Tensor:
@@ -211,10 +218,11 @@ def _batches(
     kept = {"input": data.inputs, **data.others}
     if isinstance(transform, Mapping) and "target" in transform:
         kept["target"] = data.targets
-    for part in parts(len(places), batch_size)[first:]:
-        rows = places[part]
-        inputs = shown({name: x.index_select(0, rows) for name, x in kept.items()}, view[part], transform)
-        yield {**inputs, **{name: x[part] for name, x in known.items() if name not in inputs}}
+    counts = [part.stop - part.start for part in parts(len(places), batch_size)]
+    cut = zip(*(x.split(counts)[first:] for x in (places, view, *known.values())), strict=True)
+    for rows, seen_in, *others in cut:
+        inputs = shown({name: x.index_select(0, rows) for name, x in kept.items()}, seen_in, transform)
+        yield {**inputs, **{name: x for name, x in zip(known, others, strict=True) if name not in inputs}}
 
 
 def _refuse_nothing(data: Labelled, batch_size: int) -> None:

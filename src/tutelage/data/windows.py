@@ -1,4 +1,4 @@
-"""Windows cut out of pictures, many at once."""
+"""Windows cut out of pictures, many at once, and perhaps mirrored."""
 
 import torch
 from torch import Tensor
@@ -17,3 +17,11 @@ def windows(padded: Tensor, which: Tensor, row: Tensor, column: Tensor, size: to
     windows = padded.as_strided((last, channels, *size), (1, plane, width, 1))
     begin = which.to(device) * image + row.to(device) * width + column.to(device)
     return windows.index_select(0, begin)
+
+
+def mirrored_where(turned: Tensor, images: Tensor) -> Tensor:
+    """``images`` (N, C, H, W), of which those are mirrored where ``turned`` (bool) holds, in place on a CPU."""
+    if images.device.type != "cpu":  # to ask which they are would wait for the device
+        return torch.where(turned[:, None, None, None], images.flip(3), images)
+    which = turned.nonzero().squeeze(1)
+    return images.index_copy_(0, which, images.index_select(0, which).flip(3))
