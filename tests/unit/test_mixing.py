@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from tutelage.checkpoint import bytes_of_weights
 from tutelage.compress.fake_quantised import is_fake_quantised
+from tutelage.compress.masks import weights_of, zeros_of
 from tutelage.data.labelled import labelled
 from tutelage.data.lesson import Lesson
 from tutelage.measures.cost import parameters
@@ -23,8 +25,9 @@ from tutelage.schemes.plan import Plan
 from tutelage.stages.storage import Finished
 from tutelage.study.evaluated import Evaluated, evaluate
 from tutelage.study.experiments import mixed_tables
-from tutelage.study.experiments.mix_settings import TOOLS, MixSettings
-from tutelage.study.experiments.mixed_tables import Mixed, headline
+from tutelage.study.experiments.deep_compression import bytes_of
+from tutelage.study.experiments.mix_settings import FASTER, TOOLS, MixSettings
+from tutelage.study.experiments.mixed_tables import Mixed, headline, is_packed
 from tutelage.study.experiments.mixing import Mixture, Plans, arms_of, mixed, whole
 from tutelage.study.sets import Sets
 from tutelage.tasks.classification import ACCURACY, ERRORS
@@ -43,6 +46,7 @@ def net(width: int = 12) -> nn.Module:
     return nn.Sequential(OrderedDict(layers))
 
 
+LAYERS = ("conv", "conv2", "head")
 LESSON = Lesson(drawn(40, 0), drawn(20, 1), batch_size=20)
 PLAN = Plan(LESSON, partial(adam, lr=1e-3), 1)
 DATA = Sets(drawn(40, 0), drawn(20, 1), drawn(30, 2))
@@ -57,9 +61,14 @@ def mixture(run, **changes):
 
 class TestArms:
     def test_each_tool_every_pair_and_all_of_them_in_the_order_in_which_they_are_applied(self):
-        arms = arms_of(TOOLS[::-1])
-        assert len(arms) == len({*arms}) == 4 + 6 + 1 and arms[-1] == TOOLS
+        arms = arms_of(FASTER[::-1])
+        assert len(arms) == len({*arms}) == 4 + 6 + 1 and arms[-1] == FASTER
         assert all(TOOLS.index(a) < TOOLS.index(b) for arm in arms for a, b in pairwise(arm))
+
+    def test_what_says_which_values_weights_have_is_never_there_twice(self):
+        arms = arms_of(TOOLS)
+        assert len(arms) == len({*arms}) == 6 + (15 - 1) + 2 and not any({"shared", "int8"} <= {*arm} for arm in arms)
+        assert {arm[-2:] for arm in arms if len(arm) == 5} == {("thinned", "shared"), ("thinned", "int8")}
 
     @pytest.mark.parametrize("tools", [("int8",), ("int8", "pruned")])
     def test_of_one_tool_or_two_no_arm_comes_twice(self, tools):
@@ -83,6 +92,27 @@ def test_what_arms_begin_with_is_trained_once_and_each_tool_does_its_own(tmp_pat
         rebuilt = one.build()
         rebuilt.load_state_dict(network.state_dict())
         assert torch.equal(rebuilt.eval()(x), network.eval()(x))
+
+
+@pytest.mark.slow
+def test_zeros_stay_in_int8_and_few_values_make_a_packed_file_small(tmp_path):
+    with Run("toy:mix", root=tmp_path, exact=True, device="cpu") as run:
+        made = mixed(mixture(run, tools=("thinned", "shared", "int8"), zeros=0.8, code_bits=3))
+    assert [*made] == [("thinned",), ("shared",), ("int8",), ("thinned", "shared"), ("thinned", "int8")]
+    thin, rounds = (made[arm].finished.last for arm in (("thinned",), ("thinned", "int8")))
+    assert zeros_of(thin) == pytest.approx(0.8, abs=0.01)
+    assert not any(rounds.get_submodule(name).weight[thin.get_submodule(name).weight == 0].any() for name in LAYERS)
+    weights = weights_of(made["thinned", "shared"].finished.last).values()
+    assert all(len(w[w != 0].unique()) <= 7 for w in weights)
+    packed = {arm: bytes_of(one.finished.last, one.build) for arm, one in made.items() if is_packed(arm)}
+    assert packed["thinned", "shared"] < min(packed["thinned",], packed["shared",])
+    assert max(packed.values()) < bytes_of_weights(net())
+
+
+def test_a_network_that_is_kept_in_another_file_has_the_bytes_of_that():
+    own = Finished("one", "key", network := net(), network, [], None)
+    (measured,), _ = evaluate({"a": Evaluated("student", "", own, file=net(4), stored=123)}, DATA)
+    assert measured.bytes == 123
 
 
 @pytest.mark.slow

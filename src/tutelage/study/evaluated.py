@@ -28,7 +28,8 @@ class Evaluated:
     """A network of the report: who it is in the story, in a few words, and the stage that holds it.
 
     ``data`` is where it is measured if it sees the samples otherwise than the others do. Where it is delivered as a
-    ``file`` that answers for it, answers, bytes and latency are the file's, and there is no best epoch.
+    ``file`` that answers for it, answers, bytes and latency are the file's, and there is no best epoch; ``stored`` are
+    the bytes of another file in which it is kept.
     """
 
     role: Role
@@ -36,6 +37,7 @@ class Evaluated:
     finished: Finished
     data: Sets | None = None
     file: nn.Module | None = None
+    stored: int | None = None
 
     @property
     def asked(self) -> nn.Module:
@@ -194,6 +196,8 @@ def _costs(one: Evaluated, sample: Tensor) -> tuple[dict[str, Any], list[str]]:
     notes: list[str] = []
     counts = costs_of(one.finished.last, sample)
     counts |= {} if one.file is None else {"bytes": costs_of(one.file, sample)["bytes"]}
+    if (stored := one.stored) is not None:
+        counts["bytes"] = lambda: stored
     for what, measure in counts.items():
         costs[what], missing = _attempted(what, measure)
         notes += missing

@@ -15,7 +15,8 @@ from tutelage.renewal import QUANTISED
 from tutelage.results import Metric, Network, Table
 from tutelage.run import Run
 from tutelage.study.evaluated import Evaluated, publish_networks
-from tutelage.study.experiments.mixing import Arm, Made, Mixture, name_of
+from tutelage.study.experiments.deep_compression import bytes_of
+from tutelage.study.experiments.mixing import PACKED, Arm, Made, Mixture, name_of
 from tutelage.study.planning.handover import samples_of
 from tutelage.study.planning.side_by_side import module_of
 from tutelage.study.planning.tools import cost_in_words, figure_in_words, times
@@ -81,7 +82,9 @@ def publish_mixed(
     for arm in dict.fromkeys([WHOLE, leader, *arms]):
         role = "teacher" if arm == WHOLE else "student" if arm == leader else "other"
         label = f"{title}, as it was" if arm == WHOLE else f"{title}: {name_of(arm)}"
-        people[names[arm]] = Evaluated(role, label, arms[arm].finished, file=files.get(names[arm]))  # type: ignore[arg-type]
+        one = arms[arm]
+        stored = bytes_of(one.finished.last, one.build) if is_packed(arm) else None
+        people[names[arm]] = Evaluated(role, label, one.finished, file=files.get(names[arm]), stored=stored)  # type: ignore[arg-type]
     measured = publish_networks(run, data, people, METHODS)
     mixed = Mixed({arm: measured[name] for arm, name in names.items()}, metric)
     run.publish(tables=[arms_table(mixed, arms, bool(files))], headline=headline(mixed, title))
@@ -89,6 +92,11 @@ def publish_mixed(
     if TOGETHER in contents:
         keep(run, QUANTISED[0] if "int8" in leader else MODEL, contents[TOGETHER])
     return mixed
+
+
+def is_packed(arm: Arm) -> bool:
+    """Whether what its last tools gain is there in a packed file alone; one of int8 is an ONNX file, zeros or not."""
+    return bool(PACKED.intersection(arm)) and "int8" not in arm
 
 
 def keep(run: Run, name: str, content: bytes) -> None:
@@ -128,6 +136,12 @@ def arms_table(mixed: Mixed, made: Mapping[Arm, Made], in_files: bool) -> Table:
             *(None if size not in clocks else round(clocks[size], 4) for size in ("1", "64")),
         ))  # fmt: skip
     where = "of each network's ONNX file, in ONNX Runtime" if in_files else "of each network, in PyTorch"
+    packed = (
+        " Where weights are thinned or shared, bytes are those of a packed file that gives the network back, to the "
+        "bit; nothing computes with it as it is, and milliseconds are of the network with all its weights."
+        if any(map(is_packed, mixed.networks))
+        else ""
+    )
     return Table(
         title="Arms of the mixture",
         columns=("arm", *mixed.whole.scores, "parameters", "weights that are not 0", "MACs", "bytes",
@@ -135,7 +149,7 @@ def arms_table(mixed: Mixed, made: Mapping[Arm, Made], in_files: bool) -> Table:
         rows=tuple(rows),
         note=f"All together: {name_of(mixed.all_tools)}. Answers, bytes and milliseconds are {where}; parameters and "
         "MACs are counted on the network. What has a distillation in it learns from the original's soft targets beside "
-        "labels, the others from labels alone.",
+        f"labels, the others from labels alone.{packed}",
     )  # fmt: skip
 
 

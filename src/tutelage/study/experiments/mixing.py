@@ -13,14 +13,16 @@ from tutelage.compress.budget import budget
 from tutelage.compress.fake_quantised import fake_quantised
 from tutelage.compress.low_rank import factorisable, factorised, ranks_by_budget
 from tutelage.compress.separable import separable, separated
+from tutelage.compress.shared import shared, unshared
 from tutelage.keys import Build
 from tutelage.measures.cost import parameters
 from tutelage.run import Run
 from tutelage.schemes.by_method import Teaching, by_method
 from tutelage.schemes.imitated import replaced
 from tutelage.schemes.plan import Plan
-from tutelage.schemes.pruned import narrowed
+from tutelage.schemes.pruned import Thinning, narrowed, thinned
 from tutelage.schemes.quantisation_aware import quantisation_aware
+from tutelage.schemes.shared import with_shared_weights
 from tutelage.schemes.supervised import supervised
 from tutelage.stages.storage import Finished
 from tutelage.study.experiments.mix_settings import TOOLS, MixSettings
@@ -67,11 +69,16 @@ class Mixture:
 def arms_of(tools: Sequence[str]) -> list[Arm]:
     """Each tool alone, every pair, and all of them, each in the order in which tools are applied.
 
+    Of ``RIVALS`` none is in an arm with another one, so that with these there are several arms of all that go together.
+
     >>> arms_of(["int8", "distilled", "pruned"])[3:]
     [('distilled', 'pruned'), ('distilled', 'int8'), ('pruned', 'int8'), ('distilled', 'pruned', 'int8')]
     """
     ordered = [tool for tool in TOOLS if tool in tools]
-    return list(dict.fromkeys(arm for size in (1, 2, len(ordered)) for arm in combinations(ordered, size)))
+    mixtures = [arm for size in range(1, len(ordered) + 1) for arm in combinations(ordered, size)]
+    possible = [arm for arm in mixtures if len(RIVALS.intersection(arm)) < 2]
+    most = max(map(len, possible))
+    return [arm for arm in possible if len(arm) in (1, 2, most)]
 
 
 def name_of(arm: Arm) -> str:
@@ -119,6 +126,22 @@ def pruned(mixture: Mixture, arm: Arm, before: Made) -> Made:
     return Made(last.recovered, partial(fresh, before.build, architecture=last.architecture))
 
 
+def with_zeros(mixture: Mixture, arm: Arm, before: Made) -> Made:
+    """The smallest weights become 0 little by little, while the others learn on."""
+    plan, thinning = mixture.plans.recovers, Thinning(mixture.settings.zeros)
+    fit = partial(thinned, plan=plan, start=before.finished.last, thinning=thinning, teaching=mixture.of(arm))
+    return Made(_stage(mixture, name_of(arm), before.build, fit, plan), before.build)
+
+
+def of_few_values(mixture: Mixture, arm: Arm, before: Made) -> Made:
+    """Weights of a layer share a few values, which learn on; then they are plain weights again."""
+    plan = mixture.plans.rounds
+    build = partial(shared, before.build, bits={"*": mixture.settings.code_bits})
+    fit = partial(with_shared_weights, plan=plan, start=before.finished.last, teaching=mixture.of(arm))
+    few = _stage(mixture, f"{name_of(arm)}, values", build, fit, plan)
+    return Made(mixture.run.derive(name_of(arm), unshared, of=few), before.build)
+
+
 def rounded(mixture: Mixture, arm: Arm, before: Made) -> Made:
     """It learns on with the rounding of int8, and for as long again with ranges and statistics as they are."""
     plan, teaching = mixture.plans.rounds, mixture.of(arm)
@@ -147,6 +170,10 @@ def depthwise_separable(network: nn.Module, _share: float) -> tuple[Change, list
     return partial(separated, layers=layers), layers
 
 
+RIVALS = {"shared", "int8"}
+"""Each says which values weights have."""
+PACKED = {"thinned", "shared"}
+"""What makes nothing but a packed file smaller."""
 MOST = 0.5
 """Of the count, what pruning takes at once."""
 REPLACEMENTS = {"low rank": of_low_rank, "depthwise-separable": depthwise_separable}
@@ -154,6 +181,8 @@ STEPS: Mapping[str, Callable[[Mixture, Arm, Made], Made]] = {
     "distilled": distilled,
     "replaced": with_other_layers,
     "pruned": pruned,
+    "thinned": with_zeros,
+    "shared": of_few_values,
     "int8": rounded,
 }
 
