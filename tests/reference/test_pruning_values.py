@@ -1,5 +1,7 @@
 """Numbers of pruning, worked out by hand: plain numpy, in the specification's examples E1 and E7 to E10."""
 
+from collections import OrderedDict
+from copy import deepcopy
 from functools import partial
 from math import sqrt
 
@@ -7,11 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from tutelage.compress.importance import activity, filters, first_order, loudness, scales, taylor
-from tutelage.compress.masks import by_deviation, of_all
+from tutelage.compress.dropout_rates import retraining_rates, with_rates
+from tutelage.compress.importance import activity, changes, filters, first_order, loudness, scales, taylor
+from tutelage.compress.masks import by_deviation, by_score, of_all
 from tutelage.compress.ranked import evenly, least_important
 from tutelage.compress.structure.channels import channels_of
 from tutelage.compress.structure.costs import channels_made, cost, parameters
+from tutelage.models.dropout import FastDropout
 from tutelage.optimizers.magnitude import cubic
 
 W = torch.tensor([[0.05, -0.40, 0.90, -0.02], [0.30, -0.10, 0.00, 0.70], [-0.60, 0.20, -0.03, 0.11]])
@@ -64,6 +68,39 @@ def test_first_order_importance():
     assert of_layer(taylor(net, channels, shown=shown), channels).tolist() == pytest.approx(
         [0.165, 0.050, 0.108], abs=1e-6
     )
+
+
+def test_first_order_importance_element_by_element():
+    """E8: Σ |w g| a row; the elements that move the loss least are the first to become 0."""
+    net, _ = layer()
+
+    def shown(model):
+        yield (model[0].weight * G).sum() + 0.0 * model[2].weight.sum()
+
+    scores = changes(net, shown=shown)
+    assert scores["0.weight"].sum(1).tolist() == pytest.approx([0.175, 0.230, 0.114], abs=1e-6)
+    assert not scores["2.weight"].any() and list(scores) == ["0.weight", "2.weight"]
+    kept = by_score({"0.weight": W}, 8 / 12, scores=scores)["0.weight"]
+    assert kept.int().tolist() == [[0, 0, 1, 0], [1, 0, 0, 1], [0, 1, 0, 0]]
+    with pytest.raises(ValueError, match="those of 'x' have none"):
+        by_score({"x": W}, 0.5, scores=scores)
+
+
+def test_less_dropout_for_a_pruned_network():
+    """E1: 0.5 · sqrt(6 / 12); what stands before the first layer, and behind one that is whole, keeps its rate."""
+    layers = OrderedDict(inputs=FastDropout(0.2), first=nn.Linear(4, 3), relu=nn.ReLU(), drop=nn.Dropout(0.5))
+    layers.update(second=nn.Linear(3, 2), last=nn.Dropout(0.1))
+    before = nn.Sequential(layers)
+    network = deepcopy(before)
+    with torch.no_grad():
+        network.first.weight.copy_(W * torch.tensor(HALF_A_DEVIATION))
+    rates = retraining_rates(network, before, torch.zeros(1, 4))
+    assert rates == pytest.approx({"inputs": 0.2, "drop": 0.353553, "last": 0.1}, abs=1e-6)
+    assert with_rates(partial(deepcopy, before), rates=rates).drop.p == rates["drop"]
+    with pytest.raises(ValueError, match="no dropout 'relu'"):
+        with_rates(partial(deepcopy, before), rates={"relu": 0.1})
+    with pytest.raises(ValueError, match="no layer 'first'"):
+        retraining_rates(nn.Linear(4, 3), before, torch.zeros(1, 4))
 
 
 def test_loudness_of_two_samples_of_two_positions():

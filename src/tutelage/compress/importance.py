@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from tutelage.compress.masks import weights_of
 from tutelage.compress.structure.graph import Channels, Reader
 from tutelage.compress.structure.layers import axis_of, weight_axis
 from tutelage.measures.predict import evaluating
@@ -59,16 +60,38 @@ def taylor(model: nn.Module, channels: Channels, *, shown: Shown) -> Tensor:
     Molchanov, Mallya, Tyree, Frosio & Kautz, "Importance Estimation for Neural Network Pruning", CVPR 2019,
     arXiv:1906.10771, whose square of the same is ranked alike for a single batch.
     """
-    weights = {name: w.detach() for name, w in _filters(model, channels).items()}
-    sums = {name: torch.zeros(len(w), dtype=torch.float64, device=w.device) for name, w in weights.items()}
-    layers = [model.get_submodule(name).get_parameter("weight") for name in weights]
-    with evaluating(model), _learning(layers), torch.enable_grad():
+    layers = {name: model.get_submodule(name) for name in _filters(model, channels)}
+
+    def change(name: str, weight: Tensor, gradient: Tensor) -> Tensor:
+        return first_order(*(_rows(layers[name], x) for x in (weight, gradient)))
+
+    return made(
+        channels, _summed(model, {name: x.get_parameter("weight") for name, x in layers.items()}, shown, change)
+    )
+
+
+def changes(model: nn.Module, *, shown: Shown) -> dict[str, Tensor]:
+    """``Σ_b |w ∘ ∂L_b/∂w|`` of each weight, float64: about how far the loss moves without that one element.
+
+    By parameters' names, for ``masks.by_score``, where ``masks.of_all`` has magnitudes. It is ``taylor``, element by
+    element, and as that a first-order expansion: it says little of many elements that go at once. Molchanov et al.,
+    arXiv:1906.10771, eq. 5, for groups of one.
+    """
+    return _summed(model, weights_of(model), shown, lambda _, weight, gradient: (weight * gradient).abs())
+
+
+def _summed(
+    model: nn.Module, weights: Mapping[str, nn.Parameter], shown: Shown, change: Callable[[str, Tensor, Tensor], Tensor]
+) -> dict[str, Tensor]:
+    """The sum over batches of what ``change`` says of a name, its weight and its gradient."""
+    sums: dict[str, Tensor] = {}
+    with evaluating(model), _learning(weights.values()), torch.enable_grad():
         for loss in shown(model):
-            gradients = torch.autograd.grad(loss, layers, allow_unused=True)
-            for name, g in zip(weights, gradients, strict=True):
-                if g is not None:
-                    sums[name] += first_order(weights[name], _rows(model.get_submodule(name), g)).double()
-    return made(channels, sums)
+            gradients = torch.autograd.grad(loss, [*weights.values()], allow_unused=True)
+            for (name, w), g in zip(weights.items(), gradients, strict=True):
+                found = change(name, w.detach(), torch.zeros_like(w) if g is None else g).double()
+                sums[name] = sums[name] + found if name in sums else found
+    return sums
 
 
 @contextmanager

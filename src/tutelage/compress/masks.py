@@ -61,6 +61,19 @@ def in_shares(weights: Weights, share: float, *, shares: Mapping[str, float]) ->
     return {name: of_each({name: w}, shares[name] * scale)[name] for name, w in weights.items()}
 
 
+def by_score(weights: Weights, share: float, *, scores: Weights) -> Masks:
+    """The elements of the smallest ``scores`` of all weights together become 0, those that are 0 already first of all.
+
+    Raises ``ValueError`` for a weight of whose elements no score is known.
+
+    >>> by_score({"a": torch.tensor([1.0, -3.0])}, 0.5, scores={"a": torch.tensor([2.0, 1.0])})
+    {'a': tensor([ True, False])}
+    """
+    if missing := sorted(name for name, w in weights.items() if name not in scores or scores[name].shape != w.shape):
+        raise ValueError(f"Each element of a weight needs a score; those of {missing[0]!r} have none.")
+    return _ranked({name: scores[name].masked_fill(w == 0, -1) for name, w in weights.items()}, share)
+
+
 def by_deviation(weights: Weights, share: float, *, sensitivity: Mapping[str, float] = ALIKE) -> Masks:
     """What is smaller than ``q · s · std`` of its weight becomes 0, with the one ``q`` at which ``share`` of all does.
 
