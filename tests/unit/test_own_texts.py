@@ -106,12 +106,23 @@ class TestReading:
             (["text,label"], Wanted(), "has no rows"),
             (["text,body,review,label", "a b,c d,e f,x"], Wanted(), "name one or two with --text-columns"),
             (["text,a,b", "a good one,x,y"], Wanted(), "which of them are labels is not clear"),
+            (["a good one,x", "a bad one,y", "so so it is,x"], Wanted(), "no names of columns: its first line, with"),
             (["text,label", "a good one,1.5", "a bad one,high", "so so,2.5"], Wanted("regression"), "no number"),
         ],
     )
     def test_what_is_wrong_is_one_sentence(self, rows, wanted, words):
         with pytest.raises(ValueError, match=words):
             read(table(*rows), wanted)
+
+    def test_a_column_may_be_called_like_one_of_its_labels(self):
+        assert read(table("message,spam", "a good one,ham", "a bad one,spam")).classes == ("ham", "spam")
+
+    def test_a_text_of_a_line_may_hold_what_python_takes_for_an_end_of_lines(self):
+        odd = "bal\u2028kin\x0cken\x85gal"
+        Path("odd.txt").write_bytes(f"{odd}\r\n\nkur\rgim\n".encode())
+        assert read("odd.txt").parts["train"].texts == ((odd,), ("kur",), ("gim",))
+        Path("odd.tsv").write_text(f'text\tlabel\n"{odd} she said\tx\nb\ty\nb"c\tx\n')
+        assert read("odd.tsv").parts["train"].texts[0] == (f'"{odd} she said',)
 
     def test_an_empty_file_of_texts_is_refused(self):
         Path("empty.txt").write_text("\n \n")

@@ -17,7 +17,7 @@ from tutelage.methods.transfer import NoLabelsError, as_labels_allow
 from tutelage.objective import Objective
 from tutelage.outputs import in_words, kind_of, sole_tensor
 from tutelage.plurals import counted
-from tutelage.shapes import LabelLogits, LogitMap, Logits
+from tutelage.shapes import LabelLogits, LogitMap, Logits, Numbers
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.task import Task
 from tutelage.teachers.frozen import frozen
@@ -59,7 +59,7 @@ def refuse_other_answers(
     samples, *rest = wanted
     if shape == wanted or {shape, wanted} == {(samples,), (samples, 1)}:
         return
-    named = num_classes > 0 and num_classes in rest
+    named = num_classes > 0 and num_classes in rest and kind_of_answers(task) != Numbers
     if len(shape) == 2 == len(wanted) and shape[0] == samples and named:
         one = " A single logit for two classes is of the task binary classification." if shape[1] == 1 else ""
         raise ValueError(f"There are {num_classes} classes; {name} answers with {shape[1]}.{one}")

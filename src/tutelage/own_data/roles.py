@@ -73,11 +73,31 @@ def roles_of(table: Columns, wanted: Wanted) -> Roles:
             f"{table.where} has no column of pictures and none of numbers to learn from; paths of pictures end in "
             f"{', '.join(ENDINGS[:3])} …: write such into {named!r}, or name their column with --path-column."
         )
+    if not path:
+        _refuse_no_header(table, inputs, labels)
     shown = f"{inputs[0]!r}" if len(inputs) == 1 else f"{counted(len(inputs), 'column')} of numbers"
     said = f"inputs are {shown}, labels {', '.join(map(repr, labels))}: {task}" + (
         f"; parts are {part!r}" if part else ""
     )
     return Roles(inputs, labels, part, task, bool(path), (said,))
+
+
+def _refuse_no_header(table: Columns, inputs: Sequence[str], labels: Sequence[str]) -> None:
+    """Raise ``ValueError`` where the names of columns are a sample: a label that others have, a text or numbers."""
+    known = any(name not in table.classes and name in map(str, table.columns[name]) for name in labels)
+    if known and all(" " in name or _is_numeral(name) for name in inputs):
+        raise ValueError(
+            f"{table.where} has no names of columns: its first line, with {inputs[0][:40]!r}, is a sample; put a line "
+            "above it that names them, such as text,label."
+        )
+
+
+def _is_numeral(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _text_columns(table: Columns, part: str, wanted: Wanted) -> tuple[str, ...]:
@@ -107,6 +127,7 @@ def _of_texts(table: Columns, texts: tuple[str, ...], part: str, wanted: Wanted)
             f"{table.where} has no column of labels beside {', '.join(map(repr, texts))}; name it with "
             "--label-columns, or say --task embeddings."
         )
+    _refuse_no_header(table, texts, labels)
     columns = {name: table.columns[name] for name in labels}
     task: TaskName = "embeddings"
     if labels:

@@ -80,7 +80,7 @@ def read_lines(path: Path) -> Columns:
 
     Raises ``FileNotFoundError``, and ``ValueError`` for bytes that are no UTF-8, and for a file without a text.
     """
-    lines = [line for x in _text(path).splitlines() if (line := x.strip())]
+    lines = [line for x in _lines(_text(path)) if (line := x.strip())]
     if not lines:
         raise ValueError(f"{path} is empty: it needs a text on each line.")
     return Columns(str(path), path.parent, {"text": lines})
@@ -96,12 +96,17 @@ def _text(path: Path) -> str:
     return text
 
 
+def _lines(text: str) -> list[str]:
+    """As editors count them: what else ends a line to Python, such as U+2028 and form feeds, stands within texts."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
 def _rows(text: str, separator: str) -> list[list[str]]:
     """The values of each row. Between tabs, quotes may be no more than quotes, as in the files of GLUE.
 
     They are where they do not close, or would make one row of several lines, and each line by itself has its values.
     """
-    plain = [line.split("\t") for line in text.splitlines() if line] if separator == "\t" else []
+    plain = [line.split("\t") for line in _lines(text) if line] if separator == "\t" else []
     is_plain = bool(plain) and all(len(row) == len(plain[0]) for row in plain)
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True) if row]

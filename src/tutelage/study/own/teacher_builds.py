@@ -153,7 +153,8 @@ def as_logits(
         build = partial(with_a_column, build)
     task = with_head(data, adjusted).task
     wanted = task.answers(data.test.targets[: len(answer)], len(data.train.classes), len(answer))
-    if answer.ndim != len(wanted):
+    said_by_labels = kind_of(task) != "classes" and not task.of_teacher
+    if answer.ndim != len(wanted) or (said_by_labels and answer.shape[1:] != wanted[1:]):
         refuse_other_answers(called, tuple(answer.shape), wanted, task, len(data.train.classes))
     samples = chosen(looked_at(data), MAPS if answer.ndim > 2 else LOOKED)
     answers = answers_of(task, adjusted, samples, data.test_transform, way.size)
