@@ -9,6 +9,7 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from bert_folders import save_classifier
@@ -57,6 +58,40 @@ def test_of_vectors_it_is_the_mean_over_the_tokens():
     network = classifier()
     save_classifier(network, Path("net"))
     assert torch.equal(built("hf:net", vectors=True)(TOKENS), SentenceEncoder(network.encoder)(TOKENS))
+
+
+def in_parts():
+    """The weights in two files, with the index that ``save_pretrained`` writes for large networks."""
+    weights = load_file("net/model.safetensors")
+    names = {name: f"model-0000{1 + n % 2}-of-00002.safetensors" for n, name in enumerate(sorted(weights))}
+    for part in {*names.values()}:
+        save_file({name: x for name, x in weights.items() if names[name] == part}, f"net/{part}")
+    Path("net/model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+    Path("net/model.safetensors").unlink()
+    return names
+
+
+def test_weights_in_several_files_are_the_same():
+    network = classifier()
+    save_classifier(network, Path("net"))
+    in_parts()
+    assert torch.equal(built("hf:net")(TOKENS), network(TOKENS))
+
+
+@pytest.mark.parametrize(
+    ("named", "error", "words"),
+    [
+        ({"a": "../model.safetensors"}, ValueError, "does not say which files beside it"),
+        ({}, ValueError, "does not say which files beside it"),
+        ({"a": "model-00003-of-00002.safetensors"}, FileNotFoundError, "has no model-00003.*, which .* names; copy it"),
+    ],
+)
+def test_an_index_of_files_that_are_not_beside_it_is_one_sentence(named, error, words):
+    save_classifier(classifier(), Path("net"))
+    in_parts()
+    Path("net/model.safetensors.index.json").write_text(json.dumps({"weight_map": named}))
+    with pytest.raises(error, match=words):
+        built("hf:net")
 
 
 @pytest.mark.parametrize(

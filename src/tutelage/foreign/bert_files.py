@@ -16,17 +16,16 @@ from tutelage import plain_json
 from tutelage.data.wordpiece import WordPieces, read_pieces
 from tutelage.foreign.onnx_encoder import onnx_sentences
 from tutelage.foreign.onnx_weights import onnx_weights
+from tutelage.foreign.weights_in_folder import weights_in
 from tutelage.models.bert_names import own_names
 from tutelage.models.encoder import SEPARATOR, Encoder
 from tutelage.models.sentences import SentenceEncoder
-from tutelage.weights.nested import named_tensors
-from tutelage.weights.read import read
 
 HEAD_WIDTHS = (64, 32, 16, 128)
 """Of the heads of published networks, the usual one first."""
 ROUNDING, NEAR = 1e-4, 0.05
 """How far (relatively) vectors are from what the file itself answers: at once the right ones; those that may be."""
-CONFIG, WEIGHTS, PIECES = "config.json", ("model.safetensors", "pytorch_model.bin"), "vocab.txt"
+CONFIG, PIECES = "config.json", "vocab.txt"
 FAMILIES = ("bert", "distilbert")
 
 
@@ -84,15 +83,6 @@ def encoder_in_folder(folder: Path, separator: int = SEPARATOR) -> Encoder:
 def pieces_in_folder(folder: Path) -> WordPieces:
     """The vocabulary that lies in ``folder`` beside a network. Raises as ``read_pieces``."""
     return read_pieces(folder / PIECES)
-
-
-def weights_in(folder: Path) -> tuple[Path, dict[str, Tensor]]:
-    """The file of weights in ``folder``, and what it holds. Raises ``FileNotFoundError``, and as ``read``."""
-    file = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
-    if file is None:
-        raise FileNotFoundError(f"{folder} has no {' nor '.join(WEIGHTS)}; save the network there: save_pretrained.")
-    stored, _ = named_tensors(read(file))
-    return file, {".".join(name): x for name, x in stored.items()}
 
 
 def config_in(folder: Path) -> Mapping[str, Any]:

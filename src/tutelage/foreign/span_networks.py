@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from tutelage.foreign.bert_files import FAMILIES, config_in, encoder_in_folder, weights_in
+from tutelage.foreign.bert_files import FAMILIES, config_in, encoder_in_folder
 from tutelage.foreign.onnx_encoder import asked_for, by_length, inputs_of, outputs_of
 from tutelage.foreign.onnx_file import OnnxNetwork, onnx_network
 from tutelage.foreign.text_folders import refuse_other_padding
 from tutelage.foreign.transformers_folders import TransformersNetwork, loaded_by_transformers
+from tutelage.foreign.weights_in_folder import weights_in
 from tutelage.models.span_network import SpanNetwork
 
 HEAD, KIND = "qa_outputs", "AutoModelForQuestionAnswering"

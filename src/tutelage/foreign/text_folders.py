@@ -9,8 +9,9 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from tutelage import plain_json
-from tutelage.foreign.bert_files import CONFIG, FAMILIES, config_in, encoder_in_folder, weights_in
+from tutelage.foreign.bert_files import CONFIG, FAMILIES, config_in, encoder_in_folder
 from tutelage.foreign.transformers_folders import TransformersNetwork, loaded_by_transformers
+from tutelage.foreign.weights_in_folder import weights_in
 from tutelage.models.encoder import SEPARATOR
 from tutelage.models.sentences import SentenceEncoder, mean_of_tokens
 from tutelage.models.text_classifier import TextClassifier
