@@ -102,6 +102,17 @@ def try_terms(state: LearnerState, scene: Scene) -> None:
                 raise ValueError(f"A loss is one number, a scalar tensor; got {kind}: take its mean.")
 
 
+def cause_of_not_finite(state: LearnerState, term: str, scene: Scene) -> str:
+    """What a loss that was not finite had been given that was not either, in words: samples and teachers first."""
+    objective = state.learner.objective
+    reads = objective.reads([term]) if term in objective.terms else set()
+    for who, what in sorted({("batch", "input"), *reads}, key=lambda read: (read[0] == "student", read)):
+        x = scene.get(who, {}).get(what)
+        if isinstance(x, Tensor) and x.is_floating_point() and not bool(x.isfinite().all()):
+            return f", for '{who}.{what}' is not"
+    return ""
+
+
 def refuse_unfit_terms(state: LearnerState, scene: Scene) -> None:
     """Raises ``ValueError``, by the term's name, for what no term of this step can be evaluated on."""
     for name in state.active:

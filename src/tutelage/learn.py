@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 from warnings import warn
 
@@ -18,7 +19,7 @@ from tutelage.loop import Loop, Turns, as_it_is, generators, restore_generators,
 from tutelage.loop import alternating as alternating
 from tutelage.loop import never as never
 from tutelage.loop import simultaneous as simultaneous
-from tutelage.objective import Clock
+from tutelage.objective import Clock, Scene
 from tutelage.ranks import among_several
 from tutelage.rehearsal import refuse_unfit, rehearse, rehearse_alone, tapped
 from tutelage.scenes import Kept, States, Taught, ask_teachers, play
@@ -180,7 +181,7 @@ class Training:
             for me in movers:
                 states[me].settle(step)
             if self.device.type == "cpu":  # elsewhere it would make the host wait: then when a number is read anyway
-                self._refuse_not_finite()
+                self._refuse_not_finite(scenes)
             for me in movers:
                 states[me].move()
         self.step += 1
@@ -202,16 +203,17 @@ class Training:
             state.train_mode()
         restore_generators(self._generators)
 
-    def _refuse_not_finite(self) -> None:
+    def _refuse_not_finite(self, scenes: Mapping[str, Scene] = MappingProxyType({})) -> None:
         for name, state in self._states.items():
             if state.spoilt is not None:
                 what, step = state.spoilt
                 steps = -(-self.batch // self.accumulate) - (self.step - step)  # in this epoch, before the bad one
                 batch = steps * self.accumulate + 1  # counted from 1, as people do
+                cause = checks.cause_of_not_finite(state, what, scenes.get(name, {}))
                 what = "The gradient" if what == "gradient" else f"Loss {what!r}"
                 raise FloatingPointError(
                     f"{what} of learner {name!r} was not finite in epoch {self.epoch + 1}, batch {batch} "
-                    f"(step {step + 1}); its weights are those from before that step."
+                    f"(step {step + 1}){cause}; its weights are those from before that step."
                 )
 
     def _report(self, *, finished: bool) -> Epoch:

@@ -270,6 +270,22 @@ def test_a_loss_that_is_not_finite_leaves_the_weights_and_is_named(place):
         training.state_dict()
 
 
+@pytest.mark.parametrize("place", ["batch.input", "teacher.output", "student.output"])
+def test_a_loss_that_is_not_finite_says_what_it_was_given(place):
+    batches, student, teacher = vectors(2), mlp(seed=3), mlp(seed=4)
+    with torch.no_grad():
+        spoilt = {
+            "batch.input": batches[1]["input"],
+            "teacher.output": teacher[2].bias,
+            "student.output": student[2].bias,
+        }
+        spoilt[place][0] = float("nan")
+    objective = Objective(soft=Term(F.mse_loss, "student.output", "teacher.output"))
+    learner = Learner(student, objective, SGD, teachers={"teacher": frozen(teacher)})
+    with pytest.raises(FloatingPointError, match=rf"Loss 'soft' .* \(step \d\), for '{place}' is not; its weights"):
+        list(train({"student": learner}, batches, 1))
+
+
 def test_a_later_learner_may_be_called_with_what_an_earlier_one_showed():
     seen = []
 

@@ -231,6 +231,11 @@ class TestEnsemble:
         with pytest.raises(ValueError, match="at least 1 member"):
             ensemble([])
 
+    def test_members_of_other_classes_are_refused(self):
+        teacher = ensemble([frozen(mlp(16)), frozen(nn.Linear(8, 7))])
+        with pytest.raises(ValueError, match=r"answer alike, .*; 'output' of these is \(8, 5\), \(8, 7\): leave out"):
+            teacher({"batch": vectors(1)[0]}, OUTPUT)
+
     def test_of_cached_members_is_the_ensemble(self):
         members = [frozen(cnn(4, seed=i)) for i in range(3)]
         remembered = ensemble([cached(member, samples=24, views=2) for member in members])

@@ -26,6 +26,16 @@ def ensemble(teachers: Sequence[Teacher]) -> Teacher:
 
 
 def stacked(members: Sequence[Teacher], scene: Scene, wanted: frozenset[str]) -> Activations:
-    """What each of ``members`` shows of ``wanted``, along a new first dimension."""
+    """What each of ``members`` shows of ``wanted``, along a new first dimension.
+
+    Raises ``ValueError`` where members show tensors of different shapes.
+    """
     answers = [member(scene, wanted) for member in members]
+    for what in wanted:
+        if len({answer[what].shape for answer in answers}) > 1:
+            shapes = ", ".join(str(tuple(answer[what].shape)) for answer in answers)
+            raise ValueError(
+                f"The members of an ensemble answer alike, in as many numbers; {what!r} of these is {shapes}: leave "
+                f"out those that do not."
+            )
     return {what: torch.stack([answer[what] for answer in answers]) for what in wanted}
