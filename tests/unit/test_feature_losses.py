@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import Size, nn
 
+from tutelage.data.lesson import Lesson
+from tutelage.data.synthetic import digits
 from tutelage.losses import overhaul, srrl
 from tutelage.losses.attention import attention_distance, attention_maps, largest
 from tutelage.losses.crd import CRD, own_negatives, shared_negatives
@@ -15,6 +17,10 @@ from tutelage.losses.review import hierarchical_context
 from tutelage.losses.simkd import Reused, bottleneck, fed_features
 from tutelage.losses.srrl import SoftmaxRegression, soft_cross_entropy
 from tutelage.losses.vid import VariationalInformation
+from tutelage.methods.feature import simkd
+from tutelage.schemes.answers import Conditions
+from tutelage.schemes.by_method import Teaching, prepared
+from tutelage.schemes.plan import Plan
 
 
 def maps(channels=3, size=4, samples=5):
@@ -148,6 +154,20 @@ class TestSimkd:
             if p.requires_grad
         ]
         assert trained == ["backbone.weight", "backbone.bias", "projector.weight", "projector.bias"]
+
+    @pytest.mark.parametrize("size", [6, 5])
+    def test_the_head_is_the_teachers_wherever_that_has_it(self, size, tmp_path):
+        teacher = nn.Sequential(nn.Conv2d(1, 6, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 10))
+        student = Reused(nn.Conv2d(1, 2, 1), bottleneck(Size([1, 2, 4, 4]), Size([1, size, 4, 4])), nn.Linear(size, 10))
+        plan = Plan(Lesson(digits(20, seed=0), batch_size=10), torch.optim.SGD, 1)
+        teaching = Teaching(simkd, teacher, ("net", "net"), cache_views=0)
+        begin = partial(prepared, student, teaching, plan, Conditions(tmp_path, torch.float32, exact=True))
+        if size != 6:
+            with pytest.raises(ValueError, match=r"The teacher's last layer holds .*; build Reused with a head of its"):
+                begin()
+        else:
+            begin()
+            assert torch.equal(student.head.weight, teacher[4].weight)
 
     @pytest.mark.parametrize("factor", [2, 4, 8])
     def test_a_bottleneck_has_its_published_size(self, factor):

@@ -190,6 +190,23 @@ class TestLayers:
             with pytest.raises(ValueError, match="has no layer 'layer9'"):
                 run.stage("hints", STUDENT, fit)
 
+    @pytest.mark.parametrize(
+        ("build", "settings", "words"),
+        [
+            (TEACHER, {}, "The network to start from holds the weights of another architecture"),
+            (STUDENT, {"temperature": 0.0}, "A temperature is greater than 0; got 0.0"),
+        ],
+    )
+    def test_a_second_stage_that_cannot_begin_is_refused_in_a_sentence(self, tmp_path, build, settings, words):
+        with opened(tmp_path) as run:
+            teacher = teacher_of(run)
+            first = run.stage(
+                "hints", STUDENT, partial(hinted, plan=PLAN, teacher=teacher, guided="layer1", hint="layer1")
+            )
+            fit = partial(faded, plan=PLAN, start=first.last, teacher=teacher, **{**FADING, **settings})
+            with pytest.raises(ValueError, match=words):
+                run.stage("fitnet", build, fit)
+
     def test_layers_that_no_regressor_fits_are_refused(self, tmp_path):
         with opened(tmp_path) as run:
             fit = partial(hinted, plan=PLAN, teacher=teacher_of(run), guided="layer3", hint="layer1")

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import torch
 from torch import nn
 
+from tutelage.checkpoint import filled
 from tutelage.combine.base import Combine
 from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.losses.simkd import Reused
@@ -129,7 +130,8 @@ def prepared(
     """
     pairs = teaching.pairs(model, plan)
     if isinstance(model, Reused):
-        model.head.load_state_dict(next(iter(pairs.values())).teacher.get_submodule("head").state_dict())
+        head = next(iter(pairs.values())).head()  # wherever the teacher has it
+        filled(model.head, head.state_dict(), "The teacher's last layer", "build Reused with a head of its size")
     objective = as_labels_allow(teaching.objective(pairs), plan.lesson.train)
     teachers = {}
     for name, pair in pairs.items():

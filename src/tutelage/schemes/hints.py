@@ -5,8 +5,10 @@ from functools import partial
 
 from torch import nn
 
+from tutelage.checkpoint import filled
 from tutelage.combine.base import Combine
 from tutelage.combine.weighted_sum import WeightedSum
+from tutelage.limits import refuse_no_temperature
 from tutelage.losses.attention import attention_maps
 from tutelage.losses.hint import half_squares_by_place, regressor
 from tutelage.losses.kd import soft_targets
@@ -14,6 +16,7 @@ from tutelage.matching.projected import projected
 from tutelage.methods.weights import falling
 from tutelage.objective import Loss, Objective, Term
 from tutelage.schemes.plan import Plan
+from tutelage.schemes.probe import CURE
 from tutelage.stages.stage import Stage
 from tutelage.teachers.frozen import frozen
 
@@ -73,10 +76,11 @@ def faded(
     """Stage 2, from the weights of ``start`` if any: ``H(y, p) + λ H(p_T^τ, p^τ)``, λ from ``first`` to ``last``.
 
     There is no τ² in it. A cross entropy and a divergence have one gradient, so the logged loss is that without the
-    teacher's own entropy.
+    teacher's own entropy. Raises ``ValueError`` for a ``start`` of another architecture, and a τ that is not above 0.
     """
+    refuse_no_temperature(temperature)
     if start is not None:
-        model.load_state_dict(start.state_dict())
+        filled(model, start.state_dict(), "The network to start from", CURE)
     share = partial(falling, first=first, last=last, epochs=plan.epochs, scale=temperature**-2)
     loss = partial(soft_targets, temperature=temperature)
     objective = Objective(label=plan.task.labels(), soft=Term(loss, "student.output", "teacher.output", weight=share))
