@@ -174,6 +174,15 @@ class TestSaid:
         with pytest.raises(ValueError, match="Nothing is left of layer"):
             run.derive("compact", compacted, of=trained)
 
+    def test_a_warm_up_that_never_begins(self, run):
+        told = []
+        run.progress = Told(told)
+        for name, begin in (("late", EPOCHS), ("soon", EPOCHS - 2)):
+            fitted(run, name, penalties={"kl": Penalty(kl, partial(rising, begin=begin, end=20))})
+        assert [note for note in told if "counts 0" in note] == [
+            "late: penalty 'kl' counts 0 in all 3 epochs; let it begin earlier, or train on"
+        ]
+
     def test_a_variance_that_is_no_number(self, run):
         with pytest.raises(FloatingPointError, match=r"of learner 'student' was not finite in epoch"):
             fitted(run, "student", plan=Plan(LESSON, partial(sgd, lr=1e20), 2), penalties={"kl": Penalty(kl, 1e6)})

@@ -14,7 +14,7 @@ from tutelage.compress.compact import emptied
 from tutelage.compress.variational import take_, variational_layers
 from tutelage.compress.weights_read import watch_
 from tutelage.methods.weights import in_last_epoch
-from tutelage.objective import Objective, Term, Weight
+from tutelage.objective import Clock, Objective, Term, Weight
 from tutelage.optimizers.factory import Factory, Named
 from tutelage.plurals import counted
 from tutelage.schemes.answers import Conditions, kept_for, note_alone
@@ -64,10 +64,19 @@ def penalised(
     }
     plan = replace(plan, optimizer=partial(_undecayed, factory=plan.optimizer, model=model))
     watch_(model)  # all of it: a part may read the weights of another
+    _note_what_never_counts(stage, penalties, int(plan.epochs))
     plan.train(stage, plan.learner(model, Objective(**objective.terms, **terms), teachers, combine()))
     for name in emptied(model):
         words = ", ".join(f"{what} × {in_last_epoch(one.weight, plan.epochs):g}" for what, one in penalties.items())
         stage.progress.note(f"{stage.name}: nothing is left of layer {name!r} ({words}); it answers the same to all")
+
+
+def _note_what_never_counts(stage: Stage, penalties: Mapping[str, Penalty], epochs: int) -> None:
+    """A warm-up may be longer than the training; a weight that is a plain 0 is meant."""
+    for name, one in penalties.items():
+        if callable(one.weight) and not any(one.weight(Clock(epoch, 0, epoch / epochs)) for epoch in range(epochs)):
+            words = f"penalty {name!r} counts 0 in all {counted(epochs, 'epoch')}; let it begin earlier, or train on"
+            stage.progress.note(f"{stage.name}: {words}")
 
 
 def _taught(
