@@ -2,6 +2,8 @@
 
 import io
 import os
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from tutelage.data.folder import image_folder
 from tutelage.data.modes import in_channels, is_grey, orientation_of
 from tutelage.data.pictures import FORMATS, decoded_images
 from tutelage.data.walk import images_below
+from tutelage.own_data.survey import surveyed
 
 
 def encoded(image, form="PNG", **options):
@@ -48,6 +51,39 @@ def test_a_telephones_jpeg_stands_upright():
     image, exif = picture(0, 48, 32), Image.Exif()
     exif[0x0112] = 6
     assert decoded(encoded(image, "JPEG", exif=exif)).shape == (3, 48, 32)
+
+
+def chunk(kind, body):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def held_on_its_side():
+    """What PNG files say of that, by the chunk that does."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    words = exif.tobytes()
+    profile = "\nexif\n8\n" + words.hex()
+    xmp = b'<x:xmpmeta tiff:Orientation="6"/>'
+    return {
+        "eXIf": chunk(b"eXIf", words.removeprefix(b"Exif\0\0")),
+        "zTXt": chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(profile.encode())),
+        "iTXt": chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp),
+    }
+
+
+@pytest.mark.parametrize("kind", list(held_on_its_side()))
+@pytest.mark.parametrize("before", [True, False], ids=["before its pixels", "behind them"])
+def test_a_header_says_how_a_png_file_was_held_wherever_that_stands(kind, before):
+    plain = encoded(Image.new("L", (7, 5)), "PNG")
+    place = plain.index(b"IDAT" if before else b"IEND") - 4
+    (header,) = surveyed([plain[:place] + held_on_its_side()[kind] + plain[place:]])
+    assert header == ((7, 5), "L", 6, "")
+
+
+def test_for_a_header_no_pixel_of_a_png_file_is_decoded(monkeypatch):
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", lambda _: pytest.fail("it was decoded"))
+    for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
+        assert surveyed([encoded(Image.new(mode, (7, 5)), "PNG")])[0][:3] == ((5, 7), mode, 1)
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 77, "up"])

@@ -12,6 +12,8 @@ from tutelage.data.modes import TURNED, orientation_of
 from tutelage.data.pictures import HEAVIEST, needed, reason_of, sound_image
 from tutelage.machine import cores
 
+HELD = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
+"""Where a PNG file says how a camera was held, behind its pixels perhaps: pillow decodes them to look."""
 T = TypeVar("T")
 S = TypeVar("S")
 
@@ -51,9 +53,11 @@ def bytes_of(picture: Path | bytes) -> bytes:
 
 def _header(image: Any, picture: Path | bytes) -> Header:
     try:
-        with sound_image(image, bytes_of(picture)) as opened:
+        with sound_image(image, content := bytes_of(picture)) as opened:
             width, height = opened.size
-            orientation = orientation_of(opened) if opened.format != "TIFF" else 1  # whose size is upright already
+            is_upright = opened.format == "PNG" and not any(mark in content for mark in HELD)
+            is_upright |= opened.format == "TIFF"  # whose size is so already
+            orientation = 1 if is_upright else orientation_of(opened)
             size = (width, height) if orientation in TURNED else (height, width)
             return Header(size, opened.mode, orientation)
     except OSError as error:
