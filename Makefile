@@ -67,6 +67,7 @@ bench: $(READY)  ## speed: minutes, never part of the tests; what is met and mis
 	$(BIN)/python benchmarks/conflicts.py
 	$(BIN)/python benchmarks/mutual.py
 	$(BIN)/python benchmarks/variational.py
+	$(BIN)/python benchmarks/gated.py
 	$(BIN)/python benchmarks/decoding.py
 	$(BIN)/python benchmarks/int8.py --rounds 20
 	$(BIN)/python benchmarks/shares.py

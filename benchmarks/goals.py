@@ -82,6 +82,10 @@ GOALS = (
         Goal("variational", f"{kind}: variational / sure", 2.2, "issue 18")
         for kind in ("LeNet-5", "LeNet-5, channels last", "LeNet-300-100")
     ),
+    *(
+        Goal("gated", f"{kind}: gated / plain", 1.05, "issue 16")
+        for kind in ("MLP 300-100", "MLP 1200-1200", "LeNet-5", "ResNet-8", "DenseNet-BC(22, 12)")
+    ),
     *(Goal("language", f"slabs / all at once, KL of {classes}", 1.05, "issue 19") for classes in (8192, 32768)),
     Goal("shares", "a quick run's time outside of its training steps, share", 0.08, "issue 15"),
     Goal("shares", "a distillation's time outside of its pilot and its training steps, share", 0.10, "issue 14"),

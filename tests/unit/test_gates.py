@@ -178,6 +178,29 @@ def test_behind_a_flatten_a_gate_is_of_a_channel_and_not_of_a_place():
     assert (model.hidden.weight[:, 7 * 16 : 8 * 16] == 0).all() and (model.hidden.weight == 0).sum() == 500 * 16
 
 
+@pytest.mark.parametrize("name", ["mlp", "lenet"])
+def test_what_a_linear_layer_reads_is_gated_where_it_is_less_than_the_weight(name):
+    """The same answers and gradients as with gates on the weight, of batches on either side, and nothing is left."""
+    model, channels, x = made(name)
+    gate_(model.double(), channels)
+    draw_(model)
+    on_weights = deepcopy(model)
+    hooked = [layer for layer in on_weights.modules() if isinstance(layer, nn.Linear) and layer._forward_pre_hooks]
+    assert hooked
+    for layer in hooked:
+        layer._forward_pre_hooks.clear()
+    for samples in (x[:2].double(), x.double().repeat(200, 1, 1, 1)):  # fewer than units, and more
+        for network in (model, on_weights):
+            network.zero_grad()
+            network(samples).square().mean().backward()
+        pairs = zip(model.parameters(), on_weights.parameters(), strict=True)
+        assert all(torch.allclose(p.grad, q.grad, rtol=1e-9, atol=1e-12) for p, q in pairs)
+        torch.testing.assert_close(model(samples), on_weights(samples), rtol=1e-9, atol=1e-12)
+    read = torch.randn(2, model[-1].in_features, dtype=torch.float64)
+    torch.testing.assert_close(model[-1](input=read), model[-1](read), rtol=1e-9, atol=1e-12)
+    assert not any(module._forward_pre_hooks for module in fold_gates_(model).modules())
+
+
 class Interleaved(nn.Module):
     """Flattened with the places in front, so that the slots of a channel are not in a run."""
 

@@ -3,7 +3,8 @@
 A layer that mixes channels is linear, so that a gate ``g_c`` on an input channel is one on the weights that read it:
 ``W (g ⊙ a) = (W diag g) a``. So it stands behind the norm and the rectification of what the layer reads, as it must:
 before a norm it would be normalised away, and leave what the norm adds. A gate is a parametrisation of the weight: a
-step costs a product with the weights and none with activations.
+step costs a product with the weights and none with activations. Where a linear layer is to learn from a batch that has
+fewer numbers than its weight, they are multiplied instead, by the same gates.
 
 Huang & Wang, "Data-Driven Sparse Structure Selection for Deep Neural Networks", ECCV 2018, arXiv:1707.01213; Gu &
 Tresp, "Search for Better Students to Learn Distilled Knowledge", 2020, arXiv:2001.11612.
@@ -57,14 +58,24 @@ class InputGates(Gates):
         self.each = each if not rest and _is_in_runs(reader.slots, each) else 0
         slots = None if self.each else reader.slots.to(weight.device)
         self.register_buffer("slots", slots, persistent=False)
+        self.is_read = False  # in this pass: what the layer reads was multiplied
 
     def forward(self, weight: Tensor) -> Tensor:
-        gate = self.gate.to(weight.dtype)
-        if self.slots is not None:
-            gate = gate[self.slots]
-        elif self.each != 1:  # in runs, whose gradient is a sum
-            gate = gate[:, None].expand(-1, self.each).flatten()
+        if self.is_read:
+            self.is_read = False
+            return weight
+        gate = self._of_slots().to(weight.dtype)
         return weight * (gate.view(self.shape) if self.shape[-1] == 1 else gate)
+
+    def read(self, x: Tensor) -> Tensor:
+        """What a linear layer reads (…, slots), multiplied in the place of its weight."""
+        self.is_read = True
+        return (x * self._of_slots()).to(x.dtype)
+
+    def _of_slots(self) -> Tensor:
+        if self.slots is not None:
+            return self.gate[self.slots]
+        return self.gate if self.each == 1 else self.gate[:, None].expand(-1, self.each).flatten()  # a sum's gradient
 
 
 class BranchGate(Gates):
@@ -111,6 +122,8 @@ def gate_(model: nn.Module, channels: Channels, where: Where = everywhere) -> No
     for name in inputs:
         layer, reader = model.get_submodule(name), channels.readers[name]
         parametrize.register_parametrization(layer, "weight", InputGates(reader, _tensor(layer, "weight")))
+        if type(layer).forward is nn.Linear.forward:
+            layer.register_forward_pre_hook(_read_the_smaller)
     for name in branches:
         layer = model.get_submodule(name)
         gate = BranchGate(_tensor(layer, "weight"))
@@ -199,11 +212,26 @@ def unparametrised_(layer: nn.Module) -> None:
     folded = {}
     for what, made in layer.parametrizations.items():
         folded[what] = nn.Parameter(getattr(layer, what), requires_grad=bool(made.original.requires_grad))
+    for number in [n for n, hook in layer._forward_pre_hooks.items() if hook is _read_the_smaller]:
+        del layer._forward_pre_hooks[number]
     del layer._modules["parametrizations"]
     layer.__class__ = type(layer).__bases__[0]
     rest = {name: layer._parameters.pop(name) for name in list(layer._parameters)}
     for what, parameter in {**folded, **rest}.items():
         layer.register_parameter(what, parameter)
+
+
+def _read_the_smaller(layer: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+    """What ``layer`` reads times its gates, where that is less than its weight and a gradient is wanted.
+
+    Without one, the answer is that of the folded layer, to the bit.
+    """
+    made = layer.parametrizations.weight  # type: ignore[union-attr]
+    assert isinstance(made, parametrize.ParametrizationList) and isinstance(made.original, Tensor)
+    if not arguments or not torch.is_grad_enabled() or arguments[0].numel() >= made.original.numel():
+        return None  # nor of what is handed over by its name
+    gates = next(module for module in made if isinstance(module, InputGates))
+    return (gates.read(arguments[0]),)
 
 
 def _is_scaled_by_its_weights(layer: nn.Module) -> bool:

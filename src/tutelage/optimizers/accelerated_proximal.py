@@ -1,6 +1,7 @@
 """Exact zeros with momentum: accelerated proximal gradient in one pass a step."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import nan
 from typing import Any, TypeAlias
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from tutelage.optimizers.factory import Factory, Named
-from tutelage.optimizers.proximal import Scale, alike, refuse_no_strength, soft_threshold
+from tutelage.optimizers.proximal import Scale, alike, refuse_no_strength
 
 Momentum: TypeAlias = Callable[[int], float]
 """How many steps were taken (0 before the first) -> the momentum ``μ``."""
@@ -79,9 +80,8 @@ def accelerated_proximal(
             for group, before in zip(optimizer.param_groups, moving, strict=True):
                 taken, rate = group["proximal_steps"], group["lr"]
                 for row, g in before:
-                    z = _joined([p.grad for p in row.parameters]).mul_(-rate).add_(g)  # type: ignore[misc]
-                    x = soft_threshold(z, _joined(row.scales).mul_(rate * strength))
-                    row.move_(g, x, optimizer.state, momentum(taken), momentum(taken + 1), floor)
+                    row.attach(optimizer.state)
+                    row.move_(g, rate, rate * strength, momentum(taken), momentum(taken + 1), floor)
                 group["proximal_steps"] = taken + 1
 
         optimizer.register_step_pre_hook(remember)
@@ -119,18 +119,25 @@ class _Row:
     def __init__(self, parameters: tuple[nn.Parameter, ...], scales: Mapping[nn.Parameter, Tensor]) -> None:
         self.parameters, self.scales = parameters, [scales[p] for p in parameters]
         self.sizes = [p.numel() for p in parameters]
-        self.velocity = self.iterate = self.lasted = _joined(parameters)
+        self.velocity = self.iterate = self.lasted = self.scale = self.below = self.above = _joined(parameters)
+        self.threshold = nan
         self.velocities: dict[nn.Parameter, Tensor] = {}
 
-    def move_(
-        self, g: Tensor, x: Tensor, state: Mapping[Tensor, dict[str, Any]], last: float, this: float, floor: float
-    ) -> None:
-        """From ``g`` to ``max(x + this · v, floor)``, where ``v`` is ``x - g`` and ``last`` times what it was."""
+    def attach(self, state: Mapping[Tensor, dict[str, Any]]) -> None:
+        """Let what is remembered in ``state`` of each parameter be parts of these rows, if it is not yet."""
         states = [state[p] for p in self.parameters]
         if not all(map(self._is_part, states, self.parameters)):
             self._begin(states)
-        torch.add(x - g, self.velocity, alpha=last, out=self.velocity)
-        moved = (this * self.velocity).add_(x).clamp_min_(floor)
+
+    def move_(self, g: Tensor, rate: float, threshold: float, last: float, this: float, floor: float) -> None:
+        """A step of ``accelerated_proximal`` from ``g``, with ``last`` and ``this`` for ``μ_{k-1}`` and ``μ_k``."""
+        if threshold != self.threshold:
+            self.threshold, self.above = threshold, self.scale * threshold
+            self.below = -self.above
+        z = torch.sub(g, _joined([p.grad for p in self.parameters]), alpha=rate)  # type: ignore[misc]
+        x = z.sub_(torch.clamp(z, self.below, self.above))
+        self.velocity.mul_(last).add_(x).sub_(g)
+        moved = torch.add(x, self.velocity, alpha=this).clamp_min_(floor)
         torch.clamp_min(x, floor, out=self.iterate)
         self.lasted.add_(x > floor)
         torch._foreach_copy_(self.parameters, self._apart(moved))
@@ -144,6 +151,7 @@ class _Row:
             setattr(self, what, row)
             for state, part in zip(states, self._apart(row), strict=True):
                 state[what] = part
+        self.scale, self.threshold = _joined(self.scales), nan
         self.velocities = {p: state["velocity"] for p, state in zip(self.parameters, states, strict=True)}
 
     def _is_part(self, state: dict[str, Any], p: nn.Parameter) -> bool:
