@@ -56,8 +56,7 @@ def results(run: Run) -> dict:
 
 
 TWINS = {
-    "cifar10:search",
-    *(f"{data}:search_{what}" for data in ("cifar10", "cifar100") for what in ("losses", "kl0", "strength")),
+    *("cifar10:search", "cifar10:search_losses", "cifar10:search_kl0", "cifar10:search_strength"),
     *(f"cifar100:{name}" for name in ("born_again", "refinery", "mutual", "assistants", "efficacy", "ensemble", "mix")),
     *("mnist:search_losses", "mnist:search_kl0"),
 }

@@ -170,6 +170,7 @@ def test_a_search_that_ends_above_its_budget_closes_what_is_smallest_and_says_so
     course, layers = tables_of(one)
     assert "None did: of the gates that were still open the smallest were closed, to " in course.note
     assert sum(row[2] for row in layers.rows) < 50 and course.rows[-1][4] == 50
+    assert in_short(one).endswith(", found in 2 epochs, none of which ended within the budget")
     assert "Nothing nearer" not in course.note
     assert "Nothing nearer to it was found" in tables_of(replace(one, cost=0.5 * one.limit))[0].note
 

@@ -3,7 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from tutelage.report.numbers import scaled
+
 Clock: TypeAlias = Callable[[], float]
+SHORT = 1e4
+"""Numbers from here on are said in thousands and millions."""
 
 
 class Pace:
@@ -41,13 +45,16 @@ def validation_in_words(validation: Mapping[str, Any] | None) -> str:
     'validation errors 1.42 % (71 of 5000)'
     >>> validation_in_words({"perplexity": 23.07, "count": 5000})
     'validation perplexity 23.07'
+    >>> validation_in_words({"MACs": 2293000.0})
+    'validation MACs 2.29 M'
     """
     name = next((name for name in validation or () if name != "count"), None)
     if not validation or name is None:
         return ""
     value, count = validation[name], validation.get("count")
-    number = f"{100 * value / count:.2f} % ({value} of {count})" if count and isinstance(value, int) else f"{value:.4g}"
-    return f"validation {name} {number}"
+    if count and isinstance(value, int):
+        return f"validation {name} {100 * value / count:.2f} % ({value} of {count})"
+    return f"validation {name} {scaled(value) if value >= SHORT else f'{value:.4g}'}"
 
 
 def terms_of(record: Mapping[str, Any]) -> str:

@@ -142,9 +142,13 @@ def drops_of(one: Found) -> list[float]:
 
 
 def in_short(one: Found) -> str:
-    """What was found, in a sentence's part: ``48k of 266.2k MACs, found in 4 epochs``."""
+    """What was found, in a sentence's part: ``48k of 266.2k MACs, found in 4 epochs``.
+
+    Where none of them ended within the budget, and the smallest gates were closed to meet it, it says so.
+    """
     spent = in_words(one.cost, one.unit).partition(" ")[0]
-    return f"{spent} of {in_words(one.whole, one.unit)}, found in {counted(one.epochs, 'epoch')}"
+    none = "" if one.reached else ", none of which ended within the budget"
+    return f"{spent} of {in_words(one.whole, one.unit)}, found in {counted(one.epochs, 'epoch')}{none}"
 
 
 def _course(one: Found) -> Table:
@@ -195,7 +199,7 @@ def _layers(one: Found) -> Table:
 def _blocks(one: Found) -> Table:
     drops = drop_by_part(one.channels, closed(one.searched.last))
     return Table(
-        title="What is gone of each block",
+        title="Drop ratios of blocks",
         columns=("block", "drop ratio, %"),
         rows=tuple((f"from {name} on", round(100 * share, 1)) for name, share in drops.items()),
         note=PARTS_NOTE,

@@ -35,7 +35,7 @@ class Searched:
     def told(self, name: str) -> str:
         """The same in words."""
         value = self.value(name)
-        return "no figure" if value is None else f"{value:g}"
+        return "no figure" if value is None else f"{value:g} {self.metric.unit}".rstrip()
 
 
 def searched(
@@ -85,7 +85,7 @@ def errors_by(
         title=f"Students by {by}",
         columns=(by, "epochs to the budget", first.unit, f"{metric}, labels", f"{metric}, distilled"),
         rows=tuple(rows),
-        note=f"Test {metric} of what each search found within {in_words(first.limit, first.unit)}, trained anew. "
+        note=f"Test {metric} of what each search found within {in_words(first.limit, first.unit)}, trained anew."
         f"{_unreached(students)}",
         curve=Curve(by, f"{metric}, distilled", log_x=log_x) if is_number else None,
     )
@@ -99,7 +99,7 @@ def parts_by(students: Searched, by: str) -> list[Table]:
         return []
     return [
         Table(
-            title=f"What is gone of each block by {by}",
+            title=f"Drop ratios of blocks by {by}",
             columns=(by, *(f"from {name} on" for name in parts)),
             rows=tuple((name, *(round(100 * share, 1) for share in row.values())) for name, row in rows.items()),
             note=PARTS_NOTE,
@@ -128,4 +128,4 @@ def _unreached(students: Searched) -> str:
     late = unreached(students)
     if not late:
         return ""
-    return f"Of {', '.join(late)} no epoch ended within it: the smallest gates were closed after the last."
+    return f" Of {', '.join(late)} no epoch ended within it: the smallest gates were closed after the last."
