@@ -19,8 +19,8 @@ from tutelage.data.pictures import needed
 from tutelage.deployment.about import About
 from tutelage.deployment.onnx import export_onnx
 from tutelage.deployment.program import export_program
-from tutelage.deployment.traced import quiet
 from tutelage.own_data.preprocessing import Preprocessing
+from tutelage.quiet import quiet
 from tutelage.weights.foreign import load_foreign
 
 FILLED = """

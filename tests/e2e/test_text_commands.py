@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from bert_folders import save_classifier
 from span_teachers import found_words
 from tutelage import distill, load
 from tutelage.cli.command import main
-from tutelage.data.synthetic_sentences import spoken
+from tutelage.data.synthetic_sentences import known_pieces, spoken
+from tutelage.models.text_classifier import text_classifier
 from tutelage.study.own.settings import DataSettings
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("texts")]
@@ -114,6 +116,7 @@ def test_a_network_of_texts_is_measured(capsys):
         (["distill", "--teacher", "hf:empty", "--data", "texts.tsv", "--student", "tiny", *SHORT], "config.json"),
         (["distill", "--teacher", "hf:teacher", "--data", "other.tsv", "--student", "tiny", *SHORT], "does not know"),
         ([*LABELLED, "--student", "tiny", "--vocabulary", "fewer.txt"], "its numbers mean other pieces"),
+        (["measure", "--model", "hf:fresh", "--data", "texts.tsv"], "it was saved before it was trained"),
         (["measure", "--model", "hf:teacher", "--data", "lines.txt"], "holds texts without labels"),
         (
             ["compress", "--teacher", "hf:teacher", "--data", "texts.tsv", "--target", "2x smaller"],
@@ -124,6 +127,8 @@ def test_a_network_of_texts_is_measured(capsys):
 def test_what_cannot_work_is_one_sentence_and_leaves_nothing(capsys, line, sentence):
     Path("empty").mkdir()
     Path("empty/vocab.txt").write_text(Path("teacher/vocab.txt").read_text())
+    save_classifier(text_classifier(2, vocabulary=len(known_pieces()), separator=3), Path("fresh"))
+    Path("fresh/vocab.txt").write_text(Path("teacher/vocab.txt").read_text())
     Path("fewer.txt").write_text(Path("teacher/vocab.txt").read_text().replace("\nbal\n", "\nball\n"))
     Path("other.tsv").write_text("text\tlabel\n" + "Это очень хорошо\tx\nА это плохо\ty\n" * 20)
     assert main(line) in (2, 3)

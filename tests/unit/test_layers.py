@@ -9,8 +9,8 @@ import pytest
 import tutelage
 
 ORDER = [
-    *["machine", "printable", "plurals", "progress", "stopped", "profiling", "ranks", "group", "plain_json", "files"],
-    *["tensors", "copies", "checksums"],
+    *["machine", "printable", "plurals", "progress", "stopped", "quiet", "profiling", "ranks", "group"],
+    *["plain_json", "files", "tensors", "copies", "checksums"],
     *["checkpoint", "renewal", "weights", "trust", "calls", "keys", "shapes", "limits", "outputs", "taps"],
     *["results", "losses", "models", "data", "own_data", "foreign", "measures", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],

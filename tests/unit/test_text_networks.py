@@ -1,6 +1,8 @@
 """Trained networks of texts in the forms that people have them: what they answer, and what is refused."""
 
 import json
+import sys
+import warnings
 from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -138,7 +140,7 @@ def test_what_is_not_there_or_makes_no_sense_is_one_sentence(text, weights, erro
         built(text, weights=weights)
 
 
-def test_another_family_is_run_by_transformers(monkeypatch):
+def test_another_family_is_run_by_transformers_without_what_that_says_of_it(monkeypatch, capfd):
     network = classifier()
     save_classifier(network, Path("net"))
     reconfigured(model_type="electra")
@@ -159,12 +161,43 @@ def test_another_family_is_run_by_transformers(monkeypatch):
             "local_files_only": True,
             "output_loading_info": True,
         }
+        print("Loading weights: 100%", file=sys.stderr)
+        warnings.warn("a report of what is lacking", stacklevel=1)
         return Theirs(), {"missing_keys": set()}
 
     monkeypatch.setattr("tutelage.foreign.transformers_folders.imported", lambda _: module)
     assert torch.equal(texts_in_folder("net", *SPECIAL, vectors=False)(TOKENS), network(TOKENS))
     assert seen["mask"].tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 1, 0]]
     assert seen["types"].tolist() == [[0, 0, 0, 1, 1], [0, 0, 0, 0, 0]]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_vectors_are_those_of_an_encoder_alone(monkeypatch):
+    """A pooler that is not in the file would be drawn at random, and a decoder has nothing to go on."""
+    network = classifier().encoder
+    save_classifier(classifier(), Path("net"))
+    reconfigured(model_type="t5")
+
+    class Whole(nn.Module):
+        config = SimpleNamespace(is_encoder_decoder=True)
+
+        def get_encoder(self):
+            return Half()
+
+    class Half(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.pooler = nn.Linear(2, 2)
+
+        def forward(self, input_ids=None, attention_mask=None):
+            assert self.pooler is None and attention_mask is not None
+            return SimpleNamespace(last_hidden_state=network(input_ids))
+
+    module = ModuleType("transformers")
+    module.AutoModel = SimpleNamespace(from_pretrained=lambda *_, **_how: (Whole(), {"missing_keys": {"pooler.bias"}}))
+    monkeypatch.setattr("tutelage.foreign.transformers_folders.imported", lambda _: module)
+    found = texts_in_folder("net", *SPECIAL, vectors=True)
+    assert torch.equal(found(TOKENS), SentenceEncoder(network)(TOKENS)) and not [*found.parameters()]
 
 
 def test_a_family_without_types_of_tokens_is_given_none(monkeypatch):

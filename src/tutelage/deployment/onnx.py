@@ -26,9 +26,10 @@ from tutelage.deployment.network import (
     output_name,
     plain_copy,
 )
-from tutelage.deployment.traced import BATCH, TOKENS, quiet, traced, traced_texts
+from tutelage.deployment.traced import BATCH, TOKENS, traced, traced_texts
 from tutelage.deployment.whole_numbers import in_whole_numbers
 from tutelage.files import atomically
+from tutelage.quiet import quiet
 
 OPSET = 18
 """The version of ONNX's operators in the files; ONNX Runtime has it since 1.14 (2023)."""

@@ -18,8 +18,9 @@ from tutelage.deployment.network import (
     output_name,
     plain_copy,
 )
-from tutelage.deployment.traced import quiet, traced, traced_texts
+from tutelage.deployment.traced import traced, traced_texts
 from tutelage.files import atomically
+from tutelage.quiet import quiet
 
 FACTS = "tutelage.json"
 """The part of the archive in which the task, the classes and the preprocessing stand."""

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tutelage.calls import reason
 from tutelage.deployment.onnx import INPUT, onnx_module
-from tutelage.deployment.traced import quiet
+from tutelage.quiet import quiet
 
 Observer: TypeAlias = Literal["minmax", "entropy", "percentile"]
 """How the range of an activation follows from what samples made of it: all of it, the part whose histogram in 8 bits is

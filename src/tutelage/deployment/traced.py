@@ -1,18 +1,16 @@
 """A network as one path of operations for batches of any size; where there is none, which line is at fault."""
 
-import logging
 import re
 import traceback
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from io import StringIO
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
+
+from tutelage.quiet import quiet
 
 BATCH, TOKENS = "batch", "tokens"
 FIXED = "specialized it to be a constant"
@@ -62,19 +60,6 @@ def _program_of_code(network: nn.Module, rows: tuple[Tensor, ...], sizes: tuple[
     with suppress(Exception):
         return _program(network, rows, sizes, strict=True)
     return None
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without what torch's exporters say of their own progress, of packages that are not there, and of themselves."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
 
 
 def _reason(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from torch import nn
 from tutelage.calls import lacking, reason
 from tutelage.machine import usable_memory
 from tutelage.outputs import TensorOutput
+from tutelage.quiet import quiet
 from tutelage.trust import Refused, imported
 
 INSTALL = {
@@ -75,9 +77,10 @@ def hugging_face_network(name: str, *, pretrained: bool, **options: Any) -> nn.M
         if known in _loaded:
             return deepcopy(_loaded[known])
         network: nn.Module
-        network, told = classifier.from_pretrained(
-            name, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
-        )
+        with quiet() if Path(name).is_dir() else nullcontext():  # what is fetched is seen to come
+            network, told = classifier.from_pretrained(
+                name, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
+            )
         _loaded.clear()
         drawn = any(told.get(what) for what in ("missing_keys", "mismatched_keys"))  # anew each time that it is built
         if not drawn and KEPT * _bytes_of(network) < usable_memory():

@@ -5,6 +5,7 @@ families are run by that library, where it is installed.
 """
 
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -88,8 +89,13 @@ class TransformersTexts(nn.Module):
 
 
 def _by_transformers(folder: Path, padding: int, separator: int, vectors: bool) -> nn.Module:
+    network: Any
     if vectors:  # which do without the pooler
         network = loaded_by_transformers(folder, "AutoModel", what="encoder", cure="save it again", spared=["pooler"])
+        if getattr(getattr(network, "config", None), "is_encoder_decoder", False):
+            network = network.get_encoder()
+        if hasattr(network, "pooler"):  # which may have been drawn at random
+            network.pooler = None
     else:
         cure = "fine-tune it with a head, or say --task embeddings"
         kind = "AutoModelForSequenceClassification"

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tutelage.calls import lacking
 from tutelage.foreign.bert_files import FAMILIES, config_in
 from tutelage.models.sentences import counting, trimmed
+from tutelage.quiet import quiet
 from tutelage.trust import Refused, imported
 
 
@@ -51,9 +52,14 @@ def loaded_by_transformers(folder: Path, kind: str, *, what: str, cure: str, spa
         ) from None
     try:
         network: nn.Module
-        network, told = getattr(library, kind).from_pretrained(
-            str(folder), use_safetensors=True, trust_remote_code=False, local_files_only=True, output_loading_info=True
-        )
+        with quiet():  # what is lacking is said below, in a sentence
+            network, told = getattr(library, kind).from_pretrained(
+                str(folder),
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+            )
     except Exception as failure:  # its own kinds of errors, of many lines
         words = str(failure).strip().partition("\n")[0].rstrip(".")
         raise ValueError(f"{folder} is no network that transformers loads ({words}); save it again.") from None

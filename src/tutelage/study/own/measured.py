@@ -15,14 +15,12 @@ from tutelage import machine
 from tutelage.calls import reason
 from tutelage.data.labelled import Labelled
 from tutelage.data.views import in_order
-from tutelage.foreign.forms import only_answers
 from tutelage.foreign.log_answers import Said
 from tutelage.measures.calibration import calibration
 from tutelage.measures.chance import left_open
 from tutelage.measures.latency import latency
 from tutelage.measures.memory import peak_bytes
 from tutelage.measures.predict import device_of, evaluating
-from tutelage.models.trained import comes_trained
 from tutelage.plurals import counted
 from tutelage.results import Latency, Score
 from tutelage.study.diagnosis.answered import are_classes, judged
@@ -32,7 +30,7 @@ from tutelage.study.diagnosis.pictures_tried import Way
 from tutelage.study.network_costs import costs_of, nothing_seen, sees_inside, takes_time
 from tutelage.study.own.sets import own_sets
 from tutelage.study.own.settings import DataSettings
-from tutelage.study.own.teacher_builds import as_logits, refuse_unknown, teacher_build
+from tutelage.study.own.teacher_builds import as_logits, refuse_unknown, refuse_untrained, teacher_build
 from tutelage.study.own.teacher_inputs import shown_to, with_head
 from tutelage.study.own.teacher_settings import OwnTeacherSettings
 from tutelage.study.own.text_teachers import as_cut
@@ -158,8 +156,7 @@ def measured_network(
 def filled_network(data: Sets, asked: OwnTeacherSettings, notes: list[str]) -> tuple[nn.Module, Way]:
     """The network that ``asked`` names with its weights in it, and what its own pictures are."""
     build, pictures = teacher_build(data, asked, notes.append)
-    if asked.weights is None and not only_answers(asked.teacher) and not comes_trained(build):
-        raise ValueError(f"{asked.teacher} is untrained as it is built; give the file of its weights with --weights.")
+    refuse_untrained(asked, build)
     network = build()
     if asked.weights is not None:
         notes += load_foreign(asked.weights, network)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from torch import nn
 
 from tutelage.foreign.forms import only_answers
-from tutelage.models.trained import comes_trained
 from tutelage.plurals import counted
 from tutelage.profiling import clocked
 from tutelage.run import Run
@@ -14,7 +13,7 @@ from tutelage.stages.storage import Finished
 from tutelage.study.diagnosis.causes import diagnosed
 from tutelage.study.diagnosis.measured_first import measured_first
 from tutelage.study.diagnosis.pictures_tried import Way
-from tutelage.study.own.teacher_builds import as_logits, fitted, teacher_build
+from tutelage.study.own.teacher_builds import as_logits, fitted, refuse_untrained, teacher_build
 from tutelage.study.own.teacher_inputs import shown_to, with_head
 from tutelage.study.own.teacher_settings import OwnTeacherSettings
 from tutelage.study.sets import Sets
@@ -40,11 +39,7 @@ def built_teacher(
     """
     build, pictures = teacher_build(data, asked, run.progress.note)
     called = asked.teacher if asked.weights is None else f"{asked.teacher} with the weights in {asked.weights}"
-    if asked.weights is None and not only_answers(asked.teacher) and not comes_trained(build):
-        raise ValueError(
-            f"{asked.teacher} is untrained as it is built; give the file of its weights with --weights, or name a "
-            "network that comes with them (timm:…, hf:…)."
-        )
+    refuse_untrained(asked, build)
     try:
         build = as_logits(
             build, data, pictures, asked.teacher, asked.weights, run.progress.note, said=asked.teacher_answers

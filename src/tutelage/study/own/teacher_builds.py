@@ -8,14 +8,16 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tutelage.foreign.forms import own_network, wanted_pictures
+from tutelage.foreign.forms import only_answers, own_network, wanted_pictures
 from tutelage.foreign.log_answers import Kind, Said, end_of, in_words, log_answers, with_a_column, with_background
 from tutelage.foreign.table_answers import Named, TableOfAnswers
 from tutelage.foreign.table_file import ENDINGS
+from tutelage.foreign.text_networks import FOLDER
 from tutelage.losses.spans import ENDS
 from tutelage.measures.predict import evaluating
 from tutelage.methods.check import failure_in_words, refuse_other_answers, tensor_of
 from tutelage.methods.suited import kind_of_answers
+from tutelage.models.trained import comes_trained
 from tutelage.outputs import tensor_output
 from tutelage.plurals import counted
 from tutelage.shapes import LabelLogits, LogitMap, Logits
@@ -61,6 +63,21 @@ def refuse_unknown(asked: OwnTeacherSettings) -> None:
     own_network(asked.teacher, asked.weights, num_classes=2, samples=Named((), ()))
     if asked.weights is not None and not asked.weights.is_file():
         raise FileNotFoundError(f"There is no file {asked.weights} to take the weights of {asked.teacher} from.")
+
+
+def refuse_untrained(asked: OwnTeacherSettings, build: Build) -> None:
+    """Raise ``ValueError`` for a network that nobody has trained yet, as far as its weights show."""
+    if asked.weights is not None or only_answers(asked.teacher) or comes_trained(build):
+        return
+    if asked.teacher.startswith(FOLDER) and Path(asked.teacher.removeprefix(FOLDER)).is_dir():
+        raise ValueError(
+            f"{asked.teacher} has the weights that a network begins with: it was saved before it was trained; name the "
+            "folder of a trained one."
+        )
+    raise ValueError(
+        f"{asked.teacher} is untrained as it is built; give the file of its weights with --weights, or name a network "
+        "that comes with them (timm:…, hf:…)."
+    )
 
 
 def teacher_fitted(data: Sets, asked: OwnTeacherSettings) -> Build:
