@@ -130,6 +130,9 @@ def test_a_curve_of_detection_keeps_to_its_false_alarms():
     assert detected(torch.zeros(20), torch.ones(30), [0.0]) == [1.0]
     with pytest.raises(ValueError, match="Scores are numbers of samples within and outside"):
         detected(within, torch.zeros(0), [0.5])
+    for share in (-0.1, 1.5, float("nan")):
+        with pytest.raises(ValueError, match="A share of false alarms is from 0 to 1; got"):
+            detected(within, beyond, [share])
 
 
 @pytest.mark.parametrize("scores", [(torch.zeros(0), torch.ones(1)), (torch.ones(1), torch.tensor([float("nan")]))])

@@ -28,8 +28,9 @@ def monte_carlo(
 
     All of the model is in eval mode but the modules for which ``random`` holds, which draw anew for each sample: the
     variational layers (``compress.variational.is_variational``), or dropout, ``lambda module: isinstance(module,
-    nn.Dropout)``. The random numbers follow from ``seed``, and no other's are used up. As ``partial(monte_carlo,
-    random=…)`` it is the ``predict`` of a task of classes: ``replace(task, predict=…)`` judges by it.
+    nn.Dropout)``. The random numbers follow from ``seed`` and ``batch_size``, and no other's are used up. As
+    ``partial(monte_carlo, random=…)`` it is the ``predict`` of a task of classes: ``replace(task, predict=…)`` judges
+    by it.
 
     Raises ``ValueError`` for no pass, for a network in which nothing is random, and as ``predict`` does.
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tutelage.limits import refuse_outside
+
 
 @dataclass(frozen=True)
 class Detection:
@@ -42,11 +44,13 @@ def outside(within: Tensor, beyond: Tensor) -> Detection:
 def detected(within: Tensor, beyond: Tensor, false_alarms: Sequence[float]) -> list[float]:
     """The share of ``beyond`` (M,) with higher scores than all but a share of those ``within`` (N,): a curve.
 
-    Each of ``false_alarms`` is from 0 to 1, and so is each answer. Raises ``ValueError`` as ``outside`` does.
+    Each of ``false_alarms`` is from 0 to 1, and so is each answer. Raises ``ValueError`` for others and as ``outside``.
 
     >>> detected(torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([0.25, 0.35, 0.5]), [0.0, 0.25, 0.5])
     [0.3333333333333333, 0.6666666666666666, 1.0]
     """
+    for share in false_alarms:
+        refuse_outside("A share of false alarms", share, 0, 1)
     within, beyond = _scores(within, beyond)
     ordered = within.sort(descending=True).values
     limits = [ordered[min(int(share * len(ordered)), len(ordered) - 1)] for share in false_alarms]
