@@ -81,6 +81,20 @@ def refuse_precision(precision: torch.dtype) -> None:
         raise ValueError(f"precision is torch.float32 (no autocast) or torch.bfloat16; got {precision}.")
 
 
+def versions_of(batch: Batch) -> dict[str, int]:
+    """How often each tensor of ``batch`` was written to, where that is counted."""
+    return {name: x._version for name, x in batch.items() if isinstance(x, Tensor) and not x.is_inference()}
+
+
+def refuse_overwritten(batch: Batch, before: Mapping[str, int], who: str) -> None:
+    """Raise ``ValueError`` where ``who`` has written to a tensor of ``batch`` since its versions were ``before``."""
+    if written := [name for name, version in versions_of(batch).items() if version != before.get(name, version)]:
+        raise ValueError(
+            f"{who} overwrites 'batch.{written[0]}' as it runs, which others and later epochs see then; begin with "
+            f"x = x.clone(), or leave out inplace=True."
+        )
+
+
 def refuse_no_activations(answer: Any) -> None:
     if not isinstance(answer, Mapping):
         raise ValueError(f"A teacher answers with a mapping such as {{'output': logits}}; got {in_words(answer)}.")

@@ -46,7 +46,12 @@ def rehearse(states: States, batches: Batches, loop: Loop, device: torch.device)
             sizes.append(loop.size(batch))
         checks.refuse_empty(sizes, 0, 0)
         with loop.autocast(device.type):
-            scenes = play(states, batch, ask_teachers(states, batch), list(states), also=[OUTPUT])
+            versions = checks.versions_of(batch)
+            taught = ask_teachers(states, batch)
+            teachers = ", ".join(map(repr, sorted({who for x in states.values() for who in x.learner.teachers})))
+            checks.refuse_overwritten(batch, versions, f"A teacher ({teachers})")
+            scenes = play(states, batch, taught, list(states), also=[OUTPUT])
+            checks.refuse_overwritten(batch, versions, f"A learner ({', '.join(map(repr, states))})")
             for name, state in states.items():
                 checks.try_terms(state, scenes[name])
         loop.size(batch)

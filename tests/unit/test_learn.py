@@ -270,6 +270,26 @@ def test_a_loss_that_is_not_finite_leaves_the_weights_and_is_named(place):
         training.state_dict()
 
 
+class Doubling(nn.Module):
+    """Writes to what it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = mlp(seed=3)
+
+    def forward(self, x):
+        return self.inner(x.mul_(2))
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "who"), [(mlp, Doubling, r"A teacher \('teacher'\)"), (Doubling, mlp, "A learner")]
+)
+def test_a_network_that_writes_to_the_batch_is_refused_before_others_see_that(student, teacher, who):
+    learner = Learner(student(), kd(), SGD, teachers={"teacher": frozen(teacher())})
+    with pytest.raises(ValueError, match=f"{who}.* overwrites 'batch.input' as it runs, .*begin with x = x.clone()"):
+        list(train({"student": learner}, vectors(2), 1))
+
+
 @pytest.mark.parametrize("place", ["batch.input", "teacher.output", "student.output"])
 def test_a_loss_that_is_not_finite_says_what_it_was_given(place):
     batches, student, teacher = vectors(2), mlp(seed=3), mlp(seed=4)
