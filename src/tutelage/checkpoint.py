@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save, save_file
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from tutelage import plain_json
 from tutelage.checksums import MANIFEST, manifest
@@ -143,8 +144,10 @@ def filled(model: nn.Module, weights: Any, path: Path | str, cure: str = RESTORE
     if not isinstance(weights, dict) or not all(isinstance(x, Tensor) for x in weights.values()):
         raise ValueError(f"{path} holds no weights of a {type(model).__name__}: {cure}.")
     tensors, state = uncompiled(weights), model.state_dict()
-    own = {name: tuple(x.shape) for name, x in uncompiled(state).items()}
     stored = {name: tuple(x.shape) for name, x in tensors.items()}
+    own = {  # torch's lazy modules take any shape, and have that from then on
+        name: stored.get(name, ()) if is_lazy(x) else tuple(x.shape) for name, x in uncompiled(state).items()
+    }
     if own != stored:
         raise ValueError(
             f"{path} holds the weights of another architecture than this {type(model).__name__}: {_gap(own, stored)}; "

@@ -130,6 +130,16 @@ def test_weights_come_back_and_tied_ones_are_stored_once_and_stay_tied(tmp_path,
     assert [p.stride() for p in other.parameters()] == [p.stride() for p in net.parameters()]
 
 
+def test_weights_come_back_into_a_network_that_has_no_shapes_yet(tmp_path):
+    def build():
+        return nn.Sequential(nn.LazyConv1d(3, 2), nn.Flatten(), nn.LazyLinear(4))
+
+    trained, x = build(), torch.rand(2, 5, 6)
+    trained(x)
+    save_weights(tmp_path / "net", trained)
+    assert torch.equal(load_weights(tmp_path / "net", build())(x), trained(x))
+
+
 @pytest.mark.parametrize(
     ("there", "here", "gap"),
     [

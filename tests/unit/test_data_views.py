@@ -249,3 +249,8 @@ def test_a_lesson_of_another_kind_of_set_is_refused_with_what_to_wrap_it_in(part
     words = r"A TensorDataset is no set that a lesson can show; wrap tensors with tutelage\.data\.labelled\.labelled\("
     with pytest.raises(ValueError, match=words):
         Lesson(**{"train": DATA, part: foreign})
+
+
+def test_a_lesson_without_samples_is_refused():
+    with pytest.raises(ValueError, match="has a sample or more to learn from; its training set is empty"):
+        Lesson(DATA[torch.zeros(0, dtype=torch.int64)])

@@ -19,7 +19,8 @@ class Lesson:
 
     ``validation`` is for choices; there, and wherever a network is measured, ``test_transform`` shows the samples.
 
-    Raises ``ValueError`` for another kind of data set than those of ``tutelage.data``, such as torch's.
+    Raises ``ValueError`` for another kind of data set than those of ``tutelage.data``, such as torch's, and for none to
+    learn from.
     """
 
     train: Labelled
@@ -32,13 +33,15 @@ class Lesson:
     test_transform: Show = plain
 
     def __post_init__(self) -> None:
-        """Raise ``ValueError``, before hours are spent, for a set that is not one of ours and has no such parts."""
+        """Raise ``ValueError``, before hours are spent, for a set without the parts of ours, or an empty one."""
         for data in (self.train, self.validation):
             if data is not None and not all(hasattr(data, part) for part in ("inputs", "targets", "index")):
                 raise ValueError(
                     f"A {type(data).__name__} is no set that a lesson can show; wrap tensors with "
                     "tutelage.data.labelled.labelled(name, inputs, targets, classes)."
                 )
+        if not len(self.train):
+            raise ValueError("A lesson has a sample or more to learn from; its training set is empty.")
 
     @property
     def example(self) -> Tensor:
