@@ -128,6 +128,7 @@ def seen_otherwise_every_time(images, _view):
         (labelled("nameless", GREY, torch.zeros(11)), some_of(lambda images, _view: images, FEW)),
         (labelled("named", GREY, torch.zeros(11)), {"depth": plain}),
         (labelled("none", GREY[:0], torch.zeros(0)), plain),
+        (labelled("of nothing", GREY[..., :0], torch.zeros(11)), plain),
     ],
     ids=lambda x: getattr(x, "name", ""),
 )

@@ -208,7 +208,9 @@ class TestPlan:
         light = augment.augmentation("light", (8, 8), 3, 4).pictures
         lesson = Lesson(labelled("pictures", pictures, torch.zeros(64)), None, light, 4, batch_size=16)
         assert showing.saved_by_keeping(lesson, batches, end) == 1
+        before = len(made)
         assert showing.saved_by_keeping(replace(lesson, num_views=1), batches, end) == 0
+        assert len(made) == before
 
     def test_what_was_before_the_plan_counts(self, run, people):
         run.begun = perf_counter() - 3600

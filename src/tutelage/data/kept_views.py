@@ -46,7 +46,7 @@ def bytes_of_views(data: Labelled, transform: Show, num_views: int) -> int:
     if show is None or not len(data) or data.others or data.index.device.type != "cpu":
         return 0
     picture = _first_picture(data.inputs, around_normalising(show)[0])
-    if not isinstance(picture, Tensor) or picture.dtype != torch.uint8 or len(picture) != 1:
+    if not isinstance(picture, Tensor) or picture.dtype != torch.uint8 or len(picture) != 1 or not picture.nbytes:
         return 0
     size = len(data) * num_views * (picture.nbytes + 1)
     return size if size <= SHARE * free_memory() / group.size() else 0

@@ -15,6 +15,8 @@ def saved_by_keeping(lesson: Lesson, batches: int, end: float) -> float:
 
     Seen with so many batches, fewer of them where ``end`` comes first; 0 where nothing is kept.
     """
+    if not lesson.kept_bytes(MOST):
+        return 0.0
     anew, kept = lesson.batches(), lesson.batches(MOST)
     seconds, count = _seconds_a_batch(islice(anew(0, 0), batches), end)
     _seconds_a_batch(islice(kept(0, 0), count))
