@@ -109,3 +109,4 @@ CPU: dict[str, Any] = {
 }
 search_smoke = partial(search, **SMALLEST)
 search_cpu = partial(search, **CPU)
+"""On 10,000 of the pictures; the search takes five minutes of a core at most, all of it about forty: docs/search.md."""
