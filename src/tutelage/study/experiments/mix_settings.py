@@ -26,6 +26,8 @@ class MixSettings:
     """share of the parameters that layers of low rank leave"""
     pruned_to: str = "25 % of the parameters"
     """what pruning leaves: '25 % of the parameters', 'half' of the MACs, '90 MMACs', …"""
+    multiple: Annotated[int, AtLeast(1), AtMost(64)] = 1
+    """pruning leaves widths that are multiples of this, which kernels like: 8 or 16"""
     zeros: Annotated[float, Above(0), AtMost(0.999)] = 0.9
     """share of the weights that are 0 where they are thinned"""
     code_bits: Annotated[int, AtLeast(1), AtMost(8)] = 5

@@ -121,6 +121,7 @@ def pruned(mixture: Mixture, arm: Arm, before: Made) -> Made:
         plan=mixture.plans.recovers,
         budget=budget(mixture.settings.pruned_to),
         teaching=mixture.of(arm),
+        multiple=mixture.settings.multiple,
         most=MOST,
     )
     return Made(last.recovered, partial(fresh, before.build, architecture=last.architecture))
