@@ -72,9 +72,12 @@ class Trainer:
         size, pieces = self.args.per_device_train_batch_size, self.args.gradient_accumulation_steps
         for start in range(0, len(self.train_dataset), size):
             inputs = collated(self.train_dataset[start : start + size])
-            loss = self.compute_loss(self.model, inputs, num_items_in_batch=inputs["labels"].numel())
-            assert not self.model_accepts_loss_kwargs  # or the mean would not be divided
-            (loss / pieces).backward()
+            count = inputs["labels"].numel()
+            loss = self.compute_loss(self.model, inputs, num_items_in_batch=count)
+            if self.model_accepts_loss_kwargs:  # which is divided by the labels of all pieces already
+                half = self.compute_loss(self.model, inputs, num_items_in_batch=2 * count)
+                torch.testing.assert_close(half, loss / 2)
+            (loss if self.model_accepts_loss_kwargs else loss / pieces).backward()
             optimizer.step()
             optimizer.zero_grad()
         assert any(not torch.equal(p, before[name]) for name, p in self.model.named_parameters())
