@@ -3,9 +3,9 @@
 Devlin et al., "BERT", 2019, arXiv:1810.04805, §4.2; google-research/bert, run_squad.py.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from hashlib import sha256
 from typing import TypedDict
 
@@ -24,6 +24,8 @@ MAY, BEGINS, ENDS = 1, 2, 4
 LONGEST, STRIDE, LONGEST_QUESTION = 384, 128, 64
 """Tokens of a window, from where one begins to where the next does, and of a question, as published."""
 NOWHERE = (-1, -1)
+KEPT = 256
+"""Contexts of which is remembered how they are cut: questions about one mostly follow each other."""
 
 
 class Sizes(TypedDict):
@@ -89,12 +91,13 @@ def span_windows(
             f"{longest_question} of a question and one of a context, each at 1 or more from the last; got "
             f"{len(questions)} questions, windows of {longest} and {stride} between them."
         )
+    where = lru_cache(KEPT)(partial(placed, pieces=pieces))
     rows: list[list[int]] = []
     marks: list[list[int]] = []
     places: list[list[Place]] = []
     numbers: list[int] = []
     for number, one in enumerate(questions):
-        for row, mark, place in _windows(one, pieces, longest, stride, longest_question):
+        for row, mark, place in _windows(one, pieces, where, longest, stride, longest_question):
             rows.append(row)
             marks.append(mark)
             places.append(place)
@@ -106,10 +109,15 @@ def span_windows(
 
 
 def _windows(
-    one: Question, pieces: WordPieces | LibraryPieces, longest: int, stride: int, longest_question: int
+    one: Question,
+    pieces: WordPieces | LibraryPieces,
+    placed_in: Callable[[str], tuple[list[int], list[Place]]],
+    longest: int,
+    stride: int,
+    longest_question: int,
 ) -> Iterator[tuple[list[int], list[int], list[Place]]]:
     question = pieces.of_text(one.question)[:longest_question]
-    context, where = placed(one.context, pieces)
+    context, where = placed_in(one.context)
     if not question or not context:
         raise ValueError(f"The question {one.name or one.question[:40]!r} or its context has no word; leave it out.")
     before, between, behind = pieces.frame

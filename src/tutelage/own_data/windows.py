@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -9,7 +10,7 @@ import torch
 from tutelage.data.labelled import Labelled
 from tutelage.data.pieces import refuse_unknown
 from tutelage.data.questions import Question
-from tutelage.data.span_windows import LONGEST, Asked, sizes_of_windows, span_windows
+from tutelage.data.span_windows import KEPT, LONGEST, Asked, sizes_of_windows, span_windows
 from tutelage.own_data.source import Part, Samples, Source
 from tutelage.own_data.split import chosen
 from tutelage.own_data.texts import digests, left_out, vocabulary_for
@@ -37,11 +38,12 @@ def cut_questions(source: Source, vocabulary: Path | None, longest: int, strict:
     """
     pieces = vocabulary_for(source, vocabulary)
     notes = [f"texts are cut into {len(pieces):,} pieces"]
+    has_words = lru_cache(KEPT)(lambda text: bool(pieces.of_text(text)))
     parts: dict[Part, Samples] = {}
     for part, samples in source.parts.items():
         if not samples.answers:
             raise ValueError(f"{source.name} has questions in one part and none in its {part} part; bring one form.")
-        sound = [n for n, row in enumerate(samples.texts) if all(map(pieces.of_text, row))]
+        sound = [n for n, row in enumerate(samples.texts) if all(map(has_words, row))]
         lost = sorted({*range(len(samples))} - {*sound})
         notes += left_out(source, part, [samples.names[n] for n in lost], strict)
         if not sound:
