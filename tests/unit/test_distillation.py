@@ -169,8 +169,8 @@ def test_methods_that_compare_with_labels_do_not_take_samples_without():
 @pytest.mark.parametrize(("views", "epochs", "kept"), [(16, 3, False), (16, 16, False), (16, 17, True), (0, 99, False)])
 def test_answers_are_written_down_where_the_training_asks_for_them_again(views, epochs, kept):
     """No other training of the run asks that teacher; ``views`` are 0 where its answers are too large to be kept."""
-    pace = Pace(1, 0.1, 0.2, 0.1, views)
-    timed = TimedPlan(Found(32, "nesterov", 0.1, 0.2, "kd", "why", 0.1, 1000, pace, None), epochs, 1.0, 2.0)
+    found = Found(32, "nesterov", 0.1, 0.2, "kd", "why", 0.1, 1000, Pace(1, 0.1, 0.2), None, once=bool(views))
+    timed = TimedPlan(found, epochs, 1.0, 2.0)
     lesson = Lesson(labelled("few", torch.zeros(4, 2), torch.zeros(4, dtype=torch.long), ("a",)), num_views=views or 16)
     assert timed.keeps_answers(lesson) is kept
 
@@ -186,9 +186,11 @@ def test_a_plan_on_disk_is_read_as_it_was_or_refused(tmp_path):
     earlier = {**asdict(timed), "found": {x: y for x, y in asdict(found).items() if x not in ("search", "rounds")}}
     write_json(tmp_path / "plan.json", summed(earlier))  # before students were sought
     assert read_plan(tmp_path / "plan.json") == timed
-    earlier["found"]["taught"] = {x: y for x, y in asdict(found.taught).items() if x not in ("show", "shown")}
-    write_json(tmp_path / "plan.json", summed(earlier))  # before views were kept
-    assert read_plan(tmp_path / "plan.json") == timed
+    for views in (0, 16):
+        told = {**earlier["found"], "taught": asdict(replace(found.taught, views=views))}
+        del told["once"]
+        write_json(tmp_path / "plan.json", summed({**earlier, "found": told}))  # before views were kept, too
+        assert read_plan(tmp_path / "plan.json").found.once is bool(views)
     sought = replace(timed, found=replace(found, search=Pace(3, 0.1, 0.0), rounds=4))
     write_json(tmp_path / "plan.json", summed(asdict(sought)))
     assert read_plan(tmp_path / "plan.json") == sought and sought.seconds["search"] == pytest.approx(4 * 0.3, rel=0.05)

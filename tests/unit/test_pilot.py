@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial, wraps
 from math import inf
 from time import perf_counter
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,13 +20,13 @@ from tutelage.data.labelled import labelled
 from tutelage.data.lesson import Lesson
 from tutelage.keys import described
 from tutelage.run import Run
-from tutelage.study.budget import Pace
+from tutelage.study.budget import MOST, Pace
 from tutelage.study.own.instances import build_of, instance_of, stage_of
 from tutelage.study.own.participants import DistillationSettings, Participants
-from tutelage.study.planning import showing
+from tutelage.study.planning import short_training
 from tutelage.study.planning.pilot import Found, bytes_of, fitting_batch, held_bytes, pilot, steps_within
 from tutelage.study.planning.range_test import FEWEST
-from tutelage.study.planning.short_training import FEWEST_STEPS, train_briefly
+from tutelage.study.planning.short_training import FEWEST_STEPS, train_again, train_briefly
 from tutelage.study.planning.short_trials import MOST_STEPS, OPTIMIZERS, ShortTrials
 from tutelage.study.planning.timed_plan import followed, place_of, plan_in_words, read_plan, timed_plan
 from tutelage.study.sets import Sets
@@ -96,6 +97,32 @@ class TestShortTrainings:
         assert len(one.losses) == 5 and other.losses == ()
         assert described(instance_of(one.model).checksum) == described(instance_of(other.model).checksum)
 
+    @pytest.mark.parametrize(("epochs", "made"), [(MOST, 0), (1, 1)])
+    def test_the_same_steps_again_are_those_of_a_training_that_has_seen_all(
+        self, run, people, monkeypatch, epochs, made
+    ):
+        counted = []
+        tinted = augment._tinted
+        monkeypatch.setattr(augment, "_tinted", wraps(tinted)(lambda *a, **k: counted.append(1) or tinted(*a, **k)))
+        monkeypatch.setattr(short_training, "perf_counter", lambda: len(counted))  # the time is how many were made
+        pictures = labelled(
+            "dots", torch.randint(256, (64, 3, 8, 8), dtype=torch.uint8), torch.zeros(64).long(), ("a", "b")
+        )
+        light = augment.augmentation("light", (8, 8), 3, 4).pictures
+        trial = trials(run, people).trial(None)
+        lesson = Lesson(pictures, None, light, 4, batch_size=16)
+        build = lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, 2))  # noqa: E731
+        trial = replace(trial, build=build, plan=replace(trial.plan, lesson=lesson))
+        factory = OPTIMIZERS["nesterov"](lr=0.1)
+        assert train_again(run, trial, factory, 3, epochs=epochs).step == made
+        assert train_briefly(run, trial, factory, 3).step == 1
+
+    def test_a_teacher_is_not_asked_again(self, run, people, monkeypatch):
+        asked = []
+        monkeypatch.setattr(people.teacher.last, "forward", lambda x: asked.append(1) or torch.zeros(len(x), 2))
+        train_again(run, trials(run, people).trial("kd"), OPTIMIZERS["nesterov"](lr=0.1), 10)
+        assert 10 <= len(asked) < 20
+
     def test_a_loss_that_is_not_finite_ends_them(self, run, people):
         trial = trials(run, people).trial(None)
         assert len(train_briefly(run, trial, partial(torch.optim.SGD, lr=1e30), 50, watched=True).losses) < 50
@@ -105,7 +132,7 @@ class TestPilot:
     def test_without_time_it_takes_the_usual_rate_and_few_steps(self, run, people):
         Counting.asked = 0
         found = pilot(run, people, DistillationSettings(minutes=1e-9))
-        assert Counting.asked < FEWEST
+        assert Counting.asked < FEWEST + 2 * FEWEST_STEPS  # those of a range test are more
         assert found.lr == found.lr_alone == trials(run, people, found.batch_size).usual_rate
 
     def test_with_time_it_looks_for_rates(self, run, people, monkeypatch):
@@ -180,16 +207,28 @@ class TestPilot:
         assert found.step_bytes == bytes_of(run, held_bytes(run, people), size)
 
     @pytest.mark.parametrize("whole", [True, False])
-    def test_what_is_shown_from_memory_later_is_counted_on_where_one_training_has_all_epochs(
-        self, run, people, monkeypatch, whole
-    ):
-        monkeypatch.setattr("tutelage.study.planning.short_trials.saved_by_keeping", lambda *_: 0.25)
+    def test_a_step_is_timed_by_what_is_there_later(self, run, people, monkeypatch, whole):
+        planned = []
         monkeypatch.setattr(ShortTrials, "step", lambda *_: 1.0)
+        monkeypatch.setattr(
+            "tutelage.study.planning.short_trials.train_again",
+            lambda *_, epochs: planned.append(epochs) or SimpleNamespace(step=0.25),
+        )
         asked = DistillationSettings(minutes=1e-9, method="kd")
         found = pilot(run, people, asked, whole=whole)
-        for pace, step in ((found.taught, 1.0 - bool(found.taught.views) * found.asking), (found.alone, 1.0)):
-            assert pace.step == pytest.approx(step - 0.25 * whole)
-            assert (pace.show, pace.shown) == ((0.25, people.lesson(2, asked).num_views) if whole else (0.0, 0))
+        views = people.lesson(2, asked).num_views
+        assert found.once and (found.taught.step, found.taught.ask, found.taught.views) == (0.25, 0.75, views)
+        assert (found.alone.step, found.alone.ask, found.alone.views) == (1.0, 0.0, 0)  # what is no uint8 is not kept
+        assert [epochs > views for epochs in planned] == [whole]
+
+    @pytest.mark.parametrize("again", [0.5, 2.0])
+    def test_what_comes_again_takes_no_longer(self, run, people, monkeypatch, again):
+        monkeypatch.setattr(
+            "tutelage.study.planning.short_trials.train_again", lambda *_, **__: SimpleNamespace(step=again)
+        )
+        one = trials(run, people)
+        assert one.later_step("kd", 1.0, 100) == min(again, 1.0)
+        assert one.later_step(None, 1.0, 100) == 1.0  # nobody is asked, and what is no uint8 is not kept
 
     def test_there_are_as_many_steps_as_fit_the_minutes_or_the_epochs(self, people):
         count = len(people.data.train)
@@ -198,20 +237,6 @@ class TestPilot:
 
 
 class TestPlan:
-    @pytest.mark.parametrize(("batches", "end"), [(3, inf), (100, inf), (3, -inf)])
-    def test_what_views_that_are_kept_save_is_the_time_of_making_them(self, monkeypatch, batches, end):
-        made = []
-        tinted = augment._tinted
-        monkeypatch.setattr(augment, "_tinted", wraps(tinted)(lambda *a, **more: made.append(1) or tinted(*a, **more)))
-        monkeypatch.setattr(showing, "perf_counter", lambda: len(made))  # the time is how often they were
-        pictures = torch.randint(256, (64, 3, 8, 8), dtype=torch.uint8)
-        light = augment.augmentation("light", (8, 8), 3, 4).pictures
-        lesson = Lesson(labelled("pictures", pictures, torch.zeros(64)), None, light, 4, batch_size=16)
-        assert showing.saved_by_keeping(lesson, batches, end) == 1
-        before = len(made)
-        assert showing.saved_by_keeping(replace(lesson, num_views=1), batches, end) == 0
-        assert len(made) == before
-
     def test_what_was_before_the_plan_counts(self, run, people):
         run.begun = perf_counter() - 3600
         with pytest.raises(ValueError, match=r"all else 1\.0 h"):

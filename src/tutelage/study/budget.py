@@ -15,9 +15,9 @@ OVERHEAD = 1.03
 class Pace:
     """Seconds of one training: of a ``step``, of a ``validation``; there are ``steps`` in an epoch.
 
-    In the first ``views`` epochs the teacher is asked about every batch as well, ``ask`` seconds each; later its
-    answers are there. Where they are not kept, ``step`` holds that time. Likewise the samples are shown anew in the
-    first ``shown`` epochs, ``show`` seconds a batch. What comes after the last epoch takes ``last``.
+    In the first ``views`` epochs the teacher is asked about every batch as well, and views are made, ``ask`` seconds
+    each; later they are there. Where they are not kept, ``step`` holds that time. What comes after the last epoch
+    takes ``last``.
     """
 
     steps: int
@@ -26,8 +26,6 @@ class Pace:
     ask: float = 0.0
     views: int = 0
     last: float = 0.0
-    show: float = 0.0
-    shown: int = 0
 
     def seconds(self, epochs: int) -> float:
         """Of so many epochs.
@@ -35,8 +33,8 @@ class Pace:
         >>> Pace(10, 0.1, 1.0, ask=0.1, views=2).seconds(4) / OVERHEAD
         10.0
         """
-        first = min(epochs, self.views) * self.ask + min(epochs, self.shown) * self.show
-        return OVERHEAD * (epochs * (self.steps * self.step + self.validation) + self.steps * first + self.last)
+        asking = min(epochs, self.views) * self.steps * self.ask
+        return OVERHEAD * (epochs * (self.steps * self.step + self.validation) + asking + self.last)
 
 
 def seconds_of(paces: Sequence[Pace], epochs: int) -> float:

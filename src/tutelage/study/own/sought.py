@@ -127,7 +127,7 @@ def pace_of(sought: Sought, lesson: Lesson, step: float, minutes: float) -> tupl
     >>> from tutelage.data.synthetic import digits
     >>> sought = Sought(Budget(0.5, "MACs", True), nn.Identity, 2.0, 1.0, looking=0.0)
     >>> pace_of(sought, Lesson(digits(640, seed=0), batch_size=32), 0.1, 10.0)
-    (Pace(steps=20, step=0.1, validation=0.0, ask=0.0, views=0, last=0.0, show=0.0, shown=0), 50)
+    (Pace(steps=20, step=0.1, validation=0.0, ask=0.0, views=0, last=0.0), 50)
     """
     seconds = SHARE * 60 * minutes
     steps = min(MOST_STEPS, max(FEWEST_STEPS, int(seconds / max(step, 1e-6))))

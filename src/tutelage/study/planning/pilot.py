@@ -12,16 +12,15 @@ from torch import nn
 
 from tutelage import machine
 from tutelage.data.batches import on_device
+from tutelage.data.lesson import Lesson
 from tutelage.measures.memory import peak_bytes
 from tutelage.measures.predict import evaluating
 from tutelage.profiling import clocked
 from tutelage.run import Run
-from tutelage.study.budget import Pace
+from tutelage.study.budget import MOST, Pace
 from tutelage.study.own.participants import DistillationSettings, Participants
-from tutelage.study.planning.short_trials import ShortTrials
+from tutelage.study.planning.short_trials import SHARE, ShortTrials
 
-SHARE = 0.1
-"""Of all the time, what a pilot may take at most."""
 SOFT = "kd"
 BATCHES = (256, 128, 64, 32, 16, 8, 4, 2)
 FEWEST_BATCHES = 30
@@ -39,7 +38,7 @@ class Found:
     """What a pilot found. ``why`` says in a few words why ``method`` is learnt by; ``asking`` are the seconds in which
     the teacher answers a batch, and ``step_bytes`` what a step holds beside the samples, as far as operations show;
     ``alone`` is of the baseline, if there is to be one, and ``search``, of so many ``rounds``, where the student is
-    sought."""
+    sought. ``once``: the teacher is asked but once about each view."""
 
     batch_size: int
     optimizer: str
@@ -53,6 +52,7 @@ class Found:
     alone: Pace | None
     search: Pace | None = None
     rounds: int = 0
+    once: bool = False
 
 
 def usual_optimizer(model: nn.Module) -> str:
@@ -146,11 +146,17 @@ def pilot(run: Run, participants: Participants, asked: DistillationSettings, *, 
         lr = max(lr, lr_alone)
     if asked.method == "auto":
         method, why, step = trials.preferred(SOFT, lr, step, end)
-    lesson, kept = participants.lesson(size, asked), trials.is_cached(method)
-    later = trials.saved_later(lesson, end) if whole else 0.0
-    shown, steps = lesson.num_views if later else 0, participants.alone(size, asked).steps
-    left = max(step - kept * ask - later, step / 4)
-    pace = Pace(lesson.steps, left, validation, kept * ask, kept * lesson.num_views, show=later, shown=shown)
-    apart = Pace(steps, max(alone - later, alone / 4), validation, show=later, shown=shown) if asked.baseline else None
-    found = Found(size, trials.optimizer, lr, lr_alone, method, why, ask, bytes_of(run, held, size), pace, apart)
+    epochs = MOST if whole else 1
+    pace = _pace(participants.lesson(size, asked), step, trials.later_step(method, step, epochs), validation)
+    apart = None
+    if asked.baseline:
+        lesson = participants.alone(size, asked)
+        apart = _pace(lesson, alone, trials.later_step(None, alone, epochs), validation)
+    once, step_bytes = trials.is_cached(method), bytes_of(run, held, size)
+    found = Found(size, trials.optimizer, lr, lr_alone, method, why, ask, step_bytes, pace, apart, once=once)
     return found if search is None else replace(found, search=search[0], rounds=search[1])
+
+
+def _pace(lesson: Lesson, step: float, later: float, validation: float) -> Pace:
+    """Of a training whose steps take ``later`` seconds once all views have been shown."""
+    return Pace(lesson.steps, later, validation, step - later, lesson.num_views if later < step else 0)

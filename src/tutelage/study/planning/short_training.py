@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from math import inf, isfinite
 from time import perf_counter
 
 import torch
 from torch import nn
 
-from tutelage.data.batches import Batch
+from tutelage.data.batches import Batch, Batches
 from tutelage.data.lesson import Lesson
 from tutelage.learn import train
 from tutelage.learner import Learner
@@ -21,6 +21,7 @@ from tutelage.optimizers.factory import Factory
 from tutelage.run import Run
 from tutelage.schemes.answers import Conditions
 from tutelage.schemes.by_method import prepared
+from tutelage.study.budget import MOST
 from tutelage.study.trials import Trial
 
 WARM_UP = 3
@@ -33,11 +34,12 @@ FEWEST_STEPS = 2
 class Stopwatch:
     """When each step of a short training began and the last one ended, as ``perf_counter`` counts.
 
-    No step begins after ``end``, but for ``FEWEST_STEPS`` of them.
+    No step begins after ``end``, but for ``FEWEST_STEPS`` of them; the first ``uncounted`` ones are not timed.
     """
 
     device: torch.device
     end: float = inf
+    uncounted: int = WARM_UP
     marks: list[float] = field(default_factory=list)
 
     @property
@@ -47,7 +49,7 @@ class Stopwatch:
     @property
     def step(self) -> float:
         """Seconds a step, without the first ones."""
-        first = max(min(WARM_UP, len(self.marks) - 2), 0)
+        first = max(min(self.uncounted, len(self.marks) - 2), 0)
         return (self.marks[-1] - self.marks[first]) / max(len(self.marks) - 1 - first, 1)
 
     def mark(self) -> None:
@@ -74,6 +76,21 @@ def train_briefly(
     The teacher's answers are asked for anew and kept nowhere: what a pilot computes is part of no training.
     """
     clock = Stopwatch(run.device, end)
+    return _trained(run, trial, optimizer, partial(_first_batches, trial.plan.lesson, steps, clock), clock, watched)
+
+
+def train_again(run: Run, trial: Trial, optimizer: Factory, steps: int, *, epochs: int = MOST) -> ShortTraining:
+    """``trial``'s student for ``steps`` steps, and for the same ones again, which alone are timed.
+
+    A training of so many ``epochs`` may keep the teacher's answers and the views, and is as fast once all are there.
+    """
+    clock = Stopwatch(run.device, uncounted=steps)
+    return _trained(run, trial, optimizer, partial(_same_batches, trial.plan.lesson, steps, epochs, clock), clock)
+
+
+def _trained(
+    run: Run, trial: Trial, optimizer: Factory, batches: Batches, clock: Stopwatch, watched: bool = False
+) -> ShortTraining:
     losses: list[float] = []
     with torch.random.fork_rng():
         torch.manual_seed(trial.plan.lesson.seed)
@@ -81,7 +98,6 @@ def train_briefly(
         if trial.start is not None:
             model.load_state_dict(trial.start.state_dict())
         learner = _learner(run, trial, model, optimizer)
-        batches = partial(_first_batches, trial.plan.lesson, steps, clock)
         pause = _always if watched else never
         total = 0.0
         try:
@@ -110,10 +126,26 @@ def _learner(run: Run, trial: Trial, model: nn.Module, optimizer: Factory) -> Le
 
 
 def _first_batches(lesson: Lesson, steps: int, clock: Stopwatch, _epoch: int, _first: int) -> Iterator[Batch]:
-    """Batches of as many epochs as it takes. A rehearsal takes the first one, too: so the marks begin anew."""
-    clock.marks.clear()
+    """Batches of as many epochs as it takes."""
     batches = lesson.batches()
-    for taken, batch in enumerate(batch for epoch in count() for batch in batches(epoch, 0)):
+    yield from _marked(clock, (batch for epoch in count() for batch in batches(epoch, 0)), steps)
+
+
+def _same_batches(
+    lesson: Lesson, steps: int, epochs: int, clock: Stopwatch, _epoch: int, _first: int
+) -> Iterator[Batch]:
+    """So many batches of an epoch, and the same ones again."""
+    batches = lesson.batches(epochs)
+    yield from _marked(clock, (batch for _ in count() for batch in islice(batches(0, 0), steps)), 2 * steps)
+
+
+def _marked(clock: Stopwatch, batches: Iterator[Batch], steps: int) -> Iterator[Batch]:
+    """So many of ``batches``, each marked when it is there, and when one more is.
+
+    A rehearsal takes the first one, too: so the marks begin anew.
+    """
+    clock.marks.clear()
+    for taken, batch in enumerate(batches):
         clock.mark()
         if taken == steps or clock.is_over:
             return

@@ -13,7 +13,6 @@ from torch import nn
 
 from tutelage.compress.gates import gated
 from tutelage.data.batches import on_device
-from tutelage.data.lesson import Lesson
 from tutelage.loop import Loop
 from tutelage.measures.chance import noise_of
 from tutelage.measures.latency import wait
@@ -34,8 +33,7 @@ from tutelage.study.budget import Pace
 from tutelage.study.own.participants import DistillationSettings, Participants
 from tutelage.study.own.sought import pace_of, plan_of
 from tutelage.study.planning.range_test import FEWEST, LOWEST, ranged
-from tutelage.study.planning.short_training import FEWEST_STEPS, WARM_UP, train_briefly
-from tutelage.study.planning.showing import saved_by_keeping
+from tutelage.study.planning.short_training import FEWEST_STEPS, WARM_UP, train_again, train_briefly
 from tutelage.study.trials import Trial
 
 LAYERS = ("srrl", "sp", "at")
@@ -57,6 +55,8 @@ TUNED = 0.1
 Girshick et al., 2014, arXiv:1311.2524, §2.3: a tenth of the rate of the first training makes progress "while not
 clobbering the initialization".
 """
+SHARE = 0.1
+"""Of all the time, what a pilot may take at most."""
 SHARE_OF_A_LOOK = 0.05
 """Of the time that is left to a pilot, what one look at how long something takes may take, beyond its first steps."""
 SHARE_OF_RATES = 0.3
@@ -175,9 +175,19 @@ class ShortTrials:
         check()
         return (perf_counter() - begun) * len(whole) / len(some)
 
-    def saved_later(self, lesson: Lesson, end: float) -> float:
-        """Seconds a batch that a training saves once it has made all views, and keeps them."""
-        return saved_by_keeping(lesson, MOST_STEPS, self._soon(end))
+    def later_step(self, method: str | None, step: float, epochs: int) -> float:
+        """Seconds of a step once answers and views are there that such a training keeps; ``step`` where it keeps none.
+
+        No more than ``step``, which it is while they are not: what is seen of both differs by what else a machine does.
+        """
+        trial = self.trial(method)
+        lesson = trial.plan.lesson
+        if not lesson.kept_bytes(epochs) and not (method and self.is_cached(method)):
+            return step
+        time = SHARE_OF_A_LOOK * SHARE * 60 * self.asked.minutes
+        steps = min(max(int(time / 2 / max(step, 1e-6)), FEWEST_STEPS), MOST_STEPS, lesson.steps)
+        factory = OPTIMIZERS[self.optimizer](lr=LOWEST)
+        return min(train_again(self.run, trial, factory, steps, epochs=epochs).step, step)
 
     def is_cached(self, method: str) -> bool:
         """Whether the teacher is asked but once about each view."""

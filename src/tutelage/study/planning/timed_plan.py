@@ -70,7 +70,7 @@ class TimedPlan:
 
     def keeps_answers(self, lesson: Lesson) -> bool:
         """Whether the teacher's answers are written down: the only training that asks for them asks a second time."""
-        return bool(self.found.taught.views) and lesson.repeats(self.epochs)
+        return self.found.once and lesson.repeats(self.epochs)
 
     @property
     def paces(self) -> dict[str, Pace]:
@@ -138,7 +138,8 @@ def read_plan(place: Path) -> TimedPlan:
     cure = "remove it, and a new plan is made: its networks are trained anew"
     content = unsummed(read_json(place, cure), place, cure)
     try:
-        found = {"search": None, "rounds": 0, **content["found"]}
+        earlier = {"search": None, "rounds": 0, "once": bool(content["found"]["taught"]["views"])}
+        found = {**earlier, **content["found"]}
         told = {name: Pace(**found[name]) for name in ("taught", "alone", "search") if found[name] is not None}
         whole = Found(**{**found, **told})
         content = {**LATER, **content, "found": {**found, **{name: asdict(pace) for name, pace in told.items()}}}
