@@ -99,7 +99,7 @@ CPU: dict[str, Any] = {
     "gates": replace(
         GATES,
         budget="third of operations",
-        strength=0.08,
+        strength=0.2,
         training=replace(SMALL_BATCH, epochs=15, lr=0.05, schedule="constant"),
     ),
     "teacher": TeacherSettings(name="densenet_bc(22, 12)", views=3, training=replace(SMALL_BATCH, epochs=12, lr=0.1)),
