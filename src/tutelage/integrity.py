@@ -25,13 +25,16 @@ from tutelage.schemes.written_texts import CURE as ANEW
 from tutelage.schemes.written_texts import TEXTS, WRITTEN
 from tutelage.stages import storage
 from tutelage.study.planning.timed_plan import PLANS, read_plan
+from tutelage.study.planning.tools_tried import read_tools
 from tutelage.teachers.cache_layout import CacheLayout
 from tutelage.teachers.folder_store import WITHOUT_SUMS, FolderStore
 from tutelage.teachers.forms import form_named
 from tutelage.tensors import read_tensors
 
 Verdict: TypeAlias = Literal["whole", "unverified", "unfinished", "damaged"]
-CACHE, LAYER, PLAN = "cache.json", re.compile(r"layer-.*\.(json|rows)"), re.compile(r"[0-9a-f]{16}\.json")
+CACHE, LAYER = "cache.json", re.compile(r"layer-.*\.(json|rows)")
+PLAN, TRIED = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{8})?\.json"), re.compile(r".*-[0-9a-f]{8}\.json")
+"""Of a distillation, and what was tried for a compression."""
 NAMES = (*ONCE, *DEPLOYED, storage.STAGE, storage.LAST, storage.BEST, storage.CHECKPOINT, CACHE, *page.FILES)
 """What files of ours are called, beside those that every start of a run makes anew, and those of a cache's layers."""
 AT_ONCE = 4096  # rows of a cache
@@ -232,6 +235,10 @@ def _problems(read: Callable[..., Any], *arguments: Any) -> list[str]:
     return []
 
 
+def _read_planned(path: Path) -> None:
+    (read_tools if TRIED.fullmatch(path.name) else read_plan)(path)
+
+
 def _read_lines(path: Path, again: str) -> None:
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
@@ -250,7 +257,7 @@ CHECKS: Mapping[str, Callable[[Path], tuple[Verdict, list[str]]]] = {
     "stage": _stage,
     "cache": _cache,
     "decoded pictures": _pictures,
-    "plans": lambda folder: _each(folder, "*.json", read_plan),
+    "plans": lambda folder: _each(folder, "*.json", _read_planned),
     "written texts": lambda folder: _each(folder, f"*{TEXTS}", read_tensors, ANEW),
     "student": _student,
 }

@@ -15,6 +15,7 @@ from tutelage.compress.budget import Budget
 from tutelage.compress.importance import filters
 from tutelage.compress.structure.channels import channels_of
 from tutelage.compress.target import target
+from tutelage.integrity import findings
 from tutelage.results import Metric, Network, Score
 from tutelage.study.planning.compressed_words import _as_target, sentence_of
 from tutelage.study.planning.layers_tried import LayerTried, by_layer, layers_tried, worths
@@ -158,6 +159,15 @@ def test_what_was_found_is_read_back_and_damage_is_noticed(tmp_path):
         write_json(tmp_path / "plan.json", summed(damage))
         with pytest.raises(ValueError, match="remove it, and the tools are tried again"):
             read_tools(tmp_path / "plan.json")
+
+
+def test_what_was_tried_is_verified_where_plans_lie(tmp_path):
+    tools = Tools((*PRUNED, *SMALLER), "magnitude", Choice(INT8, 0.5, 1.0))
+    place = tmp_path / "plans" / f"{16 * 'a'}-{8 * '1'}.json"
+    place.parent.mkdir()
+    for content, verdict in ((asdict(tools), "whole"), ({"tried": []}, "damaged")):
+        write_json(place, summed(content))
+        assert [(x.kind, x.verdict) for x in findings(tmp_path)] == [("plans", verdict)]
 
 
 @pytest.mark.parametrize(("ms", "is_missed"), [(1.49, False), (1.5, False), (1.7, True)])
