@@ -45,6 +45,7 @@ from tutelage.foreign.bert_files import dequantised_sentences, encoder_in_folder
 from tutelage.foreign.exported import exported_program
 from tutelage.foreign.onnx_file import onnx_network
 from tutelage.foreign.onnx_weights import onnx_weights
+from tutelage.foreign.span_networks import spans_in_folder
 from tutelage.foreign.table_file import read_table
 from tutelage.foreign.text_folders import texts_in_folder
 from tutelage.keys import described
@@ -279,6 +280,12 @@ def brought(root: Path) -> Iterator[tuple[str, Path, Callable[[], object]]]:
         (saved / "pytorch_model.bin").write_bytes(file.read_bytes())
         yield f"encoder in a folder: {kind}", saved, partial(encoder_in_folder, saved)
         yield f"texts in a folder: {kind}", saved, partial(texts_in_folder, str(saved), 0, 3, vectors=False)
+        yield f"spans in a folder: {kind}", saved, partial(spans_in_folder, str(saved), 0, 3)
+        parts = fresh(root / f"parts-{file.name}")
+        (parts / "config.json").write_text(json.dumps(said))
+        (parts / "x.bin").write_bytes(file.read_bytes())
+        (parts / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": {"a": "x.bin"}}))
+        yield f"weights in several files: {kind}", parts, partial(encoder_in_folder, parts)
         texts = fresh(root / f"texts-{file.name}" / "glue" / "RTE")
         (texts / "train.tsv").write_bytes(file.read_bytes())
         yield f"glue: {kind}", texts, partial(glue, "RTE", "train", texts.parents[1])
