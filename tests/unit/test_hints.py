@@ -98,6 +98,10 @@ def test_hints_move_what_lies_below_and_nothing_else(tmp_path, case, combine):
     assert terms == ({"hint"} if alone else {"hint1", "hint2"})
 
 
+def still(build):
+    return build().requires_grad_(False)
+
+
 def test_what_is_not_said_changes_no_key(tmp_path):
     with opened(tmp_path) as run:
         teacher = teacher_of(run)
@@ -206,6 +210,12 @@ class TestLayers:
             fit = partial(faded, plan=PLAN, start=first.last, teacher=teacher, **{**FADING, **settings})
             with pytest.raises(ValueError, match=words):
                 run.stage("fitnet", build, fit)
+
+    def test_a_student_that_is_frozen_is_refused(self, tmp_path):
+        with opened(tmp_path) as run:
+            fit = partial(hinted, plan=PLAN, teacher=teacher_of(run), guided="layer1", hint="layer1")
+            with pytest.raises(ValueError, match="Nothing of the student trains, which hints are to guide"):
+                run.stage("hints", partial(still, STUDENT), fit)
 
     def test_layers_that_no_regressor_fits_are_refused(self, tmp_path):
         with opened(tmp_path) as run:

@@ -52,10 +52,12 @@ def hinted(
     ``match`` makes the loss of two layers; any feature loss will do. Without it, it is ``½ · mean ‖r(guided) − hint‖²``
     as the authors' code has it, through a regressor that is dropped afterwards. What lies above the last guided layer
     is not run and not moved, so there is nothing to validate. Raises ``ValueError`` where not each guided layer has a
-    hint, for layers that do not exist, and for two that ``match`` cannot compare.
+    hint, for layers that do not exist, for two that ``match`` cannot compare, and for a student that is frozen.
 
     Romero et al., "FitNets: Hints for Thin Deep Nets", 2015, arXiv:1412.6550.
     """
+    if not any(p.requires_grad for p in model.parameters()):  # or the regressor alone would learn
+        raise ValueError("Nothing of the student trains, which hints are to guide; let its lower layers learn.")
     objective = hint_terms(guided, hint, match, weight)
     learner = plan.learner(model, objective, {"teacher": frozen(teacher)}, combine())
     stage.train({"student": learner}, plan.lesson.batches(plan.epochs), plan.epochs, model=model)
