@@ -27,7 +27,7 @@ from tutelage.study.planning import short_training
 from tutelage.study.planning.pilot import Found, bytes_of, fitting_batch, held_bytes, pilot, steps_within
 from tutelage.study.planning.range_test import FEWEST
 from tutelage.study.planning.short_training import FEWEST_STEPS, train_again, train_briefly
-from tutelage.study.planning.short_trials import MOST_STEPS, OPTIMIZERS, ShortTrials
+from tutelage.study.planning.short_trials import LOOKS, MOST_STEPS, OPTIMIZERS, ShortTrials
 from tutelage.study.planning.timed_plan import followed, place_of, plan_in_words, read_plan, timed_plan
 from tutelage.study.sets import Sets
 
@@ -182,9 +182,12 @@ class TestPilot:
         one.rate(None, 0.0, inf)
         assert floors == [0.0 if learnt else one.usual_rate]
 
-    def test_a_look_at_some_validation_samples_stands_for_all(self, run, people, monkeypatch):
+    @pytest.mark.parametrize(("minutes", "asked"), [(1e-9, LOOKS), (1000, 2 * LOOKS)])
+    def test_some_validation_samples_stand_for_all_where_all_take_long(self, run, people, monkeypatch, minutes, asked):
         monkeypatch.setattr("tutelage.study.planning.short_trials.LOOKED_AT", 5)
-        assert trials(run, people).validating(counting().eval()) > 0
+        Counting.asked = 0
+        assert trials(run, people, minutes=minutes).validating(counting().eval()) > 0
+        assert Counting.asked == asked
 
     def test_a_batch_that_fits_is_smaller_where_there_is_less_memory(self, run, people, monkeypatch):
         weights, sample = held = held_bytes(run, people)

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import islice
+from itertools import islice, pairwise
 from math import inf
-from statistics import fmean
+from statistics import fmean, median
 from time import perf_counter
 
 import torch
@@ -13,6 +13,7 @@ from torch import nn
 
 from tutelage.compress.gates import gated
 from tutelage.data.batches import on_device
+from tutelage.data.labelled import Labelled
 from tutelage.loop import Loop
 from tutelage.measures.chance import noise_of
 from tutelage.measures.latency import wait
@@ -66,7 +67,9 @@ MOST_STEPS = 100
 FEWEST_TRIED = 60
 """Steps from which on a short training says anything about a method."""
 LOOKED_AT = 512
-"""Validation samples by which the time of a look at all of them is measured."""
+"""Validation samples by which the time of a look at all of them is measured where that is long."""
+LOOKS = 4
+"""How often they are looked at: the first time finds memory and kernels, the median of the others counts."""
 NO_TIME = "there is no time to try losses of layers"
 
 
@@ -162,18 +165,17 @@ class ShortTrials:
         return fmean(seconds[WARM_UP:] or seconds[-1:])
 
     def validating(self, model: nn.Module) -> float:
-        """Seconds of a look at the validation samples, by one at some of them; 0 where there are none."""
+        """Seconds of a look at the validation samples, 0 where there are none: by one at some of them if all take long.
+
+        What a look takes however few there are is then counted for each of the parts.
+        """
         plan = self.trial(None).plan
         whole = plan.lesson.validation
         if whole is None:
             return 0.0
         some = whole[torch.arange(min(len(whole), LOOKED_AT), device=whole.index.device)]
-        check = replace(plan, lesson=replace(plan.lesson, validation=some)).validation(model)
-        assert check is not None
-        check()  # the first time finds memory and kernels
-        begun = perf_counter()
-        check()
-        return (perf_counter() - begun) * len(whole) / len(some)
+        seconds = _look(plan, some, model) * len(whole) / len(some)
+        return seconds if LOOKS * seconds > self._moment else _look(plan, whole, model)
 
     def later_step(self, method: str | None, step: float, epochs: int) -> float:
         """Seconds of a step once answers and views are there that such a training keeps; ``step`` where it keeps none.
@@ -184,8 +186,7 @@ class ShortTrials:
         lesson = trial.plan.lesson
         if not lesson.kept_bytes(epochs) and not (method and self.is_cached(method)):
             return step
-        time = SHARE_OF_A_LOOK * SHARE * 60 * self.asked.minutes
-        steps = min(max(int(time / 2 / max(step, 1e-6)), FEWEST_STEPS), MOST_STEPS, lesson.steps)
+        steps = min(max(int(self._moment / 2 / max(step, 1e-6)), FEWEST_STEPS), MOST_STEPS, lesson.steps)
         factory = OPTIMIZERS[self.optimizer](lr=LOWEST)
         return min(train_again(self.run, trial, factory, steps, epochs=epochs).step, step)
 
@@ -237,6 +238,11 @@ class ShortTrials:
             return False
         return True
 
+    @property
+    def _moment(self) -> float:
+        """Seconds that a look may take which comes whatever the others took."""
+        return SHARE_OF_A_LOOK * SHARE * 60 * self.asked.minutes
+
     def _soon(self, end: float) -> float:
         """When a look at how long something takes ends that begins now."""
         now = perf_counter()
@@ -248,3 +254,14 @@ class ShortTrials:
         model = train_briefly(self.run, trial, factory, steps).model
         assert data.validation is not None
         return data.task.judge(model, data.validation, data.test_transform).scores[data.task.deciding.name]
+
+
+def _look(plan: Plan, data: Labelled, model: nn.Module) -> float:
+    """Seconds in which ``model`` is judged on ``data``, as after an epoch."""
+    check = replace(plan, lesson=replace(plan.lesson, validation=data)).validation(model)
+    assert check is not None
+    marks = [perf_counter()]
+    for _ in range(LOOKS):
+        check()
+        marks.append(perf_counter())
+    return median(later - earlier for earlier, later in pairwise(marks[1:]))
