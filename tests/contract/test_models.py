@@ -40,8 +40,10 @@ def inputs(build, count):
 
 
 def gives_finite_logits_for_every_sample(build):
-    logits = build()(inputs(build, 5))
-    assert logits.ndim == 2 and len(logits) == 5 and logits.isfinite().all() and logits.dtype is torch.float32
+    x = inputs(build, 5)
+    logits = build()(x)
+    assert logits.ndim == 2 or logits.shape[:-1] == x.shape  # of each sample, or of each of its tokens
+    assert len(logits) == 5 and logits.isfinite().all() and logits.dtype is torch.float32
 
 
 def treats_samples_one_by_one_in_eval_mode(build):

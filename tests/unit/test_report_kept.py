@@ -19,7 +19,7 @@ from tutelage.report.read import read_run
 pytestmark = pytest.mark.slow
 
 METHODS = [f"method_{k}" for k in range(30)]
-SCREEN = 60  # lines, with every recipe that there is
+SCREEN = 64  # lines, with every recipe that there is
 
 
 def kept(tmp_path, *seeds, recipe="mnist:hinton", **flags):

@@ -52,7 +52,7 @@ def test_a_table_has_a_row_a_search_and_says_which_never_reached_the_budget():
 
 
 def test_who_diverged_is_said_to_have():
-    one = SimpleNamespace(cost=90.0, unit="MACs", whole=400.0, epochs=2)
+    one = SimpleNamespace(cost=90.0, unit="MACs", whole=400.0, epochs=2, reached=True)
     errors = {"teacher": 3, "baseline": 8, "uniform, distilled": 7, "found": 6, "found, distilled": None}
     said = in_words({name: network(name, x) for name, x in errors.items()}, one, ERRORS)
     assert said == (

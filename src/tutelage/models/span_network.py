@@ -6,6 +6,7 @@ Devlin et al., "BERT", 2019, arXiv:1810.04805, §4.2.
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from tutelage.models import text_classifier
 from tutelage.models.dropout import FastDropout
 from tutelage.models.encoder import BASE, DEVIATION, PADDING, SEPARATOR, Encoder
 from tutelage.models.sentences import counting, trimmed
@@ -64,3 +65,8 @@ def tiny_spans(
     Turc et al., "Well-Read Students Learn Better", 2019, arXiv:1908.08962.
     """
     return SpanNetwork(layers, width, heads, inner, vocabulary, positions, types, 0.0, padding, separator)
+
+
+def example_inputs(count: int) -> Tensor:
+    """Inputs for the default network: ``count`` questions with their contexts, as in ``text_classifier``."""
+    return text_classifier.example_inputs(count)
