@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from foreign.as_in_timm import TimmConvNeXt, TimmEfficientNet, TimmResNet
 from foreign.hugging_face import HuggingFaceResNet
 from foreign.people import (
     Cells,
@@ -24,7 +25,6 @@ from foreign.people import (
     UNet,
     Unpadded,
 )
-from foreign.timm import TimmConvNeXt, TimmEfficientNet, TimmResNet
 from foreign.tokens import Mixer, Swin, Text, TorchViT, ViT
 from foreign.torchvision_blocks import VGG, ConvNeXt, EfficientNet, MobileNetV2, MobileNetV3, ResNet
 from foreign.torchvision_branches import DenseNet, GoogLeNet, Inception, RegNet, ShuffleNet, SqueezeNet
