@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import onnxruntime
@@ -50,7 +51,8 @@ def tokens(count=9):
 def functions_of(source):
     """The functions of a script, without asking its file."""
     space = {}
-    exec(source.partition("model = ")[0], space)
+    with patch.object(sys, "argv", ["predict.py", "a question?", "a text"]):
+        exec(source.partition("model = ")[0], space)
     return space
 
 
