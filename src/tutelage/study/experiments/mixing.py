@@ -148,9 +148,11 @@ def rounded(mixture: Mixture, arm: Arm, before: Made) -> Made:
     plan, teaching = mixture.plans.rounds, mixture.of(arm)
     build = partial(fake_quantised, before.build, sample=tuple(plan.lesson.example.shape[1:]))
     fit = partial(quantisation_aware, plan=plan, teaching=teaching)
-    moving = _stage(mixture, f"{name_of(arm)}, ranges", build, partial(fit, start=before.finished.last), plan)
+    moving = _stage(
+        mixture, f"{name_of(arm)}, ranges", build, partial(fit, start=before.finished.last), plan, version=2
+    )
     frozen = partial(fit, start=moving.last, frozen=True)
-    return Made(_stage(mixture, name_of(arm), build, frozen, plan), build)
+    return Made(_stage(mixture, name_of(arm), build, frozen, plan, version=2), build)
 
 
 def whole(run: Run, build: Build, plan: Plan, seed: int) -> Made:
@@ -188,5 +190,7 @@ STEPS: Mapping[str, Callable[[Mixture, Arm, Made], Made]] = {
 }
 
 
-def _stage(mixture: Mixture, name: str, build: Build, fit: Callable[..., None], plan: Plan) -> Finished:
-    return mixture.run.stage(name, build, fit, seed=plan.lesson.seed)
+def _stage(
+    mixture: Mixture, name: str, build: Build, fit: Callable[..., None], plan: Plan, *, version: int = 1
+) -> Finished:
+    return mixture.run.stage(name, build, fit, seed=plan.lesson.seed, version=version)
