@@ -136,9 +136,9 @@ def tables_of(one: Found) -> list[Table]:
     return [_course(one), _layers(one), *([_blocks(one)] if len(maps) > 1 else []), *maps]
 
 
-def drops_of(one: Found) -> list[float]:
-    """The share of the connections that is gone of each block, from the first to the last."""
-    return [*drop_by_part(one.channels, closed(one.searched.last)).values()]
+def drops_of(one: Found) -> dict[str, float]:
+    """The share of the connections that is gone of each block, from the first to the last, by its first source."""
+    return drop_by_part(one.channels, closed(one.searched.last))
 
 
 def in_short(one: Found) -> str:
@@ -197,10 +197,9 @@ def _layers(one: Found) -> Table:
 
 
 def _blocks(one: Found) -> Table:
-    drops = drop_by_part(one.channels, closed(one.searched.last))
     return Table(
         title="Drop ratios of blocks",
         columns=("block", "drop ratio, %"),
-        rows=tuple((f"from {name} on", round(100 * share, 1)) for name, share in drops.items()),
+        rows=tuple((f"from {name} on", round(100 * share, 1)) for name, share in drops_of(one).items()),
         note=PARTS_NOTE,
     )

@@ -81,7 +81,7 @@ def search(
     networks = compare_students(run, data, lineup, one, INPUT)
     if not data.synthetic:
         claim_directions(run, networks, ACCURACY, reason)
-        claim_blocks(run, drops_of(one), reason)
+        claim_blocks(run, [*drops_of(one).values()], reason)
 
 
 SMALLEST: dict[str, Any] = {

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from statistics import correlation
 
 from tutelage.compress.budget import in_words
-from tutelage.compress.gates import closed
 from tutelage.keys import Build
 from tutelage.results import Curve, Metric, Network, Table
 from tutelage.run import Run
 from tutelage.schemes.plan import Plan
 from tutelage.study.comparison import BASELINE, Compared, publish_comparison
-from tutelage.study.connections import PARTS_NOTE, drop_by_part
+from tutelage.study.connections import PARTS_NOTE
 from tutelage.study.experiments.one_cost import Lineup, distilled
-from tutelage.study.search import Found, Start, builds_of, find
+from tutelage.study.search import Found, Start, builds_of, drops_of, find
 from tutelage.study.sets import Sets
 from tutelage.study.settings import SearchSettings
 from tutelage.study.trials import Trial, run_trial, run_trials
@@ -93,7 +92,7 @@ def errors_by(
 
 def parts_by(students: Searched, by: str) -> list[Table]:
     """What each search left of the blocks of its teacher: a row a search, or no table where it has no such parts."""
-    rows = {name: drop_by_part(one.channels, closed(one.searched.last)) for name, one in students.found.items()}
+    rows = {name: drops_of(one) for name, one in students.found.items()}
     parts = next(iter(rows.values()))
     if len(parts) < 2:
         return []
