@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from tutelage.compress.posterior import Posterior
+from tutelage.compress.posterior import has_posterior
 
 
 def refuse_computed_weight(name: str, layer: nn.Module) -> None:
@@ -18,7 +18,7 @@ def refuse_computed_weight(name: str, layer: nn.Module) -> None:
 
 def refuse_uncertain_weight(name: str, layer: nn.Module) -> None:
     """Raise ``ValueError`` for a layer that has a posterior: its weight is a mean, and has no zeros where that has."""
-    if isinstance(layer._modules.get("posterior"), Posterior):
+    if has_posterior(layer):
         raise ValueError(
             f"The weight of {name!r} is the mean of a posterior, which knows what of it is 0; make the network plain "
             f"before: tutelage.compress.compact.compacted(network)."

@@ -56,6 +56,11 @@ class Posterior(nn.Module):
         return f"threshold={self.threshold:g}"
 
 
+def has_posterior(layer: nn.Module) -> bool:
+    """Whether the weight of ``layer`` is a mean, of a posterior of its own."""
+    return isinstance(layer._modules.get("posterior"), Posterior)
+
+
 class OfWeights(Posterior):
     r"""Independent q(w) = N(θ, σ²): ``log σ²`` of each weight is learnt beside θ, and log α = log σ² − log θ².
 

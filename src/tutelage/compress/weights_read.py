@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from tutelage.compress.posterior import Posterior
+from tutelage.compress.posterior import Posterior, has_posterior
 from tutelage.copies import copy_of
 from tutelage.measures.predict import device_of
 
@@ -41,7 +41,7 @@ def refuse_read_weights(model: nn.Module, *args: Any, **kwargs: Any) -> bool:
     if not any(isinstance(x, Posterior) for x in model.modules()):
         return True
     copy = _unhooked(copy_of(model))
-    layers = {name: x for name, x in copy.named_modules() if isinstance(x._modules.get("posterior"), Posterior)}
+    layers = {name: x for name, x in copy.named_modules() if has_posterior(x)}
     watch, ended = _Watch(layers), []
     device = device_of(model)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
