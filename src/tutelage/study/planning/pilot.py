@@ -146,13 +146,14 @@ def pilot(run: Run, participants: Participants, asked: DistillationSettings, *, 
         lr = max(lr, lr_alone)
     if asked.method == "auto":
         method, why, step = trials.preferred(SOFT, lr, step, end)
-    epochs = MOST if whole else 1
-    pace = _pace(participants.lesson(size, asked), step, trials.later_step(method, step, epochs), validation)
+    epochs, once = MOST if whole else 1, trials.is_cached(method)
+    later = trials.later_step(method, step, epochs, once=once)
+    pace = _pace(participants.lesson(size, asked), step, later, validation)
     apart = None
     if asked.baseline:
         lesson = participants.alone(size, asked)
         apart = _pace(lesson, alone, trials.later_step(None, alone, epochs), validation)
-    once, step_bytes = trials.is_cached(method), bytes_of(run, held, size)
+    step_bytes = bytes_of(run, held, size)
     found = Found(size, trials.optimizer, lr, lr_alone, method, why, ask, step_bytes, pace, apart, once=once)
     return found if search is None else replace(found, search=search[0], rounds=search[1])
 

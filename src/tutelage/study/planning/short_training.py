@@ -21,7 +21,6 @@ from tutelage.optimizers.factory import Factory
 from tutelage.run import Run
 from tutelage.schemes.answers import Conditions
 from tutelage.schemes.by_method import prepared
-from tutelage.study.budget import MOST
 from tutelage.study.trials import Trial
 
 WARM_UP = 3
@@ -79,7 +78,7 @@ def train_briefly(
     return _trained(run, trial, optimizer, partial(_first_batches, trial.plan.lesson, steps, clock), clock, watched)
 
 
-def train_again(run: Run, trial: Trial, optimizer: Factory, steps: int, *, epochs: int = MOST) -> ShortTraining:
+def train_again(run: Run, trial: Trial, optimizer: Factory, steps: int, *, epochs: int) -> ShortTraining:
     """``trial``'s student for ``steps`` steps, and for the same ones again, which alone are timed.
 
     A training of so many ``epochs`` may keep the teacher's answers and the views, and is as fast once all are there.

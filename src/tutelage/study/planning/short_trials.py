@@ -177,14 +177,14 @@ class ShortTrials:
         seconds = _look(plan, some, model) * len(whole) / len(some)
         return seconds if LOOKS * seconds > self._moment else _look(plan, whole, model)
 
-    def later_step(self, method: str | None, step: float, epochs: int) -> float:
-        """Seconds of a step once answers and views are there that such a training keeps; ``step`` where it keeps none.
+    def later_step(self, method: str | None, step: float, epochs: int, *, once: bool = False) -> float:
+        """Seconds of a step when all is there that so many epochs keep: views, and answers if asked for but ``once``.
 
-        No more than ``step``, which it is while they are not: what is seen of both differs by what else a machine does.
+        No more than ``step``, which it is until then: what is seen of both differs by what else a machine does.
         """
         trial = self.trial(method)
         lesson = trial.plan.lesson
-        if not lesson.kept_bytes(epochs) and not (method and self.is_cached(method)):
+        if not once and not lesson.kept_bytes(epochs):
             return step
         steps = min(max(int(self._moment / 2 / max(step, 1e-6)), FEWEST_STEPS), MOST_STEPS, lesson.steps)
         factory = OPTIMIZERS[self.optimizer](lr=LOWEST)
