@@ -93,13 +93,17 @@ def clocked(name: Part) -> Iterator[None]:
 
 def counted(batches: Callable[[int, int], Iterable[Batch]]) -> Callable[[int, int], Iterable[Batch]]:
     """``batches(epoch, first)``, the time that they take being ``data``; the very function where nobody counts."""
-    return batches if _profile.get() is None else lambda epoch, first: _counted(iter(batches(epoch, first)))
+    profile = _profile.get()
+    return batches if profile is None else lambda epoch, first: _counted(profile, iter(batches(epoch, first)))
 
 
-def _counted(stream: Iterator[Batch]) -> Iterator[Batch]:
+def _counted(profile: Profile, stream: Iterator[Batch]) -> Iterator[Batch]:
     while True:
-        with clocked("data"):
+        profile.enter("data")
+        try:
             batch = next(stream, None)
+        finally:
+            profile.leave()
         if batch is None:
             return
         yield batch

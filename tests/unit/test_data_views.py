@@ -186,6 +186,7 @@ def test_the_order_is_a_shuffle_that_depends_on_nothing_but_its_keys():
     assert torch.equal(order(1, 2, 100).sort().values, torch.arange(100))
     assert torch.equal(order(1, 2, 100), order(1, 2, 100)) and not torch.equal(order(1, 2, 100), order(1, 3, 100))
     assert hashed(1, 2, torch.tensor([3])).item() == _hashed_in_python(1, 2, 3)
+    assert order(5, 2, 100).tolist() == sorted(range(100), key=lambda number: _hashed_in_python(5, 2, 1, number))
 
 
 def _hashed_in_python(*keys):

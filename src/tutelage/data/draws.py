@@ -3,6 +3,7 @@
 from functools import lru_cache
 from math import gcd
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -59,7 +60,8 @@ def in_turn(seed: int, epoch: int, index: Tensor, num_views: int) -> Tensor:
 
 def order(seed: int, epoch: int, count: int) -> Tensor:
     """The numbers ``0 … count - 1``, shuffled anew in each epoch."""
-    return hashed(seed, epoch, _ORDER, torch.arange(count)).argsort(stable=True)
+    numbers = hashed(seed, epoch, _ORDER, torch.arange(count))  # of 63 bits: two alike are not to be met
+    return torch.from_numpy(np.argsort(numbers.numpy()))
 
 
 def below(bound: int, *keys: int | Tensor) -> Tensor:
