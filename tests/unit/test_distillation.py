@@ -19,7 +19,8 @@ from tutelage.data.together import NO_TARGET
 from tutelage.objective import Objective, Term
 from tutelage.progress import Silence
 from tutelage.recipes.own.distill import distill
-from tutelage.study.budget import Pace, epochs_within, refuse_too_short, seconds_of
+from tutelage.schemes.plan import LOOKS
+from tutelage.study.budget import OVERHEAD, Pace, epochs_within, refuse_too_short, seconds_of
 from tutelage.study.own.settings import DataSettings
 from tutelage.study.own.unlabelled import joined, where_labelled
 from tutelage.study.planning.distillation import refuse_readers
@@ -86,6 +87,12 @@ class TestBudget:
     def test_as_many_epochs_as_fit_and_not_one_more(self, seconds):
         epochs = epochs_within(seconds, self.PACES)
         assert seconds_of(self.PACES, epochs) <= seconds < seconds_of(self.PACES, epochs + 1)
+
+    def test_of_many_epochs_only_so_many_are_validated(self):
+        pace = self.PACES[1]
+        for epochs, validated in ((LOOKS - 1, LOOKS - 1), (LOOKS, LOOKS), (4 * LOOKS, LOOKS)):
+            without = replace(pace, validation=0.0).seconds(epochs)
+            assert math.isclose(pace.seconds(epochs) - without, OVERHEAD * validated)
 
     def test_only_the_first_views_are_asked_about(self):
         pace = self.PACES[0]

@@ -61,3 +61,14 @@ def test_a_collected_result_is_small_and_reads_as_the_same_run(folder, tmp_path)
     assert short.stages == whole.stages and short.request == whole.request
     kept = [epoch.epoch for epoch in short.log if epoch.stage == "student"]
     assert kept[0] == 1 and kept[-1] == 300 and 298 in kept and len(kept) < 60
+
+
+def test_of_a_log_in_which_few_epochs_were_validated_those_are_kept(tmp_path):
+    run = report_sample.make(tmp_path / "run", epochs=300)
+    log = run / "log.jsonl"
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    few = [{k: v for k, v in line.items() if line["epoch"] % 7 == 6 or k != "validation"} for line in lines]
+    log.write_text("".join(json.dumps(line) + "\n" for line in few))
+    (short,) = runs_of_record(json.loads(collect(read_run(run), tmp_path).read_text()))
+    kept = [epoch.epoch for epoch in short.log if epoch.stage == "student"]
+    assert kept[0] == 1 and len(kept) > 30 and all(epoch % 7 == 6 for epoch in kept[1:])

@@ -332,6 +332,15 @@ def test_validation_answers_in_the_precision_of_the_training(tmp_path):
     assert seen == [torch.float32, torch.bfloat16]
 
 
+@pytest.mark.parametrize(("epochs", "looks", "looked_at"), [(3, None, [1, 2, 3]), (7, 7, [1, 2, 3, 4, 5, 6, 7]),
+    (7, 3, [3, 5, 7]), (8, 4, [2, 4, 6, 8]), (5, 1, [5])])  # fmt: skip
+def test_of_many_epochs_so_many_are_looked_at_evenly_spread_and_the_last(tmp_path, epochs, looks, looked_at):
+    stage, lines = stage_in(tmp_path)
+    taught(stage, mlp(), lambda: {"cost": 1}, epochs=epochs, looks=looks)
+    assert [line["epoch"] for line in lines] == list(range(1, epochs + 1))
+    assert [line["epoch"] for line in lines if "validation" in line] == looked_at
+
+
 def falling_to(*figures):
     """A validation that gives these figures in turn, and how many it gave."""
     given = []

@@ -28,7 +28,7 @@ class Pace:
     def over(self, record: Mapping[str, Any]) -> None:
         self.done = float(record["epoch"])
         self.steps = record["step"] / record["epoch"]
-        self.validation = validation_in_words(record.get("validation"))
+        self.validation = validation_in_words(record.get("validation")) or self.validation
 
     @property
     def eta(self) -> str:

@@ -115,13 +115,15 @@ def slim(run: FinishedRun, limit: int = LIMIT) -> str:
 def _thinned(parts: Parts, most: int) -> Parts:
     """At most ``most`` epochs a stage: evenly spaced ones, the first, the last and the best validated among them.
 
-    Only the first of them keeps its step and weights.
+    Where some are validated, the others are left out. Only the first of them keeps its step and weights.
     """
     stages: dict[str, list[Parts]] = {}
     for line in parts["log"]:
         stages.setdefault(line["stage"], []).append(line)
     kept = []
-    for lines in stages.values():
+    for logged in stages.values():
+        seen = [line for i, line in enumerate(logged) if not i or line.get("validation")]
+        lines = seen if len(seen) > 1 else logged
         chosen = {round(i * (len(lines) - 1) / (most - 1)) for i in range(most)}
         chosen.add(max((i for i, line in enumerate(lines) if line.get("best")), default=0))
         kept += [_rounded(three_digits(_short(lines[i]) if i else lines[i])) for i in sorted(chosen)]

@@ -23,6 +23,9 @@ from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.task import Task
 from tutelage.teachers.frozen import Teacher
 
+LOOKS = 400
+"""Times that a network is looked at on validation in a training, however many epochs it has."""
+
 
 def as_they_are(batches: Batches) -> Batches:
     return batches
@@ -89,4 +92,5 @@ class Plan:
             model=model,
             validate=self.validation(model),
             better=self.task.deciding.better,
+            looks=LOOKS,
         )

@@ -92,14 +92,16 @@ class Stage:
         model: nn.Module | Mapping[str, nn.Module],
         validate: Validate | Mapping[str, Validate] | None = None,
         better: Better = "lower",
+        looks: int | None = None,
         until: Callable[[Metrics], bool] = to_the_end,
         **settings: Any,
     ) -> None:
         """``tutelage.learn.train`` with everything around it. ``settings`` go there as they are.
 
         ``validate`` is called after every epoch, in the precision of the training; its first figure picks the best
-        one, the lowest or the highest as ``better`` says, never one that is no number. Where peers learn together,
-        ``model`` and ``validate`` are by their names. No epoch follows one for whose figures, of each network that is
+        one, the lowest or the highest as ``better`` says, never one that is no number. Of more epochs than ``looks``
+        only so many are looked at, evenly spread and the last among them. Where peers learn together, ``model`` and
+        ``validate`` are by their names. No epoch follows one for whose figures, of each network that is
         validated, ``until`` holds: it is asked of what the log says, so that a training that goes on ends where it
         would have ended. The first Ctrl-C or SIGTERM ends the training after the current step, with all of it saved. A
         plain loader cannot be entered in the middle: with one, only the ends of epochs are saved.
@@ -123,8 +125,9 @@ class Stage:
         with clocked("training steps"), stopping_gently() as self._signals:
             for epoch in self._needed(training, until):
                 if epoch.finished:
+                    checks = validations if _is_looked_at(epoch.number, epochs, looks) else {}
                     with clocked("validation"), training.autocast():
-                        figures = {peer: check() for peer, check in validations.items()}
+                        figures = {peer: check() for peer, check in checks.items()}
                     seconds = self._spent + time.monotonic() - begun
                     self._close(epoch, training.step, epochs, seconds, figures, models)
                     begun, self._spent = time.monotonic(), 0.0
@@ -260,6 +263,10 @@ def _number(stage: str, metric: str, figure: Any) -> float:
         kind = type(number).__name__
         raise ValueError(f"The validation of stage {stage!r} gives a number for each metric; {metric!r} is a {kind}.")
     return number
+
+
+def _is_looked_at(number: int, epochs: int, looks: int | None) -> bool:
+    return looks is None or looks >= epochs or (number + 1) * looks // epochs > number * looks // epochs
 
 
 def _first_line(error: Exception) -> str:

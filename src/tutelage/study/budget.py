@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from tutelage.schemes.plan import LOOKS
+
 MOST = 10**5
 """Epochs that nobody trains for."""
 OVERHEAD = 1.03
@@ -16,8 +18,8 @@ class Pace:
     """Seconds of one training: of a ``step``, of a ``validation``; there are ``steps`` in an epoch.
 
     In the first ``views`` epochs the teacher is asked about every batch as well, and views are made, ``ask`` seconds
-    each; later they are there. Where they are not kept, ``step`` holds that time. What comes after the last epoch
-    takes ``last``.
+    each; later they are there. Where they are not kept, ``step`` holds that time. Of many epochs ``LOOKS`` are
+    validated. What comes after the last epoch takes ``last``.
     """
 
     steps: int
@@ -34,7 +36,8 @@ class Pace:
         10.0
         """
         asking = min(epochs, self.views) * self.steps * self.ask
-        return OVERHEAD * (epochs * (self.steps * self.step + self.validation) + asking + self.last)
+        looking = min(epochs, LOOKS) * self.validation
+        return OVERHEAD * (epochs * self.steps * self.step + looking + asking + self.last)
 
 
 def seconds_of(paces: Sequence[Pace], epochs: int) -> float:

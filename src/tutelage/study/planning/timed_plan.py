@@ -32,7 +32,7 @@ from tutelage.study.planning.pilot import Found, pilot
 
 PLANS = "plans"
 """The folder beside the stages in which plans lie, each by what it was made for."""
-REVISION = 2
+REVISION = 3
 """Raised when the same question would get another plan."""
 FILES = 6.0
 """Seconds for what comes out, files that are written and checked, and the page, on a machine that is not slow."""
