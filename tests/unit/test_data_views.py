@@ -13,6 +13,7 @@ from tutelage.data.lesson import Lesson
 from tutelage.data.synthetic import digits
 from tutelage.data.transforms import as_float32
 from tutelage.data.views import CROP_FLIPS, JITTERS, crop_flip, in_order, jitter, normalised, plain, views
+from tutelage.data.windows import mirrored_where
 
 IMAGES = torch.randint(256, (8, 3, 6, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 DATA = labelled("eight", IMAGES, torch.arange(8) % 3, ("a", "b", "c"))
@@ -180,6 +181,16 @@ def test_in_turn_the_samples_of_an_epoch_are_spread_over_the_views():
     assert {i: view for i, (view, _) in looked_at(source, 2).items()} == dict(
         enumerate(in_turn(2, 2, torch.arange(8), 25).tolist())
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("turned", [[False, True, True, False], [True] * 4, [False] * 4, []])
+def test_those_are_mirrored_that_are_chosen_whatever_they_are_made_of(dtype, layout, turned):
+    images = IMAGES[: len(turned)].to(dtype).contiguous(memory_format=layout)
+    expected = [image.flip(2) if chosen else image for image, chosen in zip(images.clone(), turned, strict=True)]
+    seen = mirrored_where(torch.tensor(turned, dtype=torch.bool), images)
+    assert len(seen) == len(expected) and all(map(torch.equal, seen, expected))
 
 
 def test_the_order_is_a_shuffle_that_depends_on_nothing_but_its_keys():
