@@ -35,15 +35,24 @@ def hierarchical_context(student: FeatureMap, teacher: FeatureMap) -> Divergence
             f"Student's and teacher's features must have one shape; got {tuple(student.shape)} and "
             f"{tuple(teacher.shape)}."
         )
-    gap = at_least_float32(student) - at_least_float32(teacher)  # pooling is linear: the gap's is the gap of the pooled
-    levels = [gap, *(F.adaptive_avg_pool2d(gap, size) for size in _smaller(gap))]
-    weights = [2.0**-level for level in range(len(levels))]
-    squares = [weight * level.square().mean() for weight, level in zip(weights, levels, strict=True)]
-    total = squares[0]
-    for square in squares[1:]:
-        total = total + square
-    return total / sum(weights)
+    student, teacher = at_least_float32(student), at_least_float32(teacher)
+    total, weights = F.mse_loss(student, teacher), 1.0
+    levels = _pooled(student - teacher) if student.ndim == 4 else []  # the gap pooled is the gap of what is pooled
+    for number, level in enumerate(levels, start=1):
+        total = total + level.square().mean() * 2.0**-number
+        weights += 2.0**-number
+    return total / weights
 
 
-def _smaller(x: Tensor) -> list[int]:
-    return [size for size in (4, 2, 1) if x.ndim == 4 and size < x.shape[2]]
+def _pooled(x: Tensor) -> list[Tensor]:
+    """Maps x (N, C, H, W) at 4×4, 2×2 and 1×1, as far as they are smaller: each of the one before where it divides."""
+    sizes = [size for size in (4, 2, 1) if size < x.shape[2]]
+    if not sizes or any(length % sizes[0] for length in x.shape[2:]):
+        return [F.adaptive_avg_pool2d(x, size) for size in sizes]
+    levels = []
+    for size in sizes:
+        height, width = x.shape[2:]
+        rows = x.unflatten(2, (size, height // size)).mean(3)  # whole rows are added by vectors, a window is not
+        x = rows.unflatten(3, (size, width // size)).mean(4)
+        levels.append(x)
+    return levels
