@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.prune import l1_unstructured
 
-from tutelage.compress.compact import closed, compacted, emptied, unread
+from tutelage.compress.compact import compacted, emptied
 from tutelage.compress.dropout_kl import K1, K2, K3, bayesian, sparse
 from tutelage.compress.reparameterisation import drawn, variance
 from tutelage.compress.variational import (
@@ -246,26 +246,6 @@ def test_networks_of_ours_become_variational():
     ):
         plain = compacted(variational_(net.eval()))
         assert plain(x).shape[0] == 2 and bool(plain(x).isfinite().all())
-
-
-def test_inputs_that_nobody_reads_are_found():
-    net = channelwise_(small())
-    with torch.no_grad():
-        net[4].posterior.log_variance[:9] = 5.0  # noise: the first map of four
-    found = unread(compacted(net))
-    assert found["4"].tolist() == [True] * 9 + [False] * 27 and not found["6"].any()
-
-
-def test_a_channel_is_closed_where_none_of_its_places_is_read():
-    net = channelwise_(small())
-    with torch.no_grad():
-        net[4].posterior.log_variance[:17] = 5.0  # the first map of four, and all places but one of the second
-    plain, of = compacted(net), torch.arange(4).repeat_interleave(9)
-    assert closed(plain, {"4": of})["4"].tolist() == [True, False, False, False]
-    with pytest.raises(ValueError, match="has no plain layer '4' of 3 inputs"):
-        closed(plain, {"4": of[:3]})
-    with pytest.raises(ValueError, match="has no plain layer '5'"):
-        closed(plain, {"5": of})
 
 
 @pytest.mark.parametrize("form", FORMS)

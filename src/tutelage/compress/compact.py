@@ -1,6 +1,6 @@
 """A finished variational network as a plain one: what is noise is 0, exactly, and nothing is drawn any more."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -45,35 +45,6 @@ def compacted(model: nn.Module, *, beta: float = 1.0, may_be_empty: Sequence[str
 def emptied(model: nn.Module) -> list[str]:
     """The variational layers of ``model`` of which nothing is left."""
     return [name for name, layer in variational_layers(model) if not _left(layer)]
-
-
-def unread(model: nn.Module) -> dict[str, torch.Tensor]:
-    """For each plain linear layer and convolution of one group: which inputs all its weights are 0 for, bool (inputs,).
-
-    Behind a flatten an input is one place of a channel: see ``closed``.
-    """
-    found = {}
-    for name, module in model.named_modules():
-        if type(module) in BECOMES and getattr(module, "groups", 1) == 1:
-            weight = module.get_parameter("weight").detach()
-            found[name] = (weight == 0).transpose(0, 1).flatten(1).all(1)
-    return found
-
-
-def closed(model: nn.Module, channels: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Which channels a layer of ``model`` does not read at all, bool (channels,): what may be taken out of the network.
-
-    ``channels`` has the layers that can lose any, by name, each with the channel that each of its inputs belongs to,
-    int64 (inputs,). Raises ``ValueError`` for a layer of which ``unread`` knows nothing.
-    """
-    zeros, found = unread(model), {}
-    for name, of in channels.items():
-        if name not in zeros or of.shape != zeros[name].shape:
-            raise ValueError(f"{type(model).__name__} has no plain layer {name!r} of {len(of)} inputs.")
-        read = torch.zeros(int(of.max()) + 1, dtype=torch.bool)
-        read[of[~zeros[name].cpu()]] = True
-        found[name] = ~read
-    return found
 
 
 def _left(layer: Variational) -> bool:
