@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.nn.utils.prune import l1_unstructured
+from torch.nn.utils import prune
 
 from tutelage.compress.compact import compacted, emptied
 from tutelage.compress.dropout_kl import K1, K2, K3, bayesian, sparse
@@ -322,13 +322,21 @@ class TestRefused:
         with pytest.raises(ValueError, match=r"weight of layer '0' \(Linear\) is torch.complex64; leave it out"):
             variational_(nn.Sequential(nn.Linear(2, 2, dtype=torch.complex64), nn.Linear(2, 2)))
 
-    @pytest.mark.parametrize("computed", [nn.utils.parametrizations.weight_norm, partial(l1_unstructured, amount=1)])
-    def test_a_weight_that_came_to_be_computed(self, computed):
+    @pytest.mark.parametrize(
+        ("computed", "plain"),
+        [
+            (nn.utils.parametrizations.weight_norm, nn.utils.parametrize.remove_parametrizations),
+            (partial(prune.l1_unstructured, amount=1), prune.remove),
+        ],
+    )
+    def test_a_weight_that_came_to_be_computed_until_it_is_made_plain(self, computed, plain):
         net = variational_(small()).train()
         computed(net[4], "weight")
         net(X)
-        with pytest.raises(ValueError, match=r"weight of layer '4' is computed of others, .* take that off"):
+        with pytest.raises(ValueError, match=r"weight of '4' is computed from others already; make it plain before"):
             compacted(net)
+        plain(net[4], "weight")
+        assert torch.equal(compacted(net)(X), net.eval()(X))
 
     def test_a_second_posterior_and_none_at_all(self):
         with pytest.raises(ValueError, match="has a posterior already"):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from tutelage.compress.computed_weight import refuse_weight_of_others
 from tutelage.compress.variational import BECOMES, Variational, called, variational_layers
 from tutelage.compress.weights_read import unwatch_
 from tutelage.copies import copy_of
@@ -19,10 +20,10 @@ def compacted(model: nn.Module, *, beta: float = 1.0, may_be_empty: Sequence[str
 
     Raises ``ValueError`` for a network without variational layers; where a mean or variance is no number; and where
     nothing is left of a layer, which then answers the same to everything: unless ``may_be_empty`` names it, because a
-    shortcut leads around it. So it does where a weight has come to be computed of others.
+    shortcut leads around it. So it does where a weight has come to be computed from others.
     """
     for name, layer in variational_layers(model):
-        _refuse_computed(name, layer)
+        refuse_weight_of_others(name, layer)
     copy = unwatch_(copy_of(model)).eval()
     layers = list(variational_layers(copy))
     if not layers:
@@ -58,14 +59,6 @@ def _plain_(layer: Variational) -> None:
     layer.weight = nn.Parameter(weight, layer.weight.requires_grad)
     del layer.posterior
     layer.__class__ = PLAIN[type(layer)]  # type: ignore[assignment]
-
-
-def _refuse_computed(name: str, layer: Variational) -> None:
-    if "weight" not in layer._parameters:
-        raise ValueError(
-            f"The weight of {called(name)} is computed of others, as by a parametrisation or pruning: the layer has no "
-            f"plain form; take that off first."
-        )
 
 
 def _refuse_no_numbers(name: str, layer: Variational) -> None:

@@ -8,12 +8,7 @@ from tutelage.compress.posterior import has_posterior
 def refuse_computed_weight(name: str, layer: nn.Module) -> None:
     """Raise ``ValueError`` for a layer that has no parameter ``weight`` of its own, with what makes it one."""
     refuse_uncertain_weight(name, layer)
-    if "weight" not in layer._parameters:
-        raise ValueError(
-            f"The weight of {name!r} is computed from others already; make it plain before: fold its gates, or call "
-            "torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight'), or torch.nn.utils.remove_weight_norm "
-            "(remove_spectral_norm) of the older kind."
-        )
+    refuse_weight_of_others(name, layer)
 
 
 def refuse_uncertain_weight(name: str, layer: nn.Module) -> None:
@@ -22,4 +17,14 @@ def refuse_uncertain_weight(name: str, layer: nn.Module) -> None:
         raise ValueError(
             f"The weight of {name!r} is the mean of a posterior, which knows what of it is 0; make the network plain "
             f"before: tutelage.compress.compact.compacted(network)."
+        )
+
+
+def refuse_weight_of_others(name: str, layer: nn.Module) -> None:
+    """Raise ``ValueError`` for a layer whose weight is computed from other tensors, with what makes it plain."""
+    if "weight" not in layer._parameters:
+        raise ValueError(
+            f"The weight of {name!r} is computed from others already; make it plain before: fold its gates, or call "
+            "torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight'), torch.nn.utils.prune.remove(layer, "
+            "'weight'), or torch.nn.utils.remove_weight_norm (remove_spectral_norm) of the older kind."
         )

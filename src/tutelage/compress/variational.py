@@ -221,7 +221,7 @@ def _untreatable(name: str, layer: nn.Module, groups: bool, owners: Counter[int]
         return f"A posterior is of a layer of {known}, and {which} is of type {kind}"
     weight = layer._parameters.get("weight")
     if weight is None:
-        return f"The weight of {which} ({kind}) is computed of others"
+        return f"The weight of {which} ({kind}) is computed from others"
     if not weight.is_floating_point():
         return f"A posterior is of real numbers, and the weight of {which} ({kind}) is {weight.dtype}"
     if owners[id(weight)] > 1:
