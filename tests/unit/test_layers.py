@@ -10,7 +10,7 @@ import tutelage
 
 ORDER = [
     *["machine", "printable", "plurals", "progress", "stopped", "quiet", "profiling", "ranks", "group"],
-    *["plain_json", "files", "tensors", "copies", "checksums"],
+    *["plain_json", "files", "tensors", "copies", "modes", "checksums"],
     *["checkpoint", "renewal", "weights", "trust", "calls", "keys", "shapes", "limits", "outputs", "taps"],
     *["results", "losses", "models", "data", "own_data", "foreign", "measures", "compress"],
     *["statistics", "objective", "matching", "combine", "watched"],

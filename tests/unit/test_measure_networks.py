@@ -8,8 +8,9 @@ from tutelage.checkpoint import bytes_of_weights, save_weights
 from tutelage.data.synthetic import digits
 from tutelage.measures.cost import macs, parameters
 from tutelage.measures.latency import latency
-from tutelage.measures.predict import evaluating, predict, predict_batches
+from tutelage.measures.predict import predict, predict_batches
 from tutelage.models.mlp import mlp
+from tutelage.modes import evaluating
 
 
 class TestPredict:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from tutelage.compress.chains import chains_of
 from tutelage.compress.rounded_weight import FULL, rounding
 from tutelage.losses.kd import soft_targets
-from tutelage.measures.predict import evaluating
+from tutelage.modes import evaluating
 from tutelage.outputs import tensor_in
 
 Harm: TypeAlias = Callable[[Tensor, Tensor], float]

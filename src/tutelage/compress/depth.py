@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tutelage.measures.predict import evaluating
+from tutelage.modes import evaluating
 from tutelage.taps import Tapped, find_layer
 
 

@@ -9,8 +9,8 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from tutelage.compress.footprint import KINDS
 from tutelage.keys import Build
-from tutelage.measures.predict import evaluating
 from tutelage.models.dropout import FastDropout
+from tutelage.modes import evaluating
 
 DROPOUTS = (_DropoutNd, FastDropout)
 

@@ -16,8 +16,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from tutelage.compress.masks import weights_of
 from tutelage.compress.structure.graph import Channels, Reader
 from tutelage.compress.structure.layers import axis_of, weight_axis
-from tutelage.measures.predict import evaluating
 from tutelage.models.watch import tensors_in
+from tutelage.modes import evaluating
 
 Importance: TypeAlias = Callable[[nn.Module, Channels], Tensor]
 """-> (channels,) in float64, NaN for channels that nothing is known of."""

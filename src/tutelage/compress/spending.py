@@ -14,7 +14,8 @@ from tutelage.compress.structure.costs import Price, channels_made, cost, macs, 
 from tutelage.compress.structure.graph import Channels, Closed, Part
 from tutelage.compress.structure.removal import narrowed
 from tutelage.measures.latency import latency, wait
-from tutelage.measures.predict import device_of, evaluating
+from tutelage.measures.predict import device_of
+from tutelage.modes import evaluating
 
 ROUNDS = 30
 """Passes in which the time of each layer is measured."""

@@ -5,12 +5,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tutelage.data.on_policy import evaluating
+from tutelage.modes import evaluating
 
 NOWHERE = -float("inf")
 
 
-@torch.no_grad()
 def beam_search(
     logits: Callable[[Tensor], Tensor], tokens: Tensor, length: int, *, beams: int, end: int | None = None
 ) -> tuple[Tensor, Tensor]:

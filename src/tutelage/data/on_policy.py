@@ -1,14 +1,14 @@
 """Texts that the student wrote itself: a teacher then judges it where it will be, mistakes included."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tutelage.data.batches import Batch, Batches
 from tutelage.data.draws import uniform
 from tutelage.limits import refuse_no_temperature, refuse_outside
+from tutelage.modes import evaluating
 
 _OWN, _TOKEN = 20, 21  # what a number is for; those before have their use
 
@@ -39,7 +39,6 @@ def on_policy(batches: Batches, written: Callable[[Batch, int], Batch], share: f
     return mixed
 
 
-@torch.no_grad()
 def continued(
     logits: Callable[[Tensor], Tensor],
     tokens: Tensor,
@@ -72,19 +71,6 @@ def continued(
         )
     with evaluating(logits):
         return _continued(logits, tokens, length, (seed, epoch, index), temperature, end)
-
-
-@contextmanager
-def evaluating(logits: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """Within, ``logits`` is in eval mode, all modules of it, if it is a network; afterwards each is as it was."""
-    modes = [(module, module.training) for module in logits.modules()] if isinstance(logits, nn.Module) else []
-    for module, _ in modes:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def _continued(

@@ -10,8 +10,8 @@ from tutelage.compress.compact import compacted, emptied
 from tutelage.compress.variational import is_variational
 from tutelage.copies import copy_of
 from tutelage.deployment.about import OUTPUTS, About, Input
-from tutelage.measures.predict import evaluating
 from tutelage.models.sentences import trimmed
+from tutelage.modes import evaluating
 from tutelage.outputs import in_words, tensor_in
 from tutelage.own_data.preprocessing import Preprocessing
 

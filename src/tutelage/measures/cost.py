@@ -11,7 +11,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.hooks import RemovableHandle
 
-from tutelage.measures.predict import device_of, evaluating
+from tutelage.measures.predict import device_of
+from tutelage.modes import evaluating
 from tutelage.outputs import in_words
 
 MULTIPLIES = (nn.Linear, nn.modules.conv._ConvNd, nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention, nn.Bilinear)

@@ -9,7 +9,8 @@ from typing import Any, TypedDict
 import torch
 from torch import Tensor, nn
 
-from tutelage.measures.predict import device_of, evaluating
+from tutelage.measures.predict import device_of
+from tutelage.modes import evaluating
 from tutelage.outputs import in_words
 
 

@@ -10,7 +10,8 @@ from tutelage.data.batches import input_of, moved, num_samples
 from tutelage.data.labelled import Labelled
 from tutelage.data.transforms import Show
 from tutelage.data.views import in_order, plain
-from tutelage.measures.predict import device_of, evaluating, rows_of
+from tutelage.measures.predict import device_of, rows_of
+from tutelage.modes import evaluating
 from tutelage.shapes import Logits
 
 

@@ -1,7 +1,6 @@
 """What a network answers, without training it."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
@@ -12,6 +11,7 @@ from tutelage.data.batches import Batch, input_of, moved, num_samples
 from tutelage.data.labelled import Labelled
 from tutelage.data.transforms import Show
 from tutelage.data.views import in_order, plain
+from tutelage.modes import evaluating
 from tutelage.outputs import answer_of
 from tutelage.shapes import Logits, at_least_float32
 
@@ -41,19 +41,6 @@ def predict_batches(model: nn.Module, batches: Iterable[Batch]) -> Logits:
     if not logits:
         raise ValueError("There is nothing to predict: the batches are empty.")
     return torch.cat(logits)
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """The model in eval mode, without gradients; at the end, each part of it in the mode it was in before."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -11,8 +11,9 @@ from tutelage.checkpoint import filled
 from tutelage.combine.base import Combine
 from tutelage.combine.weighted_sum import WeightedSum
 from tutelage.data.batches import num_samples, on_device
-from tutelage.measures.predict import device_of, evaluating
+from tutelage.measures.predict import device_of
 from tutelage.models.outline import outline
+from tutelage.modes import evaluating
 from tutelage.objective import Objective
 from tutelage.schemes.plan import Plan
 from tutelage.stages.stage import Stage

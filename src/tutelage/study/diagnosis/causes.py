@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from tutelage.data.labelled import Labelled
 from tutelage.data.views import in_order
-from tutelage.measures.predict import device_of, evaluating
+from tutelage.measures.predict import device_of
+from tutelage.modes import evaluating
 from tutelage.outputs import tensor_in
 from tutelage.plurals import counted
 from tutelage.results import Metric

@@ -20,7 +20,8 @@ from tutelage.measures.calibration import calibration
 from tutelage.measures.chance import left_open
 from tutelage.measures.latency import latency
 from tutelage.measures.memory import peak_bytes
-from tutelage.measures.predict import device_of, evaluating
+from tutelage.measures.predict import device_of
+from tutelage.modes import evaluating
 from tutelage.plurals import counted
 from tutelage.results import Latency, Score
 from tutelage.study.diagnosis.answered import are_classes, judged

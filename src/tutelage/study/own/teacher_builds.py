@@ -14,10 +14,10 @@ from tutelage.foreign.table_answers import Named, TableOfAnswers
 from tutelage.foreign.table_file import ENDINGS
 from tutelage.foreign.text_networks import FOLDER
 from tutelage.losses.spans import ENDS
-from tutelage.measures.predict import evaluating
 from tutelage.methods.check import failure_in_words, refuse_other_answers, tensor_of
 from tutelage.methods.suited import kind_of_answers
 from tutelage.models.trained import comes_trained
+from tutelage.modes import evaluating
 from tutelage.outputs import tensor_output
 from tutelage.plurals import counted
 from tutelage.shapes import LabelLogits, LogitMap, Logits

@@ -7,7 +7,8 @@ from torch import nn
 from tutelage.data.labelled import Labelled
 from tutelage.data.views import plain
 from tutelage.foreign.table_answers import TableOfAnswers
-from tutelage.measures.predict import device_of, evaluating
+from tutelage.measures.predict import device_of
+from tutelage.modes import evaluating
 from tutelage.outputs import tensor_in
 from tutelage.study.sets import Sets
 from tutelage.tasks.binary import by_head

@@ -14,7 +14,7 @@ from tutelage import machine
 from tutelage.data.batches import on_device
 from tutelage.data.lesson import Lesson
 from tutelage.measures.memory import peak_bytes
-from tutelage.measures.predict import evaluating
+from tutelage.modes import evaluating
 from tutelage.profiling import clocked
 from tutelage.run import Run
 from tutelage.study.budget import MOST, Pace
