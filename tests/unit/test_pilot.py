@@ -24,10 +24,11 @@ from tutelage.study.budget import MOST, Pace
 from tutelage.study.own.instances import build_of, instance_of, stage_of
 from tutelage.study.own.participants import DistillationSettings, Participants
 from tutelage.study.planning import short_training
+from tutelage.study.planning.clocks import LOOKS, later_step_time, validation_time
 from tutelage.study.planning.pilot import Found, bytes_of, fitting_batch, held_bytes, pilot, steps_within
 from tutelage.study.planning.range_test import FEWEST
 from tutelage.study.planning.short_training import FEWEST_STEPS, train_again, train_briefly
-from tutelage.study.planning.short_trials import LOOKS, MOST_STEPS, OPTIMIZERS, ShortTrials
+from tutelage.study.planning.short_trials import MOST_STEPS, OPTIMIZERS, ShortTrials
 from tutelage.study.planning.timed_plan import followed, place_of, plan_in_words, read_plan, timed_plan
 from tutelage.study.sets import Sets
 
@@ -136,7 +137,7 @@ class TestPilot:
         assert found.lr == found.lr_alone == trials(run, people, found.batch_size).usual_rate
 
     def test_with_time_it_looks_for_rates(self, run, people, monkeypatch):
-        monkeypatch.setattr("tutelage.study.planning.short_trials.LAYERS", ())
+        monkeypatch.setattr("tutelage.study.planning.preferred.LAYERS", ())
         Counting.asked = 0
         found = pilot(run, people, DistillationSettings(minutes=100))
         assert Counting.asked > 2 * MOST_STEPS
@@ -184,9 +185,9 @@ class TestPilot:
 
     @pytest.mark.parametrize(("minutes", "asked"), [(1e-9, LOOKS), (1000, 2 * LOOKS)])
     def test_some_validation_samples_stand_for_all_where_all_take_long(self, run, people, monkeypatch, minutes, asked):
-        monkeypatch.setattr("tutelage.study.planning.short_trials.LOOKED_AT", 5)
+        monkeypatch.setattr("tutelage.study.planning.clocks.LOOKED_AT", 5)
         Counting.asked = 0
-        assert trials(run, people, minutes=minutes).validating(counting().eval()) > 0
+        assert validation_time(trials(run, people, minutes=minutes), counting().eval()) > 0
         assert Counting.asked == asked
 
     def test_a_batch_that_fits_is_smaller_where_there_is_less_memory(self, run, people, monkeypatch):
@@ -203,7 +204,10 @@ class TestPilot:
         self, run, people, monkeypatch, slower, minutes, size
     ):
         monkeypatch.setattr("tutelage.study.planning.pilot.fitting_batch", lambda *_: 256)
-        monkeypatch.setattr(ShortTrials, "step", lambda self, *_: self.batch_size * slower ** (self.batch_size < 256))
+        monkeypatch.setattr(
+            "tutelage.study.planning.clocks.step_time",
+            lambda few, *_: few.batch_size * slower ** (few.batch_size < 256),
+        )
         monkeypatch.setattr(ShortTrials, "rate", lambda self, *_: self.usual_rate)
         found = pilot(run, people, DistillationSettings(minutes=minutes, method="kd", epochs=10))
         assert found.batch_size == size  # ten epochs of these few samples are never a thousand steps
@@ -212,9 +216,9 @@ class TestPilot:
     @pytest.mark.parametrize("whole", [True, False])
     def test_a_step_is_timed_by_what_is_there_later(self, run, people, monkeypatch, whole):
         planned = []
-        monkeypatch.setattr(ShortTrials, "step", lambda *_: 1.0)
+        monkeypatch.setattr("tutelage.study.planning.clocks.step_time", lambda *_: 1.0)
         monkeypatch.setattr(
-            "tutelage.study.planning.short_trials.train_again",
+            "tutelage.study.planning.clocks.train_again",
             lambda *_, epochs: planned.append(epochs) or SimpleNamespace(step=0.25),
         )
         asked = DistillationSettings(minutes=1e-9, method="kd")
@@ -226,12 +230,10 @@ class TestPilot:
 
     @pytest.mark.parametrize("again", [0.5, 2.0])
     def test_what_comes_again_takes_no_longer(self, run, people, monkeypatch, again):
-        monkeypatch.setattr(
-            "tutelage.study.planning.short_trials.train_again", lambda *_, **__: SimpleNamespace(step=again)
-        )
+        monkeypatch.setattr("tutelage.study.planning.clocks.train_again", lambda *_, **__: SimpleNamespace(step=again))
         one = trials(run, people)
-        assert one.later_step("kd", 1.0, 100, once=one.is_cached("kd")) == min(again, 1.0)
-        assert one.later_step(None, 1.0, 100) == 1.0  # nobody is asked, and what is no uint8 is not kept
+        assert later_step_time(one, "kd", 1.0, 100, once=one.is_cached("kd")) == min(again, 1.0)
+        assert later_step_time(one, None, 1.0, 100) == 1.0  # nobody is asked, and what is no uint8 is not kept
 
     def test_there_are_as_many_steps_as_fit_the_minutes_or_the_epochs(self, people):
         count = len(people.data.train)
@@ -246,7 +248,7 @@ class TestPlan:
             timed_plan(run, people, DistillationSettings(minutes=1))
 
     def test_it_tells_of_memory_and_disk_and_of_the_minutes_of_each_part(self, run, people, monkeypatch):
-        monkeypatch.setattr("tutelage.study.planning.short_trials.LAYERS", ())
+        monkeypatch.setattr("tutelage.study.planning.preferred.LAYERS", ())
         asked = DistillationSettings(minutes=0.5, epochs=3)
         timed = timed_plan(run, people, asked)
         words = "\n".join(plan_in_words(people, asked, timed, 10**7))

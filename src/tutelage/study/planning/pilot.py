@@ -1,7 +1,7 @@
 """Short trials before a training: a batch that fits, a learning rate, what a step takes, which layers help.
 
 What is measured here on the clock differs from one pilot to the next. So what is found is written down, and every
-training that asks for the same reads it there: see ``study.timed_plan``.
+training that asks for the same reads it there: see ``study.planning.timed_plan``.
 """
 
 from dataclasses import dataclass, replace
@@ -19,6 +19,14 @@ from tutelage.profiling import clocked
 from tutelage.run import Run
 from tutelage.study.budget import MOST, Pace
 from tutelage.study.own.participants import DistillationSettings, Participants
+from tutelage.study.planning.clocks import (
+    answer_time,
+    later_step_time,
+    search_pace,
+    step_times,
+    validation_time,
+)
+from tutelage.study.planning.preferred import preferred
 from tutelage.study.planning.short_trials import SHARE, ShortTrials
 
 SOFT = "kd"
@@ -110,12 +118,12 @@ def with_enough_steps(trials: ShortTrials, method: str, end: float) -> tuple[Sho
 
     A batch is halved while the plan has too few steps, a sample takes hardly longer for it, and there is time to look.
     """
-    both = trials.steps(method, end)
+    both = step_times(trials, method, end)
     while trials.batch_size > SMALLEST and perf_counter() <= end:
         if steps_within(trials.asked, trials.participants, trials.batch_size, sum(both)) >= ENOUGH_STEPS:
             break
         halved = replace(trials, batch_size=trials.batch_size // 2)
-        shorter = halved.steps(method, end)
+        shorter = step_times(halved, method, end)
         if sum(shorter) > SLOWER / 2 * sum(both):
             break
         trials, both = halved, shorter
@@ -138,21 +146,21 @@ def pilot(run: Run, participants: Participants, asked: DistillationSettings, *, 
     method, why = (SOFT, "") if asked.method == "auto" else (asked.method, "it was asked for")
     trials, step, alone = with_enough_steps(trials, method, end)
     size = trials.batch_size
-    ask, validation = trials.asking(method, end), trials.validating(model)
-    search = trials.searching(end)
+    ask, validation = answer_time(trials, method, end), validation_time(trials, model)
+    search = search_pace(trials, end)
     lr = trials.rate(method, step, end)
     lr_alone = trials.rate(None, alone, end) if asked.baseline else lr
     if method == SOFT:  # beside a slow teacher a ramp is short, and picks too low: benchmarks/results/pilot.md
         lr = max(lr, lr_alone)
     if asked.method == "auto":
-        method, why, step = trials.preferred(SOFT, lr, step, end)
+        method, why, step = preferred(trials, SOFT, lr, step, end)
     epochs, once = MOST if whole else 1, trials.is_cached(method)
-    later = trials.later_step(method, step, epochs, once=once)
+    later = later_step_time(trials, method, step, epochs, once=once)
     pace = _pace(participants.lesson(size, asked), step, later, validation)
     apart = None
     if asked.baseline:
         lesson = participants.alone(size, asked)
-        apart = _pace(lesson, alone, trials.later_step(None, alone, epochs), validation)
+        apart = _pace(lesson, alone, later_step_time(trials, None, alone, epochs), validation)
     step_bytes = bytes_of(run, held, size)
     found = Found(size, trials.optimizer, lr, lr_alone, method, why, ask, step_bytes, pace, apart, once=once)
     return found if search is None else replace(found, search=search[0], rounds=search[1])
