@@ -10,7 +10,8 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from tutelage.cli.common import Switch
 from tutelage.cli.failures import DONE, FILES, Usage
-from tutelage.cli.flags import Flag, flags_of_settings, refuse_unknown, typed
+from tutelage.cli.flag import Flag
+from tutelage.cli.flags import flags_of_settings, refuse_unknown, typed
 from tutelage.plurals import counted
 from tutelage.printable import printable, printable_in
 from tutelage.study.bounds import refuse_fields

@@ -9,14 +9,15 @@ import io
 import shutil
 import textwrap
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass
+from dataclasses import MISSING, Field, field, fields, is_dataclass, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import tyro
 
 from tutelage.cli.docstrings import field_meanings, meanings_in
 from tutelage.cli.failures import Usage, did_you_mean, refuse_no_text
+from tutelage.cli.flag import Flag, bare
 from tutelage.cli.output import NARROWEST
 from tutelage.cli.refusals import refusal, values_of
 from tutelage.cli.values import readable
@@ -25,66 +26,6 @@ from tutelage.study.spread import SPREAD
 
 T = TypeVar("T")
 _NO_FLAGS = {tyro.conf.Positional, tyro.conf.Fixed}
-
-
-@dataclass(frozen=True)
-class Flag:
-    """One keyword argument, or one field of it. ``default`` is ``MISSING`` where the caller has to choose."""
-
-    name: str
-    kind: Any
-    default: Any
-    help: str
-
-    @property
-    def spelled(self) -> str:
-        return "--" + self.name.replace("_", "-")
-
-    @property
-    def spellings(self) -> list[str]:
-        """More than one for a switch.
-
-        >>> Flag("student.jitter", bool, True, "").spellings
-        ['--student.jitter', '--student.no-jitter']
-        """
-        before, _, last = self.spelled.removeprefix("--").rpartition(".")
-        return (
-            [self.spelled, f"--{dotted_name(before, f'no-{last}').strip('.')}"]
-            if bare(self.kind) is bool
-            else [self.spelled]
-        )
-
-    @property
-    def takes_several(self) -> bool:
-        """Whether one value of it is several words.
-
-        >>> Flag("widths", tuple[int, ...], (), "").takes_several, Flag("seed", int, 0, "").takes_several
-        (True, False)
-        """
-        return any(get_origin(kind) in (tuple, list) for kind in self.kinds)
-
-    @property
-    def kinds(self) -> list[Any]:
-        """Its type, or the types that are possible: ``[Path, NoneType]``."""
-        kind = bare(self.kind)
-        return [kind, *map(bare, get_args(kind))]
-
-    @property
-    def choices(self) -> list[str]:
-        """The values of a ``Literal``."""
-        return [str(value) for kind in self.kinds if get_origin(kind) is Literal for value in get_args(kind)]
-
-    def words(self, value: Any) -> list[str]:
-        """``value`` as one would type it.
-
-        >>> Flag("temperature", float, 4.0, "").words(2.5), Flag("jitter", bool, True, "").words(False)
-        (['--temperature', '2.5'], ['--no-jitter'])
-        """
-        if bare(self.kind) is bool and isinstance(value, bool):
-            return [self.spellings[0 if value else 1]]
-        if isinstance(value, (list, tuple)):
-            return [self.spelled, *map(str, value)]
-        return [f"{self.spelled}={value}"] if str(value).startswith("-") else [self.spelled, str(value)]
 
 
 def flags_of(function: Callable[..., Any]) -> list[Flag]:
@@ -205,10 +146,6 @@ def _name(name: str, hint: Any) -> str:
 def _settings_in(hint: Any) -> list[Any]:
     """What an annotation says beside the type, as far as it can be looked up in a set."""
     return [x for x in get_args(hint) if isinstance(x, Hashable)]
-
-
-def bare(hint: Any) -> Any:
-    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
 def _field(flag: Flag) -> tuple[str, Any, Any]:

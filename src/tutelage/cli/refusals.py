@@ -2,15 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tutelage.cli.flags import Flag
+from tutelage.cli.flag import Flag
 
 CHOICE = re.compile(r"Invalid choice '(.*)' for argument '(--\S+)'\. Expected one of \((.*?),?\)\.")
 
 
-def refusal(box: str, words: Sequence[str], flags: "Sequence[Flag]") -> str:
+def refusal(box: str, words: Sequence[str], flags: Sequence[Flag]) -> str:
     """The message out of the frame that tyro draws around it; ``flags`` says what the values of a flag are.
 
     >>> refusal("Invalid choice 'x' for argument '--kind'. Expected one of ('soft', 'hard').", [], [])
@@ -42,7 +40,7 @@ def _message(box: str) -> str:
     return found[1] if "│" not in box and len(found) > 1 else " ".join(found[:1])
 
 
-def _no_number(flag: "Flag", words: Sequence[str]) -> str:
+def _no_number(flag: Flag, words: Sequence[str]) -> str:
     """That a value is no number where the flag takes numbers; nothing if it is something else that is wrong."""
     numbers = [kind for kind in flag.kinds if kind in (int, float)]
     wrong = [value for value in values_of(flag.spelled, words) if not any(_is(kind, value) for kind in numbers)]
@@ -52,7 +50,7 @@ def _no_number(flag: "Flag", words: Sequence[str]) -> str:
     return f"{flag.spelled} takes {f'{noun}s' if flag.takes_several else f'a {noun}'}; got {wrong[0]!r}."
 
 
-def _too_many(words: Sequence[str], flags: "Sequence[Flag]") -> str:
+def _too_many(words: Sequence[str], flags: Sequence[Flag]) -> str:
     """Which flag was given more values than it takes, or the word before all flags that is none."""
     for flag in flags:
         for spelled in flag.spellings:

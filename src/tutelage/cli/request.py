@@ -10,7 +10,8 @@ from tutelage.cli.common import Common, with_presets, without
 from tutelage.cli.docstrings import prose_of
 from tutelage.cli.failures import Usage
 from tutelage.cli.find import Experiment, Recipe, find
-from tutelage.cli.flags import Flag, flags_of, flags_of_bundle, leaves, parse, rebound
+from tutelage.cli.flag import Flag
+from tutelage.cli.flags import flags_of, flags_of_bundle, leaves, parse, rebound
 from tutelage.cli.saved import packages_in, saved
 from tutelage.study.bounds import refuse_fields, refuse_nonsense
 from tutelage.study.dotted import flattened

@@ -8,7 +8,7 @@ from typing import Any
 
 from tutelage import plain_json
 from tutelage.cli.failures import Usage, did_you_mean
-from tutelage.cli.flags import Flag
+from tutelage.cli.flag import Flag
 from tutelage.printable import printable
 from tutelage.trust import STANDARD
 
