@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import tutelage
-from tutelage.cli.find import headline, purpose, recipes_in, shipped
+from tutelage.cli.find import headline, purpose
+from tutelage.cli.recipe import recipes_in, shipped
 from tutelage.report.kept import publish_kept
 
 DOCS = Path(__file__).resolve().parent

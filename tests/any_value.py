@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from contract.test_recipes import RECIPES, WRITTEN
 from tutelage.cli.command import COMMANDS, main
-from tutelage.cli.find import Recipe
 from tutelage.cli.flag import Flag
 from tutelage.cli.flags import flags_of, flags_of_bundle, leaves
+from tutelage.cli.recipe import Recipe
 from tutelage.cli.sweep import Sweeping
 from tutelage.data import synthetic
 

@@ -4,8 +4,9 @@ import inspect
 
 import pytest
 
-from tutelage.cli.find import Recipe, headline, recipes_in, shipped
+from tutelage.cli.find import headline
 from tutelage.cli.flags import flags_of, leaves, root
+from tutelage.cli.recipe import Recipe, recipes_in, shipped
 from tutelage.methods.by_name import expanded, method
 from tutelage.report.experiment import question_in
 from tutelage.run import Run

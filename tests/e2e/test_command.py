@@ -312,7 +312,7 @@ def test_a_sweep_leaves_finished_runs_alone_does_the_others_lists_failures_and_r
 
 
 def test_the_shipped_recipes_name_no_flag_that_every_run_has_and_explain_themselves(capsys):
-    from tutelage.cli.find import recipes_in, shipped
+    from tutelage.cli.recipe import recipes_in, shipped
 
     for name, module in shipped().items():
         for recipe in recipes_in(module, name):

@@ -9,8 +9,8 @@ import torch
 
 from contract.test_recipes import WRITTEN
 from readable import complaints
-from tutelage.cli.find import Recipe
 from tutelage.cli.flags import flags_of
+from tutelage.cli.recipe import Recipe
 from tutelage.delivery import load
 from tutelage.report.groups import group_runs
 from tutelage.report.page import page_html

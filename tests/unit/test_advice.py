@@ -18,9 +18,9 @@ from examples import SGD, bits, label, same, vectors
 from tutelage.cli.command import COMMANDS, main
 from tutelage.cli.common import Common
 from tutelage.cli.export import Exporting
-from tutelage.cli.find import recipes_in, shipped
 from tutelage.cli.flags import flags_of, flags_of_bundle, leaves
 from tutelage.cli.measure import Measuring
+from tutelage.cli.recipe import recipes_in, shipped
 from tutelage.cli.report import Asked
 from tutelage.cli.sweep import Sweeping
 from tutelage.integrity import findings

@@ -12,6 +12,7 @@ from tutelage.cli.failures import Usage
 
 @pytest.fixture(autouse=True)
 def ships_fakes(monkeypatch):
+    monkeypatch.setattr("tutelage.cli.recipe.shipped", lambda: {"fake": fake_recipes})
     monkeypatch.setattr("tutelage.cli.find.shipped", lambda: {"fake": fake_recipes})
     monkeypatch.setattr("tutelage.cli.completion.shipped", lambda: {"fake": fake_recipes})
 

@@ -7,8 +7,9 @@ import pytest
 
 from contract.test_recipes import SHIPPED
 from tutelage.cli.failures import USAGE, Usage, exit_code
-from tutelage.cli.find import PLAIN, find, headline, module_named, recipes_in
+from tutelage.cli.find import find, headline, module_named
 from tutelage.cli.flags import flags_of
+from tutelage.cli.recipe import PLAIN, recipes_in
 
 
 def test_a_dotted_path_finds_a_recipe_with_its_presets():
@@ -25,7 +26,7 @@ def test_a_preset_can_be_named_in_the_path():
 
 @pytest.mark.parametrize("recipe", SHIPPED, ids=lambda recipe: recipe.name)
 def test_a_recipe_of_ours_is_found_by_its_name_without_the_other_modules(recipe, monkeypatch):
-    monkeypatch.setattr("tutelage.cli.find.modules_with_recipes", lambda _package: [])
+    monkeypatch.setattr("tutelage.cli.recipe.modules_with_recipes", lambda _package: [])
     monkeypatch.setattr("tutelage.cli.find.shipped", lambda: pytest.fail("all of them were looked at"))
     assert find(recipe.name) == (recipe, recipe.own_preset)
     for preset in recipe.presets.keys() - {recipe.own_preset}:

@@ -11,7 +11,8 @@ import pytest
 import tutelage
 from pages import GENERATED, PAGES, ROOT, blocks, named
 from tutelage.cli.command import COMMANDS
-from tutelage.cli.find import PLAIN, find, purpose
+from tutelage.cli.find import find, purpose
+from tutelage.cli.recipe import PLAIN
 from tutelage.report.kept import publish_kept
 from unit.test_layers import ORDER
 

@@ -10,7 +10,8 @@ import report_sample
 import report_statistics
 from tutelage.cli.command import main
 from tutelage.cli.conclude import conclude
-from tutelage.cli.find import purpose, recipes_in, shipped
+from tutelage.cli.find import purpose
+from tutelage.cli.recipe import recipes_in, shipped
 from tutelage.report.collected import LONGEST, collect, former_names, result_name
 from tutelage.report.finished import read_finished
 from tutelage.report.kept import publish_kept

@@ -7,8 +7,9 @@ from tutelage.cli.common import Common, without
 from tutelage.cli.compress import COMPRESS
 from tutelage.cli.distill import DISTILL
 from tutelage.cli.failures import DONE, Usage, did_you_mean
-from tutelage.cli.find import find, recipes_in, shipped
+from tutelage.cli.find import find
 from tutelage.cli.flags import flags_of, flags_of_bundle, flags_of_settings, leaves
+from tutelage.cli.recipe import recipes_in, shipped
 from tutelage.cli.sweep import Sweeping
 
 SCRIPTS = {

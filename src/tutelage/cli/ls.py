@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.text import Text
 
 from tutelage.cli.failures import DONE, Usage
-from tutelage.cli.find import headline, module_named, recipes_in, shipped
+from tutelage.cli.find import headline, module_named
+from tutelage.cli.recipe import recipes_in, shipped
 
 
 def ls(words: Sequence[str]) -> int:

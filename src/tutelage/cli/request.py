@@ -9,9 +9,10 @@ from typing import Any
 from tutelage.cli.common import Common, with_presets, without
 from tutelage.cli.docstrings import prose_of
 from tutelage.cli.failures import Usage
-from tutelage.cli.find import Experiment, Recipe, find
+from tutelage.cli.find import find
 from tutelage.cli.flag import Flag
 from tutelage.cli.flags import flags_of, flags_of_bundle, leaves, parse, rebound
+from tutelage.cli.recipe import Experiment, Recipe
 from tutelage.cli.saved import packages_in, saved
 from tutelage.study.bounds import refuse_fields, refuse_nonsense
 from tutelage.study.dotted import flattened
