@@ -2,6 +2,7 @@
 
 import io
 import json
+from functools import partial
 
 from rich.console import Console
 
@@ -44,6 +45,30 @@ def test_tables_and_claims_say_how_likely_chance_is(tmp_path):
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
     print_story(told, console)
     assert "0.074" in console.file.getvalue() and "? undecided" in console.file.getvalue()
+
+
+def noted(tmp_path, notes: list[tuple[int, str]]) -> str:
+    def edit(value, note):
+        value["tables"] = [{"title": "Rules", "columns": ["rule"], "rows": [["sum"]], "note": note}]
+
+    made = []
+    for number, (seed, note) in enumerate(notes):
+        folder = report_sample.make(tmp_path / str(number), seed, epochs=3)
+        made.append(read_run(report_sample.edited(folder, partial(edit, note=note))))
+    ((table,),) = map(table_texts, group_runs(made))
+    return table.note
+
+
+def test_a_note_that_differs_says_what_each_seed_says(tmp_path):
+    found = "They agree by {} of it. See there."
+    notes = [(0, found.format(0.5)), (1, found.format(0.25)), (2, found.format(0.5)), (2, found.format(9))]
+    assert noted(tmp_path, notes) == "They agree by 0.5 of it (seeds 0, 2); 0.25 of it (seed 1). See there."
+
+
+def test_a_sentence_of_some_seeds_alone_says_of_which(tmp_path):
+    notes = [(0, "One. "), (1, "One."), (2, "One. To 5."), (3, "One. To 6.")]
+    assert noted(tmp_path, notes) == "One. To 5 (seed 2); 6 (seed 3)."
+    assert noted(tmp_path / "some", [(0, "One."), (1, "")]) == "One (seed 0)."
 
 
 def test_of_one_seed_nothing_is_said_about_chance(tmp_path):

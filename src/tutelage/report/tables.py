@@ -6,6 +6,7 @@ from typing import Any
 
 from tutelage.report.groups import Group, NetworkOverSeeds, sort_key
 from tutelage.report.maps import table_map
+from tutelage.report.notes import note_over_seeds
 from tutelage.report.numbers import exact, probability, true_minus
 from tutelage.report.paired import paired_t
 from tutelage.report.plots import Series, line_plot
@@ -67,11 +68,20 @@ def table_texts(group: Group) -> list[TableText]:
                 texts.append(tuple(_chance(row[i]) for row in raw))
         curve = table_curve(table, rows, table.curve) if table.curve else ""
         tested = CHANCE if ("p", True) in columns else ""
-        note = " ".join(filter(None, [table.note, tested]))
+        note = " ".join(filter(None, [_note(group, table), tested]))
         drawn = table_map(table.title, table.columns, rows) if table.shaded and rows else ""
         body, most = tuple(zip(*texts, strict=True)), max(counts, default=0)
         tables.append(TableText(group.name, table.title, note, tuple(columns), body, curve, most, by_name, drawn))
     return tables
+
+
+def _note(group: Group, table: Table) -> str:
+    """What the runs say below their tables of that title; a seed that was run twice counts once."""
+    notes: dict[str, str] = {}
+    for run in group.runs:
+        for note in (one.note for one in run.results.tables if one.title == table.title):
+            notes.setdefault(str(run.seed), note)
+    return note_over_seeds(notes)
 
 
 def is_of_students(group: Group, table: Table) -> bool:
