@@ -79,6 +79,35 @@ def test_a_right_set_up_is_not_accused(name):
     assert len(measured_first(network(name), data, Way(), 0.0, "net", "--teacher-")) == 1
 
 
+class Drawn(nn.Module):
+    """A network of random weights that are not those a layer begins with."""
+
+    def __init__(self, outputs, maps, seed):
+        super().__init__()
+        self.seen, self.told, self.maps = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, outputs, 1), maps
+        with torch.no_grad():
+            for layer in (self.seen, self.told):
+                drawn = torch.randn(layer.weight.shape, generator=torch.Generator().manual_seed(seed))
+                layer.weight.copy_(0.6 * drawn)
+
+    def forward(self, x):
+        answers = self.told(self.seen(x).relu())
+        return answers if self.maps else answers.mean((2, 3))
+
+
+@pytest.mark.parametrize(("name", "outputs"), [("multi-label", 3), ("binary", 1), ("segmentation", 3)])
+@pytest.mark.parametrize("count", [48, 480])
+def test_a_random_network_is_told_of_no_cause_where_the_labels_are_random_too(name, outputs, count):
+    """Other pictures make its loss smaller, beyond chance, and shares larger: by smaller and by other answers."""
+    case = CASES[name]
+    for seed in range(4):
+        parts = [case.data(count, 3 * seed + n) for n in range(3)]
+        drawn = [torch.randperm(count, generator=torch.Generator().manual_seed(seed)) for _ in parts]
+        data = Sets(*[replace(x, targets=x.targets[o]) for x, o in zip(parts, drawn, strict=True)], plain, case.task)
+        net = Drawn(outputs, name == "segmentation", seed)
+        assert not diagnosed(net, data, Way(), "--teacher-", thorough=False).causes
+
+
 def test_what_is_expected_of_a_regression_stops_it_with_the_cause():
     data = sets("regression", WRONG["channels in the order BGR"])
     with pytest.raises(ValueError, match=r"less than the 0\.001 mean squared error .*order BGR it would have"):

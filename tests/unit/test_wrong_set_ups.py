@@ -109,6 +109,13 @@ def test_a_network_that_knows_nothing_is_not_said_to_know_something(seed):
         assert not found.causes and "untrained" in str(found)
 
 
+def test_of_few_samples_other_weights_are_not_called_likely():
+    network = Net()
+    network.load_state_dict(of_another())
+    few, many = (str(diagnosed(network, sets(count=count), Way(), "--teacher-")) for count in (48, 400))
+    assert few.endswith("clearly helps") and "clearly helps: these are most likely other weights" in many
+
+
 def test_its_own_size_and_normalisation_are_put_in_front(tmp_path):
     settings = {"teacher_mean": (0.485, 0.456, 0.406), "teacher_std": (0.229, 0.224, 0.225)}
     assert "accuracy" in run_with(tmp_path, sets(), name="stripes:ImageNets", expect=0.9, **settings)[-1]

@@ -94,14 +94,14 @@ def diagnosed(network: nn.Module, data: Sets, teachers: Way, prefix: str, *, tho
             better, more = _ranked(_further(change, known), score, value + LEAST)
             pairs, count = [*pairs, *better], count + more
         tried += [(change, best) for _, change in sorted(pairs, key=lambda pair: -pair[0])[:FEW]]
-    found = []
+    found: list[Cause] = []
     for change, without in tried:
         now = asks[1](change.way)
-        metric, reached, gain = gained(data.task, now, own[1], second)
         good = quality(data.task, now, second)
         clear = is_clear(good - before[1], count) and is_clear(good - without, count)
-        if gain > 0 and clear and beats_constant(data.task, now, good, second, count):
-            found.append(Cause(change.words, change.remedy, reached, gain, metric))
+        if clear and beats_constant(data.task, now, good, second, count):
+            metric, reached, gain = gained(data.task, now, own[1], second)
+            found += [Cause(change.words, change.remedy, reached, gain, metric)] if gain > 0 else []
     return _told(network, data, samples, torch.cat(own), found, thorough)
 
 
@@ -149,9 +149,9 @@ def _told(
         seen.append("its weights are as a network begins with: it is untrained, or they were not put into it")
     elif thorough and not causes and not (named and answers.shape[1] < len(classes)):
         chance = int(samples.targets.bincount().max()) / len(samples) if named else 0.0
-        most_likely = named and float(before.mean()) < 2 * chance
+        most_likely = named and is_clear(2 * chance - before, 1)
         seen.append(
-            "no order of channels or classes, no usual normalisation and no size that was tried helps"
+            "no order of channels or classes, no usual normalisation and no size that was tried clearly helps"
             + (": these are most likely other weights, of a network that learnt something else" * most_likely)
         )
     return Diagnosis(len(samples), tuple(causes), tuple(seen))
