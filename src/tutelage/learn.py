@@ -12,10 +12,11 @@ from torch import nn
 
 from tutelage import checks
 from tutelage.data.batches import Batch, Batches, as_batches, named_batch, num_samples, on_device
+from tutelage.group import size as size_of_group
 from tutelage.idle import Idle
 from tutelage.learner import Learner, LearnerState
 from tutelage.loop import Epoch as Epoch  # offered here: what ``train`` gives and takes
-from tutelage.loop import Loop, Turns, as_it_is, generators, restore_generators, shares
+from tutelage.loop import Loop, Turns, as_it_is, generators, generators_of_rank, restore_generators, shares
 from tutelage.loop import alternating as alternating
 from tutelage.loop import never as never
 from tutelage.loop import simultaneous as simultaneous
@@ -87,7 +88,9 @@ class Training:
             rehearse_alone(self._states, alone, loop, self.device)
         self._alone = alone is not None
         self._idle = Idle(self._states, int(epochs))
-        self._generators = generators()
+        self._own_draws = size_of_group() > 1
+        self._generators = generators_of_rank(self.device) if self._own_draws else generators()
+        self._beside = generators()
         self._looked_at = loop.pause is not never  # whoever pauses it has plans with it
 
     @property
@@ -132,6 +135,7 @@ class Training:
                     state.forget_means()
                 yield report
                 self._resume()
+            self._pause()
 
     def state_dict(self) -> dict[str, Any]:
         self._looked_at = True
@@ -203,6 +207,12 @@ class Training:
             state.train_mode()
         restore_generators(self._generators)
 
+    def _pause(self) -> None:
+        """Several ranks draw alike again what is drawn beside the training, such as the weights of a next network."""
+        self._generators = generators()
+        if self._own_draws:
+            restore_generators(self._beside)
+
     def _refuse_not_finite(self, scenes: Mapping[str, Scene] = MappingProxyType({})) -> None:
         for name, state in self._states.items():
             if state.spoilt is not None:
@@ -217,7 +227,7 @@ class Training:
                 )
 
     def _report(self, *, finished: bool) -> Epoch:
-        self._generators = generators()
+        self._pause()
         self._refuse_not_finite()
         losses = {name: state.means() for name, state in self._states.items()}
         weights = {name: state.weights for name, state in self._states.items()}

@@ -9,7 +9,9 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from tutelage.combine.seeded import seeded
 from tutelage.data.batches import Batch, num_samples
+from tutelage.group import rank
 from tutelage.objective import Clock, Term
 from tutelage.ranks import mean_over_ranks
 from tutelage.statistics import RunningMeans
@@ -89,6 +91,15 @@ def generators() -> dict[str, Tensor]:
     """The states of the CPU's random numbers, and of this process's accelerator if it has woken one."""
     cuda = {"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_initialized() else {}
     return {"cpu": torch.get_rng_state(), **cuda}
+
+
+def generators_of_rank(device: torch.device) -> dict[str, Tensor]:
+    """States of its own for one of several processes: of a number that all draw alike, and of its rank.
+
+    Dropout and noise differ between the samples of different ranks, as they do between those of one.
+    """
+    with seeded(int(torch.randint(2**62, ())) + rank(), device):
+        return generators()
 
 
 def restore_generators(states: Mapping[str, Tensor]) -> None:
