@@ -106,7 +106,7 @@ def _unmoved(state: LearnerState, clock: Clock, epochs: int) -> str | None:
 def _weighed_later(state: LearnerState, clock: Clock, epochs: int, names: Iterable[str]) -> bool:
     terms, step = state.learner.objective.terms, clock.step / (clock.epoch + 1)
     left = range(clock.epoch + 1, epochs, max(1, (epochs - clock.epoch) // LOOKS))
-    later = [Clock(epoch, round(epoch * step), epoch / epochs) for epoch in left]
+    later = [Clock(epoch, round(epoch * step), epoch / epochs, epochs) for epoch in left]
     return any(terms[name].weight_at(then) != 0 for name in names for then in later)
 
 

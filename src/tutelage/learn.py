@@ -108,7 +108,7 @@ class Training:
 
     @property
     def clock(self) -> Clock:
-        return Clock(self.epoch, self.step, self.epoch / self.epochs)
+        return Clock(self.epoch, self.step, self.epoch / self.epochs, self.epochs)
 
     def __iter__(self) -> Generator[Epoch, None, None]:
         self._looked_at, accumulate = True, self.accumulate

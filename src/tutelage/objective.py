@@ -25,11 +25,15 @@ Place: TypeAlias = tuple[str, str]
 
 
 class Clock(NamedTuple):
-    """How far the training is: epochs and optimizer steps done, and the share of its epochs that is done (0 to 1)."""
+    """How far the training is: epochs and optimizer steps done, and the share of its epochs that is done (0 to 1).
+
+    ``epochs`` are those of the training, 0 where that is not known.
+    """
 
     epoch: int
     step: int
     fraction: float
+    epochs: int = 0
 
 
 Weight: TypeAlias = float | Callable[[Clock], float]

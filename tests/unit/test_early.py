@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 from torchjd.aggregation import UPGrad
 
 from examples import bits, same
@@ -25,7 +26,7 @@ from tutelage.methods.response import kd, softened
 from tutelage.methods.sums import added, members, stopped
 from tutelage.methods.weights import until
 from tutelage.models.mlp import mlp
-from tutelage.objective import Clock, Objective
+from tutelage.objective import Clock, Objective, Term
 from tutelage.optimizers.schedules import cosine, one_cycle, stepwise, truncated
 from tutelage.optimizers.usual import nesterov
 from tutelage.run import Run
@@ -191,6 +192,17 @@ class TestAnyMethod:
     def test_a_switch_that_is_not_within_the_training_is_refused(self, epoch):
         with pytest.raises(ValueError, match=f"within the training, from 1 to 3 of 4; got {epoch}"):
             stopped(kd, epoch)(self.pair())
+
+    @pytest.mark.parametrize("epoch", [0, EPOCHS, 300])
+    def test_a_weight_that_does_not_change_within_the_training_is_refused_before_its_first_step(self, epoch):
+        model = mlp((784, 6, 10))
+        before = {name: x.clone() for name, x in model.state_dict().items()}
+        late = Term(cross_entropy, "student.output", "batch.target", weight=partial(until, epoch=epoch, before=0.9))
+        learner = Learner(model, Objective(late=late), partial(nesterov, lr=0.05))
+        training = train({"student": learner}, LESSON.batches(), EPOCHS)
+        with pytest.raises(ValueError, match=rf"within the training, from 1 to 3 of 4; got {epoch}\."):
+            next(iter(training))
+        assert same(model.state_dict(), before)
 
     def test_samples_without_labels_leave_nothing_to_go_on_with(self):
         pair = Pair(mlp((784, 12, 10)), STUDENT(), replace(LESSON, train=LESSON.train.unlabelled()), EPOCHS)

@@ -5,7 +5,7 @@ from copy import copy
 from functools import partial
 
 from tutelage.methods.pair import Method, Pair
-from tutelage.methods.weights import until
+from tutelage.methods.weights import refuse_no_switch, until
 from tutelage.objective import Clock, Objective, Term, Weight, checked_weight
 
 
@@ -69,14 +69,6 @@ def stopped_method(pair: Pair, *, method: Method, epoch: int) -> Objective:
     for name, term in terms.items():
         term.weight = partial(until, epoch=epoch, before=term.weight, after=float(name == "label"))
     return Objective(**terms)
-
-
-def refuse_no_switch(epoch: int, epochs: int) -> None:
-    """Raise ``ValueError`` unless something can be switched off after ``epoch`` epochs of ``epochs``."""
-    if not 0 < epoch < epochs:
-        raise ValueError(
-            f"KD is switched off after an epoch within the training, from 1 to {epochs - 1} of {epochs}; got {epoch}."
-        )
 
 
 def members(method: Method) -> tuple[Method, ...]:

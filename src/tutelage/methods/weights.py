@@ -33,16 +33,26 @@ def rising(clock: Clock, *, begin: float, end: float, scale: float = 1.0) -> flo
 def until(clock: Clock, *, epoch: int, before: Weight, after: float = 0.0) -> float:
     """``before``, a number or itself a function of the clock, in the first ``epoch`` epochs; then ``after``.
 
-    With 0 afterwards a term is no longer evaluated, and a teacher that nothing else reads is no longer asked.
+    With 0 afterwards a term is no longer evaluated, and a teacher that nothing else reads is no longer asked. Raises
+    ``ValueError`` in a training that ends before.
 
     Cho & Hariharan, "On the Efficacy of Knowledge Distillation", ICCV 2019, arXiv:1910.01348: KD stopped early.
 
     >>> [until(Clock(epoch, 0, 0.0), epoch=120, before=0.9) for epoch in (0, 119, 120, 199)]
     [0.9, 0.9, 0.0, 0.0]
     """
+    if clock.epochs:
+        refuse_no_switch(epoch, clock.epochs)
     if clock.epoch >= epoch:
         return after
     return before(clock) if callable(before) else before
+
+
+def refuse_no_switch(epoch: int, epochs: int) -> None:
+    """Raise ``ValueError`` unless something can be switched after ``epoch`` epochs of ``epochs``."""
+    if not 0 < epoch < epochs:
+        within = f"from 1 to {epochs - 1} of {epochs}" if epochs > 1 else "which takes 2 epochs or more"
+        raise ValueError(f"What is switched after an epoch is so within the training, {within}; got {epoch}.")
 
 
 def in_last_epoch(weight: Weight, epochs: int) -> float:
@@ -51,4 +61,4 @@ def in_last_epoch(weight: Weight, epochs: int) -> float:
     >>> in_last_epoch(0.5, 10), in_last_epoch(lambda clock: clock.epoch / 10, 10)
     (0.5, 0.9)
     """
-    return weight(Clock(epochs - 1, 0, 1.0)) if callable(weight) else weight
+    return weight(Clock(epochs - 1, 0, 1.0, epochs)) if callable(weight) else weight

@@ -74,7 +74,9 @@ def penalised(
 def _note_what_never_counts(stage: Stage, penalties: Mapping[str, Penalty], epochs: int) -> None:
     """A warm-up may be longer than the training; a weight that is a plain 0 is meant."""
     for name, one in penalties.items():
-        if callable(one.weight) and not any(one.weight(Clock(epoch, 0, epoch / epochs)) for epoch in range(epochs)):
+        if callable(one.weight) and not any(
+            one.weight(Clock(epoch, 0, epoch / epochs, epochs)) for epoch in range(epochs)
+        ):
             words = f"penalty {name!r} counts 0 in all {counted(epochs, 'epoch')}; let it begin earlier, or train on"
             stage.progress.note(f"{stage.name}: {words}")
 
