@@ -1,13 +1,18 @@
 """Where the time of a run goes: each second counts once, and an interrupted run adds up."""
 
 import json
+import os
 import signal
+import time
+from contextvars import copy_context
+from pathlib import Path
 
 import pytest
 
 import fake_recipes
 from tutelage.checksums import summed
 from tutelage.cli.command import main
+from tutelage.cli.started import age_of_process
 from tutelage.files import UNFINISHED
 from tutelage.profiling import PARTS, Profile, clocked, counted, profiled
 from tutelage.report import page as page_module
@@ -166,6 +171,28 @@ class TestTheCommand:
     def test_a_stage_of_fewer_steps_leaves_none(self, tmp_path):
         assert main([*RUN, "--trace", "--epochs", "4"]) == 0
         assert not list(tmp_path.rglob("trace*"))
+
+
+@pytest.mark.usefixtures("elsewhere")
+class TestStart:
+    def test_it_is_that_of_the_process_for_the_command_and_that_of_the_call_from_python(self, monkeypatch):
+        monkeypatch.setattr("tutelage.cli.started.age_of_process", lambda: 500.0)
+        monkeypatch.setattr("sys.argv", ["tutelage", *RUN, "--profile"])
+        assert copy_context().run(main) == 0
+        assert profile_in(folder_of(Path("runs")))["start"] > 500
+        assert main([*RUN, "--profile"]) == 0
+        assert profile_in(folder_of(Path("runs")))["start"] < 500
+
+    @pytest.mark.parametrize(("began", "age"), [(-5.0, 5.0), (-3600.0, 0.0), (5.0, 0.0)])
+    def test_it_is_read_where_the_system_tells_and_what_cannot_be_is_not(self, tmp_path, monkeypatch, began, age):
+        ticks = int((time.clock_gettime(time.CLOCK_BOOTTIME) + began) * os.sysconf("SC_CLK_TCK"))
+        (tmp_path / "stat").write_text(f"7 (a name) with 3) S {'0 ' * 18}{ticks} 0 0")
+        monkeypatch.setattr("tutelage.cli.started.STAT", tmp_path / "stat")
+        assert age_of_process() == pytest.approx(age, abs=1.0)
+        (tmp_path / "stat").write_text("7 (cut")
+        assert age_of_process() == 0
+        (tmp_path / "stat").unlink()
+        assert age_of_process() == 0
 
 
 def test_every_part_has_a_name_once():

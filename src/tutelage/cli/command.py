@@ -22,6 +22,7 @@ from tutelage.cli.failures import (
     sentence,
 )
 from tutelage.cli.output import steady_output, widened
+from tutelage.cli.started import start_with_the_process
 from tutelage.printable import printable
 
 Command: TypeAlias = Callable[[Sequence[str]], int]
@@ -51,6 +52,8 @@ FLAGGED = ("check", "compress", "distill", "export", "measure", "report")
 
 def main(words: Sequence[str] | None = None) -> int:
     """Do what the words say and return the exit code; every failure becomes one sentence on standard error."""
+    if words is None:
+        start_with_the_process()
     words = list(sys.argv[1:] if words is None else words)
     widened()
     with steady_output() as lost:

@@ -17,6 +17,7 @@ from tutelage.cli.failures import DONE, HUNG_UP, TERMINATED, Usage
 from tutelage.cli.find import first_recipe
 from tutelage.cli.processes import end_with_the_sweep
 from tutelage.cli.request import Request, understood
+from tutelage.cli.started import when_asked
 from tutelage.printable import printable
 from tutelage.progress import Progress
 from tutelage.results import Arguments
@@ -34,7 +35,7 @@ def run(words: Sequence[str], called: str = "tutelage run {}") -> int:
     The recipe's own flags come first in its help, those of every run after them. Explicit flags win over --from, and
     --from over --preset. What a run leaves in its folder: arguments, environment, log, networks, results, report.
     """
-    begun = perf_counter()
+    begun = when_asked()
     end_with_the_sweep()
     path, rest = first_recipe(words, "run")
     request = replace(understood(path, rest, called=called), called=called)
