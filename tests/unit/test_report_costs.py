@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 import report_sample
-from tutelage.report import plots
+from tutelage.report import dots, plots
 from tutelage.report.groups import group_runs
 from tutelage.report.networks import scatters
 from tutelage.report.read import read_run
@@ -93,3 +93,26 @@ def test_bytes_are_drawn_where_they_say_something_else_than_parameters(small, tm
     report_sample.edited(folder, lambda value: value["networks"][1].update(small))
     drawn = {drawing.caption: drawing.svg for drawing in scatters(group_runs([read_run(folder)]))}
     assert len(discs(drawn["Accuracy against bytes"])) and "bytes of the file" in drawn["Accuracy against bytes"]
+
+
+@pytest.mark.parametrize(
+    ("errors", "told"),
+    [
+        ((157, 159, 159), ["98.43", "98.41", "98.41"]),
+        ((130, 157, 210), ["98.7", "98.4", "97.9"]),
+        ((159, 159, 159), ["98.4"] * 3),
+    ],
+)
+def test_a_chart_tells_accuracies_with_as_many_digits_as_tell_its_marks_apart(tmp_path, errors, told):
+    def edit(value):
+        value["networks"] = value["networks"][:3]
+        for network, count in zip(value["networks"], errors, strict=True):
+            network["scores"] = report_sample.scores(count)
+
+    folder = report_sample.edited(report_sample.make(tmp_path / "run", epochs=2), edit)
+    (group,) = group_runs([read_run(folder)])
+    networks = [(network.first.name, network) for network in group.networks]
+    chart = dots.dot_chart("network", networks, Metric("accuracy", "%", "higher"))
+    assert [row.value for row in chart.rows] == told
+    places = {len(words.partition(".")[2]) for row in chart.rows for words in (row.value, *row.interval.split(" to "))}
+    assert len(places) == 1

@@ -18,6 +18,8 @@ from tutelage.results import Interval, Metric
 HIGH = 30  # pixels of a row
 REACH, USUAL = 0.6, 1.5  # of the marks' span, and of the median interval: one that goes further ends in an arrow
 REFERENCES = ("teacher", "baseline")
+MOST_MORE = 2
+"""Places that values may have beyond those that chance leaves them."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,11 @@ def settings_chart(groups: Sequence[Group]) -> DotChart | None:
 
 def dot_chart(what: str, networks: Sequence[tuple[str, NetworkOverSeeds]], metric: Metric) -> DotChart | None:
     """The networks by their names, the best on top; nothing for fewer than two of which the metric is known."""
-    spots = [spot for name, network in networks if (spot := _spot(name, network, metric)) is not None]
-    if len(spots) < 2:
+    known = [(name, network) for name, network in networks if network.score(metric) is not None]
+    if len(known) < 2:
         return None
+    more = _places_more([network for _, network in known], metric)
+    spots = [_spot(name, network, metric, more) for name, network in known]
     spots.sort(key=lambda spot: -metric.gain(spot.mean, 0))
     low, high = _reach(spots)
     x = replace(axis([low, high], 0, 100), log=False)
@@ -80,16 +84,24 @@ def dot_chart(what: str, networks: Sequence[tuple[str, NetworkOverSeeds]], metri
     return DotChart(what, metric, rows, ticks, cut, max(len(spot.seeds) for spot in spots))
 
 
-def _spot(name: str, network: NetworkOverSeeds, metric: Metric) -> _Spot | None:
+def _places_more(networks: Sequence[NetworkOverSeeds], metric: Metric) -> int:
+    """The fewest places more that tell apart, in words, what marks tell apart."""
+
+    def told(more: int) -> int:
+        return len({score_text(network, metric, more=more).partition(" ")[0] for network in networks})
+
+    return next(more for more in range(MOST_MORE + 1) if told(more) == told(MOST_MORE))
+
+
+def _spot(name: str, network: NetworkOverSeeds, metric: Metric, more: int) -> _Spot:
     score = network.score(metric)
-    if score is None:
-        return None
+    assert score is not None
     found, half = network.interval(metric), network.half(metric)
     interval = (possible(found[0], metric), possible(found[1], metric)) if found else None
     words = ""
     if interval and interval[0] < interval[1]:
-        words = " to ".join(measured(bound, half, like=score.mean) for bound in interval)
-    dot = Dot(name, network.first.role, score_text(network, metric), words)
+        words = " to ".join(measured(bound, half, like=score.mean, more=more) for bound in interval)
+    dot = Dot(name, network.first.role, score_text(network, metric, more=more), words)
     return _Spot(dot, score.mean, interval, score.values)
 
 

@@ -60,31 +60,36 @@ def rounded(value: float, spread: float) -> str:
     return true_minus(f"{value:,.{decimal_places(spread)}f}")
 
 
-def measured(value: float, spread: float, like: float | None = None) -> str:
+def measured(value: float, spread: float, like: float | None = None, *, more: int = 0) -> str:
     """``value`` to three digits, but at most to one more place than ``spread`` supports; a count as a whole number.
 
     Bounds are as long as the value that they are ``like``, so that rows which chance would round to one stay apart.
+    ``more`` places are added where that does not suffice.
 
     >>> measured(2.0837, 0.31), measured(58.951, 0.97), measured(0.4, 0.31, like=2.0837), measured(103, 20)
     ('2.08', '59.0', '0.40', '103')
+    >>> measured(58.951, 0.97, more=1)
+    '58.95'
     """
     like = value if like is None else like
     if spread <= 0 or float(like).is_integer():
         return rounded(value, spread)
     places = max(0, 2 - math.floor(math.log10(abs(like))))
     certain = decimal_places(spread)
-    return true_minus(f"{value:,.{max(certain, min(places, certain + 1))}f}")
+    return true_minus(f"{value:,.{max(certain, min(places, certain + 1)) + more}f}")
 
 
-def plus_minus(mean: float, sd: float | None) -> str:
+def plus_minus(mean: float, sd: float | None, *, more: int = 0) -> str:
     """``92 ± 4``: mean and standard deviation to the digits of the latter; the mean alone where ``sd`` is None.
+
+    ``more`` places are added.
 
     >>> plus_minus(91.7, 4.2), plus_minus(13.25, 0.12), plus_minus(98, None)
     ('92 ± 4', '13.25 ± 0.12', '98')
     """
     if sd is None:
         return rounded(mean, 0)
-    digits = decimals(sd)
+    digits = decimals(sd) + more
     return true_minus(f"{mean:,.{digits}f} ± {sd:,.{digits}f}") if sd else f"{rounded(mean, 0)} ± 0"
 
 

@@ -113,17 +113,17 @@ def network_row(group: Group, network: NetworkOverSeeds, metrics: Sequence[Metri
     )
 
 
-def score_text(network: NetworkOverSeeds, metric: Metric, *, certain: bool = False) -> str:
+def score_text(network: NetworkOverSeeds, metric: Metric, *, certain: bool = False, more: int = 0) -> str:
     """A metric as mean ± sd over seeds, or a single run's to the digits of its interval, which is ``certain``ly told.
 
-    Nothing where it was not measured.
+    Nothing where it was not measured. With ``more`` places than that, where it does not tell one from another.
     """
     score, half = network.score(metric), network.half(metric)
     if score is None or score.n > 1:
-        return "" if score is None else str(score)
+        return "" if score is None else plus_minus(score.mean, score.sd, more=more)
     bounds = network.interval(metric) or (score.mean, score.mean)
-    low, high = (measured(bound, half, like=score.mean) for bound in bounds)
-    value = measured(score.mean, half)
+    low, high = (measured(bound, half, like=score.mean, more=more) for bound in bounds)
+    value = measured(score.mean, half, more=more)
     return f"{value} ({low} to {high})" if certain and network.interval(metric) else value
 
 
