@@ -9,15 +9,14 @@ from torch.nn import functional as F
 from tutelage.losses.similarity_preserving import as_rows, directions, gram_matrix, near_one
 from tutelage.shapes import Embedding, Relational
 
-CITATIONS = {
-    "cosine_table": r"""@inproceedings{park2019relational,
+PARK = r"""@inproceedings{park2019relational,
   title     = {Relational Knowledge Distillation},
   author    = {Park, Wonpyo and Kim, Dongju and Lu, Yan and Cho, Minsu},
   booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition},
   year      = {2019},
   url       = {https://arxiv.org/abs/1904.05068}
 }"""
-}
+CITATIONS = {"cosine_table": PARK}
 
 Compare: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """Two tensors of one shape -> the mean of their gaps, e.g. ``l1_loss``, ``mse_loss`` or ``smooth_l1_loss`` of torch."""

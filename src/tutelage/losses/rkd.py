@@ -6,17 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tutelage.losses.cosine_table import Compare
+from tutelage.losses.cosine_table import PARK, Compare
 from tutelage.losses.similarity_preserving import as_rows, directions, gram_matrix, near_one
 from tutelage.shapes import Embedding, Relational
 
-PARK = r"""@inproceedings{park2019relational,
-  title     = {Relational Knowledge Distillation},
-  author    = {Park, Wonpyo and Kim, Dongju and Lu, Yan and Cho, Minsu},
-  booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition},
-  year      = {2019},
-  url       = {https://arxiv.org/abs/1904.05068}
-}"""
 CITATIONS = {"distances": PARK, "angles": PARK}
 
 NEAREST = 1e-6
