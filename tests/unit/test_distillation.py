@@ -25,8 +25,9 @@ from tutelage.study.own.settings import DataSettings
 from tutelage.study.own.unlabelled import joined, where_labelled
 from tutelage.study.planning.distillation import refuse_readers
 from tutelage.study.planning.pilot import Found
+from tutelage.study.planning.plan_in_words import slower_or_faster
 from tutelage.study.planning.range_test import LOWEST, RISEN, SAFE, picked_rate, ramp
-from tutelage.study.planning.timed_plan import TimedPlan, read_plan, slower_or_faster
+from tutelage.study.planning.timed_plan import TimedPlan, read_plan
 from tutelage.study.spread import spread
 from tutelage.tasks.classification import CLASSIFICATION
 from tutelage.tasks.regression import BOUNDED, REGRESSION

@@ -26,10 +26,11 @@ from tutelage.study.own.participants import DistillationSettings, Participants
 from tutelage.study.planning import short_training
 from tutelage.study.planning.clocks import LOOKS, later_step_time, validation_time
 from tutelage.study.planning.pilot import Found, bytes_of, fitting_batch, held_bytes, pilot, steps_within
+from tutelage.study.planning.plan_in_words import plan_in_words
 from tutelage.study.planning.range_test import FEWEST
 from tutelage.study.planning.short_training import FEWEST_STEPS, train_again, train_briefly
 from tutelage.study.planning.short_trials import MOST_STEPS, OPTIMIZERS, ShortTrials
-from tutelage.study.planning.timed_plan import followed, place_of, plan_in_words, read_plan, timed_plan
+from tutelage.study.planning.timed_plan import followed, place_of, read_plan, timed_plan
 from tutelage.study.sets import Sets
 
 pytestmark = pytest.mark.slow

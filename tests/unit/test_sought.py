@@ -11,7 +11,7 @@ from tutelage.data.lesson import Lesson
 from tutelage.data.synthetic import digits
 from tutelage.study.budget import Pace
 from tutelage.study.own.sought import LONGEST, LOOKS, SHARE, Sought, cautious, pace_of
-from tutelage.study.planning.timed_plan import _search_in_words
+from tutelage.study.planning.plan_in_words import search_in_words
 from tutelage.tasks.classification import CLASSIFICATION
 
 
@@ -47,6 +47,6 @@ def test_a_plan_says_whose_weights_begin_anew(method, anew):
         student_of=lambda how: nn.Flatten if how.__name__ == "simkd" else nn.Identity,
     )
     found = SimpleNamespace(search=Pace(2, 0.1, 0.1), rounds=3, batch_size=32, method=method)
-    (told,) = _search_in_words(people, None, found)
+    (told,) = search_in_words(people, None, found)
     assert "what is left begins with the weights that it then has" in told
     assert told.endswith("simkd makes a student of its own from it, which begins anew") == anew

@@ -30,8 +30,9 @@ from tutelage.study.own.participants import DistillationSettings, Participants
 from tutelage.study.own.sought import build_found, plan_of, sought_out
 from tutelage.study.planning.handover import hand_over
 from tutelage.study.planning.headline import headline
+from tutelage.study.planning.plan_in_words import plan_in_words, slower_or_faster
 from tutelage.study.planning.short_trials import OPTIMIZERS
-from tutelage.study.planning.timed_plan import TimedPlan, followed, plan_in_words, slower_or_faster, timed_plan
+from tutelage.study.planning.timed_plan import TimedPlan, followed, timed_plan
 from tutelage.study.search import in_short, tables_of
 from tutelage.study.trials import Trial, run_trial
 

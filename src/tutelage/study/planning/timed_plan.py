@@ -1,32 +1,25 @@
-"""What a distillation is going to do: epochs, rates, method, and how long each part takes; in words, and kept.
+"""What a distillation is going to do: epochs, rates, method, and how long each part takes; kept in a file.
 
 The clock decides in it, so it is made once: whoever asks for the same distillation again reads it, and trains the same
 networks to the same bits.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
-import torch
-
 from tutelage.checkpoint import read_json, write_json
 from tutelage.checksums import summed, unsummed
-from tutelage.data.labelled import Labelled
 from tutelage.data.lesson import Lesson
 from tutelage.files import made_folder
 from tutelage.keys import described, key_of
-from tutelage.methods.by_name import method as method_named
-from tutelage.plurals import counted, megabytes
-from tutelage.progress import Progress
+from tutelage.plurals import counted
 from tutelage.run import Run
 from tutelage.stages.code import code_of
-from tutelage.study.budget import Pace, epochs_within, in_words, refuse_too_short
+from tutelage.study.budget import Pace, epochs_within, refuse_too_short
 from tutelage.study.own.participants import DistillationSettings, Participants
-from tutelage.study.own.sought import plan_of
-from tutelage.study.own.views import views_in_words
 from tutelage.study.planning.handover import load_writers
 from tutelage.study.planning.pilot import Found, pilot
 
@@ -38,8 +31,6 @@ FILES = 6.0
 """Seconds for what comes out, files that are written and checked, and the page, on a machine that is not slow."""
 LATER = {"pilot": 0.0, "under_way": False}
 """What plans did not say at first."""
-COPIES = 14
-"""Of the student's weights, on disk: a checkpoint with two moments, the last and the best of both trainings, files."""
 MANY = 2
 """How many times as many epochs have to fit for a plan of a cold start to be made anew."""
 CLOCKED = 3600
@@ -150,75 +141,6 @@ def read_plan(place: Path) -> TimedPlan:
     if asdict(timed) != content or timed.epochs < 1:
         raise ValueError(f"{place} is no plan of a distillation; {cure}.")
     return timed
-
-
-def plan_in_words(
-    participants: Participants, asked: DistillationSettings, timed: TimedPlan, cached_bytes: int
-) -> list[str]:
-    """The plan, a sentence a line. The answers that are kept take ``cached_bytes``."""
-    found, (teacher, student) = timed.found, participants.names
-    lesson = participants.lesson(found.batch_size, asked)
-    seconds = timed.seconds
-    parts = ", ".join(f"{name} {in_words(value)}" for name, value in seconds.items())
-    rate = f"{found.lr:g}" + (f" ({found.lr_alone:g} alone)" if found.lr_alone != found.lr else "")
-    views = views_in_words(lesson.num_views)
-    kept = timed.keeps_answers(lesson)
-    why = "" if lesson.repeats(timed.epochs) else ": no view comes twice, so that nothing is kept"
-    once = f"{teacher} is asked once about each view, and its answers are kept"
-    shown = lesson.kept_bytes(timed.epochs)
-    held = sum(part.inputs.nbytes for part in parts_of(participants)) + shown + found.step_bytes
-    with torch.random.fork_rng():
-        weights = participants.build_student().state_dict().values()
-    written = cached_bytes * kept + COPIES * sum(x.nbytes for x in weights if isinstance(x, torch.Tensor))
-    return [
-        *_search_in_words(participants, asked, found),
-        f"{student} learns from {teacher} for {counted(timed.epochs, 'epoch')} of "
-        f"{counted(len(lesson.train), 'sample')}, {views}, "
-        f"{found.batch_size} a step, by {found.optimizer} at a rate of up to {rate}, up for a fifth of the "
-        "steps and then down to 0",
-        f"method {found.method}: {found.why}",
-        once if kept else f"{teacher} is asked at every step{why}",
-        f"about {megabytes(held)} of memory for samples{', their views' * (shown > 0)} and a step, "
-        f"up to {megabytes(written)} on disk",
-        f"{in_words(sum(seconds.values()))} in all: {parts}",
-    ]
-
-
-def _search_in_words(participants: Participants, asked: DistillationSettings, found: Found) -> list[str]:
-    """Of a student that is sought, how."""
-    sought, pace, (teacher, student) = participants.sought, found.search, participants.names
-    if sought is None or pace is None:
-        return []
-    plan = plan_of(participants.lesson(found.batch_size, asked), participants.task, pace, found.rounds)
-    begins = "what is left begins with the weights that it then has"
-    if participants.student_of(method_named(found.method)) is not participants.build_student:
-        begins += f" where no teacher helps; {found.method} makes a student of its own from it, which begins anew"
-    return [
-        f"{student} is sought: {sought.in_words}; channels of {teacher} close while it still says the same, within "
-        f"{counted(found.rounds, 'round')} of {counted(len(plan.lesson.train), 'sample')}, "
-        f"{in_words(pace.seconds(found.rounds))} at most; {begins}"
-    ]
-
-
-def parts_of(participants: Participants) -> list[Labelled]:
-    """All sets that lie in memory, once each."""
-    data = participants.data
-    held = {id(part): part for part in (data.train, data.validation, data.test, data.unlabelled) if part is not None}
-    return list(held.values())
-
-
-def slower_or_faster(
-    progress: Progress, timed: TimedPlan, took: Mapping[str, float], here: Mapping[str, float]
-) -> None:
-    """Tell of trainings that ``took`` more than 15 % more, or less, than was planned.
-
-    Of those alone that all happened ``here``, in so many seconds: not of what another start trained, and this loaded.
-    """
-    for name, pace in timed.paces.items():
-        planned, real = pace.seconds(timed.epochs), took.get(name, 0.0)
-        if 1.0 < real <= here.get(name, 0.0) and not 0.85 <= real / planned <= 1.15:
-            word = "longer" if real > planned else "less long"
-            progress.note(f"{name}: took {word} than planned, {in_words(real)} where {in_words(planned)} were expected")
 
 
 def place_of(run: Run, participants: Participants, asked: DistillationSettings) -> Path:
