@@ -78,6 +78,15 @@ def before(root):
     return {x: (x.stat().st_mtime_ns, x.stat().st_size) for x in root.rglob("*")}
 
 
+def test_sizes_are_told_as_one_number_where_they_are_one(tmp_path, capsys):
+    for name, width in (("ant/0", 5), ("ant/1", 7), ("bee/0", 9)):
+        file = tmp_path / f"{name}.png"
+        file.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (width, 6)).save(file)
+    main(["check", str(tmp_path)])
+    assert "; height 6, width 5 to 9 (median 7); 3 RGB" in capsys.readouterr().out
+
+
 def test_the_command_lists_findings_and_writes_nothing(pets, capsys):
     files = before(pets.parent)
     assert main(["check", str(pets)]) == 0

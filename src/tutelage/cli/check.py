@@ -68,7 +68,7 @@ def said(found: "Findings") -> str:
     count, (one, several) = len(found.classes), CALLED.get(found.task, ("class", "classes"))
     lines = [f"{found.name}: {found.task}" + (f", {count} {one if count == 1 else several}" if count else "")]
     for name, part in found.parts.items():
-        sizes = ", ".join(f"{axis} {low} to {high} (median {mid})" for axis, (low, mid, high) in part.sizes.items())
+        sizes = ", ".join(_lengths(axis, *of) for axis, of in part.sizes.items())
         modes = ", ".join(f"{count} {mode}" for mode, count in part.modes.items())
         lines.append("  " + "; ".join(x for x in (f"{name:<10} {counted(part.count, 'sample')}", sizes, modes) if x))
         counts = [f"{label} {count}" for label, count in sorted(part.classes.items(), key=lambda x: (-x[1], x[0]))]
@@ -78,3 +78,7 @@ def said(found: "Findings") -> str:
         lines += [f"{title}: {' '.join(sentence.split())}" for sentence in sentences]
     lines.append(f"{counted(len(found.errors), 'error')}, {counted(len(found.warnings), 'warning')}")
     return "\n".join(line.replace("\n", " ") for line in lines)  # names of classes and files may have several
+
+
+def _lengths(axis: str, low: int, median: int, high: int) -> str:
+    return f"{axis} {low}" if low == high else f"{axis} {low} to {high} (median {median})"

@@ -46,7 +46,7 @@ def geometry(sizes: Sequence[tuple[int, int]], size: int = 0) -> tuple[Geometry,
     if not size:
         words += " (--size says otherwise)"
         if (median := shorter[len(shorter) // 2]) < seen / 2:
-            words += f"; half of them are smaller than {median + 1} pixels: --size {median} would be faster"
+            words += f"; half of them have no more than {median} pixels there: --size {median} would be faster"
     return Geometry((seen, seen), (resize, resize), resize), words
 
 
