@@ -379,6 +379,19 @@ class Embedded(nn.Module):
         return self.head(F.silu(self.conv2(x)).transpose(1, 2)).mean(1)
 
 
+class ChannelsLast(nn.Module):
+    """Linear layers over maps whose channels stand last, as many as there are rows."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.widen, self.narrow, self.head = (nn.Linear(*n) for n in ((3, 8), (8, 12), (12, 8), (8, 5)))
+
+    def forward(self, x):
+        x = self.embed(x.permute(0, 2, 3, 1))
+        x = x + self.narrow(F.relu(self.widen(x)))
+        return self.head(F.relu(x).mean((1, 2)))
+
+
 IMAGE, VECTOR, SEQUENCE = (3, 8, 8), (12,), (6, 12)
 CASES = {
     Functional: (IMAGE, {}, {"head"}),
@@ -405,6 +418,7 @@ CASES = {
     Frames: (SEQUENCE, {}, {"head"}),
     NormFirst: (VECTOR, {}, {"head"}),
     ByItsSize: (VECTOR, {}, {"scaled", "head"}),
+    ChannelsLast: (IMAGE, {}, {"head"}),
     Skipping: (VECTOR, {"few": "it does not run"}, {"first", "most", "head"}),
 }
 

@@ -1,5 +1,6 @@
 """A plain smaller network without the channels that nobody reads, which answers as the larger one does without them."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -94,9 +95,14 @@ def _refuse_other_answers(whole: nn.Module, smaller: nn.Module, state: Alive, ex
     precise = _runs_in_float64(whole, example)
     coarsest = max((torch.finfo(p.dtype).eps for p in whole.parameters() if p.is_floating_point()), default=0.0)
     tolerance = CLOSE if precise else max(ROUGHLY, ROUNDINGS * coarsest)
+    left = {
+        name: [place for place, channel in enumerate(layer.makes) if not state.dead[channel]]
+        for name, layer in state.channels.layers.items()
+        if not state.closed[name]
+    }
     for norms_train in (False, True):
-        expected = _answers(whole, example, state, norms_train, precise)
-        found = _answers(smaller, example, state, norms_train, precise)
+        expected = _answers(whole, example, left, norms_train, precise)
+        found = _answers(smaller, example, dict.fromkeys(left), norms_train, precise)
         for name, x in expected.items():
             if name in found and not _is_close(x, found[name], tolerance):
                 raise ValueError(
@@ -107,8 +113,10 @@ def _refuse_other_answers(whole: nn.Module, smaller: nn.Module, state: Alive, ex
 
 
 @torch.no_grad()
-def _answers(model: nn.Module, example: Tensor, state: Alive, norms_train: bool, precise: bool) -> dict[str, Tensor]:
-    """What the layers answer of the channels that are alive, by name, and under "" what the network does.
+def _answers(
+    model: nn.Module, example: Tensor, left: Mapping[str, list[int] | None], norms_train: bool, precise: bool
+) -> dict[str, Tensor]:
+    """What the layers in ``left`` answer, by name, in these channels of each, or all; under "" what the network does.
 
     Dropout is off: it would draw other numbers for other sizes.
     """
@@ -124,12 +132,11 @@ def _answers(model: nn.Module, example: Tensor, state: Alive, norms_train: bool,
         running.append(name)
 
     def note(name: str, module: nn.Module, _args: Any, out: Tensor) -> None:
-        layer = state.channels.layers.get(name)
-        if layer is not None and not state.closed[name]:
-            makes = [place for place, channel in enumerate(layer.makes) if not state.dead[channel]]
-            axis = axis_of(module)
-            whole = out.shape[axis] == len(layer.makes)
-            answers[name] = out.index_select(axis, places(makes, out.device)) if whole else out.clone()
+        if name in left:
+            makes = left[name]
+            answers[name] = (
+                out.clone() if makes is None else out.index_select(axis_of(module), places(makes, out.device))
+            )
 
     for name, module in copy.named_modules():
         module.register_forward_pre_hook(partial(enters, name))
