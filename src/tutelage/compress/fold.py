@@ -38,8 +38,8 @@ def fold(
     of your choice (two samples do). A norm is folded if all it ever gets is what one layer puts out, and nobody else
     reads that: no other layer, no operation, no caller, and nobody who taps. ``keep`` lists what will be tapped, as in
     ``Tapped``, with ``read``; it then shows what it showed before. Left as they are: norms that use the statistics of
-    the batch, norms before a layer, layers and norms with hooks, with a ``forward`` of their own or with weights that
-    are computed. What runs on other inputs only is not seen.
+    the batch, norms before a layer, layers and norms with hooks, with a ``forward`` of their own, with weights that
+    are computed, or with some that code reads past them. What runs on other inputs only is not seen.
 
     Raises ``ValueError``, as ``Tapped`` does, for an address in ``keep`` that cannot be tapped.
 
@@ -63,7 +63,7 @@ def fold(
     for module in list(copy.modules()):
         for name, child in module._modules.items():  # under every name that it has
             if child in pairs:
-                module._modules[name] = nn.Identity().eval()
+                module._modules[name] = _nothing(child)
     return copy
 
 
@@ -88,6 +88,9 @@ class _Trace(TorchDispatchMode):
         self.given: dict[Norm, list[Linear | None]] = {}
         self.rectified: dict[Rectifier, list[_Output | None]] = {}
         self.shown: list[object] = []
+        self.read: set[nn.Module] = set()  # whose weights somebody else reads
+        self.owners: dict[int, set[nn.Module]] = {}  # by a weight's id
+        self._running: list[nn.Module] = []
         self._latest: dict[int, _Output] = {}  # by the tensor's id, which another may have after its death
         self._reading: _Output | None = None
 
@@ -96,6 +99,7 @@ class _Trace(TorchDispatchMode):
         pairs = {
             norm: layers[0] for norm, layers in self.given.items() if layers[0] is not None and len({*layers}) == 1
         }
+        pairs = {n: layer for n, layer in pairs.items() if self.read.isdisjoint((n, layer))}
         return {n: layer for n, layer in pairs.items() if all(x.is_read_by(n) for x in self.outputs[layer])}
 
     def sole_readers(self) -> list[Rectifier]:
@@ -107,11 +111,21 @@ class _Trace(TorchDispatchMode):
         output = self._latest.get(id(x))
         return output if output is not None and output.tensor() is x else None
 
+    def own(self, module: nn.Module) -> None:
+        """``module`` may be folded, unless others read its weights."""
+        for x in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+            self.owners.setdefault(id(x), set()).add(module)
+
+    def layer_begins(self, layer: Linear, _args: Any) -> None:
+        self._running.append(layer)
+
     def layer_ran(self, layer: Linear, _args: Any, output: Tensor) -> None:
+        self._running.pop()
         traced = self._latest[id(output)] = _Output(layer, output)
         self.outputs.setdefault(layer, []).append(traced)
 
     def norm_begins(self, norm: Norm, args: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        self._running.append(norm)
         x = next(iter((*args, *named.values())))
         self._reading = output = self._read_by(norm, x)
         # A linear layer's (N, L, C) is normed over L, not over what the layer puts out.
@@ -121,6 +135,10 @@ class _Trace(TorchDispatchMode):
     def rectifier_begins(self, rectifier: Rectifier, args: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         self._reading = self._read_by(rectifier, next(iter((*args, *named.values()))))
         self.rectified.setdefault(rectifier, []).append(self._reading)
+
+    def norm_ran(self, norm: Norm, args: Any, output: Tensor) -> None:
+        self._running.pop()
+        self.reader_ran(norm, args, output)
 
     def reader_ran(self, _reader: Norm | Rectifier, _args: Any, _output: Tensor) -> None:
         self._reading = None
@@ -133,6 +151,9 @@ class _Trace(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
         for x in given:
+            owners = self.owners.get(id(x), set())
+            if owners.isdisjoint(self._running):
+                self.read |= owners
             output = self.find(x)
             if output is not None and output is not self._reading:
                 output.readers.append(None)
@@ -153,10 +174,13 @@ def _traced(
     with ExitStack() as stack:
         for module in model.modules():
             if _can_take(module):
+                trace.own(module)
+                stack.callback(module.register_forward_pre_hook(trace.layer_begins).remove)
                 stack.callback(module.register_forward_hook(trace.layer_ran).remove)
             elif _can_go(module):
+                trace.own(module)
                 stack.callback(module.register_forward_pre_hook(trace.norm_begins, with_kwargs=True).remove)
-                stack.callback(module.register_forward_hook(trace.reader_ran).remove)
+                stack.callback(module.register_forward_hook(trace.norm_ran).remove)
             elif isinstance(module, RECTIFIERS) and _is_plain(module, RECTIFIERS):
                 stack.callback(module.register_forward_pre_hook(trace.rectifier_begins, with_kwargs=True).remove)
                 stack.callback(module.register_forward_hook(trace.reader_ran).remove)
@@ -199,6 +223,14 @@ def _fold_(layer: Linear, norm: Norm) -> None:
     bias = bias * scale if norm.bias is None else bias * scale + norm.bias.double()
     layer.weight = _constant((weight * scale.view(-1, *[1] * (weight.ndim - 1))).to(layer.weight.dtype))
     layer.bias = _constant(bias.to(layer.weight.dtype))
+
+
+def _nothing(norm: Norm) -> nn.Module:
+    """What stands for a norm: code may look at the type of its weight, so it has an empty one."""
+    identity = nn.Identity().eval()
+    if norm.weight is not None:
+        identity.register_buffer("weight", norm.weight.new_empty(0), persistent=False)
+    return identity
 
 
 def _constant(x: Tensor) -> nn.Parameter:

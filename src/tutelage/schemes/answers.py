@@ -21,7 +21,7 @@ from tutelage.teachers.stores import Place, in_folder
 
 Keep: TypeAlias = Callable[[Path, Mapping[str, str]], Place]
 """A folder and what its answers depend on -> where they are kept: ``in_folder``, or ``over_folder`` that only reads."""
-REVISION = 1
+REVISION = 2
 """Of what is kept and how it is asked for: raised whenever the same key would hold other numbers."""
 
 
