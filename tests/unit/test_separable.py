@@ -41,6 +41,24 @@ def test_what_is_separable_stays_the_same_function(build):
     assert torch.allclose(model(x), own, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        partial(separated, layers=["0"]),
+        partial(separated, layers=["0"], together=2),
+        partial(bottlenecked, ranks={"0": 2}),
+    ],
+    ids=["depthwise", "in groups", "bottleneck"],
+)
+def test_code_that_reads_the_weight_and_the_bias_reads_what_they_come_to(build, change):
+    layer = build().double()
+    several = change(nn.Sequential(build()).double())[0]
+    layer.weight, layer.bias = (None if x is None else nn.Parameter(x) for x in (several.weight, several.bias))
+    inside = torch.randn(2, 4, 12, 12).double()
+    torch.testing.assert_close(layer(inside), several(inside), rtol=1e-9, atol=1e-10)
+
+
 def test_the_two_are_as_near_as_the_largest_singular_values_of_each_channel():
     model = nn.Sequential(nn.Conv2d(4, 6, 3)).double()
     weight = model[0].weight.detach().clone()

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tutelage.compress.low_rank import Product
 from tutelage.compress.separable import separable
 
 
@@ -49,7 +50,7 @@ def _three(layer: nn.Conv2d, rank: int) -> nn.Module:
     middle = nn.Conv2d(inner.shape[1], outer.shape[1], layer.kernel_size, **steps, bias=False,  # type: ignore[arg-type]
                        padding_mode=layer.padding_mode)  # fmt: skip
     last = nn.Conv2d(outer.shape[1], layer.out_channels, 1, bias=bias)
-    three = nn.Sequential(OrderedDict(reduce=first, conv=middle, expand=last))
+    three = Product(OrderedDict(reduce=first, conv=middle, expand=last))
     three.to(layer.weight.device, layer.weight.dtype).train(layer.training)
     first.weight.copy_(inner.T[:, :, None, None])
     middle.weight.copy_(core)

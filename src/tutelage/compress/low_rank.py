@@ -14,6 +14,7 @@ arXiv:1505.06798; Jaderberg, Vedaldi & Zisserman, BMVC 2014, arXiv:1405.3866.
 
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Mapping
+from functools import reduce
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -29,15 +30,12 @@ HALVINGS = 50
 
 
 class Product(nn.Sequential):
-    """Two layers in the place of one, for code that reads ``weight`` or ``bias`` of that, as torch's attention does.
+    """Layers in the place of one, for code that reads ``weight`` or ``bias`` of that, as torch's attention does.
 
     >>> both = Product(OrderedDict(first=nn.Linear(4, 2, bias=False), second=nn.Linear(2, 3)))
     >>> torch.allclose(nn.functional.linear(torch.ones(1, 4), both.weight, both.bias), both(torch.ones(1, 4)))
     True
     """
-
-    first: nn.Linear | nn.Conv2d
-    second: nn.Linear | nn.Conv2d
 
     def __init__(self, layers: "OrderedDict[str, nn.Module]") -> None:
         super().__init__(layers)
@@ -45,17 +43,27 @@ class Product(nn.Sequential):
 
     @property
     def weight(self) -> Tensor:
-        """What the two come to: of convolutions a kernel of the size that there was."""
-        left, right = self.second.weight, self.first.weight  # (o, r, 1, w) and (r, i, h, 1), or w and h together
-        if left.ndim == 2:
-            return left @ right
-        return torch.einsum("orw,rih->oihw", left.flatten(2), right.flatten(2)).view(
-            len(left), right.shape[1], *(max(n) for n in zip(left.shape[2:], right.shape[2:], strict=True))
-        )
+        """What they come to: of convolutions a kernel of the size that there was, in one group."""
+        return reduce(_after, map(_in_one_group, self))
 
     @property
     def bias(self) -> Tensor | None:
-        return self.second.bias
+        return self[-1].bias  # type: ignore[return-value]
+
+
+def _after(first: Tensor, second: Tensor) -> Tensor:
+    """The kernel (o, i, …) of ``second`` (o, r, …) after ``first`` (r, i, …): along each side one of them is 1 wide."""
+    return torch.einsum("ri...,or...->oi...", first, second)
+
+
+def _in_one_group(layer: nn.Module) -> Tensor:
+    """The weight of a layer, with the zeros between its groups."""
+    weight, groups = layer.get_parameter("weight"), getattr(layer, "groups", 1)
+    if groups == 1:
+        return weight
+    apart = weight.unflatten(0, (groups, -1))  # (g, o/g, i/g, …)
+    own = torch.eye(groups, dtype=weight.dtype, device=weight.device)
+    return torch.einsum("goi...,gh->gohi...", apart, own).flatten(2, 3).flatten(0, 1)
 
 
 def factorised(network: nn.Module, *, ranks: Mapping[str, int], form: Form = "channels") -> nn.Module:

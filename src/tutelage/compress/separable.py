@@ -18,7 +18,7 @@ from math import prod
 import torch
 from torch import nn
 
-from tutelage.compress.low_rank import factorisable
+from tutelage.compress.low_rank import Product, factorisable
 
 
 def separated(network: nn.Module, *, layers: Sequence[str], together: int = 1) -> nn.Module:
@@ -66,7 +66,7 @@ def _pair(layer: nn.Conv2d, together: int) -> nn.Module:
         layer.padding_mode,
     )
     pointwise = nn.Conv2d(into, out, 1, bias=layer.bias is not None)
-    pair = nn.Sequential(OrderedDict(depthwise=depthwise, pointwise=pointwise))
+    pair = Product(OrderedDict(depthwise=depthwise, pointwise=pointwise))
     pair.to(layer.weight.device, layer.weight.dtype).train(layer.training)
     groups = layer.weight.double().transpose(0, 1).unflatten(0, (-1, together))  # (M/g, g, N, k, k)
     u, s, v = torch.linalg.svd(groups.transpose(1, 2).flatten(2), full_matrices=False)
