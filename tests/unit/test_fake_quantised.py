@@ -229,8 +229,27 @@ def test_any_method_teaches_it_and_its_layers_are_read():
     assert student.get_submodule(layer).get_submodule(OUTPUT).high > 0
 
 
+class TiedByHand(nn.Module):
+    """What a layer makes goes back through its own weight; its code looks at the weight's type, and at a bias."""
+
+    def __init__(self):
+        super().__init__()
+        self.code, self.head = nn.Linear(4, 8), nn.Linear(4, 3)
+
+    def forward(self, x):
+        y = torch.relu(self.code(x.to(self.code.weight.dtype)))
+        return self.head(nn.functional.linear(y + self.code.bias, self.code.weight.T))
+
+
 @pytest.mark.slow
 class TestFile:
+    def test_code_that_reads_weights_reads_what_the_whole_numbers_stand_for(self, tmp_path):
+        torch.manual_seed(0)
+        model, x = TiedByHand(), torch.randn(40, 4, generator=torch.Generator().manual_seed(0))
+        fake_quantised_(model, x[:2])
+        model.train()(x)
+        assert export_onnx(model.eval(), x, tmp_path / "net.onnx", About()).difference <= ROUNDED
+
     @pytest.mark.parametrize("bits", [8, 4])
     def test_onnx_runtime_answers_as_the_network_with_exactly_its_scales(self, tmp_path, bits):
         model = calibrated(resnet(8, num_classes=3), bits)

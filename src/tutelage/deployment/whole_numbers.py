@@ -33,12 +33,15 @@ class Rounding(nn.Module):
 
 
 class WholeLayer(nn.Module):
-    """A convolution or linear layer with int8 weights, a scale for each output channel, and int32 biases."""
+    """A convolution or linear layer with int8 weights, a scale for each output channel, and int32 biases.
 
-    weight: Tensor
+    ``weight`` and ``bias`` are the numbers that these stand for, whoever reads them.
+    """
+
+    whole: Tensor
     scale: Tensor
     zero: Tensor
-    bias: Tensor | None
+    whole_bias: Tensor | None
     bias_scale: Tensor
     bias_zero: Tensor
 
@@ -46,7 +49,7 @@ class WholeLayer(nn.Module):
         super().__init__()
         whole, scale, bias = whole_weights(layer, norm)
         self.layer = _empty(layer)
-        self.register_buffer("weight", whole)
+        self.register_buffer("whole", whole)
         self.register_buffer("scale", scale)
         self.register_buffer("zero", torch.zeros_like(scale, dtype=torch.int8))
         step = None if input_scale is None else scale.double() * input_scale.double()
@@ -55,15 +58,22 @@ class WholeLayer(nn.Module):
             self.register_buffer("bias_scale", step.float())
             self.register_buffer("bias_zero", torch.zeros_like(scale, dtype=torch.int32))
             bias = (bias / step).round().to(torch.int32)
-        self.register_buffer("bias", bias if bias is None or rounds else bias.float())
+        self.register_buffer("whole_bias", bias if bias is None or rounds else bias.float())
+
+    @property
+    def weight(self) -> Tensor:
+        return _dequantised(self.whole, self.scale, self.zero, 0)
+
+    @property
+    def bias(self) -> Tensor | None:
+        whole = self.whole_bias
+        rounds = whole is not None and whole.dtype == torch.int32
+        return _dequantised(whole, self.bias_scale, self.bias_zero, 0) if rounds else whole  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, bias = _dequantised(self.weight, self.scale, self.zero, 0), self.bias
-        if bias is not None and bias.dtype == torch.int32:
-            bias = _dequantised(bias, self.bias_scale, self.bias_zero, 0)
         if isinstance(self.layer, nn.Linear):
-            return nn.functional.linear(x, weight, bias)
-        made: Tensor = self.layer._conv_forward(x, weight, bias)  # type: ignore[operator]
+            return nn.functional.linear(x, self.weight, self.bias)
+        made: Tensor = self.layer._conv_forward(x, self.weight, self.bias)  # type: ignore[operator]
         return made
 
 
