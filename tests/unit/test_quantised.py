@@ -135,6 +135,23 @@ class TestStatic:
         assert kept[first.input[1]] == pytest.approx(spread(seen).item() / 255, rel=1e-4)
         assert kept[first.input[2]] == round(-seen.min().item() / (spread(seen).item() / 255))
 
+    def test_a_transposed_convolution_in_groups_stays_as_it_is(self):
+        torch.manual_seed(0)
+        up = nn.ConvTranspose2d(8, 8, 2, 2, groups=2)
+        model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), up, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+        samples, own = made_up(40), model(as_seen(made_up(40), COLOUR)).detach()
+        content = static(float32(model, samples), samples)
+        assert (asked(content, samples) - own).abs().max() < 0.1 * spread(own)
+        assert [x[0][0].dtype == np.int8 for x in inputs_of(content, {"Conv", "Gemm"})] == [True, True]
+
+    def test_a_failure_of_the_runtimes_tools_is_one_sentence(self, monkeypatch):
+        def fails(*_, **__):
+            raise ValueError("operands could not be broadcast together")
+
+        monkeypatch.setattr("onnxruntime.quantization.quantize_static", fails)
+        with pytest.raises(ValueError, match=r"tools cannot quantise this network: .*operands could not be broadcast"):
+            static(float32(perceptron(), vectors(), About()), vectors())
+
     def test_one_sample_and_nothing_to_quantise_are_one_sentence_each(self):
         with pytest.raises(ValueError, match="One sample does not show the ranges"):
             static(float32(perceptron(), vectors(), About()), vectors(1))

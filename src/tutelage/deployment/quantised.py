@@ -41,8 +41,8 @@ def static(content: bytes, calibration: Tensor, observer: Observer = "minmax") -
 
     A weight is ``q · s_c`` with ``s_c = max|w_c| / 127`` for each output channel ``c``, an activation
     ``(q − z) · s`` with ``s = (max − min) / 255`` for a whole tensor; biases are int32, of the scale ``s · s_c``.
-    ``calibration`` (2 or more) is what the file takes, as inference gives it. Raises ``ValueError`` for fewer, and
-    where nothing in the file could be quantised.
+    ``calibration`` (2 or more) is what the file takes, as inference gives it. Transposed convolutions in groups stay in
+    float32. Raises ``ValueError`` for fewer, and where nothing in the file could be quantised.
     """
     if len(calibration) < 2:
         raise ValueError(
@@ -58,6 +58,7 @@ def static(content: bytes, calibration: Tensor, observer: Observer = "minmax") -
             per_channel=True,
             activation_type=tools.QuantType.QUInt8,
             weight_type=tools.QuantType.QInt8,
+            nodes_to_exclude=_in_groups(before),
             calibrate_method=getattr(tools.CalibrationMethod, _METHODS[observer]),
             extra_options={"CalibStridedMinMax": 1},  # a piece at a time, with whatever observer
         )
@@ -113,16 +114,33 @@ def _preprocessed(content: bytes, wanted: tuple[str, ...], words: str) -> Iterat
     with TemporaryDirectory(prefix="tutelage-") as folder:
         float32, before, after = (Path(folder, name) for name in ("float32.onnx", "before.onnx", "after.onnx"))
         float32.write_bytes(content)
-        try:
-            with quiet():
-                shapes.quant_pre_process(str(float32), str(before), skip_symbolic_shape=True)
-            if not any(node.op_type in wanted for node in onnx.load(before).graph.node):
-                raise ValueError(f"The network has no {words}, so there is nothing that could be quantised so.")
+        with _told(), quiet():
+            shapes.quant_pre_process(str(float32), str(before), skip_symbolic_shape=True)
+        if not any(node.op_type in wanted for node in onnx.load(before).graph.node):
+            raise ValueError(f"The network has no {words}, so there is nothing that could be quantised so.")
+        with _told():
             yield before, after
-        except (ValueError, OSError, MemoryError):
-            raise
-        except Exception as error:  # of the runtime's own, without a common class
-            raise ValueError(f"ONNX Runtime's tools cannot quantise this network: {reason(error)}.") from None
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Raise ``ValueError`` for whatever the runtime's tools raise within: errors without a common class."""
+    try:
+        yield
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(f"ONNX Runtime's tools cannot quantise this network: {reason(error)}.") from None
+
+
+def _in_groups(file: Path) -> list[str]:
+    """Transposed convolutions in groups, by name: their scales are of the channels of a group, and not of each bias."""
+    nodes = onnx_module("onnx").load(file).graph.node
+    return [
+        x.name
+        for x in nodes
+        if x.op_type == "ConvTranspose" and any(a.name == "group" and a.i > 1 for a in x.attribute)
+    ]
 
 
 def _reader(samples: Tensor) -> Any:
