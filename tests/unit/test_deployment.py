@@ -50,6 +50,14 @@ class Large(nn.Module):
         return 2 * x if x.shape[0] > 4 else x
 
 
+class Halves(nn.Module):
+    """Two views of each sample in one batch, which is cut in half again."""
+
+    def forward(self, x):
+        one, other = torch.cat([x, -x]).chunk(2)
+        return one + other
+
+
 class Singular(nn.Module):
     def forward(self, x):
         return torch.linalg.svd(x.unsqueeze(1))[1].flatten(1)
@@ -197,6 +205,7 @@ REFUSED = [
     (Item, r"depends on the values of its input \(test_deployment.py, line \d+: return x.*item.*torch.where"),
     (Two, r"batches of 2 alone.*x.flatten\(1\)"),
     (Large, r"2 <= batch and batch <= 4"),
+    (Halves, r"one thing where [^.:]*batch[^.:]* == 2 and another elsewhere"),
     (Array, r"\.numpy\(\).*test_deployment.py, line \d+"),
     (OneRow, r"a row for each sample; to 5 came \(1, 4\)"),
     (Noise, r"was not kept: on batches of 1 its answers differ from the network's by up to \d"),

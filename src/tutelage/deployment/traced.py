@@ -70,7 +70,7 @@ def _reason(error: Exception) -> str:
             f"it works for batches of {constant[1] if constant else 'one size'} alone, because a line of its forward "
             "has that number in it; write x.shape[0] there, or x.flatten(1) for x.view(2, -1)"
         )
-    if guard := re.search(r"generated guard (.+)", said):
+    if guard := re.search(r"generated guard (.+?)(?:\.?Specializations |$)", said, re.MULTILINE):
         bounds = re.sub(r"L\['\w+'\]\.size\(\)\[0\]", BATCH, guard[1])
         return f"it does one thing where {bounds} and another elsewhere; what it does may not depend on a batch's size"
     if type(error).__name__ == "GuardOnDataDependentSymNode" or "data-dependent" in said:
