@@ -3,6 +3,9 @@
 Each takes named parameters, and its settings by name: ``partial(sgd, lr=0.1, weight_decay=5e-4)`` is a ``Factory``.
 """
 
+from typing import Any
+
+import torch
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from tutelage.optimizers.factory import Named
@@ -12,12 +15,12 @@ MOMENTUM = 0.9
 
 def sgd(named: Named, *, lr: float, weight_decay: float = 0.0) -> Optimizer:
     """Stochastic gradient descent with momentum 0.9."""
-    return SGD(named, lr=lr, momentum=MOMENTUM, weight_decay=weight_decay, fused=True)
+    return _with_momentum(SGD(named, lr=lr, momentum=MOMENTUM, weight_decay=weight_decay, fused=True))
 
 
 def nesterov(named: Named, *, lr: float, weight_decay: float = 0.0) -> Optimizer:
     """Stochastic gradient descent with Nesterov's momentum 0.9."""
-    return SGD(named, lr=lr, momentum=MOMENTUM, weight_decay=weight_decay, nesterov=True, fused=True)
+    return _with_momentum(SGD(named, lr=lr, momentum=MOMENTUM, weight_decay=weight_decay, nesterov=True, fused=True))
 
 
 def plain_sgd(named: Named, *, lr: float) -> Optimizer:
@@ -41,3 +44,20 @@ def distilbert_adamw(named: Named, *, lr: float) -> Optimizer:
     Sanh et al., "DistilBERT", 2019, arXiv:1910.01108; huggingface/transformers-research-projects.
     """
     return AdamW(named, lr=lr, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.0, fused=True)
+
+
+def _with_momentum(optimizer: SGD) -> SGD:
+    optimizer.register_step_pre_hook(_begin_late)
+    return optimizer
+
+
+def _begin_late(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+    """Give momentum to what has its first gradient later than others, as layers do that are skipped by chance.
+
+    Of 0, as it is the gradient's alone then: torch's fused step fails where only some have any.
+    """
+    for group in optimizer.param_groups:
+        learning = [p for p in group["params"] if p.grad is not None]
+        late = [p for p in learning if optimizer.state.get(p, {}).get("momentum_buffer") is None]
+        for p in late if len(late) < len(learning) else ():
+            optimizer.state[p]["momentum_buffer"] = torch.zeros_like(p)
