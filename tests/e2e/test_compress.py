@@ -109,6 +109,15 @@ def test_int8_and_pruning_reach_a_size_together_and_the_plan_told_first_is_kept_
     assert ("of int8 (student.int8.onnx) in ONNX Runtime" in card) == (chosen["precision"] == "int8")
 
 
+def test_where_less_than_is_tried_cannot_be_left_the_least_that_can_be_is_tried(capsys, monkeypatch):
+    monkeypatch.setattr("tutelage.study.planning.tools_tried.SHARES", (1e-6, 1e-7))
+    for target, code in (("half", 0), ("0.001 %", 2)):
+        assert main(["compress", *WORDS, "--target", target, "--epochs", "1", "--dry-run"]) == code
+    said = capsys.readouterr()
+    assert "pruned to" in said.out and "cannot be made 0.001 %" in said.err
+    assert "the least that was tried takes" in said.err and "--target '" in said.err
+
+
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [

@@ -8,7 +8,7 @@ from torch import nn
 
 from channel_networks import NETWORKS, assert_removed_exactly, found, network
 from tutelage.compress.importance import activity, filters, loudness, scales, taylor
-from tutelage.compress.ranked import evenly, least_important
+from tutelage.compress.ranked import evenly, least_important, least_left
 from tutelage.compress.structure.costs import channels_made, cost, macs, parameters
 from tutelage.compress.structure.plain import Blank, Select, Zero
 from tutelage.compress.structure.widths import unread, widths
@@ -114,11 +114,24 @@ def test_the_least_important_go_first_and_no_more_than_needed():
         assert gone == {c for _, c in groups[:count]}
 
 
+@pytest.mark.parametrize(("name", "multiple"), [("resnet", 1), ("resnet", 4), ("shufflenet v1", 4), ("mlp", 3)])
+def test_the_least_that_is_left_can_be_had_and_its_share_of_the_whole_too(name, multiple):
+    model, sample = network(name)
+    channels = found(model, sample)
+    price = partial(cost, channels, macs)
+    least = least_left(channels, price, multiple=multiple)
+    for limit in (least, least / price() * price(), least * (1 - 1e-14)):
+        shut = least_important(channels, filters(model, channels), price, limit, multiple=multiple)
+        assert price(shut) == least < price()
+    with pytest.raises(ValueError, match="The least that can be left"):
+        least_important(channels, filters(model, channels), price, least - 1, multiple=multiple)
+
+
 class TestRefused:
     def test_less_than_is_left_at_last(self):
         model = mlp((12, 20, 16, 5)).double()
         channels = found(model, (12,))
-        with pytest.raises(ValueError, match="The least that is left costs 18, more than 10: ask for less"):
+        with pytest.raises(ValueError, match="The least that can be left costs 18, more than 10: let more be left"):
             least_important(channels, filters(model, channels), partial(cost, channels, macs), 10)
 
     def test_a_network_of_whose_channels_none_can_go_says_why(self):

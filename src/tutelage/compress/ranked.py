@@ -12,6 +12,8 @@ from tutelage.compress.structure.widths import Width, unread, widths
 
 Across: TypeAlias = Callable[[Tensor], Tensor]
 """The scores of the groups of one width -> scores that can be compared with those of others."""
+ROUNDING = 1e-12
+"""Of a limit that was multiplied from a share: so much more is no more."""
 
 
 def as_they_are(scores: Tensor) -> Tensor:
@@ -57,14 +59,19 @@ def least_important(
     def first(count: int) -> Closed:
         return unread(channels, [group for block in blocks[:count] for group in block])
 
-    least = cost(first(len(blocks)))
-    if least > limit:
-        raise ValueError(f"The least that is left costs {least:g}, more than {limit:g}: ask for less.")
+    least, most = cost(first(len(blocks))), limit * (1 + ROUNDING)
+    if least > most:
+        raise ValueError(f"The least that can be left costs {least:g}, more than {limit:g}: let more be left.")
     low, high = 0, len(blocks)  # so few cost too much or may, so many do not
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if cost(first(middle)) <= limit else (middle + 1, high)
+        low, high = (low, middle) if cost(first(middle)) <= most else (middle + 1, high)
     return first(high)
+
+
+def least_left(channels: Channels, cost: Callable[[Closed], float], *, multiple: int = 1) -> float:
+    """What a network costs at least of which ``least_important`` takes out all that it may."""
+    return cost(unread(channels, [group for width in widths(channels) for group in width.groups[multiple:]]))
 
 
 def _blocks(width: Width, scores: Tensor, across: Across, multiple: int) -> list[tuple[float, list[tuple[int, ...]]]]:

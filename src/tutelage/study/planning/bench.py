@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from tutelage.compress.budget import Budget
-from tutelage.compress.ranked import Across, least_important
+from tutelage.compress.ranked import Across, least_important, least_left
 from tutelage.compress.spending import MEASURES
 from tutelage.compress.structure.graph import Channels, Closed
 from tutelage.compress.structure.removal import without
@@ -132,9 +132,13 @@ class Bench:
         ]
 
     def cut(self, channels: Channels, scores: torch.Tensor, across: Across, share: float) -> tuple[nn.Module, float]:
-        """The network with at most ``share`` of its count left, norms measured again, and the share that is left."""
+        """The network with ``share`` of its count left at most, or the least that can be; norms measured again.
+
+        And the share that is left.
+        """
         count = MEASURES[self.unit](self.participants.teacher.last, channels).cost
-        limit, multiple = share * count(Closed()), MULTIPLES.get(self.wanted.unit, 1)
+        multiple = MULTIPLES.get(self.wanted.unit, 1)
+        limit = max(share * count(Closed()), least_left(channels, count, multiple=multiple))
         shut = least_important(channels, scores, count, limit, across=across, multiple=multiple)
         return self.without(channels, shut)
 

@@ -129,7 +129,7 @@ def tried(bench: Bench, seconds: float) -> Tools:
     for share in SHARES:
         why = _add(bench, rows, channels, scores, across, share, whole)
         refused = why if share == SHARES[0] else refused
-        if why or bench.choices(rows):
+        if why or bench.choices(rows) or not any(x.share <= share for x in rows):  # no less can be left than was
             break
     for _ in range(CORRECTIONS):  # the share that is chosen is tried itself, and costs then lie on other lines
         found = bench.choices(rows)
@@ -152,7 +152,7 @@ def _add(
     share: float,
     whole: float,
 ) -> str:
-    """Add the files of the network with ``share`` left to ``rows``; where so little cannot be left, why."""
+    """Add the files of the network with ``share`` left, or the least that can be, to ``rows``; if nothing goes, why."""
     try:
         smaller, left = bench.cut(channels, scores, across, share)
     except ValueError as lack:
@@ -181,7 +181,7 @@ def _ranked(bench: Bench, channels: Channels, layers: Sequence[LayerTried]) -> t
         scores = importance(bench.participants.teacher.last, channels)
         try:
             figure = bench.judged(bench.cut(channels, scores, across, SHARES[1])[0])
-        except ValueError:  # so little cannot be left
+        except ValueError:  # nothing can be taken out so
             figure = float("-inf") if metric.better == "higher" else float("inf")
         gained = metric.gain(figure, over=0.0)
         if best is None or gained > best[0]:
