@@ -210,6 +210,15 @@ class TestNetwork:
         with pytest.raises(ValueError, match="another architecture"):
             fill_(model, nn.Linear(3, 3))
 
+    def test_it_is_filled_where_weights_of_other_layers_are_computed(self):
+        def build():
+            return nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(4, 8)), nn.ReLU(), nn.Linear(8, 3))
+
+        start, model, x = build().eval(), build().eval(), torch.randn(5, 4)
+        fake_quantised_(model, x, weights={"2": 8}, activations=32)
+        fill_(model, start)
+        assert torch.allclose(model(x), start(x), atol=0.05) and torch.equal(model[0](x), start[0](x))
+
 
 def test_any_method_teaches_it_and_its_layers_are_read():
     data = digits(64, seed=0)

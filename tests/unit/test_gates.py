@@ -6,6 +6,7 @@ from functools import cache, partial
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations
 
 from tutelage.checkpoint import load_weights, save_weights
 from tutelage.compress.found import architecture_of, found
@@ -312,6 +313,18 @@ def test_a_network_with_gates_is_filled_with_the_weights_of_one_without():
     narrower = resnet(8, num_classes=4)
     with pytest.raises(ValueError, match=r"another architecture than the network with gates: 'head\.bias' differs"):
         fill_(other, narrower)
+
+
+@pytest.mark.parametrize("computed", [parametrizations.spectral_norm, parametrizations.weight_norm])
+def test_a_network_with_gates_is_filled_where_weights_of_others_are_computed(computed):
+    def build():
+        layers = (nn.Linear(7, 6), nn.ReLU(), nn.Linear(6, 5), nn.ReLU(), computed(nn.Linear(5, 4)))
+        return nn.Sequential(*layers).eval()
+
+    start, other, x = build(), build(), torch.randn(3, 7)
+    gate_(other, channels_of(other, x))
+    fill_(other, start)
+    assert torch.equal(other(x), start(x))
 
 
 def test_the_build_of_a_stage_is_loaded_with_its_gates(tmp_path):

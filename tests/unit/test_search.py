@@ -313,6 +313,27 @@ def test_a_penalty_without_strength_closes_nothing(strength):
         Penalty(strength)
 
 
+class Branching(nn.Module):
+    """One of two layers runs, whichever the weights before it decide on."""
+
+    def __init__(self):
+        super().__init__()
+        self.read, self.one, self.other, self.head = nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 5)
+        nn.init.zeros_(self.read.bias)
+
+    def forward(self, x):
+        y = self.read(x.flatten(1)[:, :6])
+        return self.head(torch.relu(self.one(y) if y.mean() > 1 else self.other(y)))
+
+
+def test_a_network_whose_values_decide_which_layers_run_is_refused_in_a_sentence():
+    model = Branching()
+    gate_(model, channels_of(model, torch.zeros(1, *SAMPLE)))
+    nn.init.constant_(model.read.bias, 2.0)
+    with pytest.raises(ValueError, match="Branching runs 'other' for some values alone, .*decision out of its forward"):
+        Ledger(model, budget("half"), LESSON)
+
+
 def test_gates_already_there_are_refused_before_a_search():
     with pytest.raises(ValueError, match="has gates already"):
         gate_(BUILD(), channels_of(net(), torch.zeros(1, *SAMPLE)))

@@ -23,7 +23,7 @@ from torch.nn.utils import parametrize
 
 from tutelage.compress.chains import INPUT, NORMS, OUTPUT, Chains, chains_of
 from tutelage.compress.computed_weight import refuse_computed_weight
-from tutelage.compress.rounded_weight import FULL, SMALLEST, BinaryWeight, RoundedWeight, rounding
+from tutelage.compress.rounded_weight import FULL, SMALLEST, BinaryWeight, RoundedWeight, rounding, rounds
 from tutelage.keys import Build
 
 Bits: TypeAlias = int | Mapping[str, int]
@@ -140,7 +140,9 @@ def fill_(network: nn.Module, start: nn.Module) -> None:
     if is_fake_quantised(start):
         network.load_state_dict(given)
         return
-    own = {name.replace(".parametrizations.weight.original", ".weight"): x for name, x in network.state_dict().items()}
+    layers = [name for name, layer in network.named_modules(remove_duplicate=False) if rounds(layer)]  # not of others
+    plain = {f"{name}.parametrizations.weight.original": f"{name}.weight" for name in layers}
+    own = {plain.get(name, name): x for name, x in network.state_dict().items()}
     own = {name: x for name, x in own.items() if {INPUT, OUTPUT}.isdisjoint(name.split("."))}
     if strange := sorted(own.keys() ^ given.keys()) or [n for n, x in own.items() if x.shape != given[n].shape]:
         raise ValueError(f"The weights are those of another architecture: {strange[0]!r} differs; build both alike.")

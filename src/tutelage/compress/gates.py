@@ -154,8 +154,13 @@ def fill_(model: nn.Module, start: nn.Module) -> None:
 
     Raises ``ValueError`` unless the two are of one architecture.
     """
-    state = model.state_dict()
-    own = {_ORIGINAL.sub(r".\1", name): x for name, x in state.items() if not _GATES.search(name)}
+    layers = {layer_of(name) for name in gates_of(model)}  # weights of others may be computed, too
+    own = {}
+    for name, x in model.state_dict().items():
+        if layer_of(name) not in layers:
+            own[name] = x
+        elif not _GATES.search(name):
+            own[_ORIGINAL.sub(r".\1", name)] = x
     given = start.state_dict()
     if strange := sorted(own.keys() ^ given.keys()) or [n for n, x in own.items() if x.shape != given[n].shape]:
         raise ValueError(

@@ -123,13 +123,15 @@ def search(
 class Ledger:
     """What ``model`` costs as its gates close, in the unit of its ``budget``, and the ``limit`` of that.
 
-    Raises ``ValueError`` for a budget that is not below the cost of the whole network, or that gates cannot reach.
+    Raises ``ValueError`` for a budget that is not below the cost of the whole network, or that gates cannot reach, and
+    for a network that runs other layers than it did when it got its gates.
     """
 
     def __init__(self, model: nn.Module, budget: Budget, lesson: Lesson) -> None:
         self.model, self.unit = model, budget.unit
         plain = fold_gates_(copy_of(model))
         self.channels = channels_of(plain, lesson.example)
+        self._refuse_values()
         self.measure = MEASURES[budget.unit](plain, self.channels)
         whole = self.measure.cost(Closed())
         self.limit = budget.limit(whole)
@@ -169,8 +171,16 @@ class Ledger:
         )
         return smallest(self.channels, readers, branches)
 
+    def _refuse_values(self) -> None:
+        """Raise ``ValueError`` where other layers run than did when the network got its gates, with other weights."""
+        if idle := [name for name in map(layer_of, gates_of(self.model)) if name not in self.channels.layers]:
+            raise ValueError(
+                f"{type(self.model).__name__} runs {idle[0]!r} for some values alone, so that what gates leave of it is "
+                "not known; take the decision out of its forward, or choose a student of another kind."
+            )
+
     def _gated(self) -> str:
-        layers = [layer_of(name) for name in gates_of(self.model)]
+        layers = [*dict.fromkeys(layer_of(name) for name in gates_of(self.model))]
         return ", ".join(layers[:3]) + (f" and {len(layers) - 3} more" if len(layers) > 3 else "")
 
 
