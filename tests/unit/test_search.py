@@ -330,7 +330,9 @@ def test_a_network_whose_values_decide_which_layers_run_is_refused_in_a_sentence
     model = Branching()
     gate_(model, channels_of(model, torch.zeros(1, *SAMPLE)))
     nn.init.constant_(model.read.bias, 2.0)
-    with pytest.raises(ValueError, match="Branching runs 'other' for some values alone, .*decision out of its forward"):
+    with pytest.raises(
+        ValueError, match=r"Branching runs 'other' for some values alone, .*decision out of its forward"
+    ):
         Ledger(model, budget("half"), LESSON)
 
 

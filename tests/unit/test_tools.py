@@ -80,6 +80,11 @@ class TestChoice:
         assert [x.precision for x in found] == [FLOAT32]
         assert choices(PRUNED, target("9x smaller"), ACCURACY, 1.0) == []
 
+    def test_int8_is_no_choice_where_something_is_counted_that_it_leaves_alone(self):
+        tried = [*rows(FLOAT32, (100, 50), (90.0, 80.0)), *rows(INT8, (100, 50), (90.0, 85.0))]
+        (only,) = choices(tried, target("half of the parameters"), ACCURACY, 1.0)
+        assert (only.precision, only.share) == (FLOAT32, 0.5)
+
     def test_where_int8_is_slower_it_is_said(self):
         tried = [*rows(FLOAT32, (1.2, 0.6, 0.4), (90.0, 80.0, 60.0), "ms"), *rows(INT8, (1.9, 1.0), (90.0, 80.0), "ms")]
         wanted = target("2x faster")

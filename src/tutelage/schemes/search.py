@@ -175,8 +175,8 @@ class Ledger:
         """Raise ``ValueError`` where other layers run than did when the network got its gates, with other weights."""
         if idle := [name for name in map(layer_of, gates_of(self.model)) if name not in self.channels.layers]:
             raise ValueError(
-                f"{type(self.model).__name__} runs {idle[0]!r} for some values alone, so that what gates leave of it is "
-                "not known; take the decision out of its forward, or choose a student of another kind."
+                f"{type(self.model).__name__} runs {idle[0]!r} for some values alone, so it is not known what gates "
+                "leave of it; take the decision out of its forward, or choose a student of another kind."
             )
 
     def _gated(self) -> str:

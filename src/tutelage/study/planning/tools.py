@@ -50,12 +50,12 @@ def choices(tried: Sequence[Tried], wanted: Budget, metric: Metric, allowed: flo
     ``tried`` has the whole network in float32, which a share in ``wanted`` is of. Between two shares that were tried,
     costs and losses lie on a line. Of each precision the widest network that will do; none where no file of it that
     was tried is as small, or as fast, and none of a precision that alone loses more than is ``allowed``: that is not
-    recovered.
+    recovered. Int8 changes no count: where one is wanted it is no tool.
     """
     whole = whole_of(tried)
     limit = wanted.limit(whole.cost(wanted.unit))
     found = []
-    for precision in PRECISIONS:
+    for precision in PRECISIONS if wanted.unit in AIMS else (FLOAT32,):
         rows = sorted((x for x in tried if x.precision == precision), key=lambda x: -x.share)
         if not rows or points(metric, rows[0].figure, whole.figure) > allowed:
             continue

@@ -32,6 +32,8 @@ SHARES = (0.75, 0.5, 0.25, 0.12, 0.06, 0.03, 0.015)
 """What is left, in turn, until the target is met."""
 BATCHES, CORRECTIONS = 8, 3
 """Batches that gradients are of, and times that a share is corrected."""
+REVISION = 1
+"""Of what is tried and chosen: raised when the same question would get another answer."""
 SHARE_OF_LAYERS = 0.05
 """Of all the time, what a look at each layer alone may take."""
 
@@ -75,7 +77,7 @@ def tools_of(bench: Bench, asked: DistillationSettings) -> Tools:
     """
     run = bench.run
     plan = place_of(run, bench.participants, asked)
-    place = plan.with_name(f"{plan.stem}-{key_of([asdict(bench.wanted), bench.may_lose])[:8]}.json")
+    place = plan.with_name(f"{plan.stem}-{key_of([asdict(bench.wanted), bench.may_lose, REVISION])[:8]}.json")
     if place.is_file():
         run.progress.note(f"what the tools cost is in {place}")
         return read_tools(place)
