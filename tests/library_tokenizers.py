@@ -76,11 +76,12 @@ class Tokenizer:
         template = self.said["post_processor"]["single" if second is None else "pair"]
         if not add_special_tokens:
             template = [part for part in template if "Sequence" in part]
-        found = SimpleNamespace(ids=[], special_tokens_mask=[], sequence_ids=[])
+        found = SimpleNamespace(ids=[], special_tokens_mask=[], sequence_ids=[], type_ids=[])
         for part in template:
             special = "SpecialToken" in part
             ids = [self.vocabulary[part["SpecialToken"]["id"]]] if special else texts[part["Sequence"]["id"]]
             found.ids += ids
+            found.type_ids += [part["SpecialToken" if special else "Sequence"]["type_id"]] * len(ids)
             found.special_tokens_mask += [int(special)] * len(ids)
             found.sequence_ids += [None if special else "AB".index(part["Sequence"]["id"])] * len(ids)
         return found

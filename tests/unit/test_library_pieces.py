@@ -12,6 +12,7 @@ from text_files import write_vocabulary
 from tutelage.data.library_pieces import LibraryPieces
 from tutelage.data.pieces import separator, token_ids
 from tutelage.data.tokenizer_file import longest_text, read_vocabulary
+from tutelage.data.wordpiece import WordPieces
 from tutelage.deployment.about import About
 from tutelage.deployment.text_script import text_script
 from tutelage.foreign.text_networks import longest_of
@@ -79,7 +80,8 @@ def test_a_script_cuts_as_we_do():
         (lambda: changed(dropout=0.1), r"cuts by chance \(dropout\)"),
         (lambda: changed(type="Odd"), r"no tokenizer that tokenizers reads \(data did not match"),
         (lambda: without("tokenizer_config.json"), "has no padding token, and neither has a file beside it"),
-        (lambda: framed([{"Sequence": {"id": "A"}}]), "frames pairs of texts otherwise than single ones"),
+        (lambda: padded_by("</s>"), "frames texts with '</s>', its padding"),
+        (lambda: framed([{"Sequence": {"id": "A", "type_id": 0}}]), "frames pairs of texts otherwise than single ones"),
     ],
 )
 def test_what_is_not_read_is_one_sentence(write, words):
@@ -90,6 +92,12 @@ def test_what_is_not_read_is_one_sentence(write, words):
 def without(name):
     file = write_byte_pairs("net")
     (file.parent / name).unlink()
+    return file
+
+
+def padded_by(token):
+    file = write_byte_pairs("net")
+    (file.parent / "tokenizer_config.json").write_text(json.dumps({"pad_token": token}))
     return file
 
 
@@ -128,6 +136,36 @@ def test_why_the_library_is_not_there_is_told(monkeypatch, failure, words):
     assert words in str(told.value) and str(told.value).endswith("pip install tokenizers")
 
 
+def frame(single, pair, second=1):
+    """Templates of texts as ``tokenizers`` writes them; the second one and what is behind it are of type ``second``."""
+
+    def template(text):
+        types = [second if "B" in text.split()[: n + 1] else 0 for n in range(len(text.split()))]
+        kinds = ["Sequence" if x in ("A", "B") else "SpecialToken" for x in text.split()]
+        return [{k: {"id": x, "type_id": n}} for k, x, n in zip(kinds, text.split(), types, strict=True)]
+
+    return {"single": template(single), "pair": template(pair)}
+
+
+BERTS = {"type": "TemplateProcessing", **frame("[CLS] A [SEP]", "[CLS] A [SEP] B [SEP]")}
+
+
+@pytest.mark.parametrize("said", [BERTS, {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]}])
+def test_word_pieces_in_berts_frame_need_no_library(said):
+    file = write_vocabulary("tokenizer.json")
+    plain = read_vocabulary(file)
+    rules = {"pre_tokenizer": {"type": "BertPreTokenizer"}, "post_processor": said}
+    file.write_text(json.dumps({**json.loads(file.read_text()), **rules}))
+    assert read_vocabulary(file) == plain and isinstance(plain, WordPieces) and plain.tells_seconds
+
+
+def test_whether_a_second_text_is_told_from_the_first_the_file_says():
+    """RoBERTa's tokenizer marks none, even where its network has vectors for two types."""
+    assert not read_vocabulary(write_byte_pairs("net")).tells_seconds
+    template = {**BYTE_PAIRS["post_processor"], **frame("<s> A </s>", "<s> A </s> </s> B </s>")}
+    assert read_vocabulary(write_byte_pairs("net", post_processor=template)).tells_seconds
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -136,6 +174,12 @@ def test_why_the_library_is_not_there_is_told(monkeypatch, failure, words):
         {"normalizer": {"type": "Lowercase"}},
         {"normalizer": {"type": "BertNormalizer", "handle_chinese_chars": False}},
         {"added_tokens": [{"id": 900, "content": "[E1]"}]},
+        {"normalizer": None},
+        {"pre_tokenizer": None},
+        {"post_processor": None},
+        {"post_processor": {"type": "TemplateProcessing", **frame("[CLS] A", "[CLS] A B")}},
+        {"post_processor": {"type": "TemplateProcessing", **frame("[CLS] A [SEP]", "[CLS] A [SEP] B [SEP]", second=0)}},
+        {"post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[START]", 2]}},
     ],
 )
 def test_word_pieces_of_other_rules_than_berts_are_left_to_the_library(monkeypatch, change):
@@ -153,6 +197,7 @@ def test_a_text_may_be_as_long_as_the_tokenizer_says_and_places_reach():
         ({"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 1}, 512),
         ({"model_type": "roberta", "max_position_embeddings": 66, "pad_token_id": 1}, 64),
         ({"model_type": "electra", "max_position_embeddings": 64, "pad_token_id": 0}, 64),
+        ({"model_type": "gpt2", "n_positions": 64}, 64),
         ({}, 512),
     ]:
         (folder / "config.json").write_text(json.dumps(said))

@@ -103,7 +103,15 @@ def test_an_index_of_files_that_are_not_beside_it_is_one_sentence(named, error, 
         (lambda: Path("net/config.json").unlink(), False, FileNotFoundError, "has no config.json"),
         (lambda: reconfigured(pad_token_id=1), False, ValueError, "pads with the token 1, and the vocabulary with 0"),
         (lambda: reconfigured(model_type="electra"), False, ImportError, "family 'electra', which transformers runs"),
-        (lambda: pooled("pooling_mode_cls_token"), True, ValueError, "pooling_mode_cls_token; a text's vector is"),
+        (lambda: reconfigured(layer_norm_eps=1e-5), False, ImportError, "family 'bert', which transformers runs"),
+        (lambda: reconfigured(model_type="xlnet"), False, ValueError, "wants padding in front of texts, and would not"),
+        (lambda: pooled(pooling_mode_cls_token=True), True, ValueError, "pooling_mode_cls_token; a text's vector is"),
+        (lambda: pooled(pooling_mode="cls"), True, ValueError, "says cls; a text's vector is read as the mean"),
+        (lambda: pooled(pooling_mode=["mean", "max"]), True, ValueError, "says mean and max; a text's vector is read"),
+        (lambda: pooled("poolers", pooling_mode="lasttoken"), True, ValueError, "poolers/config.json says lasttoken"),
+        (lambda: steps("Transformer", "Pooling", "Dense"), True, ValueError, "says that a Dense makes a text's vector"),
+        (lambda: Path("net/modules.json").write_text("{}"), True, ValueError, "not as sentence-transformers saves it"),
+        (lambda: Path("net/modules.json").write_text("[["), True, ValueError, "modules.json is damaged"),
     ],
 )
 def test_what_lacks_or_differs_in_a_folder_is_one_sentence(change, vectors, error, words):
@@ -113,9 +121,25 @@ def test_what_lacks_or_differs_in_a_folder_is_one_sentence(change, vectors, erro
         built("hf:net", vectors)
 
 
-def pooled(name):
-    Path("net/1_Pooling").mkdir()
-    Path("net/1_Pooling/config.json").write_text(json.dumps({name: True, "pooling_mode_mean_tokens": False}))
+def steps(*kinds, pooling="1_Pooling"):
+    """``modules.json`` of sentence-transformers."""
+    places = {"Transformer": "", "Pooling": pooling}
+    said = [{"path": places.get(kind, kind), "type": f"sentence_transformers.models.{kind}"} for kind in kinds]
+    Path("net/modules.json").write_text(json.dumps(said))
+
+
+def pooled(place="1_Pooling", **said):
+    steps("Transformer", "Pooling", "Normalize", pooling=place)
+    Path("net", place).mkdir()
+    Path("net", place, "config.json").write_text(json.dumps(said))
+
+
+@pytest.mark.parametrize("said", [{"pooling_mode": "mean"}, {"pooling_mode_mean_tokens": True}, {}])
+def test_the_mean_is_what_sentence_transformers_says_in_any_of_its_words(said):
+    network = classifier()
+    save_classifier(network, Path("net"))
+    pooled(**said)
+    assert torch.equal(built("hf:net", vectors=True)(TOKENS), SentenceEncoder(network.encoder)(TOKENS))
 
 
 def test_an_encoder_without_a_head_is_no_classifier():
@@ -147,6 +171,8 @@ def test_another_family_is_run_by_transformers_without_what_that_says_of_it(monk
     seen = {}
 
     class Theirs(nn.Module):
+        config = SimpleNamespace(type_vocab_size=2)
+
         def forward(self, input_ids=None, attention_mask=None, token_type_ids=None):
             seen.update(mask=attention_mask, types=token_type_ids)
             return SimpleNamespace(logits=network(input_ids))
@@ -200,14 +226,18 @@ def test_vectors_are_those_of_an_encoder_alone(monkeypatch):
     assert torch.equal(found(TOKENS), SentenceEncoder(network)(TOKENS)) and not [*found.parameters()]
 
 
-def test_a_family_without_types_of_tokens_is_given_none(monkeypatch):
-    """RoBERTa takes ``token_type_ids``, of which it knows one: the second text of a pair would be out of its table."""
+@pytest.mark.parametrize(("family", "said"), [("roberta", {"type_vocab_size": 1}), ("gpt2", {"pad_token_id": None})])
+def test_a_family_without_types_of_tokens_is_given_none(monkeypatch, family, said):
+    """RoBERTa takes ``token_type_ids``, of which it knows one: the second text of a pair would be out of its table.
+
+    GPT-2 would add the vector of its first token to all. What pads is said where a network does not know it.
+    """
     save_classifier(classifier(), Path("net"))
-    reconfigured(model_type="roberta")
+    reconfigured(model_type=family)
     seen = []
 
     class Theirs(nn.Module):
-        config = SimpleNamespace(type_vocab_size=1)
+        config = SimpleNamespace(**said)
 
         def forward(self, input_ids=None, attention_mask=None, token_type_ids=None):
             seen.append(token_type_ids)
@@ -217,7 +247,7 @@ def test_a_family_without_types_of_tokens_is_given_none(monkeypatch):
     module.AutoModelForSequenceClassification = SimpleNamespace(from_pretrained=lambda *_, **_how: (Theirs(), {}))
     monkeypatch.setattr("tutelage.foreign.transformers_folders.imported", lambda _: module)
     texts_in_folder("net", *SPECIAL, vectors=False)(TOKENS)
-    assert seen == [None]
+    assert seen == [None] and getattr(Theirs.config, "pad_token_id", 0) == 0
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,11 @@ class LibraryPieces:
         return found.ids, found.offsets
 
     @cached_property
+    def tells_seconds(self) -> bool:
+        """Whether the tokens of a second text are marked as such: RoBERTa's are not, whatever its network could see."""
+        return any(self._tokenizer.encode("a", "a").type_ids)
+
+    @cached_property
     def _tokenizer(self) -> Any:
         return _opened(self.said, "The tokenizer")
 
@@ -98,9 +103,15 @@ def library_pieces(file: Path, said: Mapping[str, Any], padding: str | int | Non
         raise ValueError(
             f"{file} has no padding token, and neither has a file beside it; set pad_token and save it again."
         )
+    frame = _framed(tokenizer, file)
+    if any(number in part for part in frame):
+        raise ValueError(
+            f"{file} frames texts with {padding!r}, its padding, which networks do not look at; give it a padding "
+            "token of its own, and train the network with that."
+        )
     unknown = _unknown(tokenizer, model if isinstance(model, Mapping) else {})
     size = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0) + 1
-    return LibraryPieces(text, size, number, unknown, _framed(tokenizer, file))
+    return LibraryPieces(text, size, number, unknown, frame)
 
 
 def _unknown(tokenizer: Any, model: Mapping[str, Any]) -> int:

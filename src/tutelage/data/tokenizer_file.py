@@ -11,13 +11,15 @@ from typing import Any
 
 from tutelage import plain_json
 from tutelage.data.library_pieces import LibraryPieces, library_pieces
-from tutelage.data.wordpiece import LONGEST_WORD, SPECIAL, UNKNOWN, WordPieces, read_pieces
+from tutelage.data.wordpiece import END, LONGEST_WORD, SPECIAL, START, UNKNOWN, WordPieces, read_pieces
 
 VOCABULARY, TOKENIZER, CONFIG = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
 FILES = (TOKENIZER, VOCABULARY)
 """The first says more than the second."""
 MAP, NETWORK = "special_tokens_map.json", "config.json"
 LONGEST = "model_max_length"
+_RULES = {"normalizer": "BertNormalizer", "pre_tokenizer": "BertPreTokenizer"}
+"""What BERT's tokenizer does before it looks up pieces, as ``tokenizers`` calls it; so where a file leaves it out."""
 _KEYS = dict(zip(SPECIAL, ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), strict=True))
 
 
@@ -74,21 +76,43 @@ def _spelt(pieces: WordPieces, normalizer: Mapping[str, Any], config: Mapping[st
 
 def _is_berts(said: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     """Whether ``wordpiece`` cuts as this tokenizer does: BERT's rules and names, and no more tokens than BERT's."""
-    model, normalizer, before = (_part(said, name) for name in ("model", "normalizer", "pre_tokenizer"))
+    model, normalizer, before = (_part(said, name) for name in ("model", *_RULES))
     rules = (
         model.get("type", "WordPiece") == "WordPiece"
         and model.get("unk_token", UNKNOWN) == UNKNOWN
         and model.get("continuing_subword_prefix", "##") == "##"
         and model.get("max_input_chars_per_word", LONGEST_WORD) == LONGEST_WORD
-        and normalizer.get("type", "BertNormalizer") == "BertNormalizer"
-        and before.get("type", "BertPreTokenizer") == "BertPreTokenizer"
+        and all(said.get(name, usual) is not None for name, usual in _RULES.items())  # with null, nothing is done
+        and normalizer.get("type", _RULES["normalizer"]) == _RULES["normalizer"]
+        and before.get("type", _RULES["pre_tokenizer"]) == _RULES["pre_tokenizer"]
         and normalizer.get("clean_text") is not False
+        and _frames_as_berts(said)
     )
     whole = False in (normalizer.get("handle_chinese_chars"), config.get("tokenize_chinese_chars"))
     added = said.get("added_tokens")
     names = [str(x.get("content")) for x in added if isinstance(x, Mapping)] if isinstance(added, list) else []
     renamed = any(_text(config.get(_KEYS[x])) not in (None, x) for x in SPECIAL)
     return rules and not whole and not renamed and {*names} <= {*SPECIAL}
+
+
+def _frames_as_berts(said: Mapping[str, Any]) -> bool:
+    """Whether texts are put into ``[CLS] text [SEP]``, and pairs as BERT's; so where nothing is said of it."""
+    if "post_processor" not in said:
+        return True
+    frame = _part(said, "post_processor")
+    if frame.get("type") == "BertProcessing":
+        return [x[:1] for x in (frame.get("cls"), frame.get("sep")) if isinstance(x, list)] == [[START], [END]]
+    return [_parts_of(frame.get(name)) for name in ("single", "pair")] == [
+        [(START, 0), ("A", 0), (END, 0)],
+        [(START, 0), ("A", 0), (END, 0), ("B", 1), (END, 1)],
+    ]
+
+
+def _parts_of(template: Any) -> list[tuple[Any, Any]]:
+    """The tokens and texts of a template, each with the number of the text that it belongs to."""
+    pieces = template if isinstance(template, list) else []
+    values = [x for piece in pieces if isinstance(piece, Mapping) for x in piece.values() if isinstance(x, Mapping)]
+    return [(x.get("id"), x.get("type_id")) for x in values]
 
 
 def _of_tokenizer(file: Path, said: Mapping[str, Any]) -> WordPieces:

@@ -83,6 +83,11 @@ class WordPieces:
         return (self.numbers[START],), end, end
 
     @property
+    def tells_seconds(self) -> bool:
+        """Whether the tokens of a second text are marked as such: BERT's are."""
+        return True
+
+    @property
     def special(self) -> tuple[int, ...]:
         """The numbers of ``SPECIAL``: padding, unknown, start, end, hidden."""
         return tuple(self.numbers[x] for x in SPECIAL)

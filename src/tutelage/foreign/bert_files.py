@@ -18,7 +18,7 @@ from tutelage.foreign.onnx_encoder import onnx_sentences
 from tutelage.foreign.onnx_weights import onnx_weights
 from tutelage.foreign.weights_in_folder import weights_in
 from tutelage.models.bert_names import own_names
-from tutelage.models.encoder import SEPARATOR, Encoder
+from tutelage.models.encoder import EPSILON, SEPARATOR, Encoder
 from tutelage.models.sentences import SentenceEncoder
 
 HEAD_WIDTHS = (64, 32, 16, 128)
@@ -27,6 +27,15 @@ ROUNDING, NEAR = 1e-4, 0.05
 """How far (relatively) vectors are from what the file itself answers: at once the right ones; those that may be."""
 CONFIG, PIECES = "config.json", "vocab.txt"
 FAMILIES = ("bert", "distilbert")
+USUAL = {
+    "hidden_act": "gelu",
+    "activation": "gelu",
+    "position_embedding_type": "absolute",
+    "layer_norm_eps": EPSILON,
+    "is_decoder": False,
+}
+"""How networks of these are computed, unless their files say otherwise."""
+LAYERS = ("num_hidden_layers", "n_layers")
 
 
 def dequantised_sentences(file: Path) -> SentenceEncoder:
@@ -77,7 +86,14 @@ def encoder_in_folder(folder: Path, separator: int = SEPARATOR) -> Encoder:
             f"{folder / CONFIG} says {str(heads)[:20]} heads and {str(padding)[:20]} for padding, but the network is "
             f"{width} wide and has {vocabulary} tokens; save it again."
         )
-    return _filled(weights, heads, str(file), padding, separator).eval()
+    network = _filled(weights, heads, str(file), padding, separator).eval()
+    layers = next((config[name] for name in LAYERS if name in config), network.depth)
+    if layers != network.depth:
+        raise ValueError(
+            f"{folder / CONFIG} says {str(layers)[:20]} layers, and {file.name} holds {network.depth}: they are of two "
+            "networks; save it again."
+        )
+    return network
 
 
 def pieces_in_folder(folder: Path) -> WordPieces:
@@ -108,11 +124,21 @@ def refuse_other_kinds(folder: Path, config: Mapping[str, Any]) -> None:
         raise ValueError(
             f"{folder / CONFIG} is of a network {family!r}; encoders that are read are {' and '.join(FAMILIES)}."
         )
-    wanted = {"hidden_act": "gelu", "activation": "gelu", "position_embedding_type": "absolute"}
-    if other := [x for x, usual in wanted.items() if config.get(x, usual) != usual]:
+    if other := _unusual(config):
         raise ValueError(
-            f"{folder / CONFIG} says {other[0]} {config[other[0]]!r}; {wanted[other[0]]!r} is what is read."
+            f"{folder / CONFIG} says {other[0]} {str(config[other[0]])[:20]!r}; {str(USUAL[other[0]])!r} is what is "
+            "read."
         )
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether the network in ``folder`` is computed as ``Encoder`` is. Raises as ``config_in``."""
+    config = config_in(folder)
+    return config.get("model_type") in FAMILIES and not _unusual(config)
+
+
+def _unusual(config: Mapping[str, Any]) -> list[str]:
+    return [x for x, usual in USUAL.items() if config.get(x, usual) != usual]
 
 
 def _encoder_of(weights: Mapping[str, Tensor], called: str) -> dict[str, Tensor]:

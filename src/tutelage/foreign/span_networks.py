@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from tutelage.foreign.bert_files import FAMILIES, config_in, encoder_in_folder
+from tutelage.foreign.bert_files import encoder_in_folder, is_ours
 from tutelage.foreign.onnx_encoder import asked_for, by_length, inputs_of, outputs_of
 from tutelage.foreign.onnx_file import OnnxNetwork, onnx_network
 from tutelage.foreign.text_folders import refuse_other_padding
@@ -30,7 +30,7 @@ def spans_in_folder(folder: str, padding: int, separator: int) -> nn.Module:
     """
     place = Path(folder)
     refuse_other_padding(place, padding)
-    if config_in(place).get("model_type") not in FAMILIES:
+    if not is_ours(place):
         network = loaded_by_transformers(place, KIND, what="finder of answers", cure=CURE)
         return TransformersSpans(network, padding, separator).eval()
     encoder = encoder_in_folder(place, separator)

@@ -4,13 +4,14 @@ Of BERT and DistilBERT they are networks of ours, with all layers open, and nobo
 families are run by that library, where it is installed.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from tutelage import plain_json
-from tutelage.foreign.bert_files import CONFIG, FAMILIES, config_in, encoder_in_folder
+from tutelage.foreign.bert_files import CONFIG, config_in, encoder_in_folder, is_ours
 from tutelage.foreign.transformers_folders import TransformersNetwork, loaded_by_transformers
 from tutelage.foreign.weights_in_folder import weights_in
 from tutelage.models.encoder import SEPARATOR
@@ -19,8 +20,10 @@ from tutelage.models.text_classifier import TextClassifier
 
 HEADS = {"bert": ("bert.pooler.dense", "classifier", "tanh"), "distilbert": ("pre_classifier", "classifier", "relu")}
 """What each family calls the two linear layers of its classifier, and what stands between them."""
-POOLING = Path("1_Pooling", "config.json")
-"""Where sentence-transformers says how a text's vector is made of those of its tokens."""
+MODULES, POOLING = "modules.json", Path("1_Pooling", "config.json")
+"""Where sentence-transformers says what a text's vector is made by, and how of those of its tokens."""
+STEPS = ("Transformer", "Pooling", "Normalize")
+"""Of its modules, those that leave the direction of the mean as it is."""
 
 
 def texts_in_folder(folder: str, padding: int, separator: int, *, vectors: bool) -> nn.Module:
@@ -33,9 +36,9 @@ def texts_in_folder(folder: str, padding: int, separator: int, *, vectors: bool)
     """
     place = Path(folder)
     if vectors:
-        _refuse_other_pooling(place)
+        _refuse_other_vectors(place)
     refuse_other_padding(place, padding)
-    if config_in(place).get("model_type") not in FAMILIES:
+    if not is_ours(place):
         return _by_transformers(place, padding, separator, vectors)
     if not vectors:
         return classifier_in_folder(place, separator)
@@ -103,16 +106,33 @@ def _by_transformers(folder: Path, padding: int, separator: int, vectors: bool) 
     return TransformersTexts(network, padding, separator, vectors).eval()
 
 
-def _refuse_other_pooling(folder: Path) -> None:
-    file = folder / POOLING
+def _refuse_other_vectors(folder: Path) -> None:
+    """Raise ``ValueError`` where sentence-transformers makes a text's vector otherwise than as the mean of tokens'."""
+    modules = [x for x in _said(folder / MODULES, list) if isinstance(x, Mapping)]
+    steps = {str(x.get("type")).rpartition(".")[2]: str(x.get("path")) for x in modules}
+    if other := [x for x in steps if x not in STEPS]:
+        raise ValueError(
+            f"{folder / MODULES} says that a {other[0]} makes a text's vector, which is read as the mean over its "
+            "tokens: that is another; export the whole as an ONNX file with an output sentence_embedding."
+        )
+    said = _said(file := folder / steps.get("Pooling", POOLING.parent) / POOLING.name, dict)
+    one = said.get("pooling_mode", ())
+    ways = [name for name, value in said.items() if name.startswith("pooling_mode_") and value is True]
+    ways += map(str, one if isinstance(one, list) else [one] if one else [])
+    if ways and [x.removeprefix("pooling_mode_").removesuffix("_tokens") for x in ways] != ["mean"]:
+        raise ValueError(
+            f"{file} says {' and '.join(ways)}; a text's vector is read as the mean over its tokens, which is another."
+        )
+
+
+def _said(file: Path, kind: type[list[Any]] | type[dict[str, Any]]) -> Any:
+    """What a file says, empty where there is none. Raises ``ValueError`` for what is damaged, or of another kind."""
     if not file.is_file():
-        return
+        return kind()
     try:
         said = plain_json.read(file)
     except ValueError as error:
         raise ValueError(f"{file} is damaged {error}; save the network again.") from None
-    ways = [name for name, value in said.items() if name.startswith("pooling_mode") and value is True]
-    if ways and ways != ["pooling_mode_mean_tokens"]:
-        raise ValueError(
-            f"{file} says {ways[0]}; a text's vector is read as the mean over its tokens, which is another."
-        )
+    if not isinstance(said, kind):
+        raise ValueError(f"{file} is not as sentence-transformers saves it; save the network again.")
+    return said

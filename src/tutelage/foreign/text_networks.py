@@ -21,7 +21,12 @@ from tutelage.models.sentences import SentenceEncoder
 FOLDER = "hf:"
 FEWEST = 8
 """Tokens that a network of texts takes at least."""
-COUNTED_FROM_PADDING = ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "ibert", "data2vec-text")
+PLACES = ("max_position_embeddings", "n_positions")
+"""What files call the number of places that a network has vectors for."""
+COUNTED_FROM_PADDING = (
+    *["roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod", "camembert", "mpnet", "longformer"],
+    *["ibert", "data2vec-text", "luke", "lilt"],
+)
 """Families whose places are numbered from the padding's number on, which leaves so many fewer."""
 WHOLE = "sentence_embedding"
 """What exporters of sentence encoders call a text's vector; ``pooler_output`` of a plain BERT is none."""
@@ -80,7 +85,7 @@ def longest_of(text: str) -> int:
         said, told = config_in(folder), longest_text(folder)
     except (OSError, ValueError):  # which is said where the network is built
         return 0
-    places, padding = said.get("max_position_embeddings"), said.get("pad_token_id")
+    places, padding = next(filter(None, map(said.get, PLACES)), None), said.get("pad_token_id")
     if type(places) is int and type(padding) is int and said.get("model_type") in COUNTED_FROM_PADDING:
         places -= padding + 1
     known = [x for x in (places, told) if type(x) is int and x >= FEWEST]

@@ -14,6 +14,12 @@ from tutelage.models.sentences import counting, trimmed
 from tutelage.quiet import quiet
 from tutelage.trust import Refused, imported
 
+ASKED_OTHERWISE = {
+    "xlnet": "padding in front of texts",
+    "funnel": "a number of its own for the type of the first token",
+}
+"""Families that answer otherwise to what is given here, and what they want."""
+
 
 class TransformersNetwork(nn.Module):
     """Tokens (N, T) -> what a ``network`` of transformers says of them, and which of them count (N, T')."""
@@ -21,8 +27,20 @@ class TransformersNetwork(nn.Module):
     def __init__(self, network: nn.Module, padding: int, separator: int) -> None:
         super().__init__()
         self.network, self.padding, self.separator = network, padding, separator
-        types = getattr(getattr(network, "config", None), "type_vocab_size", 2)
+        config: Any = getattr(network, "config", None)
+        types = getattr(config, "type_vocab_size", 0)  # GPT-2 has none, and would add its first token's vector
+        if getattr(config, "pad_token_id", padding) is None:  # by which a classifier finds a text's last token
+            config.pad_token_id = padding
         self.has_types = types > 1 and "token_type_ids" in signature(network.forward).parameters
+
+    @property
+    def vocabulary(self) -> int:
+        """How many pieces it has a vector for; 0 where it does not say."""
+        try:
+            table = self.network.get_input_embeddings()  # type: ignore[operator]
+        except (AttributeError, NotImplementedError):
+            return 0
+        return table.num_embeddings if isinstance(table, nn.Embedding) else 0
 
     def forward(self, tokens: Tensor) -> tuple[Any, Tensor]:
         tokens = trimmed(tokens, self.padding)
@@ -37,8 +55,13 @@ def loaded_by_transformers(folder: Path, kind: str, *, what: str, cure: str, spa
 
     Names of weights that hold one of ``spared`` may be lacking. Raises ``ImportError`` with the install line, and
     ``ValueError`` for what is not loaded, and for weights that are not there: then it is no whole ``what``, and the
-    sentence ends with ``cure``.
+    sentence ends with ``cure``; and for a family that has to be asked otherwise.
     """
+    if (family := config_in(folder).get("model_type")) in ASKED_OTHERWISE:
+        raise ValueError(
+            f"{folder} holds a network of the family {family!r}, which wants {ASKED_OTHERWISE[family]}, and would not "
+            "get it; take a teacher of another family, or a table of its answers."
+        )
     try:
         library: Any = imported("transformers")
     except Refused:
@@ -46,9 +69,9 @@ def loaded_by_transformers(folder: Path, kind: str, *, what: str, cure: str, spa
     except Exception as failure:
         torch_version = version("torch").partition("+")[0]
         raise ImportError(
-            f"{folder} holds a network of the family {config_in(folder).get('model_type')!r}, which transformers runs "
-            f"({lacking(failure)}): pip install transformers torch=={torch_version}; {' and '.join(FAMILIES)} need no "
-            "more than tutelage."
+            f"{folder} holds a network of the family {family!r}, which transformers runs "
+            f"({lacking(failure)}): pip install transformers torch=={torch_version}; {' and '.join(FAMILIES)} of the "
+            "usual kind need no more than tutelage."
         ) from None
     try:
         network: nn.Module

@@ -12,6 +12,7 @@ from tutelage.foreign.span_networks import spans_in_folder, spans_in_onnx
 from tutelage.foreign.table_answers import Named
 from tutelage.foreign.text_folders import texts_in_folder
 from tutelage.foreign.text_networks import longest_of, text_network, texts_in_onnx, vocabulary_of
+from tutelage.foreign.transformers_folders import TransformersNetwork
 from tutelage.keys import Build
 from tutelage.models.encoder import Encoder
 from tutelage.study.own.settings import DataSettings
@@ -53,7 +54,7 @@ def text_teacher(data: Sets, asked: OwnTeacherSettings, num_answers: int, sample
         asked.weights,
         *((spans_in_folder, spans_in_onnx) if data.asked is not None else readers),
         num_answers=num_answers,
-        special=(how.padding, separator(how.pieces)),
+        special=(how.padding, separator(how.pieces) if how.pieces.tells_seconds else -1),
         samples=samples,
     )
 
@@ -61,15 +62,17 @@ def text_teacher(data: Sets, asked: OwnTeacherSettings, num_answers: int, sample
 def refuse_smaller_vocabulary(network: nn.Module, data: Sets, called: str) -> None:
     """Raise ``ValueError`` for a network that has not a vector for each piece that texts are cut into."""
     encoders = [x for x in network.modules() if isinstance(x, Encoder)]
-    if data.tokenisation is None or not encoders:
+    tables = [x.sizes["vocabulary"] for x in encoders]
+    tables += [x.vocabulary for x in network.modules() if isinstance(x, TransformersNetwork) and x.vocabulary]
+    if data.tokenisation is None or not tables:
         return
-    known, pieces = encoders[0].sizes["vocabulary"], len(data.tokenisation.pieces)
+    known, pieces = tables[0], len(data.tokenisation.pieces)
     if known < pieces:
         raise ValueError(
             f"{called} knows {known:,} pieces, and the vocabulary has {pieces:,}: it is of another network; name the "
             "one that this was trained with."
         )
-    if (most := encoders[0].positions) < data.example.shape[1]:
+    if encoders and (most := encoders[0].positions) < data.example.shape[1]:
         raise ValueError(
             f"{called} takes texts of at most {most} tokens, and there are some of {data.example.shape[1]}; say "
             f"--longest {most}, and they are cut."
