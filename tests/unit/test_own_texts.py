@@ -45,6 +45,26 @@ class TestReading:
         assert source.parts["train"].texts == tuple((x,) for x in texts)
         assert [source.classes[n] for n in source.parts["train"].targets.tolist()] == labels
 
+    @pytest.mark.parametrize(
+        ("file", "rows"),
+        [
+            ("texts.csv", ["text|label", "a good one|fine", "a bad one|dull"]),
+            ("texts.tsv", ["text,label", "a good one,fine", "a bad one,dull"]),
+            ("texts.csv", ['"text, as it was";label', "a good one;fine", "a bad one;dull"]),
+            ("texts.csv", ["text,label", f"{'a' * 140_000} one,fine", "a bad one,dull"]),
+        ],
+    )
+    def test_what_separates_columns_is_seen_in_the_first_line(self, file, rows):
+        source = read(table(*rows, file=file), Wanted("text"))
+        assert source.classes == ("dull", "fine") and source.parts["train"].texts[1] == ("a bad one",)
+
+    def test_parts_that_some_rows_name_and_others_do_not_are_no_parts(self):
+        where = table("text,label,split", "a good one,fine,train", "a bad one,dull,test", "so so,dull,fold 2")
+        with pytest.raises(
+            ValueError, match=r"'fold 2' in row 3 of 'split', which is no part; write train, validation"
+        ):
+            read(where)
+
     def test_two_columns_of_texts_are_a_pair(self):
         write_pairs()
         source = read("pairs.tsv")

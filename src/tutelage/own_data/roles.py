@@ -150,10 +150,19 @@ def _is_picture(value: Any) -> bool:
 
 
 def _part_column(table: Columns, wanted: Wanted) -> str:
-    asked = {wanted.path_column, *wanted.label_columns}
+    """The column that says of which part a row is. Raises ``ValueError`` where it does so of some rows alone."""
+    asked = {wanted.path_column, *wanted.label_columns, *wanted.text_columns}
     for name, column in table.columns.items():
-        if name.lower() in PARTS and name not in asked and all(isinstance(x, str) and part_of(x) for x in column):
-            return name
+        said = [isinstance(x, str) and part_of(x) is not None for x in column]
+        if name.lower() not in PARTS or name in asked or not any(said):
+            continue
+        if not all(said):
+            row = said.index(False)
+            raise ValueError(
+                f"{table.where} has {str(column[row])[:40]!r} in row {row + 1} of {name!r}, which is no part; write "
+                "train, validation or test there, or call the column otherwise."
+            )
+        return name
     return ""
 
 

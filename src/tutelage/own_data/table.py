@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ WIDEST = 10_000
 INDEX = "Unnamed: 0"
 """What pandas calls the first column where it has no name, as it writes its index."""
 SEPARATORS = {".tsv": "\t", ".tab": "\t"}
+POSSIBLE = ",;\t|"
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,14 @@ class Columns:
 
 
 def read_text(path: Path) -> Columns:
-    """A table in UTF-8 whose first line names the columns, separated by tabs in ``.tsv``, else by what is most there.
+    """A table in UTF-8 whose first line names the columns, separated by tabs in ``.tsv`` that has some, else by what is
+    most there.
 
     Raises ``FileNotFoundError``, and ``ValueError`` for bytes that are no UTF-8, names that are there twice, rows of
     another length than the first line, and a table without rows.
     """
     text = _text(path)
-    first = text.partition("\n")[0]
-    separator = SEPARATORS.get(path.suffix.lower()) or max(",;\t", key=first.count)
+    separator = _separator(path, text.partition("\n")[0])
     try:
         rows = _rows(text, separator)
     except csv.Error as error:
@@ -96,6 +98,13 @@ def _text(path: Path) -> str:
     return text
 
 
+def _separator(path: Path, first: str) -> str:
+    """What separates the names in the ``first`` line, which may stand within a name in quotes as well."""
+    usual = SEPARATORS.get(path.suffix.lower(), "")
+    bare = re.sub(r'"[^"]*"', "", first)
+    return usual if usual and (usual in bare or not any(x in bare for x in POSSIBLE)) else max(POSSIBLE, key=bare.count)
+
+
 def _lines(text: str) -> list[str]:
     """As editors count them: what else ends a line to Python, such as U+2028 and form feeds, stands within texts."""
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
@@ -108,12 +117,15 @@ def _rows(text: str, separator: str) -> list[list[str]]:
     """
     plain = [line.split("\t") for line in _lines(text) if line] if separator == "\t" else []
     is_plain = bool(plain) and all(len(row) == len(plain[0]) for row in plain)
+    most = csv.field_size_limit(len(text))  # a text may be as long as it wants
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True) if row]
     except csv.Error:
         if is_plain:
             return plain
         raise
+    finally:
+        csv.field_size_limit(most)
     return plain if is_plain and len(rows) < len(plain) else rows
 
 
