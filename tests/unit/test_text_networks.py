@@ -266,11 +266,13 @@ def test_what_transformers_would_draw_at_random_is_no_trained_network(monkeypatc
     save_classifier(classifier(), Path("net"))
     reconfigured(model_type="roberta")
     module = ModuleType("transformers")
-    loaded = SimpleNamespace(from_pretrained=lambda *_, **_how: (nn.Identity(), {"missing_keys": missing}))
+    network = nn.Linear(2, 2).bfloat16()  # as most are saved
+    loaded = SimpleNamespace(from_pretrained=lambda *_, **_how: (network, {"missing_keys": missing}))
     module.AutoModel = module.AutoModelForSequenceClassification = loaded
     monkeypatch.setattr("tutelage.foreign.transformers_folders.imported", lambda _: module)
     if not words:
-        assert texts_in_folder("net", *SPECIAL, vectors=vectors) is not None
+        found = texts_in_folder("net", *SPECIAL, vectors=vectors)
+        assert {x.dtype for x in found.parameters()} == {torch.float32}
         return
     with pytest.raises(ValueError, match=words):
         texts_in_folder("net", *SPECIAL, vectors=vectors)

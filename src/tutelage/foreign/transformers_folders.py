@@ -51,7 +51,8 @@ class TransformersNetwork(nn.Module):
 
 
 def loaded_by_transformers(folder: Path, kind: str, *, what: str, cure: str, spared: Iterable[str] = ()) -> nn.Module:
-    """The network in ``folder`` as the class of transformers called ``kind`` loads it, with all of its weights.
+    """The network in ``folder`` as the class of transformers called ``kind`` loads it, with all of its weights,
+    in float32.
 
     Names of weights that hold one of ``spared`` may be lacking. Raises ``ImportError`` with the install line, and
     ``ValueError`` for what is not loaded, and for weights that are not there: then it is no whole ``what``, and the
@@ -91,4 +92,4 @@ def loaded_by_transformers(folder: Path, kind: str, *, what: str, cure: str, spa
         raise ValueError(
             f"{folder} holds no whole {what}: {drawn[0]} is not there, and would be drawn at random; {cure}."
         )
-    return network
+    return network.float()  # whatever precision it was saved in, which that library keeps
