@@ -27,16 +27,21 @@ def read_wave(content: bytes, name: str, rate: int = RATE, longest: int = LONGES
             channels, width, found, count = file.getparams()[:4]
             held = file.readframes(count)  # of which there may be fewer
     except Exception as error:  # damage may end anywhere in a decoder
+        if str(error).startswith("unknown format"):
+            raise ValueError(
+                f"{name} is a WAV file in another form than plain PCM ({one_line(error)}); convert it to 16-bit PCM, "
+                "or leave it out."
+            ) from None
         ends = "its header is cut short" if isinstance(error, EOFError) else one_line(error)
         raise ValueError(f"{name} is not a sound WAV file of PCM ({ends}). {AGAIN}") from None
     _refuse_form(name, channels, width, found, rate)
-    _refuse_count(name, count, longest)
     size = int.from_bytes(content[4:8], "little") + 8
     if len(held) != 2 * count or not size <= len(content) <= size + size % 2:
         raise ValueError(
             f"{name} has a header that lies: it promises {count} samples in a file of {size} bytes, and there are "
             f"{len(held) // 2} in {len(content)}. {AGAIN}"
         )
+    _refuse_count(name, count, longest)
     return torch.frombuffer(bytearray(held), dtype=torch.uint8).view(-1, 2).int().mul(
         torch.tensor([1, 256], dtype=torch.int32)
     ).sum(1).to(torch.int16)  # fmt: skip
