@@ -71,7 +71,8 @@ def to_mixture(log_p: Tensor, log_q: Tensor, share: float) -> Tensor:
     tensor(0.3466)
     """
     if share == 1:
-        return 0.0 * log_p.masked_fill(log_p == -inf, 0.0)
+        known, learnt = (x.masked_fill(x == -inf, 0.0) for x in (log_p, log_q))
+        return 0.0 * (known + learnt)  # with a gradient, of 0
     gap = torch.where(log_p == -inf, 0.0, log_q - log_p)  # where p is 0, whatever is there counts nothing
     return weighted(log_p.exp(), -(log(share) + F.softplus(gap + (log1p(-share) - log(share)))))
 
