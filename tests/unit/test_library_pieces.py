@@ -10,7 +10,7 @@ import library_tokenizers
 from library_tokenizers import BYTE_PAIRS, write_byte_pairs
 from text_files import write_vocabulary
 from tutelage.data.library_pieces import LibraryPieces
-from tutelage.data.pieces import separator, token_ids
+from tutelage.data.pieces import is_seen, separator, token_ids
 from tutelage.data.tokenizer_file import longest_text, read_vocabulary
 from tutelage.data.wordpiece import WordPieces
 from tutelage.deployment.about import About
@@ -60,6 +60,16 @@ def test_what_a_student_keeps_of_it_comes_back_and_needs_no_library(monkeypatch)
         wrong = {**kept, **odd} if "said" not in odd else {**kept, "tokenizer": 1}
         with pytest.raises(ValueError, match=r"student.json does not say how a text becomes an input"):
             read_tokenisation(wrong, "student.json")
+
+
+@pytest.mark.parametrize("padding", ["<pad>", "<unk>"])
+def test_a_text_with_the_padding_in_it_is_refused_for_networks_would_not_look_there(padding):
+    """``bal zin`` has an unknown letter, and ``zin`` is not to be seen where that is the padding as well."""
+    pieces = read_vocabulary(padded_by(padding))
+    assert is_seen([pieces.of_text("bal zin")], pieces) == (padding == "<pad>")
+    if padding == "<unk>":
+        with pytest.raises(ValueError, match=r"Text 2 of 2 has the padding token in it, \('bal zin',\); leave it out"):
+            token_ids(["bal", "bal zin"], pieces)
 
 
 def test_a_script_cuts_as_we_do():

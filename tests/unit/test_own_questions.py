@@ -136,8 +136,8 @@ class TestCutting:
     def test_a_question_or_a_context_without_a_word_is_left_out(self):
         rows = [("bal kin", ("\u200b", "kin"), ("kin", "kin")), *[(f"gal {x}", ("gal", "gal")) for x in ("ken", "kur")]]
         data, notes = sets(write(*rows), validation=0.0, test=0.3)
-        assert len(data.train) + len(data.test) == 3 and any("without a word: question 1" in x for x in notes)
-        with pytest.raises(ValueError, match="has no word in question 1"):
+        assert len(data.train) + len(data.test) == 3 and any("with the padding token: question 1" in x for x in notes)
+        with pytest.raises(ValueError, match="has texts without a word, or with the padding token in question 1"):
             sets(write(*rows), validation=0.0, test=0.3, strict=True)
 
     def test_questions_are_no_labelled_samples(self):

@@ -183,8 +183,8 @@ class TestCutting:
     def test_a_text_of_no_word_is_left_out_so_that_no_row_is_padding_alone(self):
         where = table("text,label", *["bal kin,x", "gal ken,y"] * 8, "\u200b,x")
         data, notes = sets(where)
-        assert (data.train.inputs != 0).any(1).all() and any("without a word: row 17" in note for note in notes)
-        with pytest.raises(ValueError, match="has no word in row 17"):
+        assert (data.train.inputs != 0).any(1).all() and any("with the padding token: row 17" in note for note in notes)
+        with pytest.raises(ValueError, match="has texts without a word, or with the padding token in row 17"):
             sets(where, strict=True)
 
     def test_another_language_than_the_vocabularys_is_refused(self):

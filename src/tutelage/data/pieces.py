@@ -37,7 +37,7 @@ def token_ids(texts: Sequence[str], pieces: Pieces, longest: int = 128, seconds:
 
     With ``seconds``, ``[CLS] text [SEP] second [SEP]``. What is longer than ``longest`` tokens is cut at its end; of
     pairs, always the longer of both. Raises ``ValueError`` for no texts, for a ``longest`` that leaves no room for a
-    token of each, and for a text without any piece.
+    token of each, and for a text without any piece, or with the padding.
 
     >>> from tutelage.data.wordpiece import SPECIAL, WordPieces
     >>> pieces = WordPieces((*SPECIAL, "a", "b"))
@@ -52,10 +52,19 @@ def token_ids(texts: Sequence[str], pieces: Pieces, longest: int = 128, seconds:
     rows = []
     for number, together in enumerate(zip(*parts, strict=True)):
         found = [pieces.of_text(text) for text in together]
-        if not all(found):
-            raise ValueError(f"Text {number + 1} of {len(texts)} has no word in it, {together!r}; leave it out.")
+        if not is_seen(found, pieces):
+            what = "no word" if not all(found) else "the padding token"
+            raise ValueError(f"Text {number + 1} of {len(texts)} has {what} in it, {together!r}; leave it out.")
         rows.append(row_of(found, pieces, longest))
     return padded(rows, max(map(len, rows)), pieces.padding)
+
+
+def is_seen(parts: Sequence[Sequence[int]], pieces: Pieces) -> bool:
+    """Whether there is a piece in each of ``parts``, and none that is the padding, at which networks do not look.
+
+    A text may have that where it spells a special token, ``<pad>``, or where the padding is the unknown piece as well.
+    """
+    return all(parts) and not any(pieces.padding in part for part in parts)
 
 
 def row_of(parts: Sequence[Sequence[int]], pieces: Pieces, longest: int) -> list[int]:

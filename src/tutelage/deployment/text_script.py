@@ -67,6 +67,8 @@ _FRAMED = '''\
 def tokens_of(texts, numbers, longest):
     """[CLS] text [SEP], or [CLS] text [SEP] second [SEP]; cut at the end of the longer one."""
     parts = [[number for word in words(text) for number in pieces_of(word, numbers)] for text in texts]
+    if not all(parts):
+        sys.exit("There is no word in the text.")
     while sum(map(len, parts)) > longest - 1 - len(parts):
         max(reversed(parts), key=len).pop()
     return [numbers["[CLS]"], *(number for part in parts for number in (*part, numbers["[SEP]"]))]
@@ -79,6 +81,8 @@ def tokens_of(texts, tokenizer, cut):
     """What the tokenizer makes of each text, in its frame; cut at the end of the longer one."""
     before, between, behind = cut["frame"]
     parts = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
+    if not all(parts):
+        sys.exit("There is no word in the text.")
     while sum(map(len, parts)) > cut["longest"] - len(before) - len(between) * (len(texts) - 1) - len(behind):
         max(reversed(parts), key=len).pop()
     first, *second = parts

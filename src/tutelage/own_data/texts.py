@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from tutelage.data.library_pieces import LibraryPieces
-from tutelage.data.pieces import padded, refuse_unknown, row_of
+from tutelage.data.pieces import is_seen, padded, refuse_unknown, row_of
 from tutelage.data.tokenizer_file import FILES, read_vocabulary
 from tutelage.data.wordpiece import WordPieces
 from tutelage.own_data.source import Part, Samples, Source
@@ -16,6 +16,9 @@ from tutelage.own_data.split import chosen
 from tutelage.own_data.tokenisation import Tokenisation
 from tutelage.own_data.twins import twins
 from tutelage.plurals import counted
+
+UNSEEN = "without a word, or with the padding token"
+"""What is wrong with rows that are left out."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,9 @@ class CutTexts:
 def cut_texts(source: Source, vocabulary: Path | None, longest: int, strict: bool = False) -> CutTexts:
     """The texts of all parts in tokens of the ``vocabulary`` in a file, at most ``longest``; what was cut is said.
 
-    A text in which there is no word is left out, or refused where that is ``strict``. Raises ``ValueError`` without a
-    vocabulary, for texts most of whose pieces it does not know, and for a part of which nothing is left; as
-    ``read_vocabulary`` for the file.
+    A text in which there is no word, or the padding token, is left out, or refused where that is ``strict``. Raises
+    ``ValueError`` without a vocabulary, for texts most of whose pieces it does not know, and for a part of which
+    nothing is left; as ``read_vocabulary`` for the file.
     """
     pieces = vocabulary_for(source, vocabulary)
     texts = max(len(row) for samples in source.parts.values() for row in samples.texts[:1])
@@ -46,8 +49,9 @@ def cut_texts(source: Source, vocabulary: Path | None, longest: int, strict: boo
                 f"{source.name} has one text a row in one part and two in its {part} part; bring one form."
             )
         found = [[pieces.of_text(text) for text in row] for row in samples.texts]
-        sound = [place for place, row in enumerate(found) if all(row)]
-        notes += left_out(source, part, [samples.names[n] for n, row in enumerate(found) if not all(row)], strict)
+        sound = [place for place, row in enumerate(found) if is_seen(row, pieces)]
+        lost = sorted({*range(len(found))} - {*sound})
+        notes += left_out(source, part, [samples.names[n] for n in lost], strict)
         if not sound:
             raise ValueError(f"{source.name} has no text with a word in it in its {part} part; add some.")
         parts[part] = chosen(samples, sound) if len(sound) < len(samples) else samples
@@ -85,10 +89,10 @@ def digests(parts: Mapping[Part, Samples]) -> dict[Part, list[bytes]]:
 
 
 def left_out(source: Source, part: Part, names: Sequence[str], strict: bool) -> list[str]:
-    """A sentence about rows without a word. Raises ``ValueError`` where that is ``strict``."""
+    """A sentence about rows that no network sees. Raises ``ValueError`` where that is ``strict``."""
     if not names:
         return []
     shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
     if strict:
-        raise ValueError(f"{source.name} has no word in {shown}; fill it in, or leave out --strict.")
-    return [f"in the {part} part {counted(len(names), 'row', 'was', 'were')} left out, without a word: {shown}"]
+        raise ValueError(f"{source.name} has texts {UNSEEN} in {shown}; mend them, or leave out --strict.")
+    return [f"in the {part} part {counted(len(names), 'row', 'was', 'were')} left out, {UNSEEN}: {shown}"]

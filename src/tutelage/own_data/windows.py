@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from tutelage.data.labelled import Labelled
-from tutelage.data.pieces import refuse_unknown
+from tutelage.data.pieces import is_seen, refuse_unknown
 from tutelage.data.questions import Question
 from tutelage.data.span_windows import KEPT, LONGEST, Asked, sizes_of_windows, span_windows
 from tutelage.own_data.source import Part, Samples, Source
@@ -33,17 +33,17 @@ class CutQuestions:
 def cut_questions(source: Source, vocabulary: Path | None, longest: int, strict: bool = False) -> CutQuestions:
     """The questions of all parts in windows of at most ``longest`` tokens of the ``vocabulary`` in a file.
 
-    A question or a context without a word is left out, or refused where that is ``strict``. Raises ``ValueError`` as
-    ``cut_texts`` and ``span_windows`` do.
+    A question or a context without a word, or with the padding token, is left out, or refused where that is
+    ``strict``. Raises ``ValueError`` as ``cut_texts`` and ``span_windows`` do.
     """
     pieces = vocabulary_for(source, vocabulary)
     notes = [f"texts are cut into {len(pieces):,} pieces"]
-    has_words = lru_cache(KEPT)(lambda text: bool(pieces.of_text(text)))
+    seen = lru_cache(KEPT)(lambda text: is_seen([pieces.of_text(text)], pieces))
     parts: dict[Part, Samples] = {}
     for part, samples in source.parts.items():
         if not samples.answers:
             raise ValueError(f"{source.name} has questions in one part and none in its {part} part; bring one form.")
-        sound = [n for n, row in enumerate(samples.texts) if all(map(has_words, row))]
+        sound = [n for n, row in enumerate(samples.texts) if all(map(seen, row))]
         lost = sorted({*range(len(samples))} - {*sound})
         notes += left_out(source, part, [samples.names[n] for n in lost], strict)
         if not sound:
