@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -260,6 +261,8 @@ class TestCard:
             *["torch 2.13.0", "pets test", "## Licence", "To be filled in", "| `student.onnx` | 1,000 |"],
         ):
             assert words in card, words
+        one = model_card(PETS, made(), replace(self.checked, answer=(1,)), {})
+        assert "`logits`: one number, of which a sigmoid makes the probability of the second class." in one
         bare = model_card(About(), Made(), None, {})
         assert not {"## Evaluation", "## Size and speed", "## How it was made"} & set(bare.splitlines())
         assert bare.count("To be filled in") == 3

@@ -35,6 +35,7 @@ from tutelage.tasks.regression import BOUNDED, REGRESSION
 from tutelage.tasks.segmentation import SEGMENTATION
 from tutelage.tasks.similarity import similarity
 from tutelage.tasks.task import Task
+from tutelage.tasks.texts import of_texts
 
 RECORDINGS = torch.arange(60) // 6
 SPEECH = frames(Spoken(RECORDINGS, torch.arange(10) % 3, torch.full((3,), 1 / 3).log(), 3))
@@ -246,6 +247,8 @@ def test_one_logit_is_scored_and_learnt_as_two():
 def test_the_head_says_whether_two_classes_are_told_apart_by_one_logit():
     assert by_head(CLASSIFICATION, 1, 2) is BINARY
     assert by_head(CLASSIFICATION, 1, 3) is CLASSIFICATION and by_head(REGRESSION, 1, 2) is REGRESSION
+    texts = of_texts(CLASSIFICATION, 0)  # which are asked about by their length
+    assert by_head(texts, 1, 2) == replace(BINARY, predict=texts.predict) and by_head(texts, 2, 2) is texts
     with pytest.raises(ValueError, match=r"There are 2 classes; net answers with 1\. A single logit .* task binary"):
         check_network(mlp((4, 1)), torch.rand(2, 4), 2, "net")
 

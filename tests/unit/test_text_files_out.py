@@ -111,6 +111,13 @@ def test_a_folder_holds_a_script_and_a_card_that_say_how(tmp_path, monkeypatch, 
     assert first == [f"{100 * share.max().item():.1f}%", ABOUT.classes[int(share.argmax())]]
 
 
+def test_one_logit_is_the_second_class_above_0(capsys):
+    said = text_script(ABOUT, 1).partition("answer = answer_to(sys.argv[1])\n")[2]
+    exec(said, {"np": np, "answer": np.array([-2.0]), "CLASSES": ABOUT.classes})
+    assert capsys.readouterr().out.split() == ["88.1%", "dull", "11.9%", "fine"]
+    assert "CLASSES = ['dull', 'fine']" in text_script(ABOUT, 1)
+
+
 @settings(max_examples=200)
 @given(st.text() | st.text(alphabet="abcdefgAÉé漢字 !?.,-'[]\u0301\u200b\u3000ß\t\n"), st.integers(8, 20))
 def test_a_script_cuts_any_text_as_we_do(text, longest):

@@ -22,6 +22,8 @@ OUTPUTS: Mapping[TaskName, tuple[str, str]] = {
     "embeddings": ("embeddings", "a vector for each text; the cosine of two says how alike the texts are"),
 }
 """The name of the output, and what it is."""
+OF_ONE_LOGIT = "one number, of which a sigmoid makes the probability of the second class"
+"""What it is where two classes are told apart by it."""
 LONGEST_SIDE, MOST_CLASSES = 2**14, 2**20
 
 
@@ -44,6 +46,10 @@ class About:
         kept = {} if self.preprocessing is None else {"preprocessing": self.preprocessing.as_json()}
         kept |= {} if self.tokenisation is None else {"tokenisation": self.tokenisation.as_json()}
         return {"name": self.name, "task": self.task, "classes": list(self.classes), **kept}
+
+    def is_of_one_logit(self, outputs: int) -> bool:
+        """Whether a network with so many numbers a sample tells two classes apart by one."""
+        return self.task == "classification" and outputs == 1
 
     @property
     def input_words(self) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tutelage.data.wordpiece import WordPieces
-from tutelage.deployment.about import OUTPUTS, About
+from tutelage.deployment.about import OF_ONE_LOGIT, OUTPUTS, About
 from tutelage.deployment.compared import Checked
 from tutelage.measures.chance import left_open
 from tutelage.own_data.preprocessing import Preprocessing
@@ -152,6 +152,8 @@ def _sized(how: Preprocessing) -> str:
 
 def _output(about: About, checked: Checked | None) -> str:
     name, meaning = OUTPUTS[about.task]
+    if checked is not None and about.is_of_one_logit(checked.answer[0] if checked.answer else 1):
+        meaning = OF_ONE_LOGIT
     lines = [f"`{name if checked is None else checked.output}`: {meaning}."]
     if about.classes:
         shown = [in_markdown(printable(name)) for name in about.classes[:MOST_NAMES]]

@@ -103,11 +103,17 @@ def script(about: About, outputs: int, model: str = "student.onnx", name: str = 
     height, width = how.size
     named = {"model": model, "script": name, "kind": f"\n\nIt computes in {precision}.\n" if precision else ""}
     facts = {**named, "mode": "L" if how.channels == 1 else "RGB", "channels": how.channels, "height": height}
-    binary = about.task == "classification" and outputs == 1
     sized = (_OPENED, _DRAFTED, _PICTURE, _CROPPED) if how.resize else (_OPENED, _PICTURE, _RESIZED)
     lines = [part.format(**facts, width=width, resize=how.resize) for part in (_HEAD, *sized, _ASKED)]
+    classes, said = said_of(about, outputs)
+    return "".join([lines[0], classes, *lines[1:], said])
+
+
+def said_of(about: About, outputs: int) -> tuple[str, str]:
+    """The line of a script that names the classes, and those that say what ``outputs`` numbers mean."""
+    binary = about.is_of_one_logit(outputs)
     said = SAID["one logit" if binary else about.task]
-    return "".join([lines[0], f"CLASSES = {class_list(about.classes, 2 if binary else outputs)}\n", *lines[1:], said])
+    return f"CLASSES = {class_list(about.classes, 2 if binary else outputs)}\n", said
 
 
 def class_list(classes: Sequence[str], outputs: int) -> str:

@@ -7,7 +7,7 @@ enough; what the library ``tokenizers`` cut in training, it cuts here as well, b
 from tutelage.data.library_pieces import LibraryPieces
 from tutelage.data.wordpiece import IDEOGRAPHS, LONGEST_WORD, WordPieces
 from tutelage.deployment.about import About
-from tutelage.deployment.script import SAID, SCRIPT, class_list
+from tutelage.deployment.script import SCRIPT, said_of
 
 HEAD = '''\
 """Written by tutelage. What {model} says of {what}: python {script} {usage}; needs {needs}."""
@@ -158,8 +158,8 @@ def text_script(about: About, outputs: int, model: str = "student.onnx", name: s
     cut = words if isinstance(how.pieces, WordPieces) else _LIBRARY
     if vectors:
         return "".join([head, cut, asked, _VECTORS])
-    classes = f"CLASSES = {class_list(about.classes, outputs)}\n"
-    return "".join([head, classes, cut, asked, one, SAID[about.task]])
+    classes, said = said_of(about, outputs)
+    return "".join([head, classes, cut, asked, one, said])
 
 
 def facts_of_pieces(pieces: WordPieces | LibraryPieces) -> dict[str, object]:

@@ -63,7 +63,7 @@ def refuse_other_answers(
     if len(shape) == 2 == len(wanted) and shape[0] == samples and named:
         one = " A single logit for two classes is of the task binary classification." if shape[1] == 1 else ""
         raise ValueError(f"There are {num_classes} classes; {name} answers with {shape[1]}.{one}")
-    who = "a classifier's" if task is CLASSIFICATION else f"those of the task {task.name}"
+    who = "a classifier's" if task.name == CLASSIFICATION.name else f"those of the task {task.name}"
     raise ValueError(f"{name} answers {counted(samples, 'sample')} with numbers of shape {shape}; {who} have {wanted}.")
 
 

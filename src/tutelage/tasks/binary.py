@@ -86,7 +86,11 @@ BINARY = replace(
 def by_head(task: Task, width: int, num_classes: int) -> Task:
     """``BINARY`` where a classifier of two classes answers with a single number a sample; otherwise ``task`` itself.
 
+    A classification of texts is asked about these in its own way, and so is what it becomes.
+
     >>> by_head(CLASSIFICATION, 1, 2) is BINARY, by_head(CLASSIFICATION, 2, 2) is CLASSIFICATION
     (True, True)
     """
-    return BINARY if task is CLASSIFICATION and width == 1 and num_classes == 2 else task
+    if task.name != CLASSIFICATION.name or width != 1 or num_classes != 2:
+        return task
+    return BINARY if task.predict is CLASSIFICATION.predict else replace(BINARY, predict=task.predict)

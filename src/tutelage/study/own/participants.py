@@ -167,7 +167,7 @@ def with_text_student(
 
     Raises as ``text_student``, and ``ValueError`` for a teacher that answers no vectors where these are learnt.
     """
-    data = told_by(teacher.last, as_long_as(teacher.last, data), called)
+    data = with_head(told_by(teacher.last, as_long_as(teacher.last, data), called), teacher.last)
     if not isinstance(student, str):
         names = called, type(student()).__name__
         return Participants(data, teacher, build_teacher, student, names, sees(teacher.last))

@@ -47,7 +47,7 @@ def num_answers(data: Sets) -> int:
         return ENDS
     samples = data.train if data.train.has_targets else data.test
     classes = len(samples.classes) or (samples.targets.shape[-1] if samples.targets.ndim > 1 else 1)
-    return 1 if data.task is BINARY else classes
+    return 1 if data.task.name == BINARY.name else classes
 
 
 def num_channels(data: Sets) -> int:
