@@ -298,7 +298,7 @@ def test_an_encoder_in_a_file_gives_the_mean_over_its_tokens():
         )
 
 
-def summed_ids(*outputs):
+def summed_ids(*outputs, kind=TensorProto.INT64, shape=("batch", "sequence")):
     """A file whose outputs are the sums of ids that count, each with its name."""
     axes = numpy_helper.from_array(torch.tensor([1]).numpy(), "axes")
     nodes = [
@@ -306,12 +306,11 @@ def summed_ids(*outputs):
         helper.make_node("ReduceSum", ["kept", "axes"], ["sum"], keepdims=1),
         *(helper.make_node("Cast", ["sum"], [name], to=TensorProto.FLOAT) for name in outputs),
     ]
-    shape = ["batch", "sequence"]
     graph = helper.make_graph(
         nodes,
         "sums",
-        [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in ("input_ids", "attention_mask")],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1]) for name in outputs],
+        [helper.make_tensor_value_info(name, kind, shape) for name in ("input_ids", "attention_mask")],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [shape[0], 1]) for name in outputs],
         [axes],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), "net.onnx")
@@ -324,6 +323,31 @@ def summed_ids(*outputs):
 def test_the_output_of_a_file_that_is_meant_is_found(outputs, vectors):
     summed_ids(*outputs)
     assert built("net.onnx", vectors)(TOKENS).tolist() == [[24.0], [16.0]]
+
+
+@pytest.mark.parametrize("kind", [TensorProto.INT64, TensorProto.INT32])
+@pytest.mark.parametrize("shape", [("batch", "sequence"), (1, 8), (4, "sequence"), ("batch", 6)])
+def test_a_file_is_asked_in_the_type_and_the_sizes_that_it_takes(kind, shape):
+    summed_ids("logits", kind=kind, shape=shape)
+    tokens = torch.cat([TOKENS, 2 * TOKENS, TOKENS])
+    assert built("net.onnx")(tokens).flatten().tolist() == [24, 16, 48, 32, 24, 16]
+
+
+def test_texts_of_more_tokens_than_a_file_takes_are_refused_with_what_helps():
+    summed_ids("logits", shape=(1, 4))
+    with pytest.raises(ValueError, match=r"takes texts of 4 tokens, and there is one of 5; say --longest 4"):
+        built("net.onnx")(TOKENS)
+
+
+def test_a_file_that_takes_no_mask_never_sees_padding():
+    """It would count as any token: here each text's numbers are divided by how many there are."""
+    mean = helper.make_node("ReduceMean", ["numbers"], ["logits"], axes=[1], keepdims=1)
+    cast = helper.make_node("Cast", ["input_ids"], ["numbers"], to=TensorProto.FLOAT)
+    ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "sequence"])
+    graph = helper.make_graph([cast, mean], "means", [ids],
+                              [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 1])])  # fmt: skip
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), "net.onnx")
+    assert built("net.onnx")(TOKENS).flatten().tolist() == pytest.approx([24 / 5, 4])
 
 
 def test_a_file_that_leaves_open_what_it_answers_is_refused():

@@ -64,13 +64,13 @@ class OnnxSpans(nn.Module):
     def __init__(self, network: OnnxNetwork, padding: int, separator: int) -> None:
         super().__init__()
         self.network, self.padding, self.separator = network, padding, separator
-        self._names = inputs_of(network)
+        self._inputs = inputs_of(network)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return by_length(partial(self._asked, longest=tokens.shape[1]), tokens, self.padding)
+        return by_length(partial(self._asked, longest=tokens.shape[1]), tokens, self.padding, self._inputs)
 
     def _asked(self, tokens: Tensor, longest: int) -> Tensor:
-        ends = asked_for(self.network, self._names, OUTPUTS, tokens, self.padding, self.separator)
+        ends = asked_for(self.network, self._inputs, OUTPUTS, tokens, self.padding, self.separator)
         return _as_wide(torch.stack(ends, 2), longest)
 
 
