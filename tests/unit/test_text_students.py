@@ -71,6 +71,15 @@ def test_a_vocabulary_of_more_pieces_than_the_network_knows_is_refused():
         refuse_smaller_vocabulary(text_classifier(3, **{**SIZES, "vocabulary": 100}), sets(), "net")
 
 
+def test_a_network_is_tried_on_the_longest_text_and_the_largest_number_of_all_parts():
+    data = sets()
+    rare = labelled(
+        "rare", torch.tensor([[2, len(HOW.pieces) - 1, 3, *[0] * (TOKENS.shape[1] - 3)]]), torch.zeros(1, 1)
+    )
+    tried = replace(data, test=rare).example
+    assert torch.equal(tried[1], rare.inputs[0]) and (tried[0] != 0).sum() == (TOKENS != 0).sum(1).max()
+
+
 def test_texts_that_are_longer_than_the_network_takes_are_refused_with_what_helps():
     short = text_classifier(3, **{**SIZES, "positions": 8})
     with pytest.raises(ValueError, match="say --longest 8, and they are cut"):

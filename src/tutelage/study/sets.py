@@ -40,10 +40,19 @@ class Sets:
 
     @property
     def example(self) -> Tensor:
-        """Two samples as a network sees them when it is measured."""
+        """Two samples as a network sees them when it is measured; of texts, those by which one fails if it does."""
+        if self.tokenisation is not None and self.train.inputs.ndim == 2:
+            return self._hardest(self.tokenisation.padding)
         kept = {name: x[:2] for name, x in {"input": self.train.inputs, **self.train.others}.items()}
         view = torch.zeros(len(kept["input"]), dtype=torch.int64, device=self.train.index.device)
         return shown(kept, view, self.test_transform)["input"]
+
+    def _hardest(self, padding: int) -> Tensor:
+        """Two rows of tokens: the longest of the training, and that with the largest number of all."""
+        longest = (self.train.inputs != padding).sum(1).argmax()
+        held = (self.train, self.validation, self.test, self.unlabelled)
+        rows = torch.stack([x.inputs[x.inputs.amax(1).argmax()] for x in held if x is not None and x.inputs.ndim == 2])
+        return torch.stack([self.train.inputs[longest], rows[rows.amax(1).argmax()]])
 
 
 def parted(run: Run, train: Labelled, test: Labelled, validation: int, most: int = 0) -> Sets:
