@@ -246,11 +246,30 @@ class TestVocabulary:
         pieces = read_vocabulary(Path())
         assert (pieces.lowercase, pieces.accents, pieces.pieces) == (lowercase, accents, known_pieces().pieces)
 
-    def test_a_list_of_pieces_with_other_names_for_the_special_ones_is_refused(self):
+    @pytest.mark.parametrize(
+        ("file", "said", "words"),
+        [
+            ("tokenizer_config.json", {"cls_token": "<s>"}, r"calls \[CLS\] '<s>'"),
+            ("tokenizer_config.json", {"tokenize_chinese_chars": False}, "says tokenize_chinese_chars 'False'"),
+            ("tokenizer_config.json", {"do_basic_tokenize": False}, "says do_basic_tokenize 'False'"),
+            ("tokenizer_config.json", {"word_tokenizer_type": "mecab"}, "says word_tokenizer_type 'mecab'"),
+            ("tokenizer_config.json", {"added_tokens_decoder": {"9": {"content": "<e>"}}}, "adds the token '<e>'"),
+            ("added_tokens.json", {"<e>": 900}, "adds the token '<e>'"),
+        ],
+    )
+    def test_a_list_of_pieces_that_others_cut_by_is_refused(self, file, said, words):
+        """As Japanese BERT's, whose words are found by MeCab."""
         write_vocabulary()
-        Path("tokenizer_config.json").write_text(json.dumps({"cls_token": "<s>"}))
-        with pytest.raises(ValueError, match=r"calls \[CLS\] '<s>'.*save the tokenizer as tokenizer.json"):
+        Path(file).write_text(json.dumps(said))
+        with pytest.raises(ValueError, match=rf"{words}, as a file beside it says; save that as tokenizer.json"):
             read_vocabulary(Path())
+
+    def test_a_list_of_pieces_cut_as_usual_is_read_whatever_lies_beside(self):
+        usual = {"do_basic_tokenize": True, "word_tokenizer_type": "basic", "tokenize_chinese_chars": None}
+        tokens = {"added_tokens_decoder": {"0": {"content": "[PAD]"}}, "never_split": None}
+        Path("tokenizer_config.json").write_text(json.dumps({**usual, **tokens}))
+        write_vocabulary()
+        assert read_vocabulary(Path()) == known_pieces()
 
     def test_a_folder_without_one_is_refused(self):
         with pytest.raises(FileNotFoundError, match=r"has no tokenizer.json or vocab.txt"):

@@ -16,10 +16,17 @@ from tutelage.data.wordpiece import END, LONGEST_WORD, SPECIAL, START, UNKNOWN, 
 VOCABULARY, TOKENIZER, CONFIG = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
 FILES = (TOKENIZER, VOCABULARY)
 """The first says more than the second."""
-MAP, NETWORK = "special_tokens_map.json", "config.json"
+MAP, NETWORK, ADDED = "special_tokens_map.json", "config.json", "added_tokens.json"
 LONGEST = "model_max_length"
 _RULES = {"normalizer": "BertNormalizer", "pre_tokenizer": "BertPreTokenizer"}
 """What BERT's tokenizer does before it looks up pieces, as ``tokenizers`` calls it; so where a file leaves it out."""
+_LISTED = {
+    "tokenize_chinese_chars": True,
+    "do_basic_tokenize": True,
+    "word_tokenizer_type": "basic",
+    "subword_tokenizer_type": "wordpiece",
+}
+"""How words are found and cut where nothing but a list of pieces is there, as ``transformers`` calls it."""
 _KEYS = dict(zip(SPECIAL, ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), strict=True))
 
 
@@ -56,13 +63,21 @@ def longest_text(folder: Path) -> int:
 
 
 def _of_list(file: Path, config: Mapping[str, Any]) -> WordPieces:
-    renamed = [x for x in SPECIAL if _text(config.get(_KEYS[x])) not in (None, x)]
-    if renamed or config.get("tokenize_chinese_chars") is False:
-        what = f"calls {renamed[0]} {_text(config[_KEYS[renamed[0]]])!r}" if renamed else "leaves ideographs together"
+    what = [f"calls {x} {name!r}" for x in SPECIAL if (name := _text(config.get(_KEYS[x]))) not in (None, x)]
+    what += [f"says {x} {str(config[x])[:40]!r}" for x, usual in _LISTED.items() if config.get(x) not in (None, usual)]
+    what += [f"adds the token {x[:40]!r}" for x in _added(file, config) if x not in SPECIAL]
+    if what:
         raise ValueError(
-            f"{file.parent / CONFIG} {what}, of which {file.name} says nothing; save the tokenizer as {TOKENIZER}."
+            f"{file} is of a tokenizer that {what[0]}, as a file beside it says; save that as {TOKENIZER}, or take "
+            "another teacher."
         )
     return _spelt(read_pieces(file), {}, config)
+
+
+def _added(file: Path, config: Mapping[str, Any]) -> list[str]:
+    """The tokens that were added to a list of pieces, as the files beside it say."""
+    said = _part(config, "added_tokens_decoder").values()
+    return [*_beside(file, ADDED), *(name for x in said if (name := _text(x)) is not None)]
 
 
 def _spelt(pieces: WordPieces, normalizer: Mapping[str, Any], config: Mapping[str, Any]) -> WordPieces:
