@@ -110,6 +110,7 @@ def test_an_index_of_files_that_are_not_beside_it_is_one_sentence(named, error, 
         (lambda: pooled(pooling_mode=["mean", "max"]), True, ValueError, "says mean and max; a text's vector is read"),
         (lambda: pooled("poolers", pooling_mode="lasttoken"), True, ValueError, "poolers/config.json says lasttoken"),
         (lambda: steps("Transformer", "Pooling", "Dense"), True, ValueError, "says that a Dense makes a text's vector"),
+        (lambda: prompted("q"), True, ValueError, "puts 'query: ' before each text, and here nothing is: write it"),
         (lambda: Path("net/modules.json").write_text("{}"), True, ValueError, "not as sentence-transformers saves it"),
         (lambda: Path("net/modules.json").write_text("[["), True, ValueError, "modules.json is damaged"),
     ],
@@ -128,6 +129,11 @@ def steps(*kinds, pooling="1_Pooling"):
     Path("net/modules.json").write_text(json.dumps(said))
 
 
+def prompted(name):
+    said = {"prompts": {"q": "query: ", "none": ""}, "default_prompt_name": name}
+    Path("net/config_sentence_transformers.json").write_text(json.dumps(said))
+
+
 def pooled(place="1_Pooling", **said):
     steps("Transformer", "Pooling", "Normalize", pooling=place)
     Path("net", place).mkdir()
@@ -139,6 +145,7 @@ def test_the_mean_is_what_sentence_transformers_says_in_any_of_its_words(said):
     network = classifier()
     save_classifier(network, Path("net"))
     pooled(**said)
+    prompted(None)
     assert torch.equal(built("hf:net", vectors=True)(TOKENS), SentenceEncoder(network.encoder)(TOKENS))
 
 

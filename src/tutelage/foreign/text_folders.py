@@ -20,9 +20,11 @@ from tutelage.models.text_classifier import TextClassifier
 
 HEADS = {"bert": ("bert.pooler.dense", "classifier", "tanh"), "distilbert": ("pre_classifier", "classifier", "relu")}
 """What each family calls the two linear layers of its classifier, and what stands between them."""
-MODULES, POOLING = "modules.json", Path("1_Pooling", "config.json")
-"""Where sentence-transformers says what a text's vector is made by, and how of those of its tokens."""
-STEPS = ("Transformer", "Pooling", "Normalize")
+MODULES, PROMPTS = "modules.json", "config_sentence_transformers.json"
+POOLING = Path("1_Pooling", "config.json")
+"""Where sentence-transformers says what a text's vector is made by, what stands before a text, and how the vector is
+made of those of its tokens."""
+STEPS = ("Transformer", "Pooling", "Normalize", "Dropout")
 """Of its modules, those that leave the direction of the mean as it is."""
 
 
@@ -114,6 +116,13 @@ def _refuse_other_vectors(folder: Path) -> None:
         raise ValueError(
             f"{folder / MODULES} says that a {other[0]} makes a text's vector, which is read as the mean over its "
             "tokens: that is another; export the whole as an ONNX file with an output sentence_embedding."
+        )
+    prompts = _said(folder / PROMPTS, dict)
+    named = prompts.get("prompts")
+    if isinstance(named, Mapping) and (prompt := named.get(prompts.get("default_prompt_name"))):
+        raise ValueError(
+            f"{folder / PROMPTS} puts {str(prompt)[:40]!r} before each text, and here nothing is: write it into the "
+            "texts, and make default_prompt_name null."
         )
     said = _said(file := folder / steps.get("Pooling", POOLING.parent) / POOLING.name, dict)
     one = said.get("pooling_mode", ())
