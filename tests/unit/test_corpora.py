@@ -21,15 +21,16 @@ ROWS = {
 TARGETS = {"CoLA": [1, 0], "SST-2": [1, 0], "MRPC": [1, 0], "STS-B": [[4.75], [0]], "RTE": [0, 1], "WNLI": [1, 0]}
 
 
-def put(folder, task, lines, part="train"):
+def put(folder, task, lines, part="train", end="\n"):
     place = folder / "glue" / task
     place.mkdir(parents=True, exist_ok=True)
-    (place / f"{part}.tsv.gz").write_bytes(gzip.compress("\n".join(lines).encode("utf-8-sig")))
+    (place / f"{part}.tsv.gz").write_bytes(gzip.compress(end.join(lines).encode("utf-8-sig")))
 
 
 @pytest.mark.parametrize("task", list(COLUMNS))
-def test_sentences_and_labels_come_as_they_stand(tmp_path, task):
-    put(tmp_path, task, ROWS[task])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_sentences_and_labels_come_as_they_stand(tmp_path, task, end):
+    put(tmp_path, task, [*ROWS[task], ""], end=end)
     found = glue(task, "train", tmp_path)
     assert found.targets.tolist() == TARGETS[task] and found.targets.dtype == torch.tensor(TARGETS[task]).dtype
     assert len(found) == 2 and (found.seconds is None) == (task in ("CoLA", "SST-2"))

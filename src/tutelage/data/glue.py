@@ -75,7 +75,7 @@ def read_glue(path: Path, task: str, part: Part) -> Sentences:
     """The same of the file ``path``."""
     columns = COLUMNS[task]
     try:
-        lines = unzipped(path).decode("utf-8-sig").split("\n")
+        lines = unzipped(path).decode("utf-8-sig").replace("\r\n", "\n").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no text in UTF-8 ({error.reason} at byte {error.start}).") from None
     told = part != "test"
