@@ -1,5 +1,6 @@
 """Weights arrive whole and bit for bit from whatever file holds them, or not at all; nothing in a file ever runs."""
 
+import json
 import os
 import pickle
 import socket
@@ -23,6 +24,7 @@ from torch import nn
 from examples import bits, cnn, mlp, same
 from tutelage.checkpoint import file_hash, load_weights, save_weights
 from tutelage.weights.foreign import load_foreign
+from tutelage.weights.in_parts import weights_hash
 
 pytestmark = pytest.mark.slow
 
@@ -304,8 +306,10 @@ TWINS = {"student": STATE, "teacher": classifier(seed=3).state_dict()}
         ({"state_dict": TWINS}, "'state_dict.student', 'state_dict.teacher'"),
         (prefixed(TWINS["student"], "student.") | prefixed(TWINS["teacher"], "teacher."), "'student', 'teacher'"),
         (list(TWINS.values()), "'0', '1'"),
+        ({"student": prefixed(STATE, "module."), "teacher": prefixed(TWINS["teacher"], "backbone.")},
+         "'student.module', 'teacher.backbone'"),
     ],
-)
+)  # fmt: skip
 def test_two_sets_of_weights_are_not_chosen_from_where_no_rule_says_which(tmp_path, content, places):
     net = classifier(seed=1)
     before = bits(net)
@@ -417,7 +421,7 @@ NO_WEIGHTS = {
     "noise": (lambda path: path.write_bytes(bytes(range(256))), "is damaged, or nothing"),
     "gzip": (lambda path: path.write_bytes(b"\x1f\x8b\x08\x00" * 9), "is packed with gzip"),
     "zip": (zipped, "is a zip archive"),
-    "arrays": (arrays, "is a zip archive"),
+    "arrays": (arrays, "holds arrays of NumPy"),
     "tar": (tarred, "is a tar archive"),
     "folder": (lambda path: path.mkdir(), "is a folder"),
     "tensor": (lambda path: torch.save(torch.ones(3), path), "no tensors by name"),
@@ -433,6 +437,36 @@ def test_what_holds_no_weights_is_refused_in_one_sentence_that_names_it(tmp_path
     make(tmp_path / "net.pth")
     with pytest.raises(ValueError, match=rf"^\S+net\.pth [^\n]*{words}[^\n]*\.$"):
         loaded(tmp_path / "net.pth")
+
+
+def in_parts(folder, kind, state=STATE):
+    """An index of two files, as large networks are saved."""
+    names, ending = list(state), "safetensors" if kind == "safetensors" else "bin"
+    held = {f"part-{n}-of-2.{ending}": names[n::2] for n in range(2)}
+    for file, own in held.items():
+        write(folder / file, {name: state[name] for name in own}, kind)
+    index = folder / f"model.{ending}.index.json"
+    index.write_text(json.dumps({"weight_map": {name: file for file, own in held.items() for name in own}}))
+    return index
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_an_index_stands_for_the_files_that_it_names_and_is_known_by_what_they_hold(tmp_path, kind):
+    net, index = classifier(seed=1), in_parts(tmp_path, kind)
+    assert load_foreign(index, net) == [] and same(bits(net), dict(STATE))
+    said, before = index.read_bytes(), weights_hash(index)
+    in_parts(tmp_path, kind, TWINS["teacher"])
+    assert index.read_bytes() == said and weights_hash(index) != before
+    next(tmp_path.glob("part-1-*")).unlink()
+    with pytest.raises(FileNotFoundError, match=r"has no part-1-of-2\.\w+, which model"):
+        load_foreign(index, net)
+
+
+@pytest.mark.parametrize("named", [{}, {"w": "../net.pt"}, {"w": "other.index.json"}, [1]])
+def test_an_index_leads_to_no_other_place(tmp_path, named):
+    (tmp_path / "model.index.json").write_text(json.dumps({"weight_map": named}))
+    with pytest.raises(ValueError, match=r"does not say which files beside it hold the weights"):
+        load_foreign(tmp_path / "model.index.json", classifier())
 
 
 def test_an_absent_file_is_named(tmp_path):

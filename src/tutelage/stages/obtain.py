@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from tutelage import group, results
-from tutelage.checkpoint import file_hash, load_weights
+from tutelage.checkpoint import load_weights
 from tutelage.copies import copy_of
 from tutelage.delivery import ORIGIN, Origin
 from tutelage.keys import STAGE_KEY, Build, already_imported, described, key_of, maker
@@ -36,6 +36,7 @@ from tutelage.stages.storage import (
 )
 from tutelage.tensors import stated_sum
 from tutelage.weights.foreign import load_foreign
+from tutelage.weights.in_parts import weights_hash
 from tutelage.weights.read import refuse_folder
 
 LOCK = "lock"
@@ -177,7 +178,7 @@ def given(name: str, build: Build, weights: Path | None, laid_out: LaidOut) -> S
         refuse_folder(weights)
         if not weights.is_file():
             raise FileNotFoundError(f"There is no file {weights} to take the weights of {name!r} from.")
-    held = _state_hash(_seeded(build)) if weights is None else file_hash(weights)
+    held = _state_hash(_seeded(build)) if weights is None else weights_hash(weights)
     description = {"build": described(build), "weights": held, **code_of(build)}
     ready = partial(_laid_out, partial(_seeded, build), laid_out)
 

@@ -175,7 +175,8 @@ def _preference(prefix: Name, base: Name) -> tuple[bool, int, int]:
 
 
 def _standing(prefix: Name) -> tuple[bool, int]:
-    usual = min((USUAL.index(step) for step in prefix if step in USUAL), default=len(USUAL))
+    steps = [step for step in prefix if step not in WRAPPERS] or prefix  # "module" tells no two networks apart
+    usual = min((USUAL.index(step) for step in steps if step in USUAL), default=len(USUAL))
     return is_average(prefix), usual if prefix else -1
 
 

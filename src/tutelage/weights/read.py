@@ -4,6 +4,7 @@ import pickle
 import re
 import warnings
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 
 from tutelage.tensors import read_tensors
 from tutelage.weights.convert import LEGACY, conversion, script_conversion
+from tutelage.weights.in_parts import is_index, parts_of
 from tutelage.weights.pickled import refuse_bomb
 
 PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"7z\xbc\xaf": "7-Zip"}
@@ -21,12 +23,15 @@ def read(path: Path) -> Any:
     """The content of a safetensors file, or of one by ``torch.save``, on the CPU: tensors in mappings, as they are.
 
     The first bytes decide, not the name. Pickles go through ``torch.load(weights_only=True)`` alone, which runs no
-    code. Raises ``FileNotFoundError``, and ``ValueError`` for a folder, a file that is damaged or of another kind, and
-    for a pickle of more than weights, with the line of Python that makes a file of weights of it.
+    code. An index of several files (``.index.json``) stands for all that they hold. Raises ``FileNotFoundError``, and
+    ``ValueError`` for a folder, a file that is damaged or of another kind, and for a pickle of more than weights, with
+    the line of Python that makes a file of weights of it.
     """
     refuse_folder(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
+    if is_index(path):
+        return _joined(parts_of(path))
     with path.open("rb") as file:
         start = file.read(512)
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < LARGEST_HEADER:
@@ -45,10 +50,20 @@ def read(path: Path) -> Any:
     return _load(path)
 
 
+def _joined(parts: Sequence[Path]) -> Any:
+    found: dict[str, Any] = {}
+    for part in parts:
+        held = read(part)
+        if not isinstance(held, dict):
+            raise ValueError(f"{part} is no mapping of names to tensors, as a part of several files is; save it anew.")
+        found |= held
+    return found
+
+
 def refuse_folder(path: Path) -> None:
     """Raises ``ValueError`` for a folder in the place of a file."""
     if path.is_dir():
-        raise ValueError(f"{path} is a folder; name the file of weights in it.")
+        raise ValueError(f"{path} is a folder; name the file of weights in it, or the index (.json) of several.")
 
 
 def _tensors(path: Path) -> Any:
@@ -89,7 +104,7 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            files = {file.filename.partition("/")[2]: file for file in members}
+            files = {file.filename.partition("/")[2] or file.filename: file for file in members}
             plain = all(file.compress_type == zipfile.ZIP_STORED for file in members)
             twice = len(files) < len(members) or sum(x.file_size for x in members) > path.stat().st_size
             summed = any(file.CRC for file in members)  # torch.save may be told to leave them at 0
@@ -105,6 +120,8 @@ def _check_archive(path: Path) -> None:
     if broken or emptied:  # torch takes the size of a folder, and whatever is in memory there
         name = broken or emptied[0]
         raise ValueError(f"{path} is damaged ({name} in it is not what was saved); fetch or save it anew.")
+    if any(name.endswith(".npy") for name in files):
+        raise ValueError(f"{path} holds arrays of NumPy; save them by name with safetensors.numpy.save_file.")
     if "constants.pkl" in files:
         raise ValueError(
             f"{path} is a TorchScript archive, which holds code: it was not opened; convert it with\n"
