@@ -5,6 +5,7 @@ import signal
 import sys
 from html import escape
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,9 +14,11 @@ from torch.utils.data import DataLoader, TensorDataset
 import tutelage
 from picture_folders import briefly, pictures, write_all
 from tutelage.checkpoint import load_weights
+from tutelage.deployment.onnx import export_onnx
 from tutelage.progress import Silence
 from tutelage.study.own.given_sets import given_sets
 from tutelage.study.own.handed_in import where_of
+from tutelage.study.own.settings import DataSettings
 
 pytestmark = pytest.mark.slow
 
@@ -65,6 +68,18 @@ def test_objects_become_a_small_network_with_figures_and_weights_in_its_folder(t
     torch.testing.assert_close(kept(x), made.model(x))  # their layouts may differ
     page = made._repr_html_()
     assert "<table>" in page and "teacher" in page and escape(made.sentence) in page
+
+
+def test_numbers_that_are_no_grey_levels_end_in_a_file_of_what_the_network_sees(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("tutelage.deployment.deploy.export_onnx", export_onnx)
+    data, between = part(30, seed=0), torch.rand(90, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    np.savez(tmp_path / "d.npz", x=(data.tensors[0] + between / 255) * 2 + 1, y=data.tensors[1])
+    samples = DataSettings(mean=(1.0, 1.0, 1.0), std=(1.0, 1.0, 1.0))
+    settings = {"epochs": 1, "minutes": 0.1, "baseline": False, "progress": Silence()}
+    made = tutelage.distill(trained, small(), tmp_path / "d.npz", samples=samples, runs=tmp_path, **settings)
+    assert (made.folder / "student.onnx").is_file() and not (made.folder / "predict.py").exists()
+    card = (made.folder / "model_card.md").read_text()
+    assert "float32 (N, 3, 12, 12)" in card and "It sees the numbers of the data less 1, 1, 1, over 1, 1, 1" in card
 
 
 def test_the_same_call_again_gives_the_same_bits_and_trains_nothing(trained, tmp_path):

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from own_pictures import class_folders, picture
+from tutelage.data.views import views
 from tutelage.files import UNFINISHED
 from tutelage.integrity import findings
 from tutelage.measures.predict import predict
@@ -18,11 +19,25 @@ from tutelage.own_data.prepared import How, decoded_parts
 from tutelage.own_data.read import read
 from tutelage.own_data.split import set_apart
 from tutelage.own_data.twins import twins
-from tutelage.study.own.sets import moments, own_sets
+from tutelage.study.own.normalisation import moments
+from tutelage.study.own.sets import own_sets
 from tutelage.study.own.settings import DataSettings
+from tutelage.study.own.views import own_views
 from unit.test_picture_forms import encoded
 
 pytestmark = pytest.mark.slow
+
+STORED = {
+    "int64": lambda x: x.astype(np.int64),
+    "16 bits": lambda x: x.astype(np.uint16) * 257,
+    "whole floats": lambda x: x.astype(np.float64),
+    "fractions": lambda x: (x / 255).astype(np.float32),
+    "halves": lambda x: (x / 255).astype(np.float16),
+    "channels first": lambda x: x.transpose(0, 3, 1, 2).astype(np.int32),
+    "with alpha": lambda x: np.concatenate([x, x[..., :1]], 3) / 255,
+    "grey, whole": lambda x: x[..., 0].astype(np.int32),
+    "grey, fractions": lambda x: x[..., 0] / 255,
+}
 
 
 def sets(where, root=None, **settings):
@@ -343,6 +358,58 @@ class TestOtherTasks:
         assert "numbers stay as they are" in notes and found.train.classes == ("0",)
         rows = torch.cat([found.train.inputs, found.validation.inputs, found.test.inputs])
         assert {*map(tuple, rows.tolist())} == {*map(tuple, x.tolist())}
+
+    @pytest.mark.parametrize("stored", STORED)
+    def test_grey_levels_are_the_same_however_they_are_stored(self, tmp_path, stored):
+        x = np.random.default_rng(0).integers(0, 256, (30, 9, 9, 3), dtype=np.uint8)
+        x[24:] //= 4  # of dark pictures alone nobody could tell
+        parts = {"train": x[:24], "test": x[24:]}
+        np.savez(tmp_path / "levels.npz", **{f"x_{k}": v for k, v in parts.items()}, y_train=np.arange(24) % 3,
+                 y_test=np.arange(6) % 3)  # fmt: skip
+        np.savez(tmp_path / "d.npz", **{f"x_{k}": STORED[stored](v) for k, v in parts.items()},
+                 y_train=np.arange(24) % 3, y_test=np.arange(6) % 3)  # fmt: skip
+        wanted, found = (sets(tmp_path / name)[0] for name in ("levels.npz", "d.npz"))
+        grey = found.train.inputs.shape[1] == 1  # of one channel, without an axis for it
+        for own, like in ((found.train, wanted.train), (found.test, wanted.test)):
+            assert torch.equal(own.inputs, like.inputs[:, :1] if grey else like.inputs)
+        assert found.preprocessing.mean == wanted.preprocessing.mean[: 1 if grey else 3]
+
+    @pytest.mark.parametrize(("white", "least"), [(1, 0), (255, 0), (1, -1)], ids=["to 1", "to 255", "below 0"])
+    def test_other_numbers_are_what_a_network_sees_unless_a_mean_is_given(self, tmp_path, white, least):
+        x = np.random.default_rng(0).uniform(least, white, (30, 3, 8, 8)).astype(np.float32)
+        np.savez(tmp_path / "d.npz", x=x, y=np.arange(30) % 3)
+        mean, std = (0.5, 0.25, 0.125), (0.25, 0.5, 1.0)
+        plainly, notes = sets(tmp_path / "d.npz")
+        normally, _ = sets(tmp_path / "d.npz", mean=mean, std=std)
+        assert "numbers stay as they are" in notes and plainly.preprocessing is None is normally.preprocessing
+        m, s = (torch.tensor(numbers)[:, None, None] for numbers in (mean, std))
+        torch.testing.assert_close(normally.example, (plainly.example / white - m) / s)
+        assert {*map(float, plainly.train.inputs[:, 0, 0, 0])} < {*map(float, x[:, 0, 0, 0])}
+        for found in (plainly, normally):  # from 0 to 1 a picture is the same, whatever was done
+            m, s = (torch.tensor(numbers)[:, None, None] for numbers in found.normalisation)
+            torch.testing.assert_close(found.example * s + m, plainly.example / white)
+        show, count, words = own_views(plainly, "light")
+        seen = next(iter(views(plainly.train, show, num_views=count, batch_size=24)(0, 0)))["input"]
+        assert count > 1 and "mirrored" in words and seen.max() <= x.max()
+
+    def test_numbers_with_three_axes_are_grey_pictures_where_channels_are_asked_for(self, tmp_path):
+        np.savez(tmp_path / "d.npz", x=np.random.default_rng(0).normal(size=(30, 6, 5)), y=np.arange(30) % 3)
+        shapes = [tuple(sets(tmp_path / "d.npz", channels=n)[0].train.inputs.shape[1:]) for n in (0, 1, 3)]
+        assert shapes == [(6, 5), (1, 6, 5), (3, 6, 5)]
+
+    @pytest.mark.parametrize("form", [np.float32, lambda y: y[..., None], lambda y: y[:, None], np.uint8])
+    def test_masks_of_any_layout_are_numbers_of_classes(self, tmp_path, form):
+        y = np.random.default_rng(0).integers(0, 3, (30, 8, 8))
+        np.savez(tmp_path / "d.npz", images=np.zeros((30, 8, 8, 3), np.uint8), masks=form(y))
+        found, _ = sets(tmp_path / "d.npz")
+        assert {*map(tuple, found.train.targets.flatten(1).tolist())} < {*map(tuple, y.reshape(30, -1).tolist())}
+
+    @pytest.mark.parametrize("wrong", [lambda y: y - 1, lambda y: y + 0.5, lambda y: y + 254])
+    def test_masks_of_other_numbers_are_refused_with_these(self, tmp_path, wrong):
+        y = wrong(np.tile(np.arange(3), (30, 9, 3)))
+        np.savez(tmp_path / "d.npz", images=np.zeros((30, 9, 9, 3), np.uint8), masks=y)
+        with pytest.raises(ValueError, match=rf"masks of numbers from {y.min():g} to {y.max():g}; they are whole"):
+            sets(tmp_path / "d.npz")
 
     def test_arrays_of_pictures_take_the_size_and_channels_that_are_asked_for(self, tmp_path):
         x = np.random.default_rng(0).integers(0, 256, (30, 9, 9), dtype=np.uint8)

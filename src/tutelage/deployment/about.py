@@ -32,7 +32,7 @@ class About:
     """A student's ``task`` and ``classes`` (of labels, or of columns), its architecture's ``name``, what it sees.
 
     Without ``preprocessing`` its inputs are no pictures, without ``tokenisation`` no texts, and files take what the
-    network sees.
+    network sees: ``seen`` says what was done to the numbers of the data, where anything was.
     """
 
     task: TaskName = "classification"
@@ -40,6 +40,7 @@ class About:
     preprocessing: Preprocessing | None = None
     name: str = "student"
     tokenisation: Tokenisation | None = None
+    seen: str = ""
 
     def facts(self) -> dict[str, object]:
         """For ``student.json``, and the metadata of a file."""
@@ -59,7 +60,7 @@ class About:
                 f"int64 (N, {how.longest}): numbers of pieces, {how.words}, at most so many, {how.padding} behind them"
             )
         if self.preprocessing is None:
-            return ""
+            return f"float32: {self.seen}" if self.seen else ""
         shape = ", ".join(map(str, (self.preprocessing.channels, *self.preprocessing.size)))
         return f"float32 (N, {shape}): " + ("(x / 255 - mean) / std" if self.preprocessing.mean else "x / 255")
 

@@ -110,6 +110,7 @@ def _input(about: About, checked: Checked | None) -> str:
         shape = ", ".join(map(str, checked.shape))
         lines.append(f"The ONNX file takes `input`: {checked.dtype} (N, {shape}), any number N of samples.")
     if how is None:
+        lines += [f"It sees {about.seen}."] if about.seen else []
         return " ".join(lines) or OPEN
     colours = "grey" if how.channels == 1 else "RGB"
     lines.append(f"Pictures in {colours}, turned as their EXIF orientation says, {_sized(how)}.")

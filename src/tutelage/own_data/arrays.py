@@ -117,6 +117,8 @@ def _pair(path: Path, roles: Mapping[str, str], arrays: Mapping[str, Tensor], pa
             f"{path} has {roles['labels']!r} of texts, or of a type that is no number; save their numbers, which "
             "numpy.unique(labels, return_inverse=True) gives with the names."
         )
+    if inputs.shape == (0,):
+        raise ValueError(f"{path} has {roles['inputs']!r} of a type that is no real number; save numbers as inputs.")
     if inputs.ndim < 2 or labels.ndim < 1 or len(inputs) != len(labels):
         shapes = f"{list(inputs.shape)} and {list(labels.shape)}"
         raise ValueError(f"{path} has inputs and labels {shapes} in its {part} part; there is one of each a sample.")

@@ -216,6 +216,8 @@ def _of_tensors(source: Source, how: How) -> Ready:
     for part, samples in source.parts.items():
         x, y = samples.inputs, samples.targets
         assert isinstance(x, Tensor) and isinstance(y, Tensor)
+        if x.ndim == 3 and how.channels:  # grey, of fractions that might be anything else
+            x = x[:, None]
         if x.ndim == 4:
             x, y = _as_asked(x, y, how)
             size = (x.shape[2], x.shape[3])

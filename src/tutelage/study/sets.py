@@ -28,6 +28,7 @@ class Sets:
     task: Task = CLASSIFICATION
     normalisation: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())  # means and deviations of the channels
     preprocessing: Preprocessing | None = None  # how a picture file becomes what a network sees
+    seen: str = ""  # what was done to numbers that are no pictures, before a network sees them
     unlabelled: Labelled | None = None  # further samples, which a teacher alone can say something about
     names: tuple[str, ...] = ()  # of the samples of all parts, by their index
     tokenisation: Tokenisation | None = None  # how a text becomes what a network sees

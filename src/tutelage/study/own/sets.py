@@ -11,7 +11,6 @@ from tutelage.data.augment import middle
 from tutelage.data.labelled import UNLABELLED, Labelled
 from tutelage.data.transforms import Transform
 from tutelage.data.views import normalised, plain
-from tutelage.own_data.geometry import Geometry
 from tutelage.own_data.prepared import How, Prepared, Ready, decoded_parts
 from tutelage.own_data.preprocessing import Preprocessing
 from tutelage.own_data.read import read
@@ -21,6 +20,7 @@ from tutelage.own_data.tree import read_pictures
 from tutelage.own_data.wanted import Wanted
 from tutelage.plurals import counted
 from tutelage.profiling import clocked
+from tutelage.study.own.normalisation import seen_as
 from tutelage.study.own.settings import DataSettings
 from tutelage.study.sets import Sets
 from tutelage.tasks.by_name import task_named
@@ -30,8 +30,6 @@ from tutelage.tasks.texts import of_texts
 
 DECODED = "decoded"
 """The folder, beside a root's stages, for pictures that do not fit the memory once they are decoded."""
-TOGETHER = 256
-"""Pictures whose means are taken at once."""
 
 
 def wanted_of(settings: DataSettings) -> Wanted:
@@ -60,7 +58,7 @@ def own_sets(
     are kept as uint8, a little larger than what a network sees where they differ in size: ``test_transform`` shows the
     middle, normalised; training wants ``augmentation(level, sets.preprocessing.size, …)``. Sets of pictures that do not
     fit the memory are decoded into a file below ``root`` once, and mapped. Texts are tokens, int64 (N, T), cut as
-    ``sets.tokenisation`` says. Numbers stay as they are, as float32.
+    ``sets.tokenisation`` says. Numbers stay as they are, as float32, unless a mean and a deviation are given.
 
     Raises ``ValueError``, ``FileNotFoundError``, ``ImportError`` or ``OSError`` in a sentence, as ``read`` and
     ``decoded_parts`` do; ``ValueError`` for means and deviations of another number than channels.
@@ -71,7 +69,8 @@ def own_sets(
     ready = decoded_parts(source, how_of(settings, root / DECODED if root is not None else None))
     said = [*source.notes, *ready.notes]
     classes, parts = _classes(source, ready.parts, said)
-    preprocessing = _preprocessing(settings, ready, said)
+    seen, parts = seen_as(settings, ready.geometry, parts, said)
+    preprocessing = seen.preprocessing
     sets = _labelled(source.name, classes, parts, preprocessing)
     if "test" not in sets and "validation" not in sets:
         raise ValueError(
@@ -92,7 +91,8 @@ def own_sets(
         moved["test" if "test" in moved else "validation"],
         test_transform=show,
         task=_task(source, ready),
-        normalisation=(preprocessing.mean, preprocessing.std) if preprocessing else ((), ()),
+        normalisation=seen.normalisation,
+        seen=seen.words,
         preprocessing=preprocessing,
         unlabelled=moved.get("unlabelled"),
         names=tuple(names),
@@ -175,48 +175,3 @@ def _labelled(
         labels = classes if 0 not in targets.shape[1:] else ()
         sets[part] = Labelled(f"{name} {part}", inputs, targets, index, labels, sum_of_inputs=checksum)
     return sets
-
-
-def _preprocessing(settings: DataSettings, ready: Ready, notes: list[str]) -> Preprocessing | None:
-    train = ready.parts["train"].inputs
-    if ready.geometry is None:
-        if ready.tokenisation is None:
-            notes.append("numbers stay as they are: nothing is scaled or normalised")
-        return None
-    shape: Geometry = ready.geometry
-    channels = train.shape[1]
-    if channels not in (1, 3):
-        raise ValueError(f"Pictures have 1 or 3 channels; these have {channels}: keep 3 of them, or one.")
-    for flag, values in (("--mean", settings.mean), ("--std", settings.std)):
-        if values and len(values) != channels:
-            raise ValueError(f"{flag} takes {counted(channels, 'number')}, one for each channel; got {len(values)}.")
-    mean, std = settings.mean, settings.std
-    if not mean or not std:
-        own_mean, own_std = moments(train)
-        mean, std = mean or own_mean, std or own_std
-        what = (
-            "means and deviations"
-            if not settings.mean and not settings.std
-            else "the means"
-            if settings.std
-            else "deviations"
-        )
-        shown = " / ".join(", ".join(f"{x:.4f}" for x in values) for values in (mean, std))
-        notes.append(f"{what} of the training pictures were measured: {shown} (--mean, --std)")
-    return Preprocessing(channels, shape.size, shape.resize, mean, std)
-
-
-def moments(pictures: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each channel of pictures (N, C, H, W), of 1 where they are grey levels, to four digits.
-
-    Of pictures that are all alike the deviation is 1.
-    """
-    white = 255 if pictures.dtype == torch.uint8 else 1
-    total = torch.zeros(2, pictures.shape[1], dtype=torch.float64)
-    for part in pictures.split(TOGETHER):
-        levels = part.double().div_(white)
-        total += torch.stack([levels.sum((0, 2, 3)), levels.square().sum((0, 2, 3))])
-    mean, square = total / (pictures.numel() // pictures.shape[1])
-    std = (square - mean.square()).clamp_min(0).sqrt()
-    std = torch.where(std < 1e-3, 1.0, std)
-    return tuple(round(x, 4) for x in mean.tolist()), tuple(round(x, 4) for x in std.tolist())

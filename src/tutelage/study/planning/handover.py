@@ -53,7 +53,7 @@ def about_of(participants: Participants) -> About:
     """Whom the files of the student are about."""
     data = participants.data
     name = participants.names[1]
-    return About(_task(data), data.train.classes, data.preprocessing, name, data.tokenisation)
+    return About(_task(data), data.train.classes, data.preprocessing, name, data.tokenisation, data.seen)
 
 
 def samples_of(data: Sets) -> Tensor:
