@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pyarrow
@@ -66,6 +67,10 @@ class TestFolders:
         notes = " ".join(read(tmp_path).notes)
         assert "one training sample alone is of cat" in notes and "passed over: 1 .txt" in notes
 
+    def test_pictures_that_are_in_no_class_are_said(self, tmp_path):
+        pictures(class_folders(tmp_path / "pets"), ["a.png", "b.JPG"])
+        assert any(note.startswith("2 pictures lie in pets itself") for note in read(tmp_path / "pets").notes)
+
     def test_pictures_beside_masks_are_segmentation(self, tmp_path):
         pictures(tmp_path, ["images/a.png", "images/b.png", "images/c.png", "masks/a.png", "masks/b_mask.png"])
         source = read(tmp_path)
@@ -89,6 +94,11 @@ class TestFolders:
             (
                 lambda x: (class_folders(x, part="train"), class_folders(x, part="val"), class_folders(x, part="dev")),
                 "has two validation parts, dev and val; rename one",
+            ),
+            (lambda x: class_folders(x / "archive"), r"has nothing but the folder archive; name .* such as .*archive"),
+            (
+                lambda x: (class_folders(x / "seg_train"), class_folders(x / "seg_test")),
+                "has the folders seg_test, seg_train, with folders in each; if these are parts, call them train",
             ),
             (lambda x: (class_folders(x), os.mkdir(os.fsencode(x) + b"/caf\xe9")), "has a name that is no UTF-8"),
         ],
@@ -117,6 +127,12 @@ class TestTables:
             ((0.5, 1.25, 3.0, 2.0), "regression", ("label",)),
             (("a|b", "b", "a", "c|a", "b|c", "a|b"), "multi-label", ("a", "b", "c")),
             (("a;b", "b", "a", "b"), "multi-label", ("a", "b")),
+            (("ant;red", "bee;red", "cat;red"), "multi-label", ("ant", "bee", "cat", "red")),
+            (("1;ant", "2;bee", "3;cat") * 2, "classification", ("1;ant", "2;bee", "3;cat")),
+            (("\"['a', 'b']\"", "['b']", "[]", '"[""a""]"'), "multi-label", ("a", "b")),
+            (("[1]", '"[2, 10]"', "[]"), "multi-label", ("1", "2", "10")),
+            (("['a' 'b']", "['b']"), "classification", ("['a' 'b']", "['b']")),
+            (("True", "false", "TRUE", "False"), "classification", ("False", "True")),
         ],
     )
     def test_one_column_says_what_is_learnt(self, folder, values, task, classes):
@@ -132,6 +148,57 @@ class TestTables:
         assert (
             source.parts["train"].targets[3].tolist() == [1, 1] and source.parts["train"].targets.dtype == torch.float32
         )
+
+    @pytest.mark.parametrize("values", [("1", "0"), ("1.0", "0.0"), ("True", "False")])
+    def test_columns_that_exclude_each_other_are_classes_where_that_is_said(self, folder, values):
+        yes, no = values
+        rows = [f"img/{n}.png,{','.join(yes if k == n % 3 else no for k in range(3))}" for n in range(6)]
+        path = table(folder, "\n".join(["path,sky,sea,land", *rows]))
+        assert any("say --task classification" in note for note in read(path).notes)
+        source = read(path, Wanted("classification"))
+        assert source.classes == ("sky", "sea", "land") and source.parts["train"].targets.tolist() == [0, 1, 2] * 2
+        table(folder, "\n".join(["path,sky,sea,land", *rows, f"img/7.png,{yes},{yes},{no}"]))
+        with pytest.raises(ValueError, match=r"rows that are not 1 in just one of sky, sea, land"):
+            read(path, Wanted("classification"))
+
+    @pytest.mark.parametrize(
+        ("text", "name"),
+        [
+            ("sep=;\nfile;label\n{0};{1}", "d.csv"),
+            ("file|label\n{0}|{1}", "d.csv"),
+            ("file,label\n{0},{1}", "d.tsv"),
+            ('"file", "label"\n"{0}", "{1}, big"', "d.csv"),
+            ("file,label\n{0},{1}", "d.csv"),
+        ],
+    )
+    def test_values_are_separated_in_any_usual_way(self, folder, text, name):
+        head, _, row = text.rpartition("\n")
+        rows = [row.format(f"img/{n}.png", "ab"[n % 2]) for n in range(6)]
+        source = read(table(folder, "\n".join([head, *rows]), name))
+        assert len(source.classes) == 2 and source.parts["train"].inputs[0] == folder / "img/0.png"
+
+    @pytest.mark.parametrize("path", ["./img/../img/{}.png", "../{home}/img/{}.png", "{whole}/img/{}.png", "img/{}"])
+    def test_paths_are_those_of_the_pictures_however_they_are_written(self, folder, path, monkeypatch):
+        spelled = [path.format(n, home=folder.name, whole=folder) for n in range(4)]
+        table(folder, "\n".join(["file,label", *(f"{x},{'ab'[n % 2]}" for n, x in enumerate(spelled))]))
+        monkeypatch.chdir(folder)
+        for where in (folder, Path(), Path("..", folder.name)):
+            source = read(where / "data.csv", Wanted(path_column="file"))
+            assert source.parts["train"].names == tuple(f"img/{n}.png" for n in range(4))
+            assert source.parts["train"].inputs[1] == where / "img/1.png"
+
+    def test_a_path_leads_outside_from_wherever_it_is_seen(self, folder, monkeypatch):
+        pictures(folder / "inner", ["a.png"])
+        table(folder / "inner", "file,label\na.png,a\n../img/1.png,b")
+        monkeypatch.chdir(folder / "inner")
+        for where in ("data.csv", "../inner/data.csv", folder / "inner/data.csv"):
+            with pytest.raises(ValueError, match=r"names '\.\./img/1\.png' in row 2, which leads outside its folder"):
+                read(where)
+
+    def test_columns_that_are_not_used_are_said(self, folder):
+        text = "\n".join(["file,label,width,is_valid", *(f"img/{n}.png,{'ab'[n % 2]},{n},False" for n in range(6))])
+        (said,) = read(table(folder, text)).notes
+        assert said.endswith("not used: 'width', 'is_valid'")
 
     def test_numbers_in_several_columns_are_predicted_if_they_are_named(self, folder):
         text = "path\tx\tz\n" + "\n".join(f"img/{n}.png\t{n / 3}\t{n}" for n in range(6))
@@ -233,6 +300,12 @@ class TestTables:
             ("a,b,label\nx,1,p\ny,2,q", {}, "has no column of pictures, and 'a' is not of numbers alone"),
             ("one,two,label\na.png,b.png,x\nc.png,d.png,y", {}, "name|segmentation"),
             ('file,label\n"img/0.png,a', {}, "is no sound table"),
+            ("file,x,y\nimg/0.png,1.5,2.5\nimg/1.png,1.2,0.5", {}, "which of them are labels is not clear"),
+            (
+                "file,label,fold\nimg/0.png,a,train\nimg/1.png,b,train\nimg/2.png,b,holdout",
+                {},
+                "has 'holdout' in row 3 of 'fold', which is no part",
+            ),
         ],
     )
     def test_tables_that_are_not_clear_are_refused_in_a_sentence(self, folder, text, wanted, sentence):

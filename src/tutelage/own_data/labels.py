@@ -1,6 +1,7 @@
 """Labels as they stand in a table: what task they speak of, and as numbers that a loss takes."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
@@ -93,19 +94,22 @@ def _refuse_commas(where: str, name: str, column: Sequence[Any]) -> None:
 
 
 def separator_of(column: Sequence[Any]) -> str:
-    """What separates several labels in a column of text: there, and fewer labels than texts; nothing otherwise."""
-    texts = [x for x in column if isinstance(x, str)]
+    """What separates several labels in a column of text: there, and labels are fewer than texts or one is in several
+    of these; nothing otherwise."""
+    texts = {x for x in column if isinstance(x, str)}
     for separator in BETWEEN:
         if any(separator in x for x in texts):
-            labels = {label.strip() for x in texts for label in x.split(separator)}
-            if len(labels) <= max(len({*texts}), 2) and all(len(label) <= 60 for label in labels):
+            labels = Counter(label for x in texts for label in {part.strip() for part in x.split(separator)})
+            few = len(labels) <= max(len(texts), 2) or max(labels.values()) > 1
+            if few and all(len(label) <= 60 for label in labels):
                 return separator
     return ""
 
 
 def sets_of(column: Sequence[Any]) -> list[list[str]]:
     """The labels of each row of one column: of text with a separator, or of lists."""
-    separator = separator_of(column) or BETWEEN[0]
+    there = (x for x in BETWEEN if any(isinstance(value, str) and x in value for value in column))
+    separator = separator_of(column) or next(there, BETWEEN[0])
     return [
         [str(x) for x in value] if isinstance(value, list | tuple)
         else [label.strip() for label in str(value).split(separator) if label.strip()] if not is_missing(value) else []

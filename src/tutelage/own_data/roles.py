@@ -13,7 +13,7 @@ from tutelage.own_data.text_roles import refuse_no_texts, text_columns
 from tutelage.own_data.wanted import Wanted
 from tutelage.plurals import counted
 
-PARTS = ("split", "part", "set", "subset", "partition")
+PARTS = ("split", "part", "set", "subset", "partition", "fold", "phase", "usage")
 LABELS = ("label", "labels", "class", "classes", "class_name", "category", "target", "targets", "y", "tags")
 MASKS = ("mask", "masks", "segmentation", "annotation", "label", "target")
 INPUTS = ("path", "file", "filename", "file_name", "filepath", "image", "img", "image_path", "picture", "photo")
@@ -76,9 +76,10 @@ def roles_of(table: Columns, wanted: Wanted) -> Roles:
     if not path:
         _refuse_no_header(table, inputs, labels)
     shown = f"{inputs[0]!r}" if len(inputs) == 1 else f"{counted(len(inputs), 'column')} of numbers"
-    said = f"inputs are {shown}, labels {', '.join(map(repr, labels))}: {task}" + (
-        f"; parts are {part!r}" if part else ""
-    )
+    unused = [name for name in left if name not in (*labels, *inputs) and name.lower() not in NUMBERS]
+    more = f"; parts are {part!r}" if part else ""
+    more += f"; not used: {', '.join(map(repr, unused[:8]))}" if unused else ""
+    said = f"inputs are {shown}, labels {', '.join(map(repr, labels))}: {task}{more}"
     return Roles(inputs, labels, part, task, bool(path), (said,))
 
 
@@ -185,7 +186,8 @@ def _label_columns(table: Columns, left: Sequence[str], pictures: Sequence[str],
         raise ValueError(f"{table.where} has pictures in {', '.join(masks)}; name the masks with --label-columns.")
     if len(useful) == 1 and has_path:
         return (useful[0],)
-    if len(called := [name for name in useful if name.lower() in LABELS]) == 1:
+    called = [name for name in useful if name.lower() in LABELS]
+    if len(called) == 1 and not (called[0].lower() == "y" and any(name.lower() == "x" for name in useful)):
         return (called[0],)
     if has_path and len(useful) > 1 and not called and all(x in (0, 1) for name in useful for x in table.columns[name]):
         return tuple(useful)

@@ -1,6 +1,7 @@
 """Rows of tables as samples: pictures by paths that stay inside the table's folder, or as bytes; texts, numbers; labels
 as targets."""
 
+import os.path
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -9,11 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tutelage.data.walk import ENDINGS
 from tutelage.own_data.labels import as_memberships, as_numbers, class_name, is_missing, sets_of
 from tutelage.own_data.parts import joined_classes, ordered_names, part_of
 from tutelage.own_data.roles import Roles, roles_of
 from tutelage.own_data.source import Encoded, Part, Samples, Source, Texts
 from tutelage.own_data.table import Columns
+from tutelage.own_data.targets import ONE_HOT, is_one_hot
 from tutelage.own_data.wanted import Wanted
 from tutelage.plurals import counted
 
@@ -117,16 +120,21 @@ def _picture(table: Columns, value: Any, column: str, number: int) -> tuple[str,
 
 
 def inside(table: Columns, value: str, number: int) -> Path:
-    """The path that a row names. Raises ``ValueError`` for one that leads out of the table's folder."""
+    """The path that a row names, with the ending of the picture that is there where it names none.
+
+    Raises ``ValueError`` for one that leads out of the table's folder.
+    """
     path = Path(value if "/" in value else PureWindowsPath(value).as_posix())
-    whole = table.home / path
-    if path.is_absolute() and path.is_relative_to(table.home.absolute()):
-        whole = table.home / path.relative_to(table.home.absolute())
-    elif path.is_absolute() or ".." in path.parts or PureWindowsPath(value).drive:
+    place, home = (Path(os.path.abspath(x)) for x in (table.home / path, table.home))
+    if not place.is_relative_to(home) or PureWindowsPath(value).drive:
         raise ValueError(
             f"{table.where} names {value!r} in row {number + 1}, which leads outside its folder; put the table above "
             "the pictures, and write paths as seen from there."
         )
+    whole = table.home / place.relative_to(home)
+    if whole.suffix.lower() not in ENDINGS:
+        there = [known for ending in ENDINGS if (known := whole.with_name(whole.name + ending)).is_file()]
+        return there[0] if len(there) == 1 else whole
     return whole
 
 
@@ -180,17 +188,27 @@ def _targets(
         return roles.labels, {**nothing, **numbers}, []
     if roles.task == "multi-label":
         return _several(table, roles, labelled, nothing)
-    names: dict[Part, list[str]] = {
-        part: [class_name(row.labels[0], table.classes.get(roles.labels[0], ())) for row in found]
-        for part, found in labelled.items()
-    }
-    known = table.classes.get(roles.labels[0], ())
+    names = {part: _names_of_classes(table, roles, found) for part, found in labelled.items()}
+    known = roles.labels if len(roles.labels) > 1 else table.classes.get(roles.labels[0], ())
     classes, notes = joined_classes(table.where, names)
     if known and {*classes} <= {*known}:  # the file's own order, which the numbers follow
         classes, notes = known, [note for note in notes if "whole numbers" not in note]
     place = {name: n for n, name in enumerate(classes)}
     found: dict[Part, Tensor] = {part: torch.tensor([place[name] for name in column]) for part, column in names.items()}
     return classes, {**nothing, **found}, notes
+
+
+def _names_of_classes(table: Columns, roles: Roles, rows: Sequence[_Row]) -> list[str]:
+    """The class of each row, of several columns the one that is 1. Raises ``ValueError`` where not just one is."""
+    if len(roles.labels) == 1:
+        known = table.classes.get(roles.labels[0], ())
+        return [class_name(row.labels[0], known) for row in rows]
+    if not all(x in (0, 1) for row in rows for x in row.labels) or any(sum(row.labels) != 1 for row in rows):
+        raise ValueError(
+            f"{table.where} has rows that are not 1 in just one of {', '.join(roles.labels)}; name one column of "
+            "classes with --label-columns, or say --task multi-label or regression."
+        )
+    return [roles.labels[row.labels.index(1)] for row in rows]
 
 
 def _several(
@@ -200,7 +218,7 @@ def _several(
         numbers = {part: as_numbers(table.where, _columns(roles, found)) for part, found in rows.items()}
         if wrong := [part for part, x in numbers.items() if ((x != 0) & (x != 1)).any()]:
             raise ValueError(f"{table.where} has labels other than 0 and 1 in its {wrong[0]} part; --task regression?")
-        return roles.labels, {**nothing, **numbers}, []
+        return roles.labels, {**nothing, **numbers}, [ONE_HOT] if all(map(is_one_hot, numbers.values())) else []
     known = table.classes.get(roles.labels[0], ())
     sets = {part: sets_of([row.labels[0] for row in found]) for part, found in rows.items()}
     if known:

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,11 @@ INDEX = "Unnamed: 0"
 """What pandas calls the first column where it has no name, as it writes its index."""
 SEPARATORS = {".tsv": "\t", ".tab": "\t"}
 POSSIBLE = ",;\t|"
+EXCEL = re.compile(r"sep=(.)\r?\n")
+"""A first line that tells Excel what separates values."""
+ITEM = re.compile(r"""'[^'\\]*'|"[^"\\]*"|-?\d+""")
+LIST = re.compile(rf"\[\s*(?:(?:{ITEM.pattern})(?:\s*,\s*(?:{ITEM.pattern}))*)?\s*\]")
+TRUTHS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,9 @@ def read_text(path: Path) -> Columns:
     another length than the first line, and a table without rows.
     """
     text = _text(path)
-    separator = _separator(path, text.partition("\n")[0])
+    if said := EXCEL.match(text):
+        text = text[said.end() :]
+    separator = said[1] if said else _separator(path, text.partition("\n")[0])
     try:
         rows = _rows(text, separator)
     except csv.Error as error:
@@ -119,7 +126,7 @@ def _rows(text: str, separator: str) -> list[list[str]]:
     is_plain = bool(plain) and all(len(row) == len(plain[0]) for row in plain)
     most = csv.field_size_limit(len(text))  # a text may be as long as it wants
     try:
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True) if row]
+        rows = [row for row in _reader(text, separator) if row]
     except csv.Error:
         if is_plain:
             return plain
@@ -129,12 +136,21 @@ def _rows(text: str, separator: str) -> list[list[str]]:
     return plain if is_plain and len(rows) < len(plain) else rows
 
 
+def _reader(text: str, separator: str) -> Iterator[list[str]]:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
+
+
 def _as_numbers(column: Sequence[str]) -> Sequence[Any]:
     """Whole numbers or fractions if all values are that are there, and none begins with a zero that means something.
+    True and false likewise, and lists of texts or whole numbers, as Python and JSON spell them.
 
     Where there is none, the value is ``None``, and of a column of texts "".
     """
     there = [x for x in column if x]
+    if there and all(x.lower() in TRUTHS for x in there):
+        return [TRUTHS[x.lower()] if x else None for x in column]
+    if there and all(map(LIST.fullmatch, there)):
+        return [[item[1:-1] if item[0] in "'\"" else item for item in ITEM.findall(x)] if x else None for x in column]
     if any(len(x) > 40 or "_" in x or (len(x) > 1 and x[0] == "0" and x.isdecimal()) for x in there):
         return column
     for kind in (int, float):

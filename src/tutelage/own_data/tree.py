@@ -1,5 +1,6 @@
 """Class folders: a folder of pictures for each class, in parts or not; and pictures beside their masks."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ def read_tree(folder: Path, wanted: Wanted) -> Source:
     Raises ``FileNotFoundError`` for a folder without folders, or an empty one; ``ValueError`` as ``joined_classes``.
     """
     homes, others = _parts_in(folder)
+    _refuse_folders_around(folder, homes)
     notes: list[str] = []
     if others:
         notes.append(f"folders beside the parts were passed over: {', '.join(others)}")
@@ -104,6 +106,25 @@ def _parts_in(folder: Path) -> tuple[dict[Part, Path], list[str]]:
     return homes, [name for part, name in named if part is None]
 
 
+def _refuse_folders_around(folder: Path, homes: Mapping[Part, Path]) -> None:
+    """Raise ``ValueError`` where what looks like classes is a folder around them, or parts of other names."""
+    if list(homes.values()) != [folder]:
+        return
+    names = visible_folders(folder)
+    inner = {name: visible_folders(folder / name) for name in names}
+    if len(names) == 1 and inner[names[0]]:
+        raise ValueError(
+            f"{spelled_out(folder)} has nothing but the folder {names[0]}; name the folder that holds those of the "
+            f"classes, such as {spelled_out(folder / names[0])}."
+        )
+    parts = [name for name in names if {part_of(word) for word in re.split(r"[\W_]+", name)} - {None}]
+    if len(parts) > 1 and len(parts) == len(names) and all(len(inner[name]) > 1 for name in names):
+        raise ValueError(
+            f"{spelled_out(folder)} has the folders {', '.join(names)}, with folders in each; if these are parts, call "
+            "them train, val and test."
+        )
+
+
 def _of_part(root: Path, home: Path, part: Part) -> tuple[list[tuple[str, str]], Counter[str], list[str]]:
     """``(path, class)`` of each picture of a part, other files, and what is to be said."""
     below = "" if home == root else home.name
@@ -120,7 +141,9 @@ def _of_part(root: Path, home: Path, part: Part) -> tuple[list[tuple[str, str]],
         )
     files: list[tuple[str, str]] = []
     others: Counter[str] = Counter()
-    notes = []
+    lone = sum(x.suffix.lower() in ENDINGS and not x.name.startswith(".") and x.is_file() for x in home.iterdir())
+    lie = counted(lone, "picture", "lies", "lie")
+    notes = [f"{lie} in {spelled_out(home.name)} itself, in no folder of a class: passed over"] if lone else []
     for name in classes:
         found = _images_below(home / name, f"{below}/{name}" if below else name)
         files += [(path, name) for path in found.images]
