@@ -3,9 +3,11 @@
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import TensorDataset
 
 from task_networks import CASES
 from tutelage.arguments import refuse_probabilities
@@ -13,8 +15,9 @@ from tutelage.data.labelled import labelled
 from tutelage.foreign.forms import own_network
 from tutelage.foreign.log_answers import ends_in, logits_of
 from tutelage.foreign.table_answers import Named, looked_up
-from tutelage.foreign.table_file import Table
+from tutelage.foreign.table_file import Table, read_table
 from tutelage.study.diagnosis.pictures_tried import Way
+from tutelage.study.own.given_sets import given_sets
 from tutelage.study.own.measured import measured_network
 from tutelage.study.own.teacher_builds import as_logits, kind_of
 from tutelage.study.sets import Sets
@@ -104,7 +107,7 @@ def test_probabilities_that_do_not_look_so_are_taken_for_them_where_that_is_said
 
 @pytest.mark.parametrize("said", ["logits", "sigmoid"])
 def test_of_a_table_it_is_said_as_well(said):
-    table = Table(torch.tensor([[0.25, 0.75], [0.5, 0.5]]))
+    table = Table(torch.tensor([[0.25, 0.75], [0.5, 0.5]]), ("1.png", "2.png"))
     named = Named(("1.png", "2.png"), ("ant", "bee"), said=said)
     answers, notes = looked_up(table, named, "answers.npz")
     wanted = table.answers if said == "logits" else torch.logit(table.answers)
@@ -204,3 +207,62 @@ def test_a_table_without_names_is_of_the_rows_of_the_data_in_whatever_order_sets
     )
     with pytest.raises(ValueError, match="has 3 rows; the data go on to row 4"):
         looked_up(table, Named(("row 4", "row 1"), ("a", "b")), "answers.csv")
+    whole = looked_up(table, Named(("0", "1", "2"), ("a", "b")), "answers.csv")
+    assert torch.equal(whole[0], table.answers), "of samples that nobody named"
+
+
+@pytest.mark.parametrize("names", [("a/1.png", "a/2.png", "b/1.png"), ("train/row 1", "train/row 2", "test/row 1")])
+def test_a_table_without_names_is_refused_where_nothing_says_which_sample_is_which(names):
+    table = Table(torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]))
+    with pytest.raises(ValueError, match=rf"names no samples, and theirs are '{names[0]}'.*; add these to it"):
+        looked_up(table, Named(names, ("a", "b")), "answers.csv")
+    found, _ = looked_up(replace(table, names=names[::-1]), Named(names, ("a", "b")), "answers.csv")
+    assert torch.equal(found, table.answers.flip(0))  # as it says
+
+
+@pytest.mark.parametrize("names", [("1", "2"), ("x/1.JPG", "x/2.JPG"), ("1.txt.png", "2.txt.png")])
+def test_names_are_compared_without_their_endings_where_nothing_else_fits(names):
+    table, samples = Table(3 * torch.eye(2) - 1, names), Named(("b/2.png", "a/1.png"), ("a", "b"))
+    if "txt" in names[0]:
+        with pytest.raises(ValueError, match="has no row for any of 2 samples"):
+            looked_up(table, samples, "answers.csv")
+        return
+    answers, notes = looked_up(table, samples, "answers.csv")
+    assert torch.equal(answers, table.answers.flip(0)) and "names are compared without their endings" in notes
+
+
+@pytest.mark.parametrize(
+    ("columns", "order"),
+    [
+        (("BEE", "Ant", "other"), [1, 0]),
+        (("logit_10", "logit_2"), [1, 0]),
+        (("p1", "p0"), [1, 0]),
+        (("first", "second"), [0, 1]),
+        (("x1", "y1"), [0, 1]),
+    ],
+)
+def test_columns_follow_the_names_of_classes_or_their_own_numbers(columns, order):
+    values = torch.arange(2.0 * len(columns)).view(2, -1)
+    answers, notes = looked_up(Table(values, ("1", "2"), columns), Named(("1", "2"), ("ant", "bee")), "a.csv")
+    assert torch.equal(answers, values[:, order]) and len(notes) >= 1
+
+
+def test_tables_of_text_are_read_with_any_separator_and_not_without_a_header(tmp_path):
+    for separator in ",;\t|":
+        (tmp_path / "a.csv").write_text(
+            separator.join(("file", "ant", "bee")) + "\n" + separator.join(("1", "0", "2.5"))
+        )
+        found = read_table(tmp_path / "a.csv")
+        assert (found.names, found.columns, found.answers.tolist()) == (("1",), ("ant", "bee"), [[0.0, 2.5]])
+    (tmp_path / "a.csv").write_text("1.png,0.25,0.75\n2.png,0.5,0.5")
+    with pytest.raises(ValueError, match=r"its first line, with 0\.25, is a sample"):
+        read_table(tmp_path / "a.csv")
+    np.savez(tmp_path / "a.npz", logits=np.eye(2), names=np.array([b"1.png", b"2.png"]))
+    assert read_table(tmp_path / "a.npz").names == ("1.png", "2.png")
+
+
+def test_samples_of_all_parts_have_numbers_of_their_own():
+    parts = [TensorDataset(torch.rand(n, 3), torch.arange(n) % 2) for n in (6, 4, 5)]
+    data = given_sets(parts)
+    index = torch.cat([part.index for part in (data.train, data.validation, data.test)])
+    assert index.tolist() == list(range(15))

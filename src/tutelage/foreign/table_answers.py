@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from tutelage.data.walk import ENDINGS
 from tutelage.foreign.log_answers import Kind, Said, end_of, in_words, logits_of
 from tutelage.foreign.table_file import Table, read_table
 from tutelage.plurals import counted
@@ -42,11 +43,13 @@ class Named:
 class TableOfAnswers(nn.Module):
     """The answer of each sample, ``answers`` (samples, classes) by its index; rows of NaN where there is none.
 
-    It is shown the batch's ``index`` (int64), not the pictures. Raises ``ValueError`` for anything else.
+    ``notes`` are sentences about how they were found. It is shown the batch's ``index`` (int64), not the pictures.
+    Raises ``ValueError`` for anything else.
     """
 
-    def __init__(self, answers: Tensor) -> None:
+    def __init__(self, answers: Tensor, notes: Sequence[str] = ()) -> None:
         super().__init__()
+        self.notes = tuple(notes)
         self.register_buffer("answers", answers)
 
     def forward(self, index: Tensor) -> Tensor:
@@ -63,14 +66,15 @@ def table_of_answers(file: Path, samples: Named) -> nn.Module:
 
     Raises as ``read_table``, and ``ValueError`` where columns or rows do not go with classes and samples.
     """
-    return TableOfAnswers(looked_up(read_table(file), samples, str(file))[0])
+    return TableOfAnswers(*looked_up(read_table(file), samples, str(file)))
 
 
 def looked_up(table: Table, samples: Named, where: str) -> tuple[Tensor, list[str]]:
     """The answers (samples, classes) by index, NaN where there are none; and sentences about what was done.
 
     Names are compared from their ends, by as many parts of the path as it takes: ``photos/val/cat/3.png`` in the table
-    is ``val/cat/3.png`` below the data. Without names, rows are those of the data, or the samples in their order.
+    is ``val/cat/3.png`` below the data; if nothing else fits, without their endings. Without names, rows are those of
+    a table or an array that holds all samples, or of samples that have no names either.
     """
     answers, notes = _of_classes(table, samples.classes, where)
     rows, words = _rows(table, samples.names, where)
@@ -90,22 +94,31 @@ def looked_up(table: Table, samples: Named, where: str) -> tuple[Tensor, list[st
 
 
 def _of_classes(table: Table, classes: Sequence[str], where: str) -> tuple[Tensor, list[str]]:
-    """The columns in the order of ``classes``."""
-    count = table.answers.shape[1]
-    if there := [name for name in classes if name in table.columns]:
-        if lacking := [name for name in classes if name not in table.columns]:
+    """The columns in the order of ``classes``, whose names they bear, in small or in capital letters; else numbers of
+    which the order is followed, or nothing that says one."""
+    count, columns = table.answers.shape[1], table.columns
+    if not {*classes} & {*columns}:
+        spelled = {name.casefold(): name for name in classes}  # no two classes differ in capital letters alone
+        columns = tuple(spelled.get(name.casefold(), name) for name in columns)
+    if there := [name for name in classes if name in columns]:
+        if lacking := [name for name in classes if name not in columns]:
             raise ValueError(
                 f"{where} has no column for {len(lacking)} of {counted(len(classes), 'class')}: {_some(lacking)}."
             )
-        places = [table.columns.index(name) for name in there]
-        others = [name for name in table.columns if name not in classes]
+        places = [columns.index(name) for name in there]
+        others = [name for name in columns if name not in classes]
         moved = ["its columns were put in the order of the classes"] if places != sorted(places) else []
         return table.answers[:, places], moved + ([f"its columns {_some(others)} are no classes"] if others else [])
     if classes and count != len(classes):
+        named = f" ({_some(columns)})" if columns else ""
         raise ValueError(
-            f"{where} has {counted(count, 'number')} a row, and the samples have {counted(len(classes), 'class')}: "
-            f"{_some(classes)}."
+            f"{where} has {counted(count, 'number')} a row{named}, and the samples have "
+            f"{counted(len(classes), 'class')}: {_some(classes)}."
         )
+    numbers = [int(x[0]) for name in columns if (x := re.search(r"\d+$", name))]
+    order = sorted(range(len(numbers)), key=numbers.__getitem__)
+    if len({*numbers}) == count and order != [*range(count)]:
+        return table.answers[:, order], ["its columns are taken in the order of the numbers in their names"]
     return table.answers, ["its columns bear no names of classes: they are taken in the order of the classes"]
 
 
@@ -118,6 +131,10 @@ def _rows(table: Table, names: Sequence[str], where: str) -> tuple[list[int | No
                 f"{max(numbered) + 1}."
             )
         return [*numbered], ["it names no samples: its rows are taken for those of the data"]
+    if not table.names and not all(map(str.isdecimal, names)):
+        raise ValueError(
+            f"{where} names no samples, and theirs are {_some(names)}; add these to it, as a column or an array 'name'."
+        )
     if not table.names:
         if len(table.answers) != len(names):
             raise ValueError(
@@ -126,16 +143,30 @@ def _rows(table: Table, names: Sequence[str], where: str) -> tuple[list[int | No
         return list(range(len(names))), ["it names no samples: its rows are taken in their order"]
     if twice := [name for name, count in Counter(table.names).items() if count > 1]:
         raise ValueError(f"{where} has more than one row for {_some(twice)}.")
-    deepest = max(len(_steps(name)) for name in (*names, *table.names))
-    best: list[int | None] = []
-    for depth in range(min(deepest, 32), 0, -1):
-        there, here = ([_steps(name)[-depth:] for name in side] for side in (table.names, names))
-        often = Counter(there), Counter(here)
-        places = {steps: place for place, steps in enumerate(there) if often[0][steps] == 1}
-        rows = [places.get(steps) if often[1][steps] == 1 else None for steps in here]
+    found = _joined([_steps(name) for name in table.names], [_steps(name) for name in names])
+    if any(row is not None for row in found):
+        return found, []
+    bare = _joined([_bare(name) for name in table.names], [_bare(name) for name in names])
+    return bare, ["names are compared without their endings"]
+
+
+def _joined(there: Sequence[tuple[str, ...]], here: Sequence[tuple[str, ...]]) -> list[int | None]:
+    """For each path ``here`` the place of the one ``there`` that ends alike, by the length at which most are found."""
+    best: list[int | None] = [None] * len(here)
+    for depth in range(min(max(map(len, (*there, *here))), 32), 0, -1):
+        theirs, ours = ([steps[-depth:] for steps in side] for side in (there, here))
+        often = Counter(theirs), Counter(ours)
+        places = {steps: place for place, steps in enumerate(theirs) if often[0][steps] == 1}
+        rows = [places.get(steps) if often[1][steps] == 1 else None for steps in ours]
         if len(rows) - rows.count(None) > len(best) - best.count(None):
             best = rows
-    return best or [None] * len(names), []
+    return best
+
+
+def _bare(name: str) -> tuple[str, ...]:
+    """Its steps, the last without the ending of a picture."""
+    ending = next((x for x in ENDINGS if name.lower().endswith(x)), "")
+    return _steps(name[: len(name) - len(ending)])
 
 
 def _numbered(names: Sequence[str]) -> list[int]:

@@ -15,6 +15,7 @@ from torch import Tensor
 from tutelage.machine import usable_memory
 from tutelage.own_data.arrow import read_parquet
 from tutelage.own_data.npz import read_npz
+from tutelage.own_data.table import separator_in
 from tutelage.plurals import counted
 
 ENDINGS = (".parquet", ".csv", ".tsv", ".npz")
@@ -74,19 +75,27 @@ def _arrays(path: Path) -> Table:
     if chosen is None or (len(numbers) > 1 and chosen not in ANSWERS):
         raise ValueError(f"its arrays are {sorted(held)}; the one of answers is two-dimensional and called logits")
     answers = held[chosen]
-    texts = {name: tuple(map(str, x.tolist())) for name, x in held.items() if x.ndim == 1 and x.dtype.kind in "UiuS"}
+    texts = {name: _texts(x) for name, x in held.items() if x.ndim == 1 and x.dtype.kind in "UiuS"}
     names = next((x for name, x in texts.items() if name in NAMES and len(x) == len(answers)), ())
     columns = next((x for name, x in texts.items() if "class" in name and len(x) == answers.shape[1]), ())
     return Table(torch.from_numpy(answers.astype(np.float32)), names, columns)
+
+
+def _texts(names: np.ndarray[Any, Any]) -> tuple[str, ...]:
+    return tuple(x.decode() if isinstance(x, bytes) else str(x) for x in names.tolist())
 
 
 def _text(path: Path) -> Table:
     if (size := path.stat().st_size) > LARGEST:
         raise ValueError(f"it takes {size} bytes")
     with path.open(newline="", encoding="utf-8-sig") as file:
-        header, *rows = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+        separator = separator_in(file.readline(), path.suffix.lower())
+        file.seek(0)
+        header, *rows = csv.reader(file, delimiter=separator, skipinitialspace=True)
     if not rows or any(len(row) != len(header) for row in rows):
         raise ValueError("its rows are not all as long as its header")
+    if fraction := next((name for name in header if "." in name and _are_numbers([name])), ""):
+        raise ValueError(f"its first line, with {fraction}, is a sample: put a line with the names of columns above it")
     return _of_columns(dict(zip(header, zip(*rows, strict=True), strict=True)))
 
 

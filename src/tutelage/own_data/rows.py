@@ -102,7 +102,8 @@ def _input(table: Columns, roles: Roles, number: int, home: str) -> tuple[str, A
     if not roles.pictures:
         return f"{home}row {number + 1}", [table.columns[name][number] for name in roles.inputs]
     value = table.columns[roles.inputs[0]][number]
-    return _picture(table, value, roles.inputs[0], number)
+    name, picture = _picture(table, value, roles.inputs[0], number)
+    return f"{home if isinstance(picture, bytes) else ''}{name}", picture
 
 
 def _picture(table: Columns, value: Any, column: str, number: int) -> tuple[str, Path | bytes]:

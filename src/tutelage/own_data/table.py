@@ -59,7 +59,7 @@ def read_text(path: Path) -> Columns:
     text = _text(path)
     if said := EXCEL.match(text):
         text = text[said.end() :]
-    separator = said[1] if said else _separator(path, text.partition("\n")[0])
+    separator = said[1] if said else separator_in(text.partition("\n")[0], path.suffix.lower())
     try:
         rows = _rows(text, separator)
     except csv.Error as error:
@@ -95,6 +95,16 @@ def read_lines(path: Path) -> Columns:
     return Columns(str(path), path.parent, {"text": lines})
 
 
+def separator_in(first: str, ending: str) -> str:
+    """What separates the names in the ``first`` line, which may stand within a name in quotes as well.
+
+    A tab in a table of tabs by its ``ending``, unless there is none and there are others.
+    """
+    bare = re.sub(r'"[^"]*"', "", first)
+    usual = SEPARATORS.get(ending, "")
+    return usual if usual and (usual in bare or not any(x in bare for x in POSSIBLE)) else max(POSSIBLE, key=bare.count)
+
+
 def _text(path: Path) -> str:
     try:
         text = content_of(path, LARGEST).decode("utf-8-sig")
@@ -103,13 +113,6 @@ def _text(path: Path) -> str:
     if "\0" in text:
         raise ValueError(f"{path} is no text: it holds zero bytes; save it as a table of text in UTF-8.")
     return text
-
-
-def _separator(path: Path, first: str) -> str:
-    """What separates the names in the ``first`` line, which may stand within a name in quotes as well."""
-    usual = SEPARATORS.get(path.suffix.lower(), "")
-    bare = re.sub(r'"[^"]*"', "", first)
-    return usual if usual and (usual in bare or not any(x in bare for x in POSSIBLE)) else max(POSSIBLE, key=bare.count)
 
 
 def _lines(text: str) -> list[str]:

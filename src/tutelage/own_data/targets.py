@@ -91,7 +91,8 @@ def labelled_source(
         notes = [*notes, ONE_HOT]
     parts: dict[Part, Samples] = {}
     for part, x in inputs.items():
-        names = tuple(f"row {n + 1}" for n in range(len(x)))
+        home = f"{part}/" if len(inputs) > 1 else ""
+        names = tuple(f"{home}row {n + 1}" for n in range(len(x)))
         parts[part] = Samples(names, x, targets.get(part, torch.zeros(len(x), 0)))
     if len(shapes := {tuple(x.shape[1:]) for x in inputs.values()}) > 1:
         raise ValueError(f"{where} has inputs of the shapes {sorted(map(list, shapes))}; those of all parts are alike.")

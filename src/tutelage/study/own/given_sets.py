@@ -33,7 +33,10 @@ def given_sets(parts: Any) -> Sets:
         raise ValueError(f"Data have a part to train on and one to test; {missing[0]} is None.")
     named = (read[name].classes for name in names if name in read)  # those of the training, if these have any
     classes = next(filter(None, named), ()) or _classes(list(read.values()))
-    there = {name: replace(one, classes=classes) for name, one in read.items()}
+    there: dict[str, Labelled] = {}
+    for name, one in read.items():  # no two samples have one number, by which a table's rows are found
+        first = sum(map(len, there.values()))
+        there[name] = replace(one, classes=classes, index=torch.arange(first, first + len(one)))
     return Sets(there["train"], there.get("validation"), there["test"])
 
 

@@ -208,8 +208,11 @@ def named_samples(data: Sets, said: Said = "auto") -> Named:
 
 
 def refuse_missing_rows(network: TableOfAnswers, data: Sets, table: str, note: Callable[[str], None]) -> None:
-    """Raise ``ValueError`` where a table lacks samples that are trained or chosen on; say how many others it lacks."""
+    """Raise ``ValueError`` where a table lacks samples that are trained or chosen on; say how many others it lacks, and
+    how their rows were found."""
     answers: Tensor = network.get_buffer("answers")
+    for sentence in network.notes:
+        note(f"{table}: {sentence}")
     for part, samples in (("training", data.train), ("validation", data.validation), ("test", data.test)):
         if samples is None:
             continue
