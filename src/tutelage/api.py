@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from tutelage.compress.budget import budget, is_budget
+from tutelage.copies import in_float32, is_float32
 from tutelage.deployment.export import exported as export
 from tutelage.foreign.log_answers import Said
 from tutelage.own_data.read import may_hold_texts
@@ -220,7 +221,11 @@ def _participants(
     if isinstance(student, str) and is_budget(student):
         build = build_teacher if isinstance(teacher, nn.Module) else build_again(trained)
         return with_sought(run, sets, trained, build, kind, student)
-    build_student = student_builder(student, sets) if isinstance(student, str) else build_of(instance_of(student))
+    if isinstance(student, str):
+        build_student = student_builder(student, sets)
+    else:
+        build_student = build_of(instance_of(student))
+        build_student = build_student if is_float32(student) else partial(in_float32, build_student)
     titles = [x if isinstance(x, str) else type(x).__name__ for x in (teacher, student)]
     return Participants(sets, trained, build_teacher, build_student, (titles[0], titles[1]), sees(trained.last))
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from tutelage.copies import copy_of
+from tutelage.copies import copy_of, learning
 from tutelage.taps import AS_IT_IS, OUTPUT, Read, Tapped
 
 Linear: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
@@ -53,7 +53,7 @@ def fold(
     >>> isinstance(fold(net, lambda net: net(x), keep=["1:input"])[1], nn.BatchNorm2d)
     True
     """
-    copy = copy_of(model).eval().requires_grad_(False)
+    copy = learning(copy_of(model).eval(), False)
     trace = _traced(copy, call, keep, read)
     pairs = trace.pairs()
     for norm, layer in pairs.items():

@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from tutelage.checkpoint import save_weights
-from tutelage.copies import copy_of
+from tutelage.copies import copy_of, learning
 from tutelage.keys import Build
 from tutelage.run import Run
 from tutelage.stages.storage import Finished
+from tutelage.weights.foreign import own_tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,13 @@ class Instance:
 
 
 def instance_of(network: nn.Module) -> Instance:
+    """Raises ``ValueError`` for one whose weights are not there yet, as of lazy layers, or are quantised."""
+    own_tensors(network)
+    if any(isinstance(x, torch.dtype) or getattr(x, "is_quantized", False) for x in network.state_dict().values()):
+        raise ValueError(
+            f"{type(network).__name__} holds quantised weights, which no file of weights takes; give the network that "
+            "it was made of, or export it and name the file (.onnx)."
+        )
     return Instance(network, type(network))
 
 
@@ -59,5 +67,4 @@ def stage_of(run: Run, instance: Instance, build: Build) -> Finished:
 
 
 def _copied(instance: Instance) -> nn.Module:
-    network = copy_of(instance.network)
-    return network.requires_grad_()
+    return learning(copy_of(instance.network))

@@ -36,7 +36,7 @@ from tutelage.study.own.teacher_inputs import shown_to, with_head
 from tutelage.study.own.teacher_settings import OwnTeacherSettings
 from tutelage.study.own.text_teachers import as_cut
 from tutelage.study.sets import Sets
-from tutelage.weights.foreign import load_foreign
+from tutelage.weights.foreign import load_foreign, own_tensors
 
 T = TypeVar("T")
 ANSWERS = "--answers"
@@ -145,6 +145,7 @@ def measured_network(
     if isinstance(model, str):
         network, pictures = filled_network(held, asked, notes)
     else:
+        own_tensors(model)  # refused where they hold no values
         network, pictures = model, Way()
         how = partial(as_logits, said=answers, flag=ANSWERS)
         network = how(lambda: model, held, pictures, type(model).__name__, None, notes.append)()

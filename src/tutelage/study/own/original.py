@@ -6,7 +6,7 @@ from functools import partial
 
 from torch import nn
 
-from tutelage.copies import copy_of
+from tutelage.copies import copy_of, learning
 from tutelage.foreign.forms import only_answers
 from tutelage.keys import already_imported, described, restored
 from tutelage.run import Run
@@ -61,4 +61,4 @@ def as_it_is(participants: Participants) -> Participants:
 
 def copied(network: nn.Module) -> nn.Module:
     """A copy that can be trained."""
-    return copy_of(network).requires_grad_()
+    return learning(copy_of(network))

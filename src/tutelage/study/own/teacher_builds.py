@@ -6,8 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from tutelage.copies import copy_of, in_float32, is_float32
 from tutelage.foreign.forms import only_answers, own_network, wanted_pictures
 from tutelage.foreign.log_answers import Kind, Said, end_of, in_words, log_answers, with_a_column, with_background
 from tutelage.foreign.table_answers import Named, TableOfAnswers
@@ -158,6 +160,10 @@ def as_logits(
     if isinstance(network, TableOfAnswers):
         refuse_missing_rows(network, data, called, note)
         return build
+    if not is_float32(network) and not _is_answered(network, data, way, called):
+        note(f"{called} is kept in another precision than data are, and is taken in float32")
+        build = partial(in_float32, build)
+        network = build()
     if weights is not None:
         load_foreign(weights, network)
     refuse_smaller_vocabulary(network, data, called)
@@ -166,12 +172,19 @@ def as_logits(
     if not isinstance(answer, Tensor):
         build = partial(tensor_output, build)
     answer, two = tensor_of(answer, called), len(data.train.classes) == 2
+    if answer.is_complex() or answer.layout != torch.strided:
+        raise ValueError(
+            f"{called} answers with numbers that are complex or sparse; real ones are wanted, in one tensor."
+        )
     if answer.ndim == 1 and two:
         build = partial(with_a_column, build)
     task = with_head(data, adjusted).task
     wanted = task.answers(data.test.targets[: len(answer)], len(data.train.classes), len(answer))
     said_by_labels = kind_of(task) != "classes" and not task.of_teacher
-    if answer.ndim != len(wanted) or (said_by_labels and answer.shape[1:] != wanted[1:]):
+    one_of_many = (
+        kind_of(task) == "classes" and answer.ndim == 2 and answer.shape[1] == 1 and len(data.train.classes) > 2
+    )
+    if answer.ndim != len(wanted) or one_of_many or (said_by_labels and answer.shape[1:] != wanted[1:]):
         refuse_other_answers(called, tuple(answer.shape), wanted, task, len(data.train.classes))
     samples = chosen(looked_at(data), MAPS if answer.ndim > 2 else LOOKED)
     answers = answers_of(task, adjusted, samples, data.test_transform, way.size)
@@ -182,6 +195,15 @@ def as_logits(
         note(f"{called} answers with one logit a pixel: it is taken for that of the second class")
         build = partial(with_background, build)
     return fitted(build, data, way)
+
+
+def _is_answered(network: nn.Module, data: Sets, way: Way, called: str) -> bool:
+    """Whether samples are answered as they come, by a network that may take them in its own precision."""
+    try:
+        _answer(fitted(partial(copy_of, network), data, way)().to(data.example.device), data, called)
+    except ValueError:
+        return False
+    return True
 
 
 def _answer(network: nn.Module, data: Sets, called: str) -> Any:
