@@ -234,6 +234,36 @@ class TestTables:
         assert source.classes == ("zebra", "ape") and source.parts["train"].targets.tolist() == [0, 1] * 3
         assert list(source.parts) == ["train", "test"] and isinstance(source.parts["test"].inputs[0], bytes)
 
+    @pytest.mark.parametrize(
+        ("feature", "labels", "classes", "targets"),
+        [
+            ({"names": ["dog", "cat", "ant"], "_type": "ClassLabel"}, [0, 1, -1, 1, 0, 0], ("dog", "cat", "ant"),
+             [0, 1, 1, 0, 0]),
+            ({"feature": {"names": ["sky", "sea", "land"]}, "_type": "Sequence"}, [[0], [2], [0, 2], [], [2], [0]],
+             ("sky", "sea", "land"), [[1, 0, 0], [0, 0, 1], [1, 0, 1], [0, 0, 0], [0, 0, 1], [1, 0, 0]]),
+            ([{"names": ["sky", "sea"]}], [[0], [1], [0], [1]], ("sky", "sea"), [[1, 0], [0, 1]] * 2),
+        ],
+    )  # fmt: skip
+    def test_classes_are_named_and_ordered_as_datasets_wrote_them(self, tmp_path, feature, labels, classes, targets):
+        def write(values):
+            images = [{"bytes": encoded(picture(n)), "path": None} for n in range(len(values))]
+            held = pyarrow.table({"image": images, "label": values})
+            said = json.dumps({"info": {"features": {"label": feature}}}).encode()
+            pyarrow.parquet.write_table(held.replace_schema_metadata({b"huggingface": said}), tmp_path / "d.parquet")
+            return tmp_path / "d.parquet"
+
+        source = read(write(labels))
+        assert source.classes == classes and source.parts["train"].targets.tolist() == targets
+        beyond = len(classes) if isinstance(labels[0], int) else [len(classes)]
+        with pytest.raises(ValueError, match=rf"has the label .* in 'label', and names for {len(classes)}; name all"):
+            read(write([*labels, beyond]))
+
+    def test_lists_of_fractions_are_refused(self, tmp_path):
+        held = pyarrow.table({"image": [encoded(picture(n)) for n in range(4)], "label": [[0.5, 1.0]] * 4})
+        pyarrow.parquet.write_table(held, tmp_path / "d.parquet")
+        with pytest.raises(ValueError, match=r"has lists of fractions in 'label'; give each of their numbers a column"):
+            read(tmp_path / "d.parquet")
+
     def test_two_columns_that_may_be_labels_are_asked_for(self, tmp_path):
         images = [encoded(picture(n)) for n in range(4)]
         held = pyarrow.table({"img": images, "fine_label": [0, 1, 0, 1], "coarse_label": [0, 0, 1, 1]})
@@ -261,6 +291,12 @@ class TestTables:
         assert len(read(tmp_path / "train").parts["train"]) == 4
         (tmp_path / "dataset_dict.json").write_text(json.dumps({"splits": ["../train"]}))
         with pytest.raises(ValueError, match="names no parts that lie beside it"):
+            read(tmp_path)
+
+    def test_a_saved_data_set_of_which_an_index_chooses_rows_is_refused(self, tmp_path):
+        said = {"_data_files": [{"filename": "a.arrow"}], "_indices_data_files": [{"filename": "indices.arrow"}]}
+        (tmp_path / "state.json").write_text(json.dumps(said))
+        with pytest.raises(ValueError, match=r"holds rows that an index chooses of; save flatten_indices\(\)"):
             read(tmp_path)
 
     def test_rows_without_a_label_and_rows_that_are_there_twice_are_left_out_and_said(self, folder):

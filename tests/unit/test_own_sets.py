@@ -350,6 +350,15 @@ class TestOtherTasks:
         with pytest.raises(ValueError, match=r"it is in colour, and masks are grey"):
             decoded_parts(read(tmp_path), How())
 
+    def test_masks_that_are_jpegs_are_refused_and_numbers_with_gaps_are_said(self, tmp_path):
+        _, notes = sets(self.masks(tmp_path, values=(0, 100, 200)))
+        assert "masks hold the numbers 0, 100, 200 alone, and are taken for numbers of 201 classes" in notes
+        for file in sorted((tmp_path / "masks").iterdir()):
+            Image.open(file).save(file.with_suffix(".jpg"))
+            file.unlink()
+        with pytest.raises(ValueError, match=r"0\.jpg is no mask of its picture \(it is a JPEG.*save masks as PNG"):
+            sets(tmp_path)
+
     def test_vectors_pass_as_they_are(self, tmp_path):
         x = np.random.default_rng(0).normal(5, 3, (40, 7)).astype(np.float32)
         np.savez(tmp_path / "d.npz", x=x, y=x[:, :1])

@@ -76,7 +76,10 @@ def _is_name(text: object) -> bool:
 
 def _saved_part(folder: Path) -> Columns:
     ipc, arrow = needed("pyarrow.ipc"), needed("pyarrow")
-    files = _json(folder / STATE).get("_data_files")
+    state = _json(folder / STATE)
+    if state.get("_indices_data_files"):
+        raise ValueError(f"{folder} holds rows that an index chooses of; save flatten_indices() of the data set there.")
+    files = state.get("_data_files")
     named = [x.get("filename") for x in files if isinstance(x, dict)] if isinstance(files, list) else []
     names = [x for x in named if isinstance(x, str) and _is_name(x)]
     if not names or len(names) < len(named):
@@ -129,7 +132,7 @@ def _class_names(schema: Any) -> Mapping[str, tuple[str, ...]]:
     try:
         said = plain_json.parsed((schema.metadata or {})[b"huggingface"])
         features = said["info"]["features"]
-        found = {name: about.get("names") for name, about in features.items() if isinstance(about, dict)}
+        found = {name: _names_in(about) for name, about in features.items()}
         return {
             name: tuple(names)
             for name, names in found.items()
@@ -137,6 +140,13 @@ def _class_names(schema: Any) -> Mapping[str, tuple[str, ...]]:
         }
     except (KeyError, ValueError, TypeError, AttributeError):
         return {}
+
+
+def _names_in(about: Any) -> Any:
+    """Of a ``ClassLabel``, or of a list of these, however ``datasets`` spelled one."""
+    inner = about[0] if isinstance(about, list) and about else about
+    inner = inner.get("feature", inner) if isinstance(inner, dict) else inner
+    return inner.get("names") if isinstance(inner, dict) else None
 
 
 def _refuse_rows(rows: int) -> None:

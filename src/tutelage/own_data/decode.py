@@ -101,6 +101,8 @@ def _kept(image: Any, opened: Any, geometry: Geometry, channels: int) -> np.ndar
 
 
 def _classes(image: Any, opened: Any, size: tuple[int, int], geometry: Geometry) -> np.ndarray[Any, Any]:
+    if opened.format == "JPEG":
+        raise ValueError("it is a JPEG, which changes the numbers of classes where they meet; save masks as PNG")
     mask = upright(opened)
     if (mask.size[1], mask.size[0]) != size:
         raise ValueError(f"it has {mask.size[0]} x {mask.size[1]} pixels, and its picture {size[1]} x {size[0]}")

@@ -45,7 +45,13 @@ def task_of(where: str, columns: Mapping[str, Sequence[Any]], named: Mapping[str
         words = ", ".join(columns)
         raise ValueError(f"{where} has labels in {words} not all numbers; give --label-columns one of names.")
     ((name, column),) = zip(columns, values, strict=True)
-    if any(isinstance(x, list | tuple) for x in column) or separator_of(column):
+    lists = [x for x in column if isinstance(x, list | tuple)]
+    if any(isinstance(y, float) and not y.is_integer() for x in lists for y in x):
+        raise ValueError(
+            f"{where} has lists of fractions in {name!r}; give each of their numbers a column, and name these with "
+            "--label-columns."
+        )
+    if lists or separator_of(column):
         return "multi-label"
     if name in named or not all(is_number(x) for x in column):
         if name not in named:

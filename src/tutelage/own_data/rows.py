@@ -1,17 +1,16 @@
 """Rows of tables as samples: pictures by paths that stay inside the table's folder, or as bytes; texts, numbers; labels
 as targets."""
 
-import os.path
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tutelage.data.walk import ENDINGS
 from tutelage.own_data.labels import as_memberships, as_numbers, class_name, is_missing, sets_of
+from tutelage.own_data.named_pictures import picture_of
 from tutelage.own_data.parts import joined_classes, ordered_names, part_of
 from tutelage.own_data.roles import Roles, roles_of
 from tutelage.own_data.source import Encoded, Part, Samples, Source, Texts
@@ -73,7 +72,7 @@ def _by_part(
     nothing = 0
     no_text = 0
     for number in range(len(table)):
-        values = tuple(column[number] for column in labels)
+        values = tuple(_label(table, name, column[number]) for name, column in zip(roles.labels, labels, strict=False))
         part = part_of(table.columns[roles.part][number]) if roles.part else own
         assert part is not None
         if part != "unlabelled" and any(map(is_missing, values)):
@@ -96,47 +95,30 @@ def _by_part(
     return rows
 
 
+def _label(table: Columns, name: str, value: Any) -> Any:
+    """Where the classes of a column have names, -1 stands for none, as ``datasets`` writes it.
+
+    Raises ``ValueError`` for a number that stands for no class.
+    """
+    known = table.classes.get(name)
+    if not known:
+        return value
+    several = isinstance(value, list)
+    if any(isinstance(x, int) and not several - 1 <= x < len(known) for x in (value if several else [value])):
+        raise ValueError(
+            f"{table.where} has the label {value} in {name!r}, and names for {len(known)}; name all of them."
+        )
+    return None if value == -1 else value
+
+
 def _input(table: Columns, roles: Roles, number: int, home: str) -> tuple[str, Any]:
     if roles.texts:
         return f"{home}row {number + 1}", tuple(str(table.columns[name][number]) for name in roles.inputs)
     if not roles.pictures:
         return f"{home}row {number + 1}", [table.columns[name][number] for name in roles.inputs]
     value = table.columns[roles.inputs[0]][number]
-    name, picture = _picture(table, value, roles.inputs[0], number)
+    name, picture = picture_of(table, value, roles.inputs[0], number)
     return f"{home if isinstance(picture, bytes) else ''}{name}", picture
-
-
-def _picture(table: Columns, value: Any, column: str, number: int) -> tuple[str, Path | bytes]:
-    """The name of a sample and its picture. Raises ``ValueError`` for a path that leads outside the table's folder."""
-    if isinstance(value, bytes):
-        return f"row {number + 1}", value
-    if isinstance(value, Mapping):
-        if isinstance(value.get("bytes"), bytes):
-            return f"row {number + 1}", value["bytes"]
-        value = value.get("path")
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise ValueError(f"{table.where} has no picture in row {number + 1} of {column!r}; fill it in, or remove it.")
-    path = inside(table, value, number)
-    return path.relative_to(table.home).as_posix(), path
-
-
-def inside(table: Columns, value: str, number: int) -> Path:
-    """The path that a row names, with the ending of the picture that is there where it names none.
-
-    Raises ``ValueError`` for one that leads out of the table's folder.
-    """
-    path = Path(value if "/" in value else PureWindowsPath(value).as_posix())
-    place, home = (Path(os.path.abspath(x)) for x in (table.home / path, table.home))
-    if not place.is_relative_to(home) or PureWindowsPath(value).drive:
-        raise ValueError(
-            f"{table.where} names {value!r} in row {number + 1}, which leads outside its folder; put the table above "
-            "the pictures, and write paths as seen from there."
-        )
-    whole = table.home / place.relative_to(home)
-    if whole.suffix.lower() not in ENDINGS:
-        there = [known for ending in ENDINGS if (known := whole.with_name(whole.name + ending)).is_file()]
-        return there[0] if len(there) == 1 else whole
-    return whole
 
 
 def _once(table: Columns, rows: Sequence[_Row], notes: list[str]) -> list[_Row]:
@@ -178,7 +160,7 @@ def _targets(
         return (), nothing, []
     if roles.task == "segmentation":
         masks: dict[Part, Encoded] = {
-            part: tuple(_picture(table, row.labels[0], roles.labels[0], n)[1] for n, row in enumerate(found))
+            part: tuple(picture_of(table, row.labels[0], roles.labels[0], n)[1] for n, row in enumerate(found))
             for part, found in labelled.items()
         }
         return (), {**nothing, **masks}, []
@@ -226,6 +208,7 @@ def _several(
         sets = {part: [[class_name(int(x), known) if x.isdecimal() else x for x in row] for row in found]
                 for part, found in sets.items()}  # fmt: skip
     classes, words = ordered_names(label for row in sets["train"] for label in row)
+    classes, words = (known, "") if known and {*classes} <= {*known} else (classes, words)  # as the numbers follow them
     for part, found in sets.items():
         if unknown := sorted({label for row in found for label in row} - {*classes}):
             raise ValueError(

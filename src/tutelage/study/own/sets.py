@@ -155,6 +155,9 @@ def _classes(
     highest = max((level for level in levels if level != UNLABELLED), default=0)
     if highest == 0:
         raise ValueError(f"{source.name} has masks of one class alone; segmentation needs two or more.")
+    if 2 * len(found := [level for level in levels if level != UNLABELLED]) <= highest:
+        few = ", ".join(map(str, found[:8])) + " …" * (len(found) > 8)
+        notes.append(f"masks hold the numbers {few} alone, and are taken for numbers of {highest + 1} classes")
     if UNLABELLED in levels:
         notes.append("where a mask is 255 the class is not known, and nothing is learnt")
     return tuple(map(str, range(highest + 1))), parts
