@@ -295,15 +295,22 @@ class TestVerdict:
         clocks = {batch: Latency(x, 0.95 * x, 1.05 * x, 1) for batch, x in ms.items()}
         return Network(name, "other", "", 200, {"accuracy": Score(accuracy)}, bytes=size, latency_ms=clocks)
 
-    def words(self, *ms):
+    def words(self, *ms, size=100):
         networks = {name: self.network(name, 90.5, size, {"1": x}) for name, size, x in zip(
-            (FILE, FLOAT32, TORCH), (100, 380, 400), ms, strict=True)}  # fmt: skip
+            (FILE, FLOAT32, TORCH), (size, 380, 400), ms, strict=True)}  # fmt: skip
         return verdict("int8", ACCURACY, networks)
 
     def test_faster_slower_and_no_difference_are_told_apart(self):
         assert "int8 is 3.8 × smaller than float32 in ONNX Runtime, at batch 1 2 × faster (1 ms)" in self.words(1, 2, 5)
         assert "int8 is smaller but slower here: 3.8 × smaller" in self.words(2, 1, 5)
         assert "at batch 1 about as fast (1 ms) and 5 × faster than PyTorch" in self.words(1, 1.05, 5)
+        assert "2 × slower (2 ms) and about as fast as PyTorch" in self.words(2, 1, 2)
+
+    def test_a_file_that_is_no_smaller_is_not_called_so(self):
+        assert "int8 is 2.0 × larger than float32 in ONNX Runtime, at batch 1 2 × slower" in self.words(
+            2, 1, 5, size=760
+        )
+        assert "int8 is about as large as float32 in ONNX Runtime" in self.words(2, 1, 5, size=379)
 
     @pytest.mark.parametrize(("better", "own", "its", "lost"), [("higher", 90, 92, 2), ("lower", 12, 10, 2)])
     def test_points_are_lost_whichever_way_is_better(self, better, own, its, lost):

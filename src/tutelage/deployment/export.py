@@ -47,10 +47,12 @@ def exported(
     network cannot be exported, answers differ or the arguments do not fit, ``ImportError`` without the extra.
     """
     source, to = Path(source), Path(to)
-    refuse_target(to, force)
     known = (*FORMATS, WEIGHTS)
+    if to.is_dir():
+        raise ValueError(f"{to} is a folder; name the file, such as {to / 'student_again.onnx'}.")
     if to.suffix not in known:
         raise ValueError(f"A student is exported to a file that ends in {', '.join(known)}; got {to.name!r}.")
+    refuse_target(to, force)
     model = load(source, allow=allow)
     if to.suffix == WEIGHTS:
         if takes or probabilities:

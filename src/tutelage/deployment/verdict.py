@@ -46,18 +46,19 @@ def verdict(precision: str, metric: Metric, networks: Mapping[str, Network]) -> 
     file, float32, network = (networks[name] for name in (FILE, FLOAT32, TORCH))
     assert file.bytes and float32.bytes
     speeds = [
-        f"at batch {batch} {_compared(own, float32, batch)} ({own.median:.3g} ms) and {_compared(own, network, batch)} "
-        "than PyTorch"
+        f"at batch {batch} {_compared(own, float32, batch)} ({own.median:.3g} ms) and "
+        f"{_compared(own, network, batch, 'PyTorch')}"
         for batch, own in (file.latency_ms or {}).items()
     ]
     is_slower = any("slower" in _compared(own, float32, batch) for batch, own in (file.latency_ms or {}).items())
-    size = f"{float32.bytes / file.bytes:.1f} × smaller"
+    size = _sized(file.bytes, float32.bytes)
+    but = "smaller but slower here: " if is_slower and "smaller" in size else ""
     own, its = (one.scores[metric.name].value for one in (file, network))
     unit = f" {metric.unit}" if metric.unit else ""
     same = "" if file.agreement is None else f"; {100 * file.agreement:.1f} % of the answers are the same"
     count = counted(file.count, "test sample")
     return (
-        f"{precision} is {f'smaller but slower here: {size}' if is_slower else size} than float32 in ONNX Runtime, "
+        f"{precision} is {but}{size} float32 in ONNX Runtime, "
         f"{', '.join(speeds)}. Its {metric.name} is {own:.4g}{unit}, the network's {its:.4g}{unit}, on {count}{same}. "
         f"Measured on {processor()}."
     )
@@ -69,10 +70,19 @@ def processor() -> str:
     return f"{machine.processor() or 'this processor'} with {units or 'no instruction for products of int8'}"
 
 
-def _compared(own: Latency, other: Network, batch: str) -> str:
+def _sized(own: int, its: int) -> str:
+    """
+    >>> _sized(50, 100), _sized(100, 50), _sized(100, 102)
+    ('2.0 × smaller than', '2.0 × larger than', 'about as large as')
+    """
+    times = max(own, its) / min(own, its)
+    return "about as large as" if times < 1.05 else f"{times:.1f} × {'smaller' if own < its else 'larger'} than"
+
+
+def _compared(own: Latency, other: Network, batch: str, than: str = "") -> str:
     its = (other.latency_ms or {})[batch]
     if own.q1 <= its.q3 and its.q1 <= own.q3:
-        return "about as fast"
+        return "about as fast" + f" as {than}" * bool(than)
     fast = own.median < its.median
     times = its.median / own.median if fast else own.median / its.median
-    return f"{times:.2g} × {'faster' if fast else 'slower'}"
+    return f"{times:.2g} × {'faster' if fast else 'slower'}" + f" than {than}" * bool(than)
