@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from tutelage.calls import call, lookup, reason
 from tutelage.data.labelled import Labelled
 from tutelage.outputs import kind_of
+from tutelage.own_data.loaders import as_it_lies
 from tutelage.own_data.parts import part_of
 from tutelage.own_data.source import Encoded, Part, Samples, Source
 from tutelage.own_data.targets import as_inputs, labelled_source
@@ -122,8 +123,10 @@ def _samples(thing: Any, path: str) -> Iterator[tuple[Any, Any]]:
     """``(input, label)`` of each sample; the label is ``None`` where there is none."""
     if isinstance(thing, DataLoader):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about more workers than processors
-            for batch in thing:
+            warnings.simplefilter("ignore")
+            for batch in (
+                as_it_lies(thing) if thing.batch_size is not None or thing.batch_sampler is not None else thing
+            ):
                 x, y = _named(batch, path)
                 yield from zip(x, y if y is not None else [None] * len(x), strict=True)
     elif hasattr(thing, "__getitem__") and hasattr(thing, "__len__"):

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from tutelage.data.labelled import Labelled, labelled
 from tutelage.own_data.function import class_names
+from tutelage.own_data.loaders import shown_by
 from tutelage.plurals import counted
 from tutelage.study.sets import Sets
 
@@ -17,7 +18,7 @@ LENGTHS = (2, 3)
 
 
 def given_sets(parts: Any) -> Sets:
-    """``(train, validation, test)``, or ``(train, test)``; of a loader, the data set behind it.
+    """``(train, validation, test)``, or ``(train, test)``; of a loader, what it shows of the data set behind it.
 
     Each is a ``Labelled``, a data set whose items are ``(input, target)``, or a loader of one; they are read once, so
     that what they draw at random is drawn once. Inputs stay as they are: floats are taken for normalised. Raises
@@ -50,7 +51,7 @@ def on_device(sets: Sets, device: torch.device) -> Sets:
 def _read(name: str, part: Any) -> Labelled:
     if isinstance(part, Labelled):
         return part
-    source = part.dataset if isinstance(part, DataLoader) else part
+    source = shown_by(part) if isinstance(part, DataLoader) else part
     if not hasattr(source, "__getitem__") or not hasattr(source, "__len__"):
         raise ValueError(
             f"The part {name} is a {type(source).__name__}; it has to be a Labelled, or a data set with a length and "
