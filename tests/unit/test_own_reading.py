@@ -10,12 +10,16 @@ import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from torch.utils.data import DataLoader, TensorDataset
 
 from own_pictures import class_folders, picture
 from tutelage.data.synthetic import digits
+from tutelage.own_data.decode import decode_into
 from tutelage.own_data.function import source_of
+from tutelage.own_data.geometry import Geometry
+from tutelage.own_data.prepared import How, decoded_parts
 from tutelage.own_data.read import read
 from tutelage.own_data.source import Source
 from tutelage.own_data.wanted import Wanted
@@ -458,6 +462,27 @@ class TestFunctions:
                 torch.equal(source.parts["train"].inputs, x)
                 and source.parts["validation"].targets.tolist() == y.tolist()
             )
+
+    @pytest.mark.parametrize("mode", ["L", "P", "I", "I;16"])
+    def test_masks_of_pillow_are_numbers_of_classes(self, mode):
+        numbers = np.random.default_rng(0).integers(0, 3, (6, 10, 12))
+        masks = [Image.fromarray(x.astype({"I": np.int32, "I;16": np.uint16}.get(mode, np.uint8))) for x in numbers]
+        masks = [x.convert("P") if mode == "P" else x for x in masks]
+        rows = [(picture(n), mask) for n, mask in enumerate(masks)]
+        source = source_of({"train": rows, "val": rows[:2]}, "my:make", Wanted())
+        assert source.task == "segmentation"
+        assert source.parts["validation"].names == ("validation/row 1", "validation/row 2")
+        ready = decoded_parts(source, How())
+        assert torch.equal(ready.parts["train"].targets, torch.from_numpy(numbers).to(torch.uint8))
+        with pytest.raises(ValueError, match="returns masks, which is segmentation, and no classification"):
+            source_of(rows, "my:make", Wanted("classification"))
+
+    def test_pictures_of_pillow_in_16_bits_keep_their_levels(self):
+        levels = np.arange(120, dtype=np.int32).reshape(10, 12) * 257
+        source = source_of([(Image.fromarray(levels), n % 2) for n in range(4)], "my:make", Wanted())
+        out = torch.empty(4, 1, 10, 12, dtype=torch.uint8)
+        decode_into(out, source.parts["train"].encoded, Geometry((10, 12), (10, 12)))
+        assert torch.equal(out[0, 0], torch.arange(120).view(10, 12).to(torch.uint8))
 
     def test_a_set_of_ours_keeps_its_classes(self):
         source = source_of(digits(20, seed=0), "mine", Wanted())

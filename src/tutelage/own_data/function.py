@@ -1,7 +1,8 @@
 """Data that a function of the user's own returns: a data set, a loader, a ``Labelled``, or a dictionary of these."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from tutelage.calls import call, lookup, reason
 from tutelage.data.labelled import Labelled
+from tutelage.data.modes import in_channels, is_grey
 from tutelage.outputs import kind_of
 from tutelage.own_data.loaders import as_it_lies
 from tutelage.own_data.parts import part_of
@@ -63,37 +65,56 @@ def source_of(made: Any, path: str, wanted: Wanted) -> Source:
         by_part[part] = thing
     if "train" not in by_part:
         raise ValueError(f"{path} returns no training part; call one part train.")
-    pairs: dict[Part, tuple[Any, Tensor]] = {}
+    pairs: dict[Part, tuple[Tensor | Encoded, Tensor | Encoded]] = {}
     classes: tuple[str, ...] = ()
     for part, thing in by_part.items():
         pairs[part], names = _pair(thing, path)
         classes = classes or names
-    encoded = {part: x for part, (x, _) in pairs.items() if isinstance(x, tuple)}
-    if encoded and len(encoded) < len(pairs):
-        raise ValueError(f"{path} returns pictures in one part and tensors in another; return one of both.")
-    stand_ins = {part: (torch.zeros(len(x), 1) if part in encoded else x, y) for part, (x, y) in pairs.items()}
-    found = labelled_source(path, path, stand_ins, wanted, classes)
+    for column in zip(*pairs.values(), strict=True):
+        if len({isinstance(x, tuple) for x in column}) > 1:
+            raise ValueError(f"{path} returns pictures in one part and tensors in another; return one of both.")
+    frozen = "each sample was taken once: random changes that the data set makes itself stay as they came"
+    notes = () if all(isinstance(x, Labelled) for x in by_part.values()) else (frozen,)
+    if any(isinstance(y, tuple) for _, y in pairs.values()):
+        return _of_masks(path, pairs, wanted, notes)
+    stand_ins = {part: (torch.zeros(len(x), 1) if isinstance(x, tuple) else x, y) for part, (x, y) in pairs.items()}
+    found = labelled_source(path, path, stand_ins, wanted, classes)  # type: ignore[arg-type]
     parts = {
-        part: Samples(samples.names, encoded.get(part, samples.inputs), samples.targets)
+        part: replace(samples, inputs=x) if isinstance(x := pairs[part][0], tuple) else samples
         for part, samples in found.parts.items()
     }
-    frozen = "each sample was taken once: random changes that the data set makes itself stay as they came"
-    notes = found.notes if all(isinstance(x, Labelled) for x in by_part.values()) else (*found.notes, frozen)
-    return Source(found.name, found.task, found.classes, parts, notes)
+    said = [note.replace("inputs are [1] a sample", "inputs are pictures") for note in found.notes]
+    said = said if isinstance(pairs["train"][0], tuple) else [*found.notes]
+    return Source(found.name, found.task, found.classes, parts, (*said, *notes))
 
 
-def _pair(thing: Any, path: str) -> tuple[tuple[Tensor | Encoded, Tensor], tuple[str, ...]]:
+def _of_masks(
+    path: str, pairs: Mapping[Part, tuple[Tensor | Encoded, Tensor | Encoded]], wanted: Wanted, notes: tuple[str, ...]
+) -> Source:
+    """Pictures whose labels are pictures, too: masks."""
+    if wanted.learnt not in (None, "segmentation"):
+        raise ValueError(f"{path} returns masks, which is segmentation, and no {wanted.task}; leave out --task.")
+    parts: dict[Part, Samples] = {}
+    for part, (x, y) in pairs.items():
+        if isinstance(x, Tensor):
+            raise ValueError(f"{path} returns tensors with masks of pillow; return pictures, or tensors, for both.")
+        home = f"{part}/" if len(pairs) > 1 else ""
+        parts[part] = Samples(tuple(f"{home}row {n + 1}" for n in range(len(x))), x, y)
+    return Source(path, "segmentation", (), parts, ("inputs are pictures, labels masks: segmentation", *notes))
+
+
+def _pair(thing: Any, path: str) -> tuple[tuple[Tensor | Encoded, Tensor | Encoded], tuple[str, ...]]:
     if isinstance(thing, Labelled):
         return (thing.inputs, thing.targets), thing.classes
     try:
-        inputs, labels = _columns(_samples(thing, path), path)
+        columns = _columns(_samples(thing, path), path)
     except ValueError as failure:
         if str(failure).startswith(path):
             raise
         raise ValueError(f"{path} returns data that fail: {reason(failure)}.") from failure
     except Exception as failure:
         raise ValueError(f"{path} returns data that fail: {reason(failure)}.") from failure
-    return (inputs, labels), class_names(thing)
+    return columns, class_names(thing)
 
 
 def class_names(thing: Any) -> tuple[str, ...]:
@@ -155,31 +176,47 @@ def _named(sample: Any, path: str) -> tuple[Any, Any]:
     raise ValueError(f"{path} returns samples that are {kind_of(sample)}; a sample is a pair (input, target).")
 
 
-def _columns(samples: Iterable[tuple[Any, Any]], path: str) -> tuple[Tensor | Encoded, Tensor]:
-    inputs: list[Any] = []
-    labels: list[Tensor] = []
+def _columns(samples: Iterable[tuple[Any, Any]], path: str) -> tuple[Tensor | Encoded, Tensor | Encoded]:
+    inputs: list[Tensor | bytes] = []
+    labels: list[Tensor | bytes] = []
     for x, y in samples:
-        inputs.append(_encoded(x) if hasattr(x, "save") and hasattr(x, "getbands") else torch.as_tensor(x))
-        labels.append(torch.zeros(0) if y is None else torch.as_tensor(y))
+        inputs.append(_taken(x, path, "inputs", "a picture of pillow, a tensor or an array"))
+        labels.append(torch.zeros(0) if y is None else _taken(y, path, "labels", "numbers: the place of a class, say"))
     if not inputs:
         raise ValueError(f"{path} returns no sample; a part has one at least.")
-    if len(shapes := {tuple(y.shape) for y in labels}) > 1:
+    if len(shapes := {tuple(y.shape) if isinstance(y, Tensor) else () for y in labels}) > 1:
         raise ValueError(f"{path} returns labels of the shapes {sorted(map(list, shapes))}; those of all are alike.")
-    if all(isinstance(x, bytes) for x in inputs):
-        return tuple(inputs), torch.stack(labels)
     sizes = {tuple(x.shape) if isinstance(x, Tensor) else () for x in inputs}
     if len(sizes) > 1:
         raise ValueError(
             f"{path} returns inputs of the shapes {sorted(map(list, sizes))[:3]}; return pictures of pillow, which are "
             "scaled, or tensors of one shape."
         )
-    return as_inputs(torch.stack(inputs)), torch.stack(labels)
+    x, y = _together(inputs), _together(labels)
+    return as_inputs(x) if isinstance(x, Tensor) else x, y
 
 
-def _encoded(picture: Any) -> bytes:
-    """A pillow image as what a file would hold, without loss."""
+def _together(column: Sequence[Tensor | bytes]) -> Tensor | Encoded:
+    encoded = tuple(x for x in column if isinstance(x, bytes))
+    return encoded or torch.stack([x for x in column if isinstance(x, Tensor)])
+
+
+def _taken(thing: Any, path: str, what: str, wanted: str) -> Tensor | bytes:
+    if hasattr(thing, "save") and hasattr(thing, "getbands"):
+        return _encoded(thing, numbers=what == "labels")
+    try:
+        return torch.as_tensor(thing)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{path} returns {what} that are {kind_of(thing)}; return {wanted}.") from None
+
+
+def _encoded(picture: Any, numbers: bool = False) -> bytes:
+    """A pillow image as what a file would hold, without loss; of a mask the ``numbers``, which are no grey levels."""
     file = BytesIO()
-    kept = picture if picture.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else picture.convert("RGB")
+    if numbers and picture.mode == "I":
+        picture = picture.convert("I;16")
+    known = picture.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+    kept = picture if known else in_channels(picture, 1 if is_grey(picture.mode) else 3)
     kept.save(file, "PNG", compress_level=1)
     return file.getvalue()
 
