@@ -89,9 +89,11 @@ variational_quick = partial(
 variational_cpu = partial(
     variational,
     rows=("plain", "kd", "svd", "kd+svd"),
-    sparse=replace(GOES_ON, warm_up=4, deviation=0.0067),
+    sparse=replace(GOES_ON, warm_up=4, deviation=0.0067, strength=0.1, draws=4),
     teacher=TeacherSettings(name="vgg11", training=replace(SMALL, epochs=15, lr=0.1)),
     student=NetworkSettings(name="vgg8", views=3, training=replace(TRAINING, epochs=12)),
     images=SUBSET,
 )
-"""On 10,000 of the pictures; about an hour of a processor. Its strengths were not tuned."""
+"""On 10,000 of the pictures; about 40 minutes of a core. The KL in full, a sum over 3,960,512 weights beside so few
+pictures, left 14,226 of them and 8.4 % of validation right; a tenth of it left 212,188 and 35.8 %, where the student
+of labels that it went on from had 37.5 % (seed 0)."""
