@@ -81,7 +81,7 @@ def _note(group: Group, table: Table) -> str:
     for run in group.runs:
         for note in (one.note for one in run.results.tables if one.title == table.title):
             notes.setdefault(str(run.seed), note)
-    return note_over_seeds(notes)
+    return true_minus(note_over_seeds(notes))
 
 
 def is_of_students(group: Group, table: Table) -> bool:
