@@ -244,6 +244,12 @@ def test_one_logit_is_scored_and_learnt_as_two():
         BINARY.loss(two, data.targets)
 
 
+@pytest.mark.parametrize("task", [REGRESSION, MULTI_LABEL])
+def test_what_answers_are_wanted_follows_from_the_samples_that_are_asked_about(task):
+    """A part of one sample is looked at beside an example of two."""
+    assert task.answers(torch.zeros(1, 3), 3, 2) == (2, 3) and task.answers(torch.zeros(2, 0), 3, 2) == (2, 3)
+
+
 def test_the_head_says_whether_two_classes_are_told_apart_by_one_logit():
     assert by_head(CLASSIFICATION, 1, 2) is BINARY
     assert by_head(CLASSIFICATION, 1, 3) is CLASSIFICATION and by_head(REGRESSION, 1, 2) is REGRESSION

@@ -54,7 +54,7 @@ def one_logit_a_class(_targets: Tensor, num_classes: int, samples: int) -> tuple
 
 def as_targets(targets: Tensor, num_classes: int, samples: int) -> tuple[int, ...]:
     """The answers are of the shape of the targets; where nobody knows these, a number for each of the classes."""
-    return (samples, num_classes) if 0 in targets.shape[1:] else tuple(targets.shape)
+    return (samples, num_classes) if 0 in targets.shape[1:] else (samples, *targets.shape[1:])
 
 
 def answers_themselves(_task: "Task", answers: Tensor, _data: Labelled) -> tuple[Tensor, ...]:
