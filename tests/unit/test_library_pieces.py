@@ -214,14 +214,15 @@ def test_a_text_may_be_as_long_as_the_tokenizer_says_and_places_reach():
         assert longest_of("hf:net") == longest
 
 
-def test_where_the_library_panics_it_is_a_sentence_too(monkeypatch):
+@pytest.mark.parametrize("where", ["from_str", "encode"])
+def test_where_the_library_panics_it_is_a_sentence_too(monkeypatch, where):
     class PanicException(BaseException):  # as pyo3 calls it
         pass
 
-    def panics(_):
+    def panics(*_):
         raise PanicException("called `Option::unwrap()` on a `None` value")
 
-    module = SimpleNamespace(Tokenizer=SimpleNamespace(from_str=panics))
+    module = SimpleNamespace(Tokenizer=type("Tokenizer", (library_tokenizers.Tokenizer,), {where: panics}))
     monkeypatch.setattr("tutelage.data.library_pieces.imported", lambda _: module)
     with pytest.raises(ValueError, match=r"no tokenizer that tokenizers reads \(called"):
         read_vocabulary(write_byte_pairs(Path("net")))

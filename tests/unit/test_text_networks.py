@@ -3,6 +3,7 @@
 import json
 import sys
 import warnings
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -147,6 +148,21 @@ def test_the_mean_is_what_sentence_transformers_says_in_any_of_its_words(said):
     pooled(**said)
     prompted(None)
     assert torch.equal(built("hf:net", vectors=True)(TOKENS), SentenceEncoder(network.encoder)(TOKENS))
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("modules.json", [{"path": "../..", "type": "x.Pooling"}, {"path": [1], "type": None}, 7]),
+        ("config_sentence_transformers.json", {"prompts": {"q": "a"}, "default_prompt_name": ["q"]}),
+        ("config.json", {"model_type": ["bert"], "pad_token_id": 0}),
+    ],
+)
+def test_what_stands_in_a_file_of_a_folder_may_be_anything(file, said):
+    save_classifier(classifier(), Path("net"))
+    Path("net", file).write_text(json.dumps(said))
+    with suppress(ValueError, ImportError):
+        built("hf:net", vectors=True)
 
 
 def test_an_encoder_without_a_head_is_no_classifier():

@@ -7,16 +7,17 @@ are cut, and not where a network is built or loaded.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tutelage.calls import lacking
 from tutelage.data.pieces import Frame
 from tutelage.trust import Refused, imported
 
 NONE = -1
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -122,16 +123,15 @@ def _unknown(tokenizer: Any, model: Mapping[str, Any]) -> int:
 
 def _framed(tokenizer: Any, file: Path) -> Frame:
     """What the tokenizer puts before, between and behind texts, of which a letter stands for each."""
-    alone = _tokens_around(lambda special: tokenizer.encode("a", add_special_tokens=special))
-    pair = _tokens_around(lambda special: tokenizer.encode("a", "a", add_special_tokens=special))
+    asked = (partial(tokenizer.encode, *texts) for texts in (("a",), ("a", "a")))
+    alone, pair = (_tokens_around(_sound(str(file), ask)) for ask in asked)
     if len(alone) != 2 or len(pair) != 3 or (alone[0], alone[1]) != (pair[0], pair[2]):
         raise ValueError(f"{file} frames pairs of texts otherwise than single ones, which is not read; take another.")
     return pair[0], pair[1], pair[2]
 
 
-def _tokens_around(encoded: Callable[[bool], Any]) -> list[tuple[int, ...]]:
+def _tokens_around(framed: Any) -> list[tuple[int, ...]]:
     """The special tokens before, between and behind the texts of an encoding."""
-    framed = encoded(True)
     around: list[list[int]] = [[]]
     before = None
     for number, special, text in zip(framed.ids, framed.special_tokens_mask, framed.sequence_ids, strict=True):
@@ -152,8 +152,13 @@ def _opened(said: str, where: str) -> Any:
         raise ImportError(
             f"{where} is read by the library tokenizers ({lacking(failure)}): pip install tokenizers"
         ) from None
+    return _sound(where, lambda: library.Tokenizer.from_str(said))
+
+
+def _sound(where: str, read: Callable[[], T]) -> T:
+    """What ``read`` makes of a file, whatever the library raises where that is no tokenizer."""
     try:
-        return library.Tokenizer.from_str(said)
+        return read()
     except BaseException as failure:
         if not isinstance(failure, Exception) and type(failure).__name__ != "PanicException":  # Rust's own way out
             raise

@@ -118,13 +118,13 @@ def _refuse_other_vectors(folder: Path) -> None:
             "tokens: that is another; export the whole as an ONNX file with an output sentence_embedding."
         )
     prompts = _said(folder / PROMPTS, dict)
-    named = prompts.get("prompts")
-    if isinstance(named, Mapping) and (prompt := named.get(prompts.get("default_prompt_name"))):
+    named, usual = prompts.get("prompts"), prompts.get("default_prompt_name")
+    if isinstance(named, Mapping) and isinstance(usual, str) and (prompt := named.get(usual)):
         raise ValueError(
             f"{folder / PROMPTS} puts {str(prompt)[:40]!r} before each text, and here nothing is: write it into the "
             "texts, and make default_prompt_name null."
         )
-    said = _said(file := folder / steps.get("Pooling", POOLING.parent) / POOLING.name, dict)
+    said = _said(file := folder / Path(steps.get("Pooling", POOLING.parent)).name / POOLING.name, dict)
     one = said.get("pooling_mode", ())
     ways = [name for name, value in said.items() if name.startswith("pooling_mode_") and value is True]
     ways += map(str, one if isinstance(one, list) else [one] if one else [])

@@ -58,7 +58,8 @@ def loaded_by_transformers(folder: Path, kind: str, *, what: str, cure: str, spa
     ``ValueError`` for what is not loaded, and for weights that are not there: then it is no whole ``what``, and the
     sentence ends with ``cure``; and for a family that has to be asked otherwise.
     """
-    if (family := config_in(folder).get("model_type")) in ASKED_OTHERWISE:
+    family = str(config_in(folder).get("model_type"))
+    if family in ASKED_OTHERWISE:
         raise ValueError(
             f"{folder} holds a network of the family {family!r}, which wants {ASKED_OTHERWISE[family]}, and would not "
             "get it; take a teacher of another family, or a table of its answers."
