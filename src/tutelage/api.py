@@ -104,7 +104,7 @@ def distill(
     for settings in (wanted, how):
         refuse_fields(settings)
     if not isinstance(data, str | Path | Sets):
-        data = given_sets(data)
+        data = given_sets(data, samples)
     refuse_fields(own := OwnTeacherSettings(teacher="", weights=None, teacher_answers=teacher_answers))
     words = {
         "teacher": word_of(teacher),
@@ -157,7 +157,7 @@ def compressed(
     for settings in (learning, wanted, how):
         refuse_fields(settings)
     refuse_fields(own_of("", None, answers))
-    sets: str | Path | Sets = data if isinstance(data, str | Path | Sets) else given_sets(data)
+    sets: str | Path | Sets = data if isinstance(data, str | Path | Sets) else given_sets(data, samples)
     words = {"teacher": word_of(network), "data": where_of(sets), "weights": str(weights or "")}
     words |= {"teacher_answers": answers, "target": target}
     given = {**words, "may_lose": may_lose, **asdict(learning), **asdict(how)}
@@ -186,7 +186,7 @@ def measure(
     ``tutelage.study.own.measured.measured_network`` does, such as where it is clearly worse than ``expect`` (0.93 or
     93), with what would help.
     """
-    sets = data if isinstance(data, str | Path | Sets) else given_sets(data)
+    sets = data if isinstance(data, str | Path | Sets) else given_sets(data, samples)
     return measured_network(
         model, sets, weights=weights, samples=samples, expect=expect, answers=answers, device=device
     )

@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+import warnings
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -34,6 +35,25 @@ def best_device() -> "torch.device":
     import torch
 
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+
+
+def device_named(name: "str | None") -> "torch.device":
+    """The device of this name, the best one without a name. Raises ``ValueError`` where nothing computes on it here."""
+    import torch
+
+    if name is None:
+        return best_device()
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            place = torch.device(name)
+            works = torch.ones(2, device=place).sum().item() == 2 and not (place.type == "cpu" and place.index)
+    except Exception:  # every backend that is not there says so in its own way; on meta nothing has a value
+        works = False
+    if not works:
+        best = torch.accelerator.current_accelerator(check_available=True)
+        there = ["cpu", *(f"{best.type}:{number}" for number in range(torch.accelerator.device_count()) if best)]
+        raise ValueError(f"--device must be one that computes here, {' or '.join(there)}; got {name!r}.")
+    return place
 
 
 def has_bfloat16(device: "torch.device | str") -> bool:

@@ -60,7 +60,7 @@ class Run:
         self.recipe, self.preset, self.command = request.recipe, request.preset, request.command
         self.arguments, self.defaults = request.arguments, request.defaults
         self.root, self.exact = Path(root), exact
-        self.device = torch.device(device or machine.best_device())
+        self.device = machine.device_named(device)
         self.precision = torch.float32 if exact or not machine.gains_from_bfloat16(self.device) else torch.bfloat16
         key = key_of([self.recipe, self.arguments, exact, self.device.type])
         self.folder = Path(folder) if folder else self.root / folders.folder_name(request, key)

@@ -70,6 +70,7 @@ def measure(words: Sequence[str]) -> int:
         raise Usage("which network, on which data? tutelage measure --model my_lab.nets:Net --weights F --data DIR.")
     settings = DataSettings(**said)
     refuse_fields(settings)
+    refuse_fields(asked)
     if not 0 <= asked.expect <= 100:
         raise Usage(f"--expect must be between 0 and 100, 0.93 or 93; got {asked.expect:g}.")
     from tutelage.study.own.measured import measured_network

@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -99,29 +98,11 @@ def use(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def refuse_device(device: str) -> None:
-    """Raise ``Usage`` for a device on which nothing can be computed here."""
-    import torch
-
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            place = torch.device(device)
-            works = torch.ones(2, device=place).sum().item() == 2 and not (place.type == "cpu" and place.index)
-    except Exception:  # every backend that is not there says so in its own way; on meta nothing has a value
-        works = False
-    if not works:
-        best = torch.accelerator.current_accelerator(check_available=True)
-        there = ["cpu", *(f"{best.type}:{place}" for place in range(torch.accelerator.device_count()) if best)]
-        raise Usage(f"--device must be one that computes here, {' or '.join(there)}; got {device!r}.")
-
-
 def opened(request: Request, progress: Progress) -> "Run":
-    """The run behind the request, not yet entered. Raises ``Usage`` for a device that this machine does not have."""
+    """The run behind the request, not yet entered. Raises ``ValueError`` for a device that does not compute here."""
     from tutelage.run import Run
 
     common = request.common
-    if common.device is not None:
-        refuse_device(common.device)
     arguments, defaults = flattened(request.arguments), flattened(request.defaults)
     return Run(
         Arguments(request.recipe.name, request.preset, request.elsewhere, arguments, defaults),

@@ -12,6 +12,7 @@ from torch import nn
 from tutelage.checkpoint import save_weights
 from tutelage.copies import copy_of, learning
 from tutelage.keys import Build
+from tutelage.outputs import kind_of
 from tutelage.run import Run
 from tutelage.stages.storage import Finished
 from tutelage.weights.foreign import own_tensors
@@ -44,6 +45,8 @@ class Instance:
 
 def instance_of(network: nn.Module) -> Instance:
     """Raises ``ValueError`` for one whose weights are not there yet, as of lazy layers, or are quantised."""
+    if not isinstance(network, nn.Module):
+        raise ValueError(f"A network is a Module of torch, or its name; got {kind_of(network)}.")
     own_tensors(network)
     if any(isinstance(x, torch.dtype) or getattr(x, "is_quantized", False) for x in network.state_dict().values()):
         raise ValueError(

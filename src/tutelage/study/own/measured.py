@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor, nn
 
 from tutelage import machine
@@ -22,6 +21,7 @@ from tutelage.measures.latency import latency
 from tutelage.measures.memory import peak_bytes
 from tutelage.measures.predict import device_of
 from tutelage.modes import evaluating
+from tutelage.outputs import kind_of
 from tutelage.plurals import counted
 from tutelage.results import Latency, Score
 from tutelage.study.diagnosis.answered import are_classes, judged
@@ -29,6 +29,7 @@ from tutelage.study.diagnosis.causes import diagnosed
 from tutelage.study.diagnosis.measured_first import below, better_ways, guesses
 from tutelage.study.diagnosis.pictures_tried import Way
 from tutelage.study.network_costs import costs_of, nothing_seen, sees_inside, takes_time
+from tutelage.study.own.given_sets import on_device
 from tutelage.study.own.sets import own_sets
 from tutelage.study.own.settings import DataSettings
 from tutelage.study.own.teacher_builds import as_logits, refuse_unknown, refuse_untrained, teacher_build
@@ -126,7 +127,7 @@ def measured_network(
     clearly worse than ``expect`` (0.93 or 93 for an accuracy), with what would help; for what is no network, untrained,
     or does not suit the data.
     """
-    place = torch.device(device or machine.best_device())
+    place = machine.device_named(device)
     own = samples or DataSettings()
     notes: list[str] = []
     file = None if weights is None else Path(weights)
@@ -136,7 +137,7 @@ def measured_network(
         own = as_cut(own, model, notes.append)
     elif weights is not None:
         raise ValueError(f"A network that is there already has its weights; leave out weights={str(weights)!r}.")
-    held = data if isinstance(data, Sets) else own_sets(place, data, own, notes.append)
+    held = on_device(data, place) if isinstance(data, Sets) else own_sets(place, data, own, notes.append)
     if held.task.of_teacher:
         raise ValueError(
             f"{data} holds texts without labels, which say nothing of how good a network is; give labelled ones, or "
@@ -145,6 +146,8 @@ def measured_network(
     if isinstance(model, str):
         network, pictures = filled_network(held, asked, notes)
     else:
+        if not isinstance(model, nn.Module):
+            raise ValueError(f"A network is a Module of torch, or its name; got {kind_of(model)}.")
         own_tensors(model)  # refused where they hold no values
         network, pictures = model, Way()
         how = partial(as_logits, said=answers, flag=ANSWERS)
