@@ -9,6 +9,8 @@ from tutelage.study.own.given_sets import given_sets
 from tutelage.study.own.instances import instance_of
 from tutelage.study.own.measured import measured_network
 from tutelage.study.own.settings import DataSettings
+from tutelage.study.own.teacher_builds import teacher_build
+from tutelage.study.own.teacher_settings import OwnTeacherSettings
 
 X, Y = torch.rand(12, 3, 4, 4), torch.arange(12) % 3
 FRACTIONS, FLAGS, MASKS = torch.rand(12, 2), torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0]] * 6), (X[:, 0] * 3).long()
@@ -71,3 +73,11 @@ def test_what_is_no_network_is_refused_by_what_it_is(network):
 def test_a_device_that_computes_nothing_here_is_refused_whatever_data_come_as(device):
     with pytest.raises(ValueError, match=r"--device must be one that computes here, cpu"):
         measured_network(nn.Flatten(), sets(Y), device=device)
+
+
+@pytest.mark.parametrize("flag", [{"teacher_size": 8}, {"teacher_mean": (0.5,), "teacher_std": (0.5,)}])
+def test_how_a_teacher_sees_pictures_is_refused_of_numbers(flag):
+    rows = TensorDataset(torch.rand(12, 5), Y)
+    asked = OwnTeacherSettings(teacher="tutelage.models.mlp.mlp(widths=(5, 3))", weights=None, **flag)
+    with pytest.raises(ValueError, match="--teacher-size, --teacher-mean and --teacher-std are about pictures; leave"):
+        teacher_build(given_sets((rows, rows)), asked, print)

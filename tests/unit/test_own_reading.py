@@ -523,6 +523,14 @@ def test_files_of_other_kinds_are_refused_with_what_to_do(tmp_path, name, senten
         read(tmp_path / name)
 
 
+@pytest.mark.parametrize("wanted", [Wanted(path_column="file"), Wanted(label_columns=("label",))])
+def test_columns_are_not_asked_of_what_has_none(tmp_path, wanted):
+    with pytest.raises(ValueError, match="has no columns; leave out --path-column and --label-columns"):
+        read(class_folders(tmp_path), wanted)
+    with pytest.raises(ValueError, match=r"my_lab\.data:make has no columns"):
+        read("my_lab.data:make", wanted)
+
+
 @pytest.mark.parametrize("where", ["pets", "no/such/place", "gone.csv"])
 def test_a_place_where_nothing_is_is_no_data(where):
     """A set that was never read must not end in a report on other pictures."""

@@ -86,6 +86,7 @@ def _read(where: str | Path, wanted: Wanted) -> Source:
     elif path.is_file():
         return _read_file(path, wanted)
     if is_call(text) and path.suffix.lower() not in (*TABLES, ENDING, *ARRAYS, *ARCHIVES):
+        _refuse_columns(text, wanted)
         return read_function(text, wanted)
     raise FileNotFoundError(f"There is no {text}: data are {FORMS}.")
 
@@ -122,7 +123,14 @@ def _read_folder(folder: Path, wanted: Wanted) -> Source:
             return questions_source(folder.name, questions, wanted)
     if wanted.task == "spans":
         raise _no_questions(folder)
+    _refuse_columns(spelled_out(folder), wanted)
     return read_tree(folder, wanted)
+
+
+def _refuse_columns(where: str, wanted: Wanted) -> None:
+    """Raise ``ValueError`` where columns are named of what has none."""
+    if wanted.path_column or wanted.label_columns:
+        raise ValueError(f"{where} has no columns; leave out --path-column and --label-columns, or name a table.")
 
 
 def _parts_in(folder: Path, endings: Sequence[str]) -> dict[str, Path]:

@@ -42,7 +42,8 @@ def seen_as(
     train = parts["train"].inputs
     if shape is None or (train.dtype != torch.uint8 and train.shape[1] not in (1, 3)):
         if train.is_floating_point():
-            notes.append("numbers stay as they are: nothing is scaled or normalised")
+            idle = ", whatever --mean and --std say" if settings.mean or settings.std else ""
+            notes.append(f"numbers stay as they are: nothing is scaled or normalised{idle}")
         return Seen(), parts
     channels = train.shape[1]
     if channels not in (1, 3):

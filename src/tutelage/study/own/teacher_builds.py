@@ -104,6 +104,8 @@ def teacher_build(data: Sets, asked: OwnTeacherSettings, note: Callable[[str], N
     )
     way = Way(asked.teacher_mean, asked.teacher_std, asked.teacher_size)
     if table or data.train.inputs.ndim != 4:
+        if way != Way():
+            raise ValueError("--teacher-size, --teacher-mean and --teacher-std are about pictures; leave them out.")
         return build, way
     wanted = wanted_pictures(asked.teacher, asked.weights)
     if not (way.mean or way.std):
@@ -173,18 +175,14 @@ def as_logits(
         build = partial(tensor_output, build)
     answer, two = tensor_of(answer, called), len(data.train.classes) == 2
     if answer.is_complex() or answer.layout != torch.strided:
-        raise ValueError(
-            f"{called} answers with numbers that are complex or sparse; real ones are wanted, in one tensor."
-        )
+        raise ValueError(f"{called} answers with numbers that are complex or sparse; plain real ones are wanted.")
     if answer.ndim == 1 and two:
         build = partial(with_a_column, build)
     task = with_head(data, adjusted).task
     wanted = task.answers(data.test.targets[: len(answer)], len(data.train.classes), len(answer))
     said_by_labels = kind_of(task) != "classes" and not task.of_teacher
-    one_of_many = (
-        kind_of(task) == "classes" and answer.ndim == 2 and answer.shape[1] == 1 and len(data.train.classes) > 2
-    )
-    if answer.ndim != len(wanted) or one_of_many or (said_by_labels and answer.shape[1:] != wanted[1:]):
+    told = said_by_labels or (answer.shape[1:] == (1,) and len(data.train.classes) > 2)
+    if answer.ndim != len(wanted) or (told and answer.shape[1:] != wanted[1:]):
         refuse_other_answers(called, tuple(answer.shape), wanted, task, len(data.train.classes))
     samples = chosen(looked_at(data), MAPS if answer.ndim > 2 else LOOKED)
     answers = answers_of(task, adjusted, samples, data.test_transform, way.size)
