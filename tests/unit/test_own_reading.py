@@ -227,6 +227,10 @@ class TestTables:
         source = read(table(tmp_path, "a;b;label\n" + "\n".join(f"{n};{n / 2};{'xy'[n % 2]}" for n in range(6))))
         assert source.parts["train"].inputs.tolist()[3] == [3.0, 1.5] and source.classes == ("x", "y")
 
+    def test_y_is_the_label_of_numbers_and_half_of_a_place_in_a_picture(self, tmp_path):
+        source = read(table(tmp_path, "x,y\n" + "\n".join(f"{n / 3},{n / 7}" for n in range(6))))
+        assert source.task == "regression" and source.classes == ("y",)
+
     def test_parquet_holds_encoded_pictures_and_the_names_of_classes(self, tmp_path):
         images = [{"bytes": encoded(picture(n)), "path": None} for n in range(6)]
         features = {"info": {"features": {"label": {"names": ["zebra", "ape"], "_type": "ClassLabel"}}}}

@@ -187,7 +187,8 @@ def _label_columns(table: Columns, left: Sequence[str], pictures: Sequence[str],
     if len(useful) == 1 and has_path:
         return (useful[0],)
     called = [name for name in useful if name.lower() in LABELS]
-    if len(called) == 1 and not (called[0].lower() == "y" and any(name.lower() == "x" for name in useful)):
+    place = has_path and {"x", "y"} <= {name.lower() for name in useful}  # in a picture, of which y is half
+    if len(called) == 1 and not place:
         return (called[0],)
     if has_path and len(useful) > 1 and not called and all(x in (0, 1) for name in useful for x in table.columns[name]):
         return tuple(useful)
