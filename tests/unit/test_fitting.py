@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from channel_networks import NETWORKS
-from tutelage.compress.fitting import ENOUGH, fitting
-from tutelage.compress.gates import InputGates, gate_, gates_of, layer_of
+from tutelage.compress.fitting import ENOUGH, fitting, settle_
+from tutelage.compress.gates import InputGates, closed, gate_, gates_of, layer_of
 from tutelage.compress.spending import Measure
 from tutelage.compress.structure.alive import Alive
 from tutelage.compress.structure.channels import channels_of
@@ -128,6 +128,35 @@ def with_one_more(shut):
             yield Closed({**shut.inputs, name: gates.index_fill(0, torch.tensor(place), False)}, shut.branches)
     for name in shut.branches:
         yield Closed(shut.inputs, shut.branches - {name})
+
+
+class Unheard(nn.Module):
+    """The last block of a stream adds what nobody reads, as WaveNet's does."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.read, self.head = nn.Linear(6, 8), nn.Linear(8, 8), nn.Linear(8, 3)
+        self.add = nn.Linear(8, 8)
+
+    def forward(self, x):
+        x = self.stem(x)
+        y = torch.relu(self.read(x))
+        self.last = x + self.add(y)
+        return self.head(y)
+
+
+def test_gates_that_no_answer_depends_on_close_first():
+    model = Unheard()
+    channels = channels_of(model, torch.zeros(1, 6))
+    gate_(model, channels)
+    model(torch.randn(5, 6)).sum().backward()
+    values = {name: x.gate.detach() for name, x in gates_of(model).items() if x.gate.grad is not None}
+    assert {layer_of(name) for name in gates_of(model)} - {layer_of(name) for name in values} == {"add"}
+    count = partial(cost, channels, macs)
+    limit = count(Closed(branches=frozenset({"add"})))
+    shut = fitting(model, channels, values, values, Measure(macs, count, count), limit, least_of(model, channels))
+    settle_(model, values, shut)
+    assert closed(model).branches == {"add"} and not closed(model).inputs["head"].any() and count(shut) == limit
 
 
 @pytest.mark.parametrize("price", [macs, parameters])

@@ -158,15 +158,18 @@ def settle_(model: nn.Module, values: Mapping[str, Tensor], shut: Closed) -> Non
 
 
 def _ranked(model: nn.Module, values: Mapping[str, Tensor], lasted: Mapping[str, Tensor]) -> list[Gate]:
-    """The gates, those of the largest value first, and of those alike the ones that lasted longest."""
+    """The gates, those of the largest value first, and of those alike the ones that lasted longest.
+
+    Those without a value come last: no answer depends on them, so that they never had a gradient.
+    """
+    found = gates_of(model)
     gates = [
-        Gate(layer_of(name), place if isinstance(gates_of_layer, InputGates) else None)
-        for name, gates_of_layer in gates_of(model).items()
-        if name in values
-        for place in range(len(values[name]))
+        Gate(layer_of(name), place if isinstance(own, InputGates) else None)
+        for name, own in found.items()
+        for place in range(len(own.gate))
     ]
     value, steps = (
-        torch.cat([x[name].flatten().double().cpu() for name in gates_of(model) if name in values])
+        torch.cat([x.get(name, torch.zeros_like(own.gate)).flatten().double().cpu() for name, own in found.items()])
         for x in (values, lasted)
     )
     by_steps = steps.argsort(descending=True, stable=True)
