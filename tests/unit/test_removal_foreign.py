@@ -379,6 +379,21 @@ class Embedded(nn.Module):
         return self.head(F.silu(self.conv2(x)).transpose(1, 2)).mean(1)
 
 
+class NonLocal(nn.Module):
+    """Attention between places, whose queries and keys may all go; two products of activations."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.query, self.key, self.value = (nn.Conv2d(*n, 1) for n in ((3, 8), (8, 4), (8, 4), (8, 4)))
+        self.out, self.head = nn.Conv2d(4, 8, 1), nn.Linear(8, 5)
+
+    def forward(self, x):
+        x = F.relu(self.stem(x))
+        q, k, v = (layer(x).flatten(2) for layer in (self.query, self.key, self.value))
+        y = v @ (q.transpose(1, 2) @ k).softmax(-1).transpose(1, 2)
+        return self.head((x + self.out(y.unflatten(2, x.shape[2:]))).mean((2, 3)))
+
+
 class ChannelsLast(nn.Module):
     """Linear layers over maps whose channels stand last, as many as there are rows."""
 
@@ -418,6 +433,7 @@ CASES = {
     Frames: (SEQUENCE, {}, {"head"}),
     NormFirst: (VECTOR, {}, {"head"}),
     ByItsSize: (VECTOR, {}, {"scaled", "head"}),
+    NonLocal: (IMAGE, {}, {"head"}),
     ChannelsLast: (IMAGE, {}, {"head"}),
     Skipping: (VECTOR, {"few": "it does not run"}, {"first", "most", "head"}),
 }

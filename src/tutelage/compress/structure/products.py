@@ -16,6 +16,8 @@ def batched(groups: Groups, call: Call) -> list[Ids | None]:
     if len(call.found) != 2 or any(x is None for x in call.found):
         return unknown(groups, call)
     summands = _summands(call)
+    if not all(x.numel() for x in summands):  # all that one of them is made of was taken out: a sum of nothing
+        return [Ids(torch.full([1] * 3, NONE, device="cpu"), call.out[0].shape)]
     if max(summands[0].shape[1:3]) > 1 and min(summands[0].shape[1:3]) > 1:
         raise MixesError(f"{call.name} makes a channel for each pair of channels")
     for row in torch.cat(summands, 3).flatten(0, 2).unique(dim=0).tolist():
@@ -31,6 +33,8 @@ def multiplied(call: Call, samples: int) -> tuple[list[int], int]:
     """The channels that come through a product, and for how many multiplications of a sample each stands."""
     one, other = (x.shape for x in call.found if x is not None)
     core = torch.maximum(*_summands(call))
+    if not core.numel():
+        return [], 0
     channels = core[: max(1, len(core) // samples)].flatten().tolist()
     return channels, one.numel() * other[2] // (samples * len(channels))
 
