@@ -56,6 +56,8 @@ def _begin_late(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
 
     Of 0, as it is the gradient's alone then: torch's fused step fails where only some have any.
     """
+    if len(optimizer.state) == sum(len(group["params"]) for group in optimizer.param_groups):
+        return  # nothing is late any more: looked at in every step, which has no time to spare
     for group in optimizer.param_groups:
         learning = [p for p in group["params"] if p.grad is not None]
         late = [p for p in learning if optimizer.state.get(p, {}).get("momentum_buffer") is None]
