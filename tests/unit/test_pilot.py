@@ -126,7 +126,7 @@ class TestShortTrainings:
         assert 10 <= len(asked) < 20
 
     def test_a_loss_that_is_not_finite_ends_them(self, run, people):
-        trial = trials(run, people).trial(None)
+        trial = trials(run, people, augment="none").trial(None)
         assert len(train_briefly(run, trial, partial(torch.optim.SGD, lr=1e30), 50, watched=True).losses) < 50
 
 
@@ -250,7 +250,7 @@ class TestPlan:
 
     def test_it_tells_of_memory_and_disk_and_of_the_minutes_of_each_part(self, run, people, monkeypatch):
         monkeypatch.setattr("tutelage.study.planning.preferred.LAYERS", ())
-        asked = DistillationSettings(minutes=0.5, epochs=3)
+        asked = DistillationSettings(minutes=0.5, epochs=3, augment="none")
         timed = timed_plan(run, people, asked)
         words = "\n".join(plan_in_words(people, asked, timed, 10**7))
         assert "of memory for samples and a step" in words and "11 MB on disk" in words

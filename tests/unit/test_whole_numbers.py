@@ -203,7 +203,7 @@ def test_a_dropout_hands_on_and_a_rectification_in_place_does_not():
 def test_kernels_read_whole_numbers_where_code_moved_them():
     network, x = calibrated("flattened")
     written = in_whole_numbers(network, x[:2])
-    assert isinstance(written.hidden, WholeLayer) and written.hidden.bias.dtype == torch.int32
+    assert isinstance(written.hidden, WholeLayer) and written.hidden.whole_bias.dtype == torch.int32
     scale = network.conv.fake_output.scale_and_zero()[0]
     assert written.hidden._modules[INPUT].scale == scale
     assert all(isinstance(layer._modules[INPUT], Rounding) for layer in (written.conv, written.hidden, written.head))
