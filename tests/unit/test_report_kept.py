@@ -84,6 +84,7 @@ def test_the_index_is_a_screen_with_every_recipe_that_there_is(tmp_path):
     for recipe in recipes:
         kept(tmp_path, 0, recipe=recipe)
     index = publish_kept(tmp_path / "results", purpose).read_text(encoding="utf-8")
+    assert not any(r"\`" in page.read_text(encoding="utf-8") for page in tmp_path.rglob("README.md"))
     assert index.count("/README.md)") == len(recipes) and len(index.splitlines()) <= SCREEN
     assert all((tmp_path / "results" / link).is_file() for link in re.findall(r"\]\(([^)]+)\)", index))
 

@@ -69,7 +69,8 @@ def question_in(purpose: str) -> str:
 
 def page(experiment: Experiment, notes: str = "") -> str:
     """The whole page as Markdown; ``notes`` were written by hand, and come last as they are."""
-    asked = [" ".join(part.split()) for part in experiment.purpose.split("\n\n") if part]
+    plain = experiment.purpose.replace("``", "")  # a docstring's marks of code
+    asked = [" ".join(part.split()) for part in plain.split("\n\n") if part]
     parts = [f"# {in_markdown(experiment.question)}", f"[All results](../{INDEX}). {MADE}"]
     parts += ["## What was asked", *map(in_markdown, [*asked, f"Recipe: {experiment.recipe}."])]
     for group in experiment.settings:
