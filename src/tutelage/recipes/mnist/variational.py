@@ -91,7 +91,7 @@ variational_full = partial(
     teacher=with_training(TEACHER, epochs=30),
     student=replace(STUDENT, epochs=150),
 )
-"""Three quarters of the published 200 epochs: what a core does in about 40 minutes a seed."""
+"""Three quarters of the published 200 epochs: 22 minutes of a core a seed."""
 variational_full_lenet5 = partial(
     variational,
     network="lenet-5",
