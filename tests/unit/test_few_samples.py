@@ -49,14 +49,14 @@ def told(count):
 def test_a_handful_of_samples_is_no_verdict_wherever_it_is_told_of(count):
     for where, words in told(count).items():
         assert "too few for a verdict" in words, where
-        assert "more than chance" not in words, where
+        assert "does not explain" not in words, where
     assert "may be chance" in told(count)["headline"] and "may be chance" in told(count)["figures"]
 
 
 def test_more_samples_leave_an_interval_that_is_told_and_does_decide():
     words = told(FEWEST)
     assert words["headline"].endswith(
-        "more than chance. 30 test samples leave narrow's accuracy anywhere from 86.67 to 100 %."
+        "chance alone does not explain that. 30 test samples leave narrow's accuracy anywhere from 86.67 to 100 %."
     )
     assert "30 test samples leave the student's accuracy anywhere from 86.67 to 100 %." in words["card"]
     assert not any("too few" in text for text in words.values())

@@ -25,11 +25,16 @@ def said(student, alone, metrics, metric, reach):
 @pytest.mark.parametrize(
     ("student", "alone", "reach", "words"),
     [
-        (90.0, 85.0, 1.0, "it has 85.0 %, 5.0 points worse, which is more than chance."),
-        (90.0, 88.0, 2.0, "it has 88.0 %, 2.0 points worse, which may be chance."),
+        (90.0, 85.0, 1.0, "it has 85.0 %, 5.0 points worse; chance alone does not explain that."),
+        (90.0, 88.0, 2.0, "it has 88.0 %, 2.0 points worse; that may be chance."),
         (90.0, 90.0, 2.0, "it has 90.0 %, too: nothing was gained from one."),
-        (88.0, 90.0, 2.0, "it has 90.0 %, 2.0 points better, which may be chance: no gain from its teacher is seen."),
-        (80.0, 90.0, 2.0, "it has 90.0 %, 10.0 points better: its teacher made it worse, by more than chance."),
+        (88.0, 90.0, 2.0, "it has 90.0 %, 2.0 points better; that may be chance: no gain from its teacher is seen."),
+        (
+            80.0,
+            90.0,
+            2.0,
+            "it has 90.0 %, 10.0 points better; chance alone does not explain that: its teacher made it worse.",
+        ),
     ],
 )
 def test_what_the_teacher_gave_is_told_from_chance(student, alone, reach, words):
@@ -38,7 +43,7 @@ def test_what_the_teacher_gave_is_told_from_chance(student, alone, reach, words)
 
 def test_numbers_of_which_less_is_better_have_few_digits():
     words = said(0.123456, 0.234567, ERROR, "mean squared error", 0.01)
-    assert words == "it has 0.2346, 0.11 worse, which is more than chance."
+    assert words == "it has 0.2346, 0.11 worse; chance alone does not explain that."
     assert "better" in said(0.234567, 0.123456, ERROR, "mean squared error", 0.01)
 
 

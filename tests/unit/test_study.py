@@ -412,9 +412,9 @@ def test_other_presets_decide_where_they_are_said_to_be_long_enough(preset, argu
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ((80, 95, 99), "1 of 3 methods beats it, most of all kd with 80."),
-        ((50, 60, 150), "2 of 3 methods beat it, most of all kd with 50."),
-        ((95, 99, 105), "None of 3 methods beats it by more than chance; kd has 95."),
+        ((80, 95, 99), "1 of 3 methods beats small alone, most of all kd with 80."),
+        ((50, 60, 150), "2 of 3 methods beat small alone, most of all kd with 50."),
+        ((95, 99, 105), "None of 3 methods beats small alone by more than chance; kd has 95."),
     ],
 )
 def test_only_what_chance_does_not_explain_counts_as_beaten(values, words):

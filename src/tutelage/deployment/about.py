@@ -61,8 +61,11 @@ class About:
             )
         if self.preprocessing is None:
             return f"float32: {self.seen}" if self.seen else ""
-        shape = ", ".join(map(str, (self.preprocessing.channels, *self.preprocessing.size)))
-        return f"float32 (N, {shape}): " + ("(x / 255 - mean) / std" if self.preprocessing.mean else "x / 255")
+        shown = self.preprocessing
+        shape = ", ".join(map(str, (shown.channels, *shown.size)))
+        mean, std = ("[" + ", ".join(f"{x:.4g}" for x in each) + "]" for each in (shown.mean, shown.std))
+        scaled = f"(x / 255 - {mean}) / {std}, a number a channel" if shown.mean else "x / 255"
+        return f"float32 (N, {shape}): {scaled}"
 
     @property
     def input(self) -> Input:

@@ -75,10 +75,11 @@ def best_in_words(
     better = sum(_beats(networks[name], networks[BASELINE], metric) for name in students)
     if len(students) == 1:
         return f"{start} By {best}: {words[best]}."
+    count = f"of {len(students)} {trials}"
     if not better:
-        return f"{start} None of {len(students)} {trials} beats it by more than chance; {best} has {words[best]}."
+        return f"{start} None {count} beats {student} alone by more than chance; {best} has {words[best]}."
     beat = "beats" if better == 1 else "beat"
-    return f"{start} {better} of {len(students)} {trials} {beat} it, most of all {best} with {words[best]}."
+    return f"{start} {better} {count} {beat} {student} alone, most of all {best} with {words[best]}."
 
 
 def _beats(network: Network, baseline: Network, metric: Metric) -> bool:

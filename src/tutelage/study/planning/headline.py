@@ -40,12 +40,12 @@ def without(student: Network, alone: Network, metric: Metric) -> str:
         return f"{words}, too: nothing was gained from one."
     size = f"{abs(gain):.1f} points" if metric.unit == "%" else f"{abs(gain):.2g}"
     by_chance = abs(gain) <= noise_of(with_one, without_one, student.count)
+    doubt = "that may be chance" if by_chance else "chance alone does not explain that"
     if gain > 0:
-        return f"{words}, {size} worse, " + ("which may be chance." if by_chance else "which is more than chance.")
-    return f"{words}, {size} better" + (
-        ", which may be chance: no gain from its teacher is seen." if by_chance
-        else ": its teacher made it worse, by more than chance."
-    )  # fmt: skip
+        return f"{words}, {size} worse; {doubt}."
+    return f"{words}, {size} better; {doubt}: " + (
+        "no gain from its teacher is seen." if by_chance else "its teacher made it worse."
+    )
 
 
 def told(network: Network, metric: Metric) -> str:
