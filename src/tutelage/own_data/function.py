@@ -144,10 +144,8 @@ def _samples(thing: Any, path: str) -> Iterator[tuple[Any, Any]]:
     """``(input, label)`` of each sample; the label is ``None`` where there is none."""
     if isinstance(thing, DataLoader):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for batch in (
-                as_it_lies(thing) if thing.batch_size is not None or thing.batch_sampler is not None else thing
-            ):
+            warnings.simplefilter("ignore")  # about more workers than processors
+            for batch in thing if thing.batch_sampler is None else as_it_lies(thing):
                 x, y = _named(batch, path)
                 yield from zip(x, y if y is not None else [None] * len(x), strict=True)
     elif hasattr(thing, "__getitem__") and hasattr(thing, "__len__"):
