@@ -266,7 +266,7 @@ def _number(stage: str, metric: str, figure: Any) -> float:
 
 
 def _is_looked_at(number: int, epochs: int, looks: int | None) -> bool:
-    return looks is None or looks >= epochs or (number + 1) * looks // epochs > number * looks // epochs
+    return looks is None or (number + 1) * looks // epochs > number * looks // epochs
 
 
 def _first_line(error: Exception) -> str:
